@@ -1,0 +1,101 @@
+import type { Probe } from '../probes/probe.ts';
+
+/** What a running component does when one it needs is lost: stay as it is, restart behind it, or stop. */
+export type WhenLost = 'keep' | 'restart' | 'stop';
+
+/** An edge of the graph. A bare name is `{ on: name, whenLost: 'keep' }`. */
+export type Need = string | { readonly on: string; readonly whenLost: WhenLost };
+
+/** A process to start, never through a shell. */
+export interface Command {
+  /** Absolute path, or a name looked up in PATH. */
+  readonly file: string;
+  readonly args: readonly string[];
+  /** Added to the supervisor's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** How a service is restarted. Times in ms. The defaults are {@link restartDefaults}. */
+export interface RestartPolicy {
+  /** `never`: the first exit gives the component up. */
+  readonly when: 'always' | 'never';
+  /** The first back-off; it doubles with each failure up to `maxDelayMs`. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+  /** Ready for this long: the next restart is immediate and the back-off starts anew. */
+  readonly resetAfterMs: number;
+  /** More than `budget` charged failures within `budgetWindowMs` is a crash loop. */
+  readonly budget: number;
+  readonly budgetWindowMs: number;
+}
+
+export const restartDefaults: RestartPolicy = {
+  when: 'always',
+  delayMs: 500,
+  maxDelayMs: 30_000,
+  resetAfterMs: 30_000,
+  budget: 5,
+  budgetWindowMs: 60_000,
+};
+
+/** How a service is stopped: the signal to its process group, then SIGKILL after the grace. */
+export interface StopPolicy {
+  readonly signal: NodeJS.Signals;
+  readonly graceMs: number;
+}
+
+export const stopDefaults: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
+
+interface Node {
+  /** Unique in the graph; also the name of its log file. */
+  readonly name: string;
+  readonly needs: readonly Need[];
+  /** From start to ready, in ms; longer is a failure. Default 120 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Work that is done once: certificates, a node registered, an addon applied. Ready when `run` resolves. */
+export interface Task extends Node {
+  readonly kind: 'task';
+  /** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
+  readonly run: (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
+}
+
+/** A process that is kept running. */
+export interface Service extends Node {
+  readonly kind: 'service';
+  /** Asked for before each start, when all needs are ready. */
+  readonly command: Command | (() => Promise<Command>);
+  readonly ready: Probe;
+  /** Looked at while ready; without it only the process's exit counts. */
+  readonly live?: Probe;
+  /** TCP ports on which it will listen: a port already taken is a clear refusal, not a crash loop. */
+  readonly ports?: readonly number[];
+  readonly restart?: Partial<RestartPolicy>;
+  readonly stop?: Partial<StopPolicy>;
+}
+
+export type Component = Task | Service;
+
+/** What happened to a component, with `at` in ms since the epoch. One JSON line each with `--output json`. */
+export type Event = { readonly component: string; readonly at: number } & Happening;
+
+export type Happening =
+  | { readonly type: 'waiting'; readonly on: readonly string[] }
+  | { readonly type: 'starting'; readonly attempt: number; readonly pid?: number }
+  /** Not ready yet, and why; sent when the reason changes. */
+  | { readonly type: 'probing'; readonly reason: string }
+  /** `ms`: from this start to ready. */
+  | { readonly type: 'ready'; readonly ms: number }
+  | { readonly type: 'unhealthy'; readonly reason: string }
+  | { readonly type: 'exited'; readonly reason: string; readonly lastLines: readonly string[] }
+  /** The next start comes in `ms`. */
+  | { readonly type: 'backoff'; readonly ms: number; readonly reason: string }
+  | { readonly type: 'stopping' }
+  | { readonly type: 'stopped' }
+  /** Given up: it will not be started again. */
+  | { readonly type: 'failed'; readonly reason: string };
+
+/** Takes each event as it happens. Must not throw. */
+export type Emit = (event: Event) => void;

@@ -1,0 +1,43 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Where one node keeps its things. All absolute; computed, nothing is created. */
+export interface Paths {
+  /** What survives `down`: certificates, etcd's data, images. Removed by `down --purge`. */
+  readonly data: string;
+  /** What lives as long as the node: sockets, node.json. */
+  readonly run: string;
+  readonly pki: string;
+  readonly kubeconfigs: string;
+  readonly logs: string;
+  readonly etcd: string;
+  readonly containerd: string;
+  readonly kubelet: string;
+  readonly cni: string;
+  /** The node's control socket (HTTP). */
+  readonly controlSocket: string;
+  readonly containerdSocket: string;
+}
+
+/** The paths of the node `name`. `run` is short because a unix socket's path holds 107 bytes at most (unix(7)). */
+export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', name)): Paths {
+  const run = join('/run/k8s-single', name);
+  return {
+    data: dataDir,
+    run,
+    pki: join(dataDir, 'pki'),
+    kubeconfigs: join(dataDir, 'kubeconfig'),
+    logs: join(dataDir, 'log'),
+    etcd: join(dataDir, 'etcd'),
+    containerd: join(dataDir, 'containerd'),
+    kubelet: join(dataDir, 'kubelet'),
+    cni: join(dataDir, 'cni'),
+    controlSocket: join(run, 'control.sock'),
+    containerdSocket: join(run, 'containerd.sock'),
+  };
+}
+
+/** The user's cache folder for what is slow to make and safe to lose. */
+export function cacheDir(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k8s-single');
+}
