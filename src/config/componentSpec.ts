@@ -1,0 +1,110 @@
+import { constants } from 'node:os';
+import { z } from 'zod';
+import {
+  bool,
+  duration,
+  filled,
+  integer,
+  list,
+  map,
+  named,
+  oneOf,
+  oneOrMore,
+  pattern,
+  port,
+  short,
+  text,
+} from './fields.ts';
+import { liveSchema, probeSchema } from './probeSpec.ts';
+
+const signalNames = Object.keys(constants.signals);
+
+const need = short(
+  'on',
+  map({
+    on: filled('the name of a component'),
+    whenLost: oneOf(['keep', 'restart', 'stop'])
+      .default('keep')
+      .describe('What this component does when that one is lost while both run.'),
+  }),
+);
+
+const command = z
+  .union([z.string(), z.array(z.string())], {
+    error: 'expected a list of words: the program and its arguments',
+  })
+  .refine((words) => words.length > 0 && words[0] !== '', { error: 'the command is empty' });
+
+const restart = map({
+  when: oneOf(['always', 'never']).optional(),
+  givenUp: oneOf(['down', 'keep'])
+    .optional()
+    .describe('Given up: everything goes down, or the rest is kept.'),
+  delay: duration().optional().describe('The first back-off; it doubles each time. Default: 500ms.'),
+  maxDelay: duration().optional().describe('The longest back-off. Default: 30s.'),
+  resetAfter: duration().optional().describe('Ready for so long, it is restarted at once. Default: 30s.'),
+  budget: integer(0, 1000)
+    .optional()
+    .describe('More failures than this within the window is a crash loop. Default: 5.'),
+  window: duration().optional().describe('Default: 60s.'),
+});
+
+const stop = map({
+  signal: z
+    .preprocess(
+      (value) => (typeof value === 'string' && signalNames.includes(`SIG${value}`) ? `SIG${value}` : value),
+      z.custom<NodeJS.Signals>((value) => signalNames.includes(String(value)), {
+        error: 'expected a signal like TERM or SIGINT',
+      }),
+    )
+    .optional()
+    .describe('Sent to the process group. Default: SIGTERM.'),
+  grace: duration().optional().describe('From the signal to SIGKILL. Default: 10s.'),
+});
+
+/** The keys that mean something to a process that is kept running, and nothing to a step that ends. */
+const serviceOnly = ['ready', 'live', 'ports', 'stop'] as const;
+
+const shape = map({
+  command: command
+    .optional()
+    .describe('The program and its arguments, as a list; a text only with `shell: true`.'),
+  shell: bool().optional().describe('`command` is one text, run by /bin/sh.'),
+  args: list(text()).optional().describe('Appended to the command: further flags for a built-in component.'),
+  task: bool().optional().describe('A step that is done once: ready when the command exits with 0.'),
+  enabled: bool().default(true).describe('`false` takes the component out of the graph.'),
+  needs: list(need).optional().describe('What must be ready before this one can usefully start.'),
+  ready: probeSchema.optional().describe('Ready when this passes; without it, as soon as it runs.'),
+  live: liveSchema
+    .optional()
+    .describe('Looked at while it runs; several misses in a row and it is restarted.'),
+  ports: list(port())
+    .optional()
+    .describe('TCP ports it will listen on: refused when somebody has them already.'),
+  timeout: duration().optional().describe('From start to ready. Default: 120s.'),
+  env: named(text()).optional().describe('Added to the environment.'),
+  envFile: oneOrMore(filled('a path'))
+    .optional()
+    .describe('Files of NAME=value lines, read at each start; relative to this config.'),
+  cwd: filled('a folder').optional().describe('The folder it runs in; relative to this config.'),
+  user: pattern(/^[\w.-]+(:[\w.-]+)?$/, 'USER or USER:GROUP, by name or number')
+    .optional()
+    .describe('Run as this user.'),
+  restart: restart.optional(),
+  stop: stop.optional(),
+});
+
+/** One component of the graph, or what to change in a built-in one. */
+export const componentSchema = shape.superRefine((spec, context) => {
+  const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+  if (typeof spec.command === 'string' && spec.shell !== true)
+    refuse('command', 'expected a list of words; for a shell command, set `shell: true`');
+  if (Array.isArray(spec.command) && spec.shell === true)
+    refuse('command', 'expected one text, because of `shell: true`');
+  if (spec.task === true)
+    for (const key of serviceOnly)
+      if (spec[key] !== undefined) refuse(key, `a task is done once: it has no "${key}"`);
+});
+
+/** What a config says of one component. Durations are in ms. */
+export type ComponentSpec = z.output<typeof componentSchema>;

@@ -1,0 +1,98 @@
+import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Failure, reasonOf } from '../errors.ts';
+import type { ComponentSpec } from './componentSpec.ts';
+import { YamlFile } from './document.ts';
+import { factsOf } from './facts.ts';
+import { addIssues } from './issues.ts';
+import type { NodeConfig } from './node.ts';
+import { Problems } from './problems.ts';
+import type { Position } from './problems.ts';
+import { expand } from './references.ts';
+import { configSchema, knobsSchema } from './schema.ts';
+
+/** A config with all defaults filled in, all references resolved, and nothing wrong with it as far as a file can show. */
+export interface Config {
+  readonly node: NodeConfig;
+  readonly components: Readonly<Record<string, ComponentSpec>>;
+  /** As named by the person who gave it; undefined when there is none and everything is a default. */
+  readonly file: string | undefined;
+  /** The folder that relative paths start from. */
+  readonly dir: string;
+  /** Values that came from the environment and must not be shown. */
+  readonly secrets: ReadonlySet<string>;
+  /** Where in the file a value or, with `key`, a key stands. */
+  readonly positionOf: (path: readonly PropertyKey[]) => Position;
+}
+
+/** What a config is read against. */
+export interface World {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** `${node.ip}`. */
+  readonly ip?: string;
+}
+
+/** The largest config that is read: a hundred times what a thousand components need would be an accident. */
+const maxBytes = 8 * 1024 * 1024;
+
+/**
+ * Reads the config at `path`; without one, everything is a default.
+ * @throws Failure `usage` that says all that is wrong, one `file:line:column: message` each.
+ */
+export async function loadConfig(path: string | undefined, world: World = {}): Promise<Config> {
+  return parseConfig(path === undefined ? '' : await read(path), path, world);
+}
+
+/** The same from a text; `file` is its name. */
+export function parseConfig(
+  text: string,
+  file: string | undefined,
+  { env = process.env, ip = '127.0.0.1' }: World = {},
+): Config {
+  const problems = new Problems(file ?? 'config');
+  const yaml = new YamlFile(text, problems);
+  problems.throwIfAny();
+
+  const secrets = new Set<string>();
+  const resolveTexts = (accepts: (key: string) => boolean, facts: Record<string, string>): void =>
+    yaml.mapTexts(accepts, (value, at) =>
+      expand(
+        value,
+        { env, facts },
+        (message) => problems.add(at(), message),
+        (secret) => secrets.add(secret),
+      ),
+    );
+
+  const dir = resolve(file === undefined ? '.' : dirname(file));
+  resolveTexts((key) => key !== 'components', {});
+  const knobs = knobsSchema.safeParse(yaml.toJs(problems));
+  const node = knobs.data ?? knobsSchema.parse({});
+  resolveTexts((key) => key === 'components', factsOf(node, { ip, configDir: dir }));
+
+  const parsed = configSchema.safeParse(yaml.toJs(problems), { reportInput: true });
+  if (!parsed.success) addIssues(parsed.error.issues, yaml, problems);
+  problems.throwIfAny();
+  const { components, ...rest } = parsed.data!;
+  return { node: rest, components, file, dir, secrets, positionOf: (place) => yaml.positionOf(place) };
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    const handle = await open(path);
+    try {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of handle.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > maxBytes) throw new Error(`it is larger than ${maxBytes / 1024 / 1024} MiB`);
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks).toString('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw new Failure('usage', `cannot read the config ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}

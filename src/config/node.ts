@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { bool, duration, filled, integer, list, map, pattern } from './fields.ts';
+import { networkSchema } from './network.ts';
+
+const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+
+/** The knobs of the Kubernetes node: the top level of a config beside `components`. */
+export const nodeShape = {
+  name: pattern(new RegExp(`^(?=.{1,40}$)${label}$`), 'at most 40 lower-case letters, digits and dashes')
+    .default('default')
+    .describe('Which node this is: several can run side by side, each with its own data.'),
+  nodeName: pattern(new RegExp(`^(?=.{1,63}$)${label}(\\.${label})*$`), 'a host name in lower case')
+    .default('k8s-single')
+    .describe('What Kubernetes calls the node.'),
+  dataDir: pattern(/^\//, 'an absolute path')
+    .optional()
+    .describe('What survives `down`: certificates, etcd, images, logs. Default: /var/lib/k8s-single/NAME.'),
+  binDirs: list(filled('a folder'))
+    .default([])
+    .describe('Folders with binaries, looked in before anything is installed.'),
+  kubernetes: z
+    .preprocess((value) => (value === 'false' ? false : value), z.union([z.literal(false), z.string()]))
+    .refine((value) => value === false || /^v?1\.\d+(\.\d+)?$/.test(value), {
+      error: 'expected a version like 1.20 or 1.20.2, or false',
+      abort: true,
+    })
+    .transform((value) => (value === false ? value : value.replace(/^v/, '')))
+    .optional()
+    .describe(
+      'The version to install where there is a choice. `false`: no Kubernetes, only the components below.',
+    ),
+  pauseImage: filled('an image name')
+    .optional()
+    .describe("The image that holds a pod's namespaces open. Default: one that is built here."),
+  network: networkSchema.prefault({}),
+  etcd: map({
+    fsync: bool()
+      .default(true)
+      .describe('Wait for the disk at each write. Without it a throw-away node boots up to a second sooner.'),
+  }).prefault({}),
+  kubelet: map({
+    maxPods: integer(1, 1000).default(110).describe('How many pods the node takes.'),
+  }).prefault({}),
+  features: map({
+    kubeProxy: bool().default(true).describe('Services: cluster IPs and node ports.'),
+  }).prefault({}),
+  timeouts: map({
+    boot: duration().prefault('300s').describe('The whole boot, from nothing to ready.'),
+  }).prefault({}),
+};
+
+export const nodeSchema = map(nodeShape);
+
+/** The knobs with their defaults filled in. Durations are in ms. `kubernetes: false`: the graph has no node at all. */
+export type NodeConfig = z.output<typeof nodeSchema>;

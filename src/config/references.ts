@@ -1,0 +1,51 @@
+import type { Facts } from './facts.ts';
+import { didYouMean } from './suggest.ts';
+
+/** What references can refer to. */
+export interface Scope {
+  /** `${env:NAME}`. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `${some.fact}`; empty where no fact is known yet. */
+  readonly facts: Facts;
+}
+
+/** A name whose value is not for every eye. */
+const secretName = /pass(word|wd|phrase)|secret|token|credential|key/i;
+
+export function isSecret(name: string): boolean {
+  return secretName.test(name);
+}
+
+const reference = /\$\$(\{[^}]*\})|\$\{([^}]*)\}|\$\{/g;
+
+/**
+ * The text with each `${...}` replaced by what it refers to; `$${...}` stays as `${...}`. What cannot be resolved is left
+ * as it is and told to `refuse`; values from the environment that are secrets by their name are told to `onSecret`.
+ */
+export function expand(
+  text: string,
+  { env, facts }: Scope,
+  refuse: (message: string) => void,
+  onSecret: (value: string) => void,
+): string {
+  return text.replace(reference, (whole: string, escaped?: string, name?: string) => {
+    if (escaped !== undefined) return `$${escaped}`;
+    const variable = name?.startsWith('env:') ? name.slice('env:'.length) : undefined;
+    const value = variable === undefined ? facts[name ?? ''] : env[variable];
+    if (value !== undefined) {
+      if (variable !== undefined && isSecret(variable)) onSecret(value);
+      return value;
+    }
+    if (name === undefined)
+      refuse(`a reference begins here and never ends: write \${NAME}, or $\${ for the text itself`);
+    else if (variable !== undefined)
+      refuse(`the environment variable ${variable} is not set${didYouMean(variable, Object.keys(env))}`);
+    else refuse(unknown(name, Object.keys(facts)));
+    return whole;
+  });
+}
+
+function unknown(name: string, known: readonly string[]): string {
+  if (known.length === 0) return `unknown reference \${${name}}: only \${env:NAME} can be used here`;
+  return `unknown reference \${${name}}${didYouMean(name, known) || `; known: env:NAME, ${known.join(', ')}`}`;
+}

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { componentSchema } from './componentSpec.ts';
+import { map, named } from './fields.ts';
+import { nodeShape } from './node.ts';
+
+const describedComponents = 'Your own components by name, and what to change in the built-in ones.';
+
+/** A config file. */
+export const configSchema = map({
+  ...nodeShape,
+  components: named(componentSchema).default({}).describe(describedComponents),
+});
+
+/** The same without a look into the components: their references can only be resolved when the knobs are known. */
+export const knobsSchema = map({ ...nodeShape, components: z.unknown().optional() });
