@@ -1,6 +1,9 @@
 import type { Probe } from '../probes/probe.ts';
 
-/** What a running component does when one it needs is lost: stay as it is, restart behind it, or stop. */
+/**
+ * What a component does when one it needs is lost: `keep` running; go down at once and `restart` as soon as the need is
+ * ready again; or `stop` until somebody starts it.
+ */
 export type WhenLost = 'keep' | 'restart' | 'stop';
 
 /** An edge of the graph. A bare name is `{ on: name, whenLost: 'keep' }`. */
@@ -14,12 +17,17 @@ export interface Command {
   /** Added to the supervisor's own environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Run as this user and group, by number; by default as the supervisor's own. */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
-/** How a service is restarted. Times in ms. The defaults are {@link restartDefaults}. */
+/** How a component is restarted. Times in ms. The defaults are {@link restartDefaults}; a task is not restarted. */
 export interface RestartPolicy {
-  /** `never`: the first exit gives the component up. */
+  /** `never`: the first failure gives the component up. */
   readonly when: 'always' | 'never';
+  /** What giving it up means: the whole graph goes `down`, or the rest is kept. */
+  readonly givenUp: 'down' | 'keep';
   /** The first back-off; it doubles with each failure up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
@@ -32,6 +40,7 @@ export interface RestartPolicy {
 
 export const restartDefaults: RestartPolicy = {
   when: 'always',
+  givenUp: 'down',
   delayMs: 500,
   maxDelayMs: 30_000,
   resetAfterMs: 30_000,
@@ -47,23 +56,26 @@ export interface StopPolicy {
 
 export const stopDefaults: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
 
-interface Node {
+export const startTimeoutMs = 120_000;
+
+interface Common {
   /** Unique in the graph; also the name of its log file. */
   readonly name: string;
   readonly needs: readonly Need[];
-  /** From start to ready, in ms; longer is a failure. Default 120 s. */
+  /** From start to ready, in ms; longer is a failure. Default {@link startTimeoutMs}. */
   readonly timeoutMs?: number;
+  readonly restart?: Partial<RestartPolicy>;
 }
 
 /** Work that is done once: certificates, a node registered, an addon applied. Ready when `run` resolves. */
-export interface Task extends Node {
+export interface Task extends Common {
   readonly kind: 'task';
   /** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
   readonly run: (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
 }
 
 /** A process that is kept running. */
-export interface Service extends Node {
+export interface Service extends Common {
   readonly kind: 'service';
   /** Asked for before each start, when all needs are ready. */
   readonly command: Command | (() => Promise<Command>);
@@ -72,7 +84,6 @@ export interface Service extends Node {
   readonly live?: Probe;
   /** TCP ports on which it will listen: a port already taken is a clear refusal, not a crash loop. */
   readonly ports?: readonly number[];
-  readonly restart?: Partial<RestartPolicy>;
   readonly stop?: Partial<StopPolicy>;
 }
 

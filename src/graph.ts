@@ -1,0 +1,103 @@
+import type { Component, Need } from './component.ts';
+import { Failure } from './errors.ts';
+
+/** The name at the far end of an edge. */
+export function nameOf(need: Need): string {
+  return typeof need === 'string' ? need : need.on;
+}
+
+/**
+ * The components in an order in which each comes after all it needs; among equals the given order is kept.
+ * @throws Failure `usage` for a duplicate name, an unknown need, or a cycle, which is shown as a path.
+ */
+export function sort(components: readonly Component[]): Component[] {
+  const byName = index(components);
+  const missing = new Map(components.map(({ name, needs }) => [name, new Set(needs.map(nameOf)).size]));
+  const dependents = dependentsOf(components);
+  const order = components.filter(({ needs }) => needs.length === 0);
+  for (const { name } of order) {
+    for (const dependent of dependents(name)) {
+      const left = (missing.get(dependent) ?? 0) - 1;
+      missing.set(dependent, left);
+      if (left === 0) order.push(byName.get(dependent)!);
+    }
+  }
+  if (order.length < components.length) throw cycleIn(byName, new Set(order.map(({ name }) => name)));
+  return order;
+}
+
+/** From a component's name to the names of those that need it. */
+export function dependentsOf(components: readonly Component[]): (name: string) => readonly string[] {
+  const dependents = new Map<string, string[]>(components.map(({ name }) => [name, []]));
+  for (const { name, needs } of components) {
+    for (const need of new Set(needs.map(nameOf))) dependents.get(need)?.push(name);
+  }
+  return (name) => dependents.get(name) ?? [];
+}
+
+/** The component itself and all that need it, directly or not, in the given order. `order` comes from {@link sort}. */
+export function withDependents(order: readonly Component[], name: string): string[] {
+  const found = new Set([name]);
+  for (const component of order) {
+    if (component.needs.some((need) => found.has(nameOf(need)))) found.add(component.name);
+  }
+  return order.map((component) => component.name).filter((other) => found.has(other));
+}
+
+/**
+ * Visits every name once all those `before` it are done, independent ones in parallel: one promise per name. `order`
+ * must list each name after those before it. Called with dependents it stops a graph: nothing goes before what needs it.
+ */
+export async function cascade(
+  order: readonly string[],
+  before: (name: string) => readonly string[],
+  visit: (name: string) => Promise<void>,
+): Promise<void> {
+  const visits = new Map<string, Promise<void>>();
+  for (const name of order) {
+    const earlier = Promise.all(before(name).map(async (other) => visits.get(other)));
+    visits.set(
+      name,
+      earlier.then(async () => visit(name)),
+    );
+  }
+  await Promise.all(visits.values());
+}
+
+function index(components: readonly Component[]): Map<string, Component> {
+  const byName = new Map<string, Component>();
+  for (const component of components) {
+    if (byName.has(component.name)) {
+      throw new Failure('usage', `two components are named "${component.name}"`, {
+        hint: 'rename one of them',
+      });
+    }
+    byName.set(component.name, component);
+  }
+  for (const { name, needs } of components) {
+    const unknown = needs.map(nameOf).find((need) => !byName.has(need));
+    if (unknown !== undefined) {
+      throw new Failure('usage', `"${name}" needs "${unknown}", which is not a component`, {
+        hint: `the components are: ${[...byName.keys()].join(', ')}`,
+      });
+    }
+  }
+  return byName;
+}
+
+/** Everything not in `ordered` is on a cycle or behind one, so walking from need to need must come round. */
+function cycleIn(byName: ReadonlyMap<string, Component>, ordered: ReadonlySet<string>): Failure {
+  const path: string[] = [];
+  let name = [...byName.keys()].find((candidate) => !ordered.has(candidate))!;
+  while (!path.includes(name)) {
+    path.push(name);
+    name = byName
+      .get(name)!
+      .needs.map(nameOf)
+      .find((need) => !ordered.has(need))!;
+  }
+  const cycle = [...path.slice(path.indexOf(name)), name].join(' -> ');
+  return new Failure('usage', `the needs go round in a circle: ${cycle}`, {
+    hint: 'remove one of these needs',
+  });
+}

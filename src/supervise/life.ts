@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { until } from '../../probes/until.ts';
+import { watch } from '../../probes/watch.ts';
+import { startTimeoutMs, stopDefaults } from '../component.ts';
+import type { Happening, Service, Task } from '../component.ts';
+import { Failure } from '../errors.ts';
+import { portHolder } from './ports.ts';
+import { spawn } from './process.ts';
+import type { Process } from './process.ts';
+
+/** Lines of the log that are quoted when a process dies. */
+const quotedLines = 20;
+
+/** What one life of a component sees of the world around it. */
+export interface Surroundings {
+  readonly attempt: number;
+  readonly logFile: string;
+  readonly say: (happening: Happening) => void;
+  /** Called once, when it is ready. */
+  readonly onReady: () => void;
+  /** Called as soon as it is ready no more, before its processes are ended. */
+  readonly onEnd: () => void;
+  /** Aborts when the component shall end, with the reason. */
+  readonly signal: AbortSignal;
+  /** Aborts when there is no time left for a grace. */
+  readonly hurry: AbortSignal;
+}
+
+/** From start to end of a task: it is ready when its work is done and stays so. Rejects with the reason of its end. */
+export async function liveTask(task: Task, { attempt, say, onReady, signal }: Surroundings): Promise<never> {
+  say({ type: 'starting', attempt });
+  const started = performance.now();
+  const report = reasons(say);
+  const deadline = AbortSignal.timeout(task.timeoutMs ?? startTimeoutMs);
+  const work = task.run(AbortSignal.any([signal, deadline]), report);
+  await Promise.race([work, aborted(signal), aborted(deadline)]).catch((error: unknown) => {
+    if (!deadline.aborted || signal.aborted) throw error;
+    const seconds = (performance.now() - started) / 1000;
+    throw new Error(`not done within ${seconds.toFixed(0)} s: ${report.last}`, { cause: error });
+  });
+  say({ type: 'ready', ms: performance.now() - started });
+  onReady();
+  return aborted(signal);
+}
+
+/** From spawn to the end of its process group. Rejects with the reason of its end. */
+export async function liveService(service: Service, around: Surroundings): Promise<never> {
+  const { signal, say, attempt, hurry } = around;
+  await refuseIfTaken(service, attempt, signal);
+  const command = typeof service.command === 'function' ? await service.command() : service.command;
+  const started = performance.now();
+  const running = await spawn(command, around.logFile);
+  say({ type: 'starting', attempt, pid: running.pid });
+  try {
+    return await livesOn(service, running, around, started);
+  } finally {
+    if (signal.aborted) say({ type: 'stopping' });
+    await running.stop({ ...stopDefaults, ...service.stop }, hurry);
+  }
+}
+
+async function livesOn(
+  service: Service,
+  running: Process,
+  around: Surroundings,
+  started: number,
+): Promise<never> {
+  const { say, onReady } = around;
+  const end = new AbortController();
+  const pass = (): void => end.abort(around.signal.reason);
+  around.signal.addEventListener('abort', pass);
+  try {
+    const exited = exit(running, end.signal, say);
+    const timeoutMs = service.timeoutMs ?? startTimeoutMs;
+    await Promise.race([exited, until(service.ready, { timeoutMs, onMiss: reasons(say) }, end.signal)]);
+    say({ type: 'ready', ms: performance.now() - started });
+    onReady();
+    return await Promise.race([exited, unhealthy(service, end.signal, say), aborted(end.signal)]);
+  } finally {
+    around.onEnd();
+    around.signal.removeEventListener('abort', pass);
+    end.abort();
+  }
+}
+
+/** Says each reason once as long as it stays the same, and remembers the last. */
+function reasons(say: Surroundings['say']): { (reason: string): void; last: string } {
+  const report = (reason: string): void => {
+    if (reason !== report.last) say({ type: 'probing', reason });
+    report.last = reason;
+  };
+  report.last = 'no reason was given';
+  return report;
+}
+
+/** Rejects when the process ended of its own accord, after saying so with its last lines. */
+async function exit(running: Process, end: AbortSignal, say: Surroundings['say']): Promise<never> {
+  const reason = await running.exited;
+  if (end.aborted) return aborted(end);
+  const lastLines = await running.lastLines(quotedLines).catch(() => []);
+  say({ type: 'exited', reason, lastLines });
+  const last = lastLines.at(-1);
+  throw new Error(last === undefined ? reason : `${reason}: ${last}`);
+}
+
+async function unhealthy(service: Service, signal: AbortSignal, say: Surroundings['say']): Promise<never> {
+  if (service.live === undefined) return aborted(signal);
+  const reason = await watch(service.live, {}, signal);
+  say({ type: 'unhealthy', reason });
+  throw new Error(`unhealthy: ${reason}`);
+}
+
+/** Rejects with the signal's reason when it aborts. */
+async function aborted(signal: AbortSignal): Promise<never> {
+  signal.throwIfAborted();
+  await once(signal, 'abort');
+  throw signal.reason;
+}
+
+/**
+ * Whoever already holds the port, or answers the probe before there is anything to answer, would be taken for ours.
+ * The probe is asked on the first start only: a file it looks for may well outlive a process.
+ */
+async function refuseIfTaken(service: Service, attempt: number, signal: AbortSignal): Promise<void> {
+  for (const port of service.ports ?? []) {
+    const holder = await portHolder(port);
+    if (holder !== undefined) {
+      throw new Failure('preflight', `${service.name} cannot have port ${port}: it is held by ${holder}`, {
+        hint: 'stop that process, or give this component another port',
+      });
+    }
+  }
+  if (attempt > 1 || service.ports !== undefined) return;
+  const alreadyUp = await service.ready(signal).then(
+    () => true,
+    () => false,
+  );
+  if (alreadyUp) {
+    throw new Failure(
+      'preflight',
+      `${service.name} seems to be running already: its ready probe passes before its start`,
+      {
+        hint: 'stop the other one, or give this component a probe that tells them apart',
+      },
+    );
+  }
+}

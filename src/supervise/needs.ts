@@ -1,0 +1,46 @@
+import type { Happening, WhenLost } from '../component.ts';
+import type { Gate } from './gate.ts';
+
+/** What a component needs, and what it does when that is lost. */
+export interface Edge {
+  readonly gate: Gate;
+  readonly whenLost: WhenLost;
+}
+
+/** Resolves when all needs are ready at once, saying meanwhile which are not. Rejects when the signal aborts. */
+export async function needsReady(
+  edges: readonly Edge[],
+  say: (happening: Happening) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const missing = edges.filter(({ gate }) => !gate.isOpen);
+    const [first] = missing;
+    if (first === undefined) return;
+    say({ type: 'waiting', on: missing.map(({ gate }) => gate.name) });
+    await first.gate.opened(signal);
+  }
+}
+
+/** A need that was lost and that the component does not outlive. */
+export class NeedLost extends Error {
+  override readonly name = 'NeedLost';
+  readonly whenLost: WhenLost;
+
+  constructor({ gate, whenLost }: Edge) {
+    super(`${gate.name} was lost`);
+    this.whenLost = whenLost;
+  }
+}
+
+/** Resolves when a need is lost whose edge does not say `keep`; rejects when the signal aborts. */
+export async function lost(edges: readonly Edge[], signal: AbortSignal): Promise<NeedLost> {
+  const strict = edges.filter(({ whenLost }) => whenLost !== 'keep');
+  if (strict.length === 0) return new Promise(() => undefined);
+  return Promise.race(
+    strict.map(async (edge) => {
+      await edge.gate.closed(signal);
+      return new NeedLost(edge);
+    }),
+  );
+}

@@ -1,0 +1,43 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+/** The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h). */
+const listening = '0A';
+
+/**
+ * Who listens on a TCP port in this network namespace: "pid 123 (etcd --data-dir=...)", or undefined when nobody does.
+ * From /proc, so that it sees any address and starts no connection.
+ */
+export async function portHolder(port: number): Promise<string | undefined> {
+  const inode = await listenerInode(port);
+  if (inode === undefined) return undefined;
+  for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+    if (await holdsSocket(pid, inode)) return `pid ${pid} (${await commandLine(pid)})`;
+  }
+  return 'a process of another PID namespace';
+}
+
+async function listenerInode(port: number): Promise<string | undefined> {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    const lines = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1);
+    for (const line of lines) {
+      const fields = line.trim().split(/\s+/);
+      if (fields[3] === listening && fields[1]?.endsWith(suffix)) return fields[9];
+    }
+  }
+  return undefined;
+}
+
+/** Processes come and go while we look, so one that cannot be read holds nothing. */
+async function holdsSocket(pid: string, inode: string): Promise<boolean> {
+  const folder = `/proc/${pid}/fd`;
+  const descriptors = await readdir(folder).catch(() => []);
+  const targets = await Promise.all(descriptors.map((fd) => readlink(`${folder}/${fd}`).catch(() => '')));
+  return targets.includes(`socket:[${inode}]`);
+}
+
+async function commandLine(pid: string): Promise<string> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const words = text.split('\0').join(' ').trim();
+  return words.length > 80 ? `${words.slice(0, 79)}…` : words || 'already gone';
+}

@@ -1,0 +1,152 @@
+import pRetry from 'p-retry';
+import { restartDefaults } from '../component.ts';
+import type { Component, Happening, RestartPolicy } from '../component.ts';
+import { Failure, reasonOf } from '../errors.ts';
+import { Budget } from './budget.ts';
+import type { Gate } from './gate.ts';
+import { liveService, liveTask } from './life.ts';
+import { lost, NeedLost, needsReady } from './needs.ts';
+import type { Edge } from './needs.ts';
+
+/** One component under supervision. Its gate is open while it is ready. */
+export interface Supervised {
+  /** Starts it as soon as its needs are ready and keeps it up. Does nothing while it is started already. */
+  start(): void;
+  /** Ends it and resolves when its whole process group is gone. */
+  stop(): Promise<void>;
+}
+
+/** What supervision needs to know besides the component. */
+export interface Ward {
+  readonly gate: Gate;
+  /** The gates of what it needs. */
+  readonly edges: readonly Edge[];
+  readonly logFile: string;
+  readonly say: (happening: Happening) => void;
+  /** It will not be started again. */
+  readonly onGivenUp: (failure: Failure) => void;
+  /** Aborts when there is no time left for a grace. */
+  readonly hurry: AbortSignal;
+}
+
+/**
+ * Keeps one component up:
+ *
+ *     start() -> waiting for needs -> starting -> ready --- stop() --> stopped
+ *                     ^                  |          |
+ *                     +---- back-off ----+----------+ exited, unhealthy, need lost
+ *                               |
+ *                               +-- budget spent --> given up
+ *
+ * A life that was ready for long is followed by the next at once and the back-off starts anew; a life that lost one of
+ * its needs costs nothing; every other end counts against the budget.
+ */
+export function supervise(component: Component, ward: Ward): Supervised {
+  const { gate, say } = ward;
+  const policy: RestartPolicy = { ...defaultsOf(component), ...component.restart };
+  let running: { orders: AbortController; ended: Promise<void> } | undefined;
+  let attempt = 0;
+
+  /** One life. Resolves when the next shall follow at once; rejects when a back-off comes first. */
+  async function live(signal: AbortSignal): Promise<void> {
+    await needsReady(ward.edges, say, signal);
+    attempt += 1;
+    const needsLost = lossesOf(ward.edges);
+    const end = new AbortController();
+    const pass = (): void => end.abort(signal.reason);
+    signal.addEventListener('abort', pass);
+    let readySince = Number.POSITIVE_INFINITY;
+    let wasReadyFor = 0;
+    const onReady = (): void => {
+      readySince = performance.now();
+      gate.open();
+    };
+    const onEnd = (): void => {
+      wasReadyFor = performance.now() - readySince;
+      gate.close();
+    };
+    lost(ward.edges, end.signal).then(
+      (loss) => end.abort(loss),
+      () => undefined,
+    );
+    try {
+      const around = { ...ward, attempt, onReady, onEnd, signal: end.signal };
+      await (component.kind === 'task' ? liveTask(component, around) : liveService(component, around));
+    } catch (error) {
+      if (signal.aborted || error instanceof Failure) throw error;
+      if (error instanceof NeedLost && error.whenLost === 'stop') throw error;
+      const free = lossesOf(ward.edges) > needsLost;
+      if (!free && wasReadyFor < policy.resetAfterMs) throw error;
+    } finally {
+      signal.removeEventListener('abort', pass);
+      end.abort();
+      onEnd();
+    }
+  }
+
+  /** Lives with back-off between them, until ordered to stop or given up. */
+  async function keepUp(orders: AbortSignal): Promise<void> {
+    const budget = new Budget(policy);
+    while (!orders.aborted) {
+      // Jitter of 10 % either way, so that what died together does not come back together.
+      const minTimeout = policy.delayMs * (0.9 + Math.random() * 0.2);
+      await pRetry(async () => live(orders), {
+        signal: orders,
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout,
+        maxTimeout: policy.maxDelayMs,
+        shouldRetry: ({ error, retriesConsumed }) => {
+          if (orders.aborted || error instanceof Failure || error instanceof NeedLost) return false;
+          if (policy.when === 'never' || !budget.charge()) return false;
+          const ms = Math.min(policy.maxDelayMs, Math.round(minTimeout * 2 ** retriesConsumed));
+          say({ type: 'backoff', ms, reason: error.message });
+          return true;
+        },
+      });
+    }
+  }
+
+  return {
+    start(): void {
+      if (running !== undefined) return;
+      const orders = new AbortController();
+      const ended = keepUp(orders.signal).catch((error: unknown) => {
+        if (orders.signal.aborted) return;
+        running = undefined;
+        if (error instanceof NeedLost) return say({ type: 'stopped' });
+        say({ type: 'failed', reason: reasonOf(error) });
+        ward.onGivenUp(failureOf(component, policy, error));
+      });
+      running = { orders, ended };
+    },
+    async stop(): Promise<void> {
+      if (running === undefined) return;
+      running.orders.abort(new Error('asked to stop'));
+      await running.ended;
+      running = undefined;
+      say({ type: 'stopped' });
+    },
+  };
+}
+
+function defaultsOf({ kind }: Component): RestartPolicy {
+  return kind === 'task' ? { ...restartDefaults, when: 'never' } : restartDefaults;
+}
+
+function lossesOf(edges: readonly Edge[]): number {
+  return edges.reduce((sum, { gate }) => sum + gate.timesLost, 0);
+}
+
+function failureOf({ kind, name }: Component, policy: RestartPolicy, cause: unknown): Failure {
+  if (cause instanceof Failure) return cause;
+  const reason = reasonOf(cause);
+  if (kind === 'task') return new Failure('notReady', `${name} failed: ${reason}`, { cause });
+  const how =
+    policy.when === 'never'
+      ? 'ended and is not to be restarted'
+      : `is in a crash loop (more than ${policy.budget} failures within ${policy.budgetWindowMs / 1000} s)`;
+  return new Failure('crashLoop', `${name} ${how}: ${reason}`, {
+    cause,
+    hint: `see its log: k8s-single logs ${name}`,
+  });
+}

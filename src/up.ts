@@ -1,0 +1,130 @@
+import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
+import type { Component, Emit, Happening, Need } from './component.ts';
+import { Failure } from './errors.ts';
+import { cascade, dependentsOf, nameOf, sort, withDependents } from './graph.ts';
+import { Gate } from './supervise/gate.ts';
+import type { Edge } from './supervise/needs.ts';
+import { supervise } from './supervise/supervise.ts';
+import type { Supervised } from './supervise/supervise.ts';
+
+export interface UpOptions {
+  readonly emit: Emit;
+  /** Each service writes to `<logDir>/<name>.log`. */
+  readonly logDir: string;
+  /** From now until everything is ready, in ms; later the whole graph is stopped. */
+  readonly timeoutMs: number;
+}
+
+/** A graph that is being brought up or is up. */
+export interface Running {
+  /** Resolves when every component is ready for the first time; rejects with the Failure that prevents it. */
+  readonly ready: Promise<void>;
+  /** Resolves when everything has been stopped; rejects, then too, with the Failure that brought it down. */
+  readonly done: Promise<void>;
+  /** Stops everything, dependents before what they need. Called again it cuts every grace short. Resolves with `done`. */
+  down(): Promise<void>;
+  /** Stops one component, or with `cascade` first all that need it. */
+  stop(name: string, options?: { cascade?: boolean }): Promise<void>;
+  start(name: string): void;
+  restart(name: string, options?: { cascade?: boolean }): Promise<void>;
+}
+
+/**
+ * Brings the whole graph up: every component starts as soon as its needs are ready, independent ones in parallel.
+ * @throws Failure `usage` when the graph is not one (see {@link sort}), before anything is started.
+ */
+export function up(components: readonly Component[], { emit, logDir, timeoutMs }: UpOptions): Running {
+  const order = sort(components);
+  const names = order.map(({ name }) => name);
+  const dependents = dependentsOf(order);
+  const gates = new Map(names.map((name) => [name, new Gate(name)]));
+  const hurry = new AbortController();
+  /** Aborted once, with why everything ends: a Failure, or a mere Error when somebody asked for it. */
+  const end = new AbortController();
+  // Every component listens to these two, and there may be thousands.
+  setMaxListeners(0, hurry.signal, end.signal);
+
+  let booted = false;
+  const ready = everyGate(gates, end.signal);
+  const supervised = new Map(
+    order.map((component) => {
+      const ward = {
+        gate: gates.get(component.name)!,
+        edges: component.needs.map((need) => edge(gates, need)),
+        logFile: join(logDir, `${component.name}.log`),
+        say: (happening: Happening) => emit({ component: component.name, at: Date.now(), ...happening }),
+        onGivenUp: (failure: Failure) => {
+          if (!booted || component.restart?.givenUp !== 'keep') end.abort(failure);
+        },
+        hurry: hurry.signal,
+      };
+      return [component.name, supervise(component, ward)];
+    }),
+  );
+  const boot = AbortSignal.timeout(timeoutMs);
+  boot.addEventListener('abort', () => booted || end.abort(bootTookTooLong(gates, timeoutMs)));
+  ready.then(
+    () => (booted = true),
+    () => undefined,
+  );
+
+  const find = (name: string): Supervised => {
+    const found = supervised.get(name);
+    if (found !== undefined) return found;
+    throw new Failure('usage', `there is no component "${name}"`, { hint: `there are: ${names.join(', ')}` });
+  };
+  const stop = async (some: readonly string[]): Promise<void> =>
+    cascade(some.toReversed(), dependents, async (name) => find(name).stop());
+  const affected = (name: string, all = false): string[] => (all ? withDependents(order, name) : [name]);
+
+  const done = new Promise<void>((resolve, reject) => {
+    end.signal.addEventListener('abort', () => {
+      const { reason } = end.signal as { reason: unknown };
+      stop(names).then(() => (reason instanceof Failure ? reject(reason) : resolve()), reject);
+    });
+  });
+  done.catch(() => undefined);
+  for (const name of names) find(name).start();
+
+  return {
+    ready,
+    done,
+    down: async () => {
+      if (end.signal.aborted) hurry.abort(new Error('asked twice to stop'));
+      end.abort(new Error('asked to stop'));
+      return done;
+    },
+    stop: async (name, { cascade: all } = {}) => stop(affected(name, all)),
+    start: (name) => find(name).start(),
+    restart: async (name, { cascade: all } = {}) => {
+      const some = affected(name, all);
+      await stop(some);
+      for (const other of some) find(other).start();
+    },
+  };
+}
+
+async function everyGate(gates: ReadonlyMap<string, Gate>, end: AbortSignal): Promise<void> {
+  const all = Promise.all([...gates.values()].map(async (gate) => gate.opened(end)));
+  const ready = all.then(
+    () => undefined,
+    () => {
+      throw end.reason;
+    },
+  );
+  // Whoever only waits for `done` need not look at `ready`.
+  ready.catch(() => undefined);
+  return ready;
+}
+
+function edge(gates: ReadonlyMap<string, Gate>, need: Need): Edge {
+  return { gate: gates.get(nameOf(need))!, whenLost: typeof need === 'string' ? 'keep' : need.whenLost };
+}
+
+function bootTookTooLong(gates: ReadonlyMap<string, Gate>, timeoutMs: number): Failure {
+  const missing = [...gates.values()].filter(({ isOpen }) => !isOpen).map(({ name }) => name);
+  return new Failure('notReady', `not ready within ${timeoutMs / 1000} s: ${missing.join(', ')}`, {
+    hint: 'see why: k8s-single logs; or give it longer: --timeout',
+  });
+}

@@ -1,0 +1,102 @@
+import { EventEmitter, on } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { onTestFinished } from 'vitest';
+import { file } from '../../probes/file.ts';
+import type { Component, Event, Service } from '../../src/component.ts';
+import { up } from '../../src/up.ts';
+import type { Running } from '../../src/up.ts';
+
+const fixtures = join(import.meta.dirname, '../fixtures/engine');
+
+/** A graph under test in a folder of its own. Everything it started is ended with the test. */
+export interface Bench {
+  readonly dir: string;
+  readonly events: Event[];
+  /** Resolves with the next event, past or to come, that fits and has not been asked for before. */
+  next<T extends Event['type']>(component: string, type: T): Promise<Extract<Event, { type: T }>>;
+  up(components: readonly Component[], options?: { timeoutMs?: number }): Running;
+}
+
+export async function bench(): Promise<Bench> {
+  const dir = await mkdtemp(join(tmpdir(), 'k8s-single-engine-'));
+  const events: Event[] = [];
+  const asked = new Set<Event>();
+  const emitter = new EventEmitter().setMaxListeners(0);
+  let running: Running | undefined;
+  onTestFinished(async () => {
+    await running?.down().catch(() => undefined);
+    await rm(dir, { recursive: true, force: true });
+  });
+  return {
+    dir,
+    events,
+    async next(component, type) {
+      const fits = (event: Event) =>
+        event.component === component && event.type === type && !asked.has(event);
+      let event = events.find(fits);
+      if (event === undefined) {
+        for await (const [candidate] of on(emitter, 'event') as AsyncIterable<[Event]>) {
+          if (!fits(candidate)) continue;
+          event = candidate;
+          break;
+        }
+      }
+      asked.add(event!);
+      return event as never;
+    },
+    up(components, { timeoutMs = 60_000 } = {}) {
+      const emit = (event: Event): void => {
+        events.push(event);
+        emitter.emit('event', event);
+      };
+      running = up(components, { emit, logDir: join(dir, 'log'), timeoutMs });
+      return running;
+    },
+  };
+}
+
+/** A service that is ready when its test says so, and exits when its test says so. */
+export interface Gated extends Service {
+  open(): Promise<void>;
+  tell(command: `exit ${number}` | 'orphan'): Promise<void>;
+}
+
+export async function gated(
+  dir: string,
+  name: string,
+  more: Partial<Omit<Service, 'kind' | 'name'>> = {},
+): Promise<Gated> {
+  const [gate, ready, commands] = ['gate', 'ready', 'commands'].map((part) => join(dir, `${name}.${part}`));
+  await execa('mkfifo', [gate!, commands!]);
+  return {
+    kind: 'service',
+    name,
+    needs: [],
+    command: { file: join(fixtures, 'gated.sh'), args: [gate!, ready!, commands!] },
+    ready: file(ready!),
+    ...more,
+    // Opening a fifo to write blocks until the program opens it to read: no waiting by guess.
+    open: async () => writeFile(gate!, '\n'),
+    tell: async (command) => writeFile(commands!, `${command}\n`),
+  };
+}
+
+/** A service that is ready at once and does not end on SIGTERM. */
+export function stubborn(
+  dir: string,
+  name: string,
+  more: Partial<Omit<Service, 'kind' | 'name'>> = {},
+): Service {
+  const ready = join(dir, `${name}.ready`);
+  return {
+    kind: 'service',
+    name,
+    needs: [],
+    command: { file: join(fixtures, 'stubborn.sh'), args: [ready] },
+    ready: file(ready),
+    ...more,
+  };
+}
