@@ -1,0 +1,89 @@
+import type { CertificateName } from './paths.ts';
+
+/** Where the node is reached and what it is called. */
+export interface Identity {
+  /** The Node object's name. */
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  /** The first address of the service CIDR: the Service `kubernetes` in `default`. */
+  readonly serviceIp: string;
+  /** Such as `cluster.local`. */
+  readonly clusterDomain: string;
+  /** More names and addresses under which the API server is reached. */
+  readonly extraSans?: readonly string[];
+}
+
+export type Issuer = 'ca' | 'frontProxyCa';
+
+/** A certificate that is not a CA: all that must be right about it. */
+export interface Leaf {
+  readonly name: Exclude<CertificateName, Issuer>;
+  readonly issuer: Issuer;
+  /** The user's name in Kubernetes. */
+  readonly commonName: string;
+  /** The user's group in Kubernetes. */
+  readonly organization?: string;
+  readonly usage: 'serverAuth' | 'clientAuth';
+  /** DNS names and IP addresses. */
+  readonly sans: readonly string[];
+}
+
+/** The subjects of the two CAs: kubeadm's name for the second. */
+export const authorityNames: Readonly<Record<Issuer, string>> = {
+  ca: 'kubernetes-ca',
+  frontProxyCa: 'front-proxy-ca',
+};
+
+/**
+ * Every leaf certificate of a one-node cluster. Users and groups are those of Kubernetes' own RBAC bindings
+ * (https://kubernetes.io/docs/setup/best-practices/certificates/).
+ */
+export function leaves(identity: Identity): readonly Leaf[] {
+  const { nodeName, nodeIp, serviceIp, clusterDomain, extraSans = [] } = identity;
+  const node = { issuer: 'ca', commonName: `system:node:${nodeName}`, organization: 'system:nodes' } as const;
+  const client = { issuer: 'ca', usage: 'clientAuth', sans: [] } as const;
+  const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
+  return [
+    {
+      name: 'apiserver',
+      issuer: 'ca',
+      commonName: 'kube-apiserver',
+      usage: 'serverAuth',
+      sans: unique([
+        ...service,
+        `kubernetes.default.svc.${clusterDomain}`,
+        'localhost',
+        nodeName,
+        serviceIp,
+        '127.0.0.1',
+        nodeIp,
+        ...extraSans,
+      ]),
+    },
+    { ...node, name: 'kubeletServer', usage: 'serverAuth', sans: unique([nodeName, nodeIp, '127.0.0.1']) },
+    {
+      // For the controller manager's and the scheduler's own ports, which only a probe on this machine asks.
+      name: 'controlLoop',
+      issuer: 'ca',
+      commonName: 'control-loop',
+      usage: 'serverAuth',
+      sans: ['localhost', '127.0.0.1'],
+    },
+    { ...node, name: 'kubelet', usage: 'clientAuth', sans: [] },
+    {
+      ...client,
+      name: 'apiserverKubelet',
+      commonName: 'kube-apiserver-kubelet-client',
+      organization: 'system:masters',
+    },
+    { ...client, name: 'frontProxyClient', issuer: 'frontProxyCa', commonName: 'front-proxy-client' },
+    { ...client, name: 'admin', commonName: 'admin', organization: 'system:masters' },
+    { ...client, name: 'controllerManager', commonName: 'system:kube-controller-manager' },
+    { ...client, name: 'scheduler', commonName: 'system:kube-scheduler' },
+    { ...client, name: 'proxy', commonName: 'system:kube-proxy' },
+  ];
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Set(names)];
+}

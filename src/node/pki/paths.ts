@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+
+/** A certificate and its private key, each in a PEM file of its own. */
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The base names of the files: kubeadm's where kubeadm has one, else the component's. */
+const fileNames = {
+  ca: 'ca',
+  frontProxyCa: 'front-proxy-ca',
+  apiserver: 'apiserver',
+  kubeletServer: 'kubelet-server',
+  controlLoop: 'control-loop',
+  apiserverKubelet: 'apiserver-kubelet-client',
+  frontProxyClient: 'front-proxy-client',
+  admin: 'admin',
+  kubelet: 'kubelet',
+  controllerManager: 'kube-controller-manager',
+  scheduler: 'kube-scheduler',
+  proxy: 'kube-proxy',
+} as const;
+
+/** What each certificate is for; the keys of {@link Pki}. */
+export type CertificateName = keyof typeof fileNames;
+
+/** Where the certificates and keys of one node lie. */
+export type Pki = Readonly<Record<CertificateName, CertificateFiles>> & {
+  /** The key pair that signs and checks service account tokens. */
+  readonly serviceAccount: { readonly public: string; readonly private: string };
+};
+
+/** The files that `ensurePki` makes in `dir`. Computed; the disk is not touched. */
+export function pkiPaths(dir: string): Pki {
+  const files = (name: CertificateName): CertificateFiles => ({
+    cert: join(dir, `${fileNames[name]}.crt`),
+    key: join(dir, `${fileNames[name]}.key`),
+  });
+  return {
+    ca: files('ca'),
+    frontProxyCa: files('frontProxyCa'),
+    apiserver: files('apiserver'),
+    kubeletServer: files('kubeletServer'),
+    controlLoop: files('controlLoop'),
+    apiserverKubelet: files('apiserverKubelet'),
+    frontProxyClient: files('frontProxyClient'),
+    admin: files('admin'),
+    kubelet: files('kubelet'),
+    controllerManager: files('controllerManager'),
+    scheduler: files('scheduler'),
+    proxy: files('proxy'),
+    serviceAccount: { public: join(dir, 'sa.pub'), private: join(dir, 'sa.key') },
+  };
+}
