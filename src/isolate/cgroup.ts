@@ -1,0 +1,99 @@
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { groupsBelow, isCode, kill, move, processes, thaw } from './cgroup-files.ts';
+import { hierarchies } from './hierarchies.ts';
+
+/** The node's cgroup, the same path in every hierarchy; kubelet's `cgroupRoot`. */
+export function nodeCgroup(name: string): string {
+  return `/k8s-single-${name}`;
+}
+
+/**
+ * Makes the node's cgroup in every hierarchy, with a leaf `supervisor` for the supervisor and the components: on v2 a
+ * cgroup that hands controllers to its children may hold no process itself (cgroup-v2.rst, "No Internal Process
+ * Constraint"). What exists is kept.
+ */
+export async function createNodeCgroup(name: string): Promise<void> {
+  for (const { root, version } of await hierarchies()) {
+    const node = join(root, nodeCgroup(name));
+    if (version === 2) await delegateRoot(root);
+    await create(node, root);
+    if (version === 2) await delegate(node);
+    await create(join(node, 'supervisor'), node);
+  }
+}
+
+/** Moves processes, by default this one, into the node's `supervisor` leaf; their children are born there. */
+export async function joinNodeCgroup(name: string, pids: readonly number[] = [process.pid]): Promise<void> {
+  for (const { root } of await hierarchies()) await move(pids, join(root, nodeCgroup(name), 'supervisor'));
+}
+
+/** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
+export async function leaveNodeCgroup(): Promise<void> {
+  for (const { root } of await hierarchies()) await move([process.pid], root);
+}
+
+/** Sends SIGKILL to every process in the node's cgroup, pods and their shims included. Resolves with their pids. */
+export async function killNodeCgroup(name: string): Promise<number[]> {
+  const pids = new Set<number>();
+  for (const group of await allGroups(name)) {
+    for (const pid of await processes(group)) pids.add(pid);
+    await thaw(group);
+  }
+  for (const pid of pids) kill(pid);
+  return [...pids];
+}
+
+/**
+ * Kills every process in the node's cgroup and removes it. Resolves when it is gone or was not there; rejects after
+ * 10 s with the processes that would not die.
+ */
+export async function removeNodeCgroup(name: string): Promise<void> {
+  const emptied = async (): Promise<void> => {
+    const pids = await killNodeCgroup(name);
+    if (pids.length > 0)
+      throw new Unhealthy(`still running in cgroup ${nodeCgroup(name)}: pid ${pids.join(', ')}`);
+  };
+  await until(emptied, { timeoutMs: 10_000 }, new AbortController().signal);
+  for (const group of await allGroups(name)) {
+    await rmdir(group).catch((error: unknown) => {
+      if (!isCode(error, 'ENOENT')) throw error;
+    });
+  }
+}
+
+async function allGroups(name: string): Promise<string[]> {
+  const roots = (await hierarchies()).map(({ root }) => join(root, nodeCgroup(name)));
+  return (await Promise.all(roots.map(groupsBelow))).flat();
+}
+
+async function create(group: string, parent: string): Promise<void> {
+  await mkdir(group, { recursive: true });
+  // A new cpuset of v1 has no CPU and no memory node, and no process may enter it so (cpusets.rst).
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const own = await readFile(join(group, file), 'utf8').catch(() => undefined);
+    if (own?.trim() === '') await writeFile(join(group, file), await readFile(join(parent, file), 'utf8'));
+  }
+}
+
+/** Hands every controller of a v2 cgroup to its children. */
+async function delegate(group: string): Promise<void> {
+  const controllers = (await readFile(join(group, 'cgroup.controllers'), 'utf8'))
+    .split(/\s+/)
+    .filter(Boolean);
+  await writeFile(join(group, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
+}
+
+/** The root of a container is no real root: its processes have to step aside first, as in kind's entrypoint. */
+async function delegateRoot(root: string): Promise<void> {
+  try {
+    await delegate(root);
+  } catch (error) {
+    if (!isCode(error, 'EBUSY')) throw error;
+    await mkdir(join(root, 'init'), { recursive: true });
+    await move(await processes(root), join(root, 'init'));
+    await delegate(root);
+  }
+}

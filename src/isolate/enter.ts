@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { Failure } from '../errors.ts';
+import { boxEnv } from './box.ts';
+import type { Box } from './box.ts';
+import { clear, removeRemains } from './clear.ts';
+import { farewell } from './follow.ts';
+import { lockNode } from './lock.ts';
+import { onSignals } from './signals.ts';
+
+export interface Inside extends Box {
+  /** A static init that reaps orphans: catatonit's path. */
+  readonly init: string;
+  /** The program to run inside, and its arguments. */
+  readonly argv: readonly [string, ...string[]];
+  /** Added to this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** stdin, stdout and stderr of the program; a number is a descriptor. Default: this process's own. */
+  readonly stdio?: readonly [Stream, Stream, Stream];
+}
+
+type Stream = 'ignore' | 'inherit' | number;
+
+/** A program that runs in namespaces of its own. */
+export interface Entered {
+  /** Its exit code, 128 + n for signal n, when it and every trace of it are gone. */
+  readonly exited: Promise<number>;
+  /** Raises a signal in it, once. Never lost, however early. */
+  readonly signal: (signal: NodeJS.Signals) => void;
+  /** Lets go: this process may end and the one inside lives on. */
+  readonly detach: () => Promise<void>;
+}
+
+/**
+ * Starts a program in its own network, mount, UTS, PID and IPC namespaces with an init as PID 1; the program furnishes
+ * them with `setUpInside`. SIGTERM, SIGINT and SIGHUP of this process go to it until it has exited. Rejects with a
+ * preflight Failure when the node runs already.
+ */
+export async function enter(inside: Inside): Promise<Entered> {
+  const signals = onSignals();
+  try {
+    const { child, ended } = await start(inside);
+    const control = child.stdio[3];
+    if (!(control instanceof Writable)) throw new Error('no control descriptor');
+    // When it has ended just now, its exit is the answer to whatever we say.
+    control.on('error', () => {});
+    const signal = (name: NodeJS.Signals): void => void control.write(`${name}\n`);
+    signals.sendTo(signal);
+    const detach = async (): Promise<void> => {
+      signals.close();
+      control.end(`${farewell}\n`);
+      await once(control, 'finish');
+      child.unref();
+    };
+    return { signal, detach, exited: ended.finally(signals.close) };
+  } catch (error) {
+    signals.close();
+    throw error;
+  }
+}
+
+/** Runs the rest of its arguments, then removes the traces. A shell, because it idles as long as the node lives. */
+const keeper =
+  'node=$1 afterwards=$2 name=$3 run=$4 data=$5; shift 5; trap : TERM INT HUP; ' +
+  '"$@"; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
+
+const unshare =
+  'unshare --net --mount --uts --pid --ipc --fork --kill-child --mount-proc --propagation slave';
+
+async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Promise<number> }> {
+  const { name, nodeName, run, data, debianTree, also, init, argv, env } = inside;
+  const lock = await lockNode(run);
+  if (lock === undefined) {
+    throw new Failure('preflight', `node ${name} is already running`, {
+      hint: `k8s-single down --name ${name}`,
+    });
+  }
+  await removeRemains(inside);
+  mkdirSync(data, { recursive: true });
+  const hostNetwork = openSync('/proc/self/ns/net', 'r');
+  const afterwards = fileURLToPath(import.meta.url).replace(/enter(\.\w+)$/, 'afterwards$1');
+  const kept = [process.execPath, afterwards, name, run, data, ...unshare.split(' '), init, '--', ...argv];
+  const stdio: StdioOptions = [
+    ...(inside.stdio ?? ['inherit', 'inherit', 'inherit']),
+    'pipe',
+    hostNetwork,
+    lock,
+  ];
+  const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
+    // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
+    detached: true,
+    env: { ...process.env, ...env, ...boxEnv({ name, nodeName, run, data, debianTree, also }) },
+    stdio,
+  });
+  const ended = exitOf(child, inside);
+  closeSync(hostNetwork);
+  closeSync(lock);
+  await once(child, 'spawn');
+  return { child, ended };
+}
+
+function exitOf(child: ChildProcess, inside: Inside): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code, signal) => {
+      if (signal === null) return resolve(code ?? 0);
+      // The keeper itself was killed: what it would have done is ours to do.
+      clear(inside).then(() => resolve(128 + constants.signals[signal]), reject);
+    });
+  });
+}

@@ -1,0 +1,46 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { fds, forgetBox } from './box.ts';
+import type { Box } from './box.ts';
+import { createNodeCgroup, joinNodeCgroup } from './cgroup.ts';
+import { viewOfItsOwn } from './mounts.ts';
+import { connectToHost } from './network.ts';
+
+/** The addresses of the two ends between host and node. */
+export interface Addresses {
+  readonly nodeIp: string;
+  readonly hostIp: string;
+}
+
+/**
+ * Makes the box around this process, which `enter` has started in new namespaces: cgroup, files, host name, network.
+ * Call it once, first of all. Rejects with a preflight Failure; what is half made goes with the namespaces.
+ */
+export async function setUpInside(box: Box): Promise<Addresses> {
+  forgetBox();
+  await createNodeCgroup(box.name);
+  // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
+  await joinNodeCgroup(box.name, [1, process.pid]);
+  await viewOfItsOwn(box);
+  const { nodeIp, hostIp } = await connectToHost(
+    box.name,
+    box.run,
+    `/proc/${process.pid}/fd/${fds.hostNetwork}`,
+  );
+  await nameOfItsOwn(box.nodeName, nodeIp);
+  return { nodeIp, hostIp };
+}
+
+/** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */
+async function nameOfItsOwn(nodeName: string, nodeIp: string): Promise<void> {
+  const files = {
+    '/etc/hostname': `${nodeName}\n`,
+    '/etc/hosts': `127.0.0.1 localhost\n${nodeIp} ${nodeName}\n`,
+    '/etc/resolv.conf': 'nameserver 127.0.0.1\n',
+  };
+  await writeFile('/proc/sys/kernel/hostname', nodeName);
+  for (const [file, text] of Object.entries(files)) {
+    // A link of the host (systemd-resolved's) would lead to nowhere.
+    await rm(file, { force: true });
+    await writeFile(file, text);
+  }
+}

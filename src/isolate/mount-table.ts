@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises';
+
+/** One line of /proc/self/mountinfo (proc(5)). */
+export interface Mount {
+  /** `major:minor`: the same for all mounts of one file system. */
+  readonly device: string;
+  readonly mountPoint: string;
+  readonly type: string;
+}
+
+/** The mounts of this process's namespace, in the order in which they were made. */
+export async function mountTable(): Promise<Mount[]> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).trim().split('\n');
+  return lines.map((line) => {
+    const [before = '', after = ''] = line.split(' - ');
+    const fields = before.split(' ');
+    return {
+      device: fields[2] ?? '',
+      mountPoint: unescape(fields[4] ?? ''),
+      type: after.split(' ')[0] ?? '',
+    };
+  });
+}
+
+/** The mount points at or below a folder, the last made first: the order in which they come off. */
+export async function mountsBelow(folder: string): Promise<string[]> {
+  const inside = (path: string): boolean => path === folder || path.startsWith(`${folder}/`);
+  return (await mountTable())
+    .map((mount) => mount.mountPoint)
+    .filter(inside)
+    .toReversed();
+}
+
+/** Blanks and backslashes stand as octal escapes. */
+function unescape(path: string): string {
+  return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCodePoint(Number.parseInt(octal, 8)),
+  );
+}

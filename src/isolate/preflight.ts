@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { Failure } from '../errors.ts';
+import { missing, pathWithSbin } from './tool.ts';
+
+/** Rejects with a preflight {@link Failure} when this machine and user cannot give a node namespaces of its own. */
+export async function assertCanIsolate(): Promise<void> {
+  if (process.geteuid?.() !== 0) {
+    throw new Failure('preflight', 'a node needs root: namespaces, cgroups and containers are made', {
+      hint: `sudo ${process.argv.map((arg) => JSON.stringify(arg)).join(' ')}`,
+    });
+  }
+  const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
+  const trial = await execa('unshare', args, { reject: false, env: { PATH: pathWithSbin() } });
+  if (trial.code === 'ENOENT') throw missing('unshare');
+  if (trial.failed) {
+    throw new Failure(
+      'preflight',
+      `no namespaces of its own for the node: ${trial.stderr || trial.shortMessage}`,
+      {
+        hint: 'in a container run it with --privileged; or run the node on the host itself with --host',
+      },
+    );
+  }
+}
+
+/**
+ * Why this process seems to run in a container, where the container is the isolation; `undefined` on a host.
+ * `root` is for tests.
+ */
+export function inContainer(root = '/', env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const marks = ['.dockerenv', 'run/.containerenv', 'run/systemd/container'];
+  const mark = marks.find((file) => existsSync(join(root, file)));
+  if (mark !== undefined) return `/${mark} exists`;
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return 'KUBERNETES_SERVICE_HOST is set';
+  const read = (file: string): string => {
+    try {
+      return readFileSync(join(root, file), 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const container = /(?:^|\0)container=([^\0]+)/.exec(read('proc/1/environ'))?.[1];
+  if (container !== undefined) return `PID 1 runs with container=${container}`;
+  const group = /[:/](?:docker|kubepods|containerd|lxc|libpod)[-/.].*/.exec(read('proc/1/cgroup'))?.[0];
+  return group === undefined ? undefined : `PID 1 is in the cgroup ${group}`;
+}

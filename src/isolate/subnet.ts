@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { BlockList } from 'node:net';
+import { z } from 'zod';
+
+/** The four addresses between a node and its host. */
+export interface Subnet {
+  /** The name of the host's end: it says which subnet it is, so a name that is taken means a subnet that is taken. */
+  readonly interface: string;
+  readonly hostIp: string;
+  readonly nodeIp: string;
+}
+
+const routeTable = z.array(z.object({ dst: z.string() }));
+
+/** First 172.30, then others, for hosts on which a network lies over all of it (Docker hands out 172.17 to 172.31). */
+const pools = ['172.30', '10.30', '192.168'] as const;
+
+/**
+ * The subnets for a node, the best first: none that a route of the host covers. They begin at a place that depends on
+ * the name, so that a node gets the same address each time and two nodes get different ones.
+ *
+ * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing.
+ */
+export function freeSubnets(name: string, routes: string): Subnet[] {
+  const taken = takenBy(routes);
+  const start = createHash('sha256').update(name).digest().readUInt8(0);
+  const thirds = Array.from({ length: 256 }, (_, offset) => (start + offset) % 256);
+  return pools
+    .flatMap((pool) => thirds.map((third) => ({ pool, third })))
+    .filter(({ pool, third }) => ![0, 1, 2, 3].some((last) => taken.check(`${pool}.${third}.${last}`)))
+    .map(({ pool, third }) => ({
+      interface: `k8s-${pool.replace('.', '-')}-${third}`,
+      hostIp: `${pool}.${third}.1`,
+      nodeIp: `${pool}.${third}.2`,
+    }));
+}
+
+function takenBy(routes: string): BlockList {
+  const taken = new BlockList();
+  for (const { dst } of routeTable.parse(JSON.parse(routes))) {
+    if (dst === 'default') continue;
+    const [address = '', prefix = '32'] = dst.split('/');
+    taken.addSubnet(address, Number(prefix), 'ipv4');
+  }
+  return taken;
+}
