@@ -34,6 +34,16 @@ export function nthAddress(range: Cidr, n: number): string | undefined {
   return n < range.size ? numberToIp(range.first + n) : undefined;
 }
 
+/**
+ * The first address of a range that can be somebody's: `10.0.0.1` of `10.0.0.0/24`. Of the service range it is the API
+ * server's own cluster IP. The range must be valid.
+ */
+export function firstAddress(cidr: string): string {
+  const range = parseCidr(cidr);
+  if (typeof range === 'string') throw new TypeError(`${cidr}: ${range}`);
+  return numberToIp(range.first + 1);
+}
+
 function ipToNumber(ip: string): number {
   return ip.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
 }

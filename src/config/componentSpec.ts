@@ -36,17 +36,19 @@ const command = z
   .refine((words) => words.length > 0 && words[0] !== '', { error: 'the command is empty' });
 
 const restart = map({
-  when: oneOf(['always', 'never']).optional(),
+  when: oneOf(['always', 'never']).exactOptional(),
   givenUp: oneOf(['down', 'keep'])
-    .optional()
+    .exactOptional()
     .describe('Given up: everything goes down, or the rest is kept.'),
-  delay: duration().optional().describe('The first back-off; it doubles each time. Default: 500ms.'),
-  maxDelay: duration().optional().describe('The longest back-off. Default: 30s.'),
-  resetAfter: duration().optional().describe('Ready for so long, it is restarted at once. Default: 30s.'),
+  delay: duration().exactOptional().describe('The first back-off; it doubles each time. Default: 500ms.'),
+  maxDelay: duration().exactOptional().describe('The longest back-off. Default: 30s.'),
+  resetAfter: duration()
+    .exactOptional()
+    .describe('Ready for so long, it is restarted at once. Default: 30s.'),
   budget: integer(0, 1000)
-    .optional()
+    .exactOptional()
     .describe('More failures than this within the window is a crash loop. Default: 5.'),
-  window: duration().optional().describe('Default: 60s.'),
+  window: duration().exactOptional().describe('Default: 60s.'),
 });
 
 const stop = map({
@@ -57,41 +59,49 @@ const stop = map({
         error: 'expected a signal like TERM or SIGINT',
       }),
     )
-    .optional()
+    .exactOptional()
     .describe('Sent to the process group. Default: SIGTERM.'),
-  grace: duration().optional().describe('From the signal to SIGKILL. Default: 10s.'),
+  grace: duration().exactOptional().describe('From the signal to SIGKILL. Default: 10s.'),
 });
 
 /** The keys that mean something to a process that is kept running, and nothing to a step that ends. */
-const serviceOnly = ['ready', 'live', 'ports', 'stop'] as const;
+const serviceOnly = ['live', 'ports', 'stop'] as const;
 
 const shape = map({
   command: command
-    .optional()
+    .exactOptional()
     .describe('The program and its arguments, as a list; a text only with `shell: true`.'),
-  shell: bool().optional().describe('`command` is one text, run by /bin/sh.'),
-  args: list(text()).optional().describe('Appended to the command: further flags for a built-in component.'),
-  task: bool().optional().describe('A step that is done once: ready when the command exits with 0.'),
+  shell: bool().exactOptional().describe('`command` is one text, run by /bin/sh.'),
+  args: list(text())
+    .exactOptional()
+    .describe('Appended to the command: further flags for a built-in component.'),
+  task: bool()
+    .exactOptional()
+    .describe(
+      'A step that is done once: ready when its command exits with 0, or when its `ready` probe passes.',
+    ),
   enabled: bool().default(true).describe('`false` takes the component out of the graph.'),
-  needs: list(need).optional().describe('What must be ready before this one can usefully start.'),
-  ready: probeSchema.optional().describe('Ready when this passes; without it, as soon as it runs.'),
+  needs: list(need).exactOptional().describe('What must be ready before this one can usefully start.'),
+  ready: probeSchema.exactOptional().describe('Ready when this passes; without it, as soon as it runs.'),
   live: liveSchema
-    .optional()
+    .exactOptional()
     .describe('Looked at while it runs; several misses in a row and it is restarted.'),
   ports: list(port())
-    .optional()
+    .exactOptional()
     .describe('TCP ports it will listen on: refused when somebody has them already.'),
-  timeout: duration().optional().describe('From start to ready. Default: 120s.'),
-  env: named(text()).optional().describe('Added to the environment.'),
+  timeout: duration().exactOptional().describe('From start to ready. Default: 120s.'),
+  env: named(/^[^=\0]+$/, 'a name without =', text())
+    .exactOptional()
+    .describe('Added to the environment.'),
   envFile: oneOrMore(filled('a path'))
-    .optional()
+    .exactOptional()
     .describe('Files of NAME=value lines, read at each start; relative to this config.'),
-  cwd: filled('a folder').optional().describe('The folder it runs in; relative to this config.'),
+  cwd: filled('a folder').exactOptional().describe('The folder it runs in; relative to this config.'),
   user: pattern(/^[\w.-]+(:[\w.-]+)?$/, 'USER or USER:GROUP, by name or number')
-    .optional()
+    .exactOptional()
     .describe('Run as this user.'),
-  restart: restart.optional(),
-  stop: stop.optional(),
+  restart: restart.exactOptional(),
+  stop: stop.exactOptional(),
 });
 
 /** One component of the graph, or what to change in a built-in one. */
@@ -104,6 +114,8 @@ export const componentSchema = shape.superRefine((spec, context) => {
   if (spec.task === true)
     for (const key of serviceOnly)
       if (spec[key] !== undefined) refuse(key, `a task is done once: it has no "${key}"`);
+  if (spec.task === true && spec.command !== undefined && spec.ready !== undefined)
+    refuse('ready', 'a task runs a command or waits for a probe, not both: make them two tasks');
 });
 
 /** What a config says of one component. Durations are in ms. */

@@ -20,9 +20,12 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `unknown key "${key}"${didYouMean(key, known) || `; known: ${known.join(', ')}`}`;
 }
 
-/** A map whose keys are names of the writer's choice. */
-export function named<Value extends z.ZodType>(value: Value) {
-  return z.record(z.string(), value, { error: 'expected a map of names and values' });
+/** A map whose keys are names of the writer's choice, of a given form. */
+export function named<Value extends z.ZodType>(form: RegExp, what: string, value: Value) {
+  return z.record(z.string().regex(form), value, {
+    error: (issue) =>
+      issue.code === 'invalid_key' ? `a name must be ${what}` : 'expected a map of names and values',
+  });
 }
 
 export function list<Item extends z.ZodType>(item: Item) {
@@ -71,9 +74,14 @@ export function bool() {
 
 /** A duration as text, parsed to ms. */
 export function duration() {
-  return text('a duration like 300s, 1m30s or 500ms').transform((value, context) => {
+  return parsed('a duration like 300s, 1m30s or 500ms', parseDuration);
+}
+
+/** Text that `parse` turns into a value; what it throws is the message. */
+export function parsed<Value>(what: string, parse: (written: string) => Value) {
+  return text(what).transform((written, context) => {
     try {
-      return parseDuration(value);
+      return parse(written);
     } catch (error) {
       context.addIssue({ code: 'custom', message: reasonOf(error) });
       return z.NEVER;

@@ -17,7 +17,7 @@ const shape = map({
   serviceCidr: cidr().default('10.0.0.0/24').describe('Where Services get their cluster IPs.'),
   dnsIp: text('an IPv4 address')
     .refine((value) => isIPv4(value), { error: 'expected an IPv4 address' })
-    .optional()
+    .exactOptional()
     .describe("The cluster IP of the DNS Service. Default: the service range's tenth address."),
   clusterDomain: pattern(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'a domain name in lower case')
     .default('cluster.local')

@@ -13,7 +13,7 @@ export const nodeShape = {
     .default('k8s-single')
     .describe('What Kubernetes calls the node.'),
   dataDir: pattern(/^\//, 'an absolute path')
-    .optional()
+    .exactOptional()
     .describe('What survives `down`: certificates, etcd, images, logs. Default: /var/lib/k8s-single/NAME.'),
   binDirs: list(filled('a folder'))
     .default([])
@@ -25,12 +25,12 @@ export const nodeShape = {
       abort: true,
     })
     .transform((value) => (value === false ? value : value.replace(/^v/, '')))
-    .optional()
+    .exactOptional()
     .describe(
       'The version to install where there is a choice. `false`: no Kubernetes, only the components below.',
     ),
   pauseImage: filled('an image name')
-    .optional()
+    .exactOptional()
     .describe("The image that holds a pod's namespaces open. Default: one that is built here."),
   network: networkSchema.prefault({}),
   etcd: map({

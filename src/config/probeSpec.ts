@@ -1,49 +1,96 @@
 import type { z } from 'zod';
-import { duration, filled, integer, list, map, pattern, short, text } from './fields.ts';
 
-const url = () => pattern(/^https?:\/\/[^\s/]/, 'an http:// or https:// address');
-const path = () => filled('a path');
+import { kinds as table, parseProbe } from '../../probes/kinds.ts';
+import { reasonOf } from '../errors.ts';
+import { etcdProbe, httpProbe } from './probeOf.ts';
+import { duration, filled, integer, list, map, named, oneOrMore, short, text } from './fields.ts';
 
-const address = /^(?:(?<host>[^\s:]+|\[[^\s\]]+\]):)?(?<port>\d{1,5})$/;
+/** A kind whose target is one text, in the form that `k8s-single probe KIND TARGET` takes, too. */
+function target(kind: string) {
+  const { summary = '', example = '' } = table[kind] ?? {};
+  return text(`a target like ${example}`)
+    .superRefine(makes((written) => parseProbe(kind, written)))
+    .exactOptional()
+    .describe(`${summary}. Example: ${example}`);
+}
 
-/** `5432` or `127.0.0.1:5432` or `[::1]:5432`. */
-const tcpTarget = () =>
-  text('PORT or HOST:PORT').transform((value, context) => {
-    const { host, port } = address.exec(value)?.groups ?? {};
-    if (Number(port) >= 1 && Number(port) <= 65_535)
-      return { host: host?.replace(/^\[|\]$/g, '') ?? '127.0.0.1', port: Number(port) };
-    context.addIssue({ code: 'custom', message: 'expected PORT or HOST:PORT' });
-    return { host: '', port: 0 };
-  });
+/** Refuses what no probe can be made of, with the probe's own words. */
+function makes<Spec>(make: (spec: Spec) => unknown) {
+  return (spec: Spec, context: z.RefinementCtx): void => {
+    try {
+      make(spec);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: reasonOf(error) });
+    }
+  };
+}
 
-/** What can be looked at, one key for each kind of probe. */
-const kinds = {
-  http: short(
-    'url',
-    map({
-      url: url(),
-      status: integer(100, 599).optional().describe('The status it must answer with. Default: any 2xx.'),
-      body: filled('text').optional().describe('Text that the answer must contain.'),
-      ca: path().optional().describe('PEM file with the CA that signed the server certificate.'),
-      cert: path().optional().describe('PEM file with the client certificate to show.'),
-      key: path().optional().describe('PEM file with the key of the client certificate.'),
-    }),
-  )
-    .optional()
-    .describe('GET a page: its address alone, or a map.'),
-  tcp: tcpTarget().optional().describe('Something accepts connections: PORT or HOST:PORT.'),
-  unix: path().optional().describe('Something accepts connections on this unix socket.'),
-  exec: list(text())
-    .min(1, { error: 'expected a command: a list of words' })
-    .optional()
-    .describe('A command that exits with 0.'),
-  file: path().optional().describe('The file exists.'),
-  etcd: url().optional().describe('etcd at this address says that it is healthy.'),
-  grpcHealth: filled('HOST:PORT or unix:PATH').optional().describe('A gRPC server says SERVING.'),
-  cri: path().optional().describe('The container runtime on this unix socket says RuntimeReady.'),
+const tls = {
+  ca: filled('a path').exactOptional().describe('PEM file with the CA that signed the server certificate.'),
+  cert: filled('a path').exactOptional().describe('PEM file with the client certificate to show.'),
+  key: filled('a path').exactOptional().describe('PEM file with the key of the client certificate.'),
 };
 
-const timeout = duration().optional().describe('For one look.');
+const url = text('an http:// or https:// address');
+
+const httpSpec = map({
+  url,
+  status: oneOrMore(integer(100, 599))
+    .exactOptional()
+    .describe('What it must answer with. Default: 200 to 399.'),
+  body: filled('text').exactOptional().describe('Text that the answer must contain.'),
+  headers: named(/^[\w-]+$/, 'letters, digits and dashes', text())
+    .exactOptional()
+    .describe('Sent with the request.'),
+  ...tls,
+}).superRefine(makes(httpProbe));
+
+const etcdSpec = map({ url, ...tls }).superRefine(makes(etcdProbe));
+
+/** One key for each kind of probe. */
+const kinds = {
+  http: short('url', httpSpec).exactOptional().describe('GET is answered: an address, or a map.'),
+  tcp: target('tcp'),
+  unix: target('unix'),
+  exec: list(text())
+    .min(1, { error: 'expected a list of words, the command' })
+    .exactOptional()
+    .describe('The command, a list of words, exits with 0.'),
+  file: target('file'),
+  etcd: short('url', etcdSpec).exactOptional().describe('etcd says it is healthy: an address, or a map.'),
+  grpc: target('grpc'),
+  cri: target('cri'),
+};
+
+const timeout = duration().exactOptional().describe('For one look. Default: 2s until ready, then 5s.');
+
+const oneProbe = map({ ...kinds, timeout }).superRefine(oneKind(Object.keys(kinds)));
+
+const shape = {
+  ...kinds,
+  all: list(oneProbe)
+    .min(1, { error: 'expected a list of probes' })
+    .exactOptional()
+    .describe('Every one of these probes passes.'),
+  timeout,
+};
+
+const oneOfAll = oneKind([...Object.keys(kinds), 'all']);
+
+/** One kind of probe, or all of several. */
+export const probeSchema = map(shape).superRefine(oneOfAll);
+
+/** A probe that is repeated while the component runs. */
+export const liveSchema = map({
+  ...shape,
+  interval: duration().exactOptional().describe('The pause before each look. Default: 2s.'),
+  misses: integer(1, 1000).exactOptional().describe('So many in a row are the end. Default: 3.'),
+}).superRefine(oneOfAll);
+
+export type HttpSpec = z.output<typeof httpSpec>;
+export type EtcdSpec = z.output<typeof etcdSpec>;
+export type ProbeSpec = z.output<typeof probeSchema>;
+export type LiveSpec = z.output<typeof liveSchema>;
 
 /** Refuses what names no kind of probe, or more than one. */
 function oneKind(names: readonly string[]) {
@@ -54,29 +101,3 @@ function oneKind(names: readonly string[]) {
     context.addIssue({ code: 'custom', message: `expected one kind of probe (${names.join(', ')})${found}` });
   };
 }
-
-const oneProbe = map({ ...kinds, timeout }).superRefine(oneKind(Object.keys(kinds)));
-
-const probeShape = {
-  ...kinds,
-  all: list(oneProbe)
-    .min(1, { error: 'expected a list of probes' })
-    .optional()
-    .describe('Every one of these.'),
-  timeout,
-};
-
-const refineProbe = oneKind([...Object.keys(kinds), 'all']);
-
-/** One kind of probe, or all of several. */
-export const probeSchema = map(probeShape).superRefine(refineProbe);
-
-/** A probe that is repeated while the component runs. */
-export const liveSchema = map({
-  ...probeShape,
-  interval: duration().optional().describe('Between two looks. Default: 2s.'),
-  misses: integer(1, 1000).optional().describe('So many in a row are the end. Default: 3.'),
-}).superRefine(refineProbe);
-
-export type ProbeSpec = z.output<typeof probeSchema>;
-export type LiveSpec = z.output<typeof liveSchema>;
