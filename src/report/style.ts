@@ -1,0 +1,25 @@
+import { styleText } from 'node:util';
+
+/** What this program draws with. */
+type Colour = 'red' | 'green' | 'yellow' | 'cyan' | 'magenta' | 'blue' | 'dim' | 'bold';
+export type Style = (colour: Colour, text: string) => string;
+
+interface Output {
+  readonly isTTY?: boolean | undefined;
+}
+
+/**
+ * Colour only on a terminal. NO_COLOR (https://no-color.org) turns it off, FORCE_COLOR (https://force-color.org) on; either
+ * counts when it is not empty.
+ */
+export function styleFor(stream: Output, env: NodeJS.ProcessEnv = process.env): Style {
+  return hasColour(stream, env)
+    ? (colour, text) => styleText(colour, text, { validateStream: false })
+    : (_colour, text) => text;
+}
+
+function hasColour(stream: Output, env: NodeJS.ProcessEnv): boolean {
+  if (env['NO_COLOR']) return false;
+  if (env['FORCE_COLOR']) return env['FORCE_COLOR'] !== '0';
+  return stream.isTTY === true && env['TERM'] !== 'dumb';
+}

@@ -1,0 +1,97 @@
+import type { Event } from '../component.ts';
+import { needNames } from './stage.ts';
+import type { Stage } from './stage.ts';
+import { apply, initialState } from './state.ts';
+import type { PhaseName } from './state.ts';
+
+/** A component was in one phase from `from` to `to`, in ms since the boot began. */
+export interface Span {
+  readonly component: string;
+  readonly is: PhaseName;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The boot as it happened, ready to be drawn. */
+export interface Timeline {
+  readonly components: readonly string[];
+  readonly spans: readonly Span[];
+  /** From the first event to everything ready; to the last event while it is not. In ms. */
+  readonly ms: number;
+  readonly ready: boolean;
+  readonly criticalPath: readonly Step[];
+}
+
+/** One stage of the critical path and the time it added to the boot, in ms. */
+export interface Step {
+  readonly component: string;
+  readonly ms: number;
+}
+
+/** The events of the boot: up to the moment when everything was ready for the first time, all of them before that. */
+export function boot(names: readonly string[], events: readonly Event[]): readonly Event[] {
+  const left = new Set(names);
+  for (const [index, event] of events.entries()) {
+    if (event.type === 'ready') left.delete(event.component);
+    else if (event.type === 'unhealthy' || event.type === 'exited') left.add(event.component);
+    if (left.size === 0) return events.slice(0, index + 1);
+  }
+  return events;
+}
+
+/** The boot's spans, in the order of `stages`. */
+export function timelineOf(stages: readonly Stage[], history: readonly Event[]): Timeline {
+  const components = stages.map(({ name }) => name);
+  const events = boot(components, history);
+  const begin = events[0]?.at ?? 0;
+  const ms = (events.at(-1)?.at ?? begin) - begin;
+  let state = initialState(components, begin);
+  const spans: Span[] = [];
+  const close = (component: string, at: number): void => {
+    const phase = state.get(component);
+    if (phase === undefined || at <= phase.since) return;
+    spans.push({ component, is: phase.is, from: phase.since - begin, to: at - begin });
+  };
+  for (const event of events) {
+    const next = apply(state, event);
+    const [before, after] = [state.get(event.component), next.get(event.component)];
+    if (before?.is !== after?.is || before?.since !== after?.since) close(event.component, event.at);
+    state = next;
+  }
+  for (const component of state.keys()) close(component, begin + ms);
+  const ready = [...state.values()].every(({ is }) => is === 'ready');
+  return { components, spans, ms, ready, criticalPath: criticalPath(stages, events) };
+}
+
+/**
+ * The chain that decided how long the boot took, from the first stage to the last: back from what was ready last, always
+ * to the need that was ready last. The times add up to the boot's. Empty until something is ready.
+ */
+export function criticalPath(stages: readonly Stage[], events: readonly Event[]): Step[] {
+  const begin = events[0]?.at ?? 0;
+  const readyAt = new Map(
+    events.filter(({ type }) => type === 'ready').map(({ component, at }) => [component, at]),
+  );
+  const lastOf = (names: Iterable<string>): string | undefined => {
+    const ready = [...names].filter((name) => readyAt.has(name)).toReversed();
+    return ready.sort((a, b) => readyAt.get(b)! - readyAt.get(a)!)[0];
+  };
+  const needs = new Map(stages.map((stage) => [stage.name, needNames(stage)]));
+  const path: Step[] = [];
+  let component = lastOf(needs.keys());
+  while (component !== undefined) {
+    const earlier = lastOf(needs.get(component) ?? []);
+    const opened = earlier === undefined ? begin : readyAt.get(earlier)!;
+    path.unshift({ component, ms: Math.max(0, readyAt.get(component)! - opened) });
+    component = earlier;
+  }
+  return path;
+}
+
+/** The critical path on one line, without what added less than 50 ms. Times in seconds. */
+export function criticalPathText(path: readonly Step[]): string {
+  return path
+    .filter(({ ms }) => ms >= 50)
+    .map(({ component, ms }) => `${component} ${(ms / 1000).toFixed(1)}`)
+    .join(' → ');
+}

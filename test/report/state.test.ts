@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { apply, initialState, replay } from '../../src/report/state.ts';
+import { summarize, summaryText } from '../../src/report/summary.ts';
+import { at, begin, crashLoop, goodBoot, stages } from './boots.ts';
+
+const names = stages.map(({ name }) => name);
+
+describe('the state of a component', () => {
+  it('waits for nothing before its first event', () => {
+    expect(initialState(['a'], begin).get('a')).toMatchObject({
+      is: 'waiting',
+      on: [],
+      since: begin,
+      restarts: 0,
+    });
+  });
+
+  it('keeps since while the list it waits for gets shorter', () => {
+    const state = replay(names, goodBoot.slice(0, 13));
+    expect(state.get('node')).toMatchObject({ is: 'waiting', on: ['apiserver'], since: begin });
+  });
+
+  it('remembers what it is not ready for, until it is', () => {
+    expect(replay(names, goodBoot.slice(0, 11)).get('apiserver')).toMatchObject({
+      is: 'starting',
+      pid: 13,
+      since: begin + 810,
+      reason: 'connection refused',
+    });
+    expect(replay(names, goodBoot).get('apiserver')).toMatchObject({
+      is: 'ready',
+      ms: 3190,
+      reason: undefined,
+      lastProbe: 'connection refused',
+    });
+  });
+
+  it('has no process once it exited, and says when the next one comes', () => {
+    const state = replay(names, crashLoop.slice(0, 13)).get('apiserver');
+    expect(state).toMatchObject({ is: 'down', pid: undefined, since: begin + 1000, nextAt: begin + 1510 });
+    expect(state?.exit?.lastLines).toEqual(['starting up', 'bad flag: --x']);
+  });
+
+  it('counts starts after the first as restarts', () => {
+    expect(replay(names, crashLoop.slice(0, 14)).get('apiserver')).toMatchObject({
+      is: 'starting',
+      restarts: 1,
+    });
+  });
+
+  it('stays failed while the rest is stopped, so that the end still says why', () => {
+    const end = replay(names, crashLoop);
+    expect(end.get('apiserver')).toMatchObject({ is: 'failed', reason: 'exited with code 1: bad flag: --x' });
+    expect(end.get('etcd')).toMatchObject({ is: 'stopped', pid: undefined });
+  });
+
+  it('takes an exit while stopping for what it is', () => {
+    const stopping = replay(
+      ['a'],
+      [at(0, 'a', { type: 'starting', attempt: 1, pid: 5 }), at(1, 'a', { type: 'stopping' })],
+    );
+    expect(
+      apply(stopping, at(2, 'a', { type: 'exited', reason: 'killed by SIGTERM', lastLines: [] })).get('a')
+        ?.is,
+    ).toBe('stopping');
+  });
+
+  it('is down when unhealthy, with its process still there', () => {
+    const state = apply(
+      replay(names, goodBoot),
+      at(9000, 'etcd', { type: 'unhealthy', reason: 'timed out' }),
+    );
+    expect(state.get('etcd')).toMatchObject({ is: 'down', pid: 11, reason: 'timed out' });
+  });
+
+  it('leaves the state before it as it was, and adds whom it does not know', () => {
+    const before = initialState(['a'], begin);
+    const after = apply(before, at(1, 'b', { type: 'stopped' }));
+    expect([...before.keys()]).toEqual(['a']);
+    expect([...after.keys()]).toEqual(['a', 'b']);
+  });
+});
+
+describe('the summary of the node', () => {
+  it.each([
+    [goodBoot.slice(0, 1), 'waiting for pki'],
+    [goodBoot.slice(0, 10), 'waiting for apiserver, kubelet'],
+    [goodBoot, 'ready'],
+    [[...goodBoot, at(6000, 'etcd', { type: 'unhealthy' as const, reason: 'x' })], 'waiting for etcd'],
+    [crashLoop, 'failed: apiserver'],
+    [
+      [...goodBoot, at(6000, 'node', { type: 'stopping' as const })],
+      'stopping pki, etcd, apiserver, kubelet, node',
+    ],
+    [names.map((name) => at(0, name, { type: 'stopped' as const })), 'stopped'],
+    [[], 'starting'],
+  ])('case %#', (events, text) => {
+    expect(summaryText(summarize(replay(names, events)))).toBe(text);
+  });
+});
