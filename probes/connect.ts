@@ -1,0 +1,23 @@
+import { connect as netConnect, type NetConnectOpts, type Socket } from 'node:net';
+import { cannotReach } from './reason.ts';
+
+/** A connected socket, the caller's to destroy. Rejects with an Unhealthy that says why there is none. */
+export function connect(to: NetConnectOpts, where: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = netConnect(to);
+    const onAbort = () => {
+      socket.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('error', (error) => {
+      signal.removeEventListener('abort', onAbort);
+      reject(cannotReach(error, where));
+    });
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(socket);
+    });
+  });
+}

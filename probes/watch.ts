@@ -1,0 +1,49 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { look } from './look.ts';
+import { Unhealthy, type Probe } from './probe.ts';
+
+/** All times in ms. */
+export interface WatchOptions {
+  /** The pause before each look (default 2000). */
+  readonly intervalMs?: number;
+  /** This many misses in a row are one too many (default 3). */
+  readonly misses?: number;
+  /** The time limit of each look (default 5000: a busy machine is slow, not dead). */
+  readonly lookTimeoutMs?: number;
+  /** Told the reason of each miss and how many there have been in a row. */
+  readonly onMiss?: (reason: string, inARow: number) => void;
+}
+
+/**
+ * Liveness: looks every 2 s at what was ready, and resolves with the last reason after three misses in a row. While
+ * all is well it never ends.
+ *
+ * Rejects with `signal.reason` when the signal aborts, and at once with the probe's own mistake (see {@link look}):
+ * a restart of the component would not mend that.
+ */
+export async function watch(probe: Probe, options: WatchOptions, signal: AbortSignal): Promise<string> {
+  const { intervalMs = 2000, misses = 3, lookTimeoutMs = 5000, onMiss } = options;
+  for (let inARow = 0; ;) {
+    await pauseFor(intervalMs, signal);
+    try {
+      await look(probe, lookTimeoutMs, signal);
+      inARow = 0;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Unhealthy)) throw error;
+      inARow += 1;
+      onMiss?.(error.message, inARow);
+      if (inARow >= misses) return error.message;
+    }
+  }
+}
+
+/** Rejects with `signal.reason` itself, where Node.js gives an AbortError of its own. */
+async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await pause(ms, undefined, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
