@@ -58,6 +58,16 @@ export const stopDefaults: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
 
 export const startTimeoutMs = 120_000;
 
+/** How often and how long a probe looks; what is left out is as {@link file://../probes/until.ts} and watch.ts have it. */
+export interface LookOptions {
+  /** The pause between looks, in ms. */
+  readonly intervalMs?: number;
+  /** The time limit of one look, in ms. */
+  readonly lookTimeoutMs?: number;
+  /** Of a liveness probe: so many in a row are one too many. */
+  readonly misses?: number;
+}
+
 interface Common {
   /** Unique in the graph; also the name of its log file. */
   readonly name: string;
@@ -80,8 +90,10 @@ export interface Service extends Common {
   /** Asked for before each start, when all needs are ready. */
   readonly command: Command | (() => Promise<Command>);
   readonly ready: Probe;
+  readonly readyLook?: LookOptions;
   /** Looked at while ready; without it only the process's exit counts. */
   readonly live?: Probe;
+  readonly liveLook?: LookOptions;
   /** TCP ports on which it will listen: a port already taken is a clear refusal, not a crash loop. */
   readonly ports?: readonly number[];
   readonly stop?: Partial<StopPolicy>;

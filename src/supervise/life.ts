@@ -72,7 +72,7 @@ async function livesOn(
   try {
     const exited = exit(running, end.signal, say);
     const timeoutMs = service.timeoutMs ?? startTimeoutMs;
-    await Promise.race([exited, until(service.ready, { timeoutMs, onMiss: reasons(say) }, end.signal)]);
+    await Promise.race([exited, until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say) }, end.signal)]);
     say({ type: 'ready', ms: performance.now() - started });
     onReady();
     return await Promise.race([exited, unhealthy(service, end.signal, say), aborted(end.signal)]);
@@ -105,7 +105,7 @@ async function exit(running: Process, end: AbortSignal, say: Surroundings['say']
 
 async function unhealthy(service: Service, signal: AbortSignal, say: Surroundings['say']): Promise<never> {
   if (service.live === undefined) return aborted(signal);
-  const reason = await watch(service.live, {}, signal);
+  const reason = await watch(service.live, { ...service.liveLook }, signal);
   say({ type: 'unhealthy', reason });
   throw new Error(`unhealthy: ${reason}`);
 }

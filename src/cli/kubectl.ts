@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { Failure } from '../errors.ts';
+import { readNodeFile } from '../nodeFile.ts';
+
+/**
+ * `k8s-single kubectl -- ARGS`: the node's own kubectl with the administrator's kubeconfig, on this terminal and in this
+ * folder. Resolves with its exit code, 128 + n when signal n ended it.
+ */
+export async function kubectl(args: readonly string[], { name }: { name: string }): Promise<number> {
+  const node = await readNodeFile(name);
+  if (node.kubectl === undefined || node.kubeconfig === undefined) {
+    throw new Failure('usage', `node ${name} is a graph without Kubernetes: there is nothing to ask kubectl for`);
+  }
+  // Not execa: an interactive `exec -it` wants the terminal untouched, and nothing here is worth its load time.
+  const child = spawn(node.kubectl, args, {
+    stdio: 'inherit',
+    env: { ...process.env, KUBECONFIG: node.kubeconfig },
+  });
+  // Ctrl-C reaches kubectl by itself; it decides what it means.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  return signal === null ? (code ?? 0) : 128 + constants.signals[signal];
+}

@@ -1,0 +1,41 @@
+import { parseProbe } from '../../probes/kinds.ts';
+import { look } from '../../probes/look.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { parseDuration } from '../config/duration.ts';
+import { Failure, reasonOf } from '../errors.ts';
+
+interface ProbeOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly timeout: string;
+}
+
+/** `k8s-single probe KIND TARGET`: one look. Resolves with 0, or with 1 after saying why not. */
+export async function probe(
+  kind: string,
+  target: readonly string[],
+  { timeout, ...tls }: ProbeOptions,
+): Promise<number> {
+  const what = `${kind} ${target.join(' ')}`;
+  const found = parse(kind, target.join(' '), tls);
+  const started = performance.now();
+  try {
+    await look(found, parseDuration(timeout), new AbortController().signal);
+    console.error(`${what}: healthy (${Math.round(performance.now() - started)} ms)`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Unhealthy)) throw error;
+    console.error(`${what}: ${error.message}`);
+    return 1;
+  }
+}
+
+function parse(kind: string, target: string, tls: Omit<ProbeOptions, 'timeout'>): Probe {
+  try {
+    return parseProbe(kind, target, tls);
+  } catch (error) {
+    throw new Failure('usage', reasonOf(error), { cause: error });
+  }
+}

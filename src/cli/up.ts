@@ -1,0 +1,24 @@
+import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
+import { currentBox } from '../isolate/box.ts';
+import { loadConfig } from '../config/load.ts';
+import { nodePaths } from '../paths.ts';
+import { upInBox } from './box.ts';
+import { withOptions } from './options.ts';
+import type { UpOptions } from './options.ts';
+import { runNode } from './runNode.ts';
+import { toolchain } from './toolchain.ts';
+
+/**
+ * `k8s-single up`. On a host it starts itself again in a box of namespaces, where it finds itself to be in one and runs
+ * the node; in a container, with --host, or without Kubernetes it runs the graph right here.
+ */
+export async function up(options: UpOptions): Promise<number> {
+  const box = currentBox();
+  const config = withOptions(await loadConfig(options.config), options);
+  const { node } = config;
+  if (box !== undefined || options.host === true || node.kubernetes === false || inContainer() !== undefined) {
+    return runNode(options, box);
+  }
+  await assertCanIsolate();
+  return upInBox(options, node, nodePaths(node.name, node.dataDir), await toolchain(options, node));
+}

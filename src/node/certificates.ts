@@ -1,0 +1,32 @@
+import { nthAddress, parseCidr } from '../config/cidr.ts';
+import type { Need, Task } from '../component.ts';
+import { localServer } from './clients.ts';
+import type { NodeFacts } from './facts.ts';
+import { ensureKubeconfigs } from './kubeconfig.ts';
+import { ensurePki } from './pki.ts';
+
+/** The certificates and the kubeconfigs that point at them. */
+export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
+  const { config, paths, ip } = facts;
+  return {
+    kind: 'task',
+    name: 'pki',
+    needs,
+    run: async () => {
+      const pki = await ensurePki({
+        dir: paths.pki,
+        nodeName: config.nodeName,
+        nodeIp: ip,
+        serviceIp: firstServiceIp(config.network.serviceCidr),
+        clusterDomain: config.network.clusterDomain,
+      });
+      await ensureKubeconfigs({ dir: paths.kubeconfigs, server: localServer(facts), pki });
+    },
+  };
+}
+
+/** The cluster IP of the API itself: the first of the range. The config has made sure that it is one. */
+function firstServiceIp(serviceCidr: string): string {
+  const range = parseCidr(serviceCidr);
+  return typeof range === 'string' ? '' : (nthAddress(range, 1) ?? '');
+}

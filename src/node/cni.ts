@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import type { NodeFacts } from './facts.ts';
+
+/** The pods' network: a bridge, addresses from the pod range, host ports. As of the CNI specification 0.4.0. */
+export function bridgeNetwork({ config, paths }: NodeFacts): string {
+  const bridge = {
+    type: 'bridge',
+    bridge: 'cni0',
+    isGateway: true,
+    ipMasq: true,
+    // A pod may reach itself through its own Service.
+    hairpinMode: true,
+    ipam: {
+      type: 'host-local',
+      ranges: [[{ subnet: config.network.podCidr }]],
+      routes: [{ dst: '0.0.0.0/0' }],
+      // With the run folder: after a restart of the node no pod of old holds an address.
+      dataDir: join(paths.run, 'cni'),
+    },
+  };
+  const portmap = { type: 'portmap', capabilities: { portMappings: true } };
+  return JSON.stringify({ cniVersion: '0.4.0', name: 'pods', plugins: [bridge, portmap] }, undefined, 2);
+}

@@ -1,0 +1,53 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cri } from '../../probes/cri.ts';
+import type { Need, Service } from '../component.ts';
+import { bridgeNetwork } from './cni.ts';
+import type { NodeFacts } from './facts.ts';
+import { pauseImageOf } from './pauseImage.ts';
+
+/** The container runtime, with its own root, state and socket, so that another containerd on the machine is not ours. */
+export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
+  const { paths, programs, env } = facts;
+  const configFile = join(paths.containerd, 'config.toml');
+  const command = async () => {
+    await Promise.all([paths.containerd, paths.cni].map((folder) => mkdir(folder, { recursive: true })));
+    await writeFile(configFile, await configuration(facts));
+    // It must be there before the kubelet asks for the network.
+    await writeFile(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
+    return { file: programs.containerd, args: ['--config', configFile], env };
+  };
+  return {
+    kind: 'service',
+    name: 'containerd',
+    needs,
+    command,
+    // A socket is not CRI: the plugin behind it may have failed to load.
+    ready: cri(paths.containerdSocket),
+    live: cri(paths.containerdSocket),
+  };
+}
+
+/** Version 2 of the file is read by every containerd since 1.3; 2.x translates it. Paths need no escapes but quotes. */
+async function configuration({ config, paths, cniBinDir }: NodeFacts): Promise<string> {
+  const quote = (text: string): string => JSON.stringify(text);
+  return `version = 2
+root = ${quote(join(paths.containerd, 'root'))}
+state = ${quote(join(paths.run, 'containerd'))}
+disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+  address = ${quote(paths.containerdSocket)}
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = ${quote(pauseImageOf(config))}
+  restrict_oom_score_adj = ${!(await canRaisePriority())}
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = ${quote(cniBinDir)}
+    conf_dir = ${quote(paths.cni)}
+`;
+}
+
+/** CAP_SYS_RESOURCE is bit 24 (capabilities(7)). Without it runc cannot lower the oom score and no pod would start. */
+async function canRaisePriority(): Promise<boolean> {
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)/m.exec(await readFile('/proc/self/status', 'utf8')) ?? [];
+  return ((BigInt(`0x${effective ?? '0'}`) >> 24n) & 1n) === 1n;
+}

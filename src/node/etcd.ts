@@ -1,0 +1,34 @@
+import { etcd as healthy } from '../../probes/etcd.ts';
+import type { Need, Service } from '../component.ts';
+import type { NodeFacts } from './facts.ts';
+import { flags } from './flags.ts';
+import { knownFlags } from './help.ts';
+
+/** The store of the API server, on loopback only. */
+export function etcd({ config, paths, programs, env, cacheDir }: NodeFacts, needs: readonly Need[]): Service {
+  const { etcdPort, etcdPeerPort } = config.network;
+  const client = `http://127.0.0.1:${etcdPort}`;
+  const peer = `http://127.0.0.1:${etcdPeerPort}`;
+  const fixed = {
+    'advertise-client-urls': client,
+    'data-dir': paths.etcd,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+    'listen-client-urls': client,
+    'listen-peer-urls': peer,
+  };
+  const command = async () => {
+    // From 3.4.14 and 3.5 on; without it the node is as right, only slower.
+    const fast = !config.etcd.fsync && (await knownFlags(programs.etcd, cacheDir)).has('unsafe-no-fsync');
+    return { file: programs.etcd, args: flags({ ...fixed, 'unsafe-no-fsync': fast || undefined }), env };
+  };
+  return {
+    kind: 'service',
+    name: 'etcd',
+    needs,
+    command,
+    ready: healthy(client),
+    live: healthy(client),
+    ports: [etcdPort, etcdPeerPort],
+  };
+}

@@ -1,0 +1,37 @@
+import type { NodeConfig } from '../config/node.ts';
+import type { Paths } from '../paths.ts';
+
+/** The programs a node is made of, by name: absolute paths. */
+export type Programs = Readonly<
+  Record<
+    | 'containerd'
+    | 'ctr'
+    | 'etcd'
+    | 'kube-apiserver'
+    | 'kube-controller-manager'
+    | 'kube-proxy'
+    | 'kube-scheduler'
+    | 'kubelet'
+    | 'catatonit',
+    string
+  >
+>;
+
+/** All that the components of one node are made from. Nothing here changes while the node runs. */
+export interface NodeFacts {
+  readonly config: NodeConfig;
+  readonly paths: Paths;
+  readonly programs: Programs;
+  /** The folder of the CNI plugins. */
+  readonly cniBinDir: string;
+  /** The user's cache folder, for what is slow to find out. */
+  readonly cacheDir: string;
+  /** 20 for Kubernetes 1.20. */
+  readonly minor: number;
+  /** The node's own address, on which the API answers to the outside. */
+  readonly ip: string;
+  /** Where the kubelet puts the cgroups of pods, from the root of each hierarchy. */
+  readonly cgroupRoot: string;
+  /** Laid over the environment of every component. */
+  readonly env: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,34 @@
+import type { Component } from '../component.ts';
+import { apiserver } from './apiserver.ts';
+import { certificates } from './certificates.ts';
+import { containerd } from './containerd.ts';
+import { controllerManager } from './controllerManager.ts';
+import { etcd } from './etcd.ts';
+import type { NodeFacts } from './facts.ts';
+import { kubelet } from './kubelet.ts';
+import { kubeProxy } from './kubeProxy.ts';
+import { defaultAccount, nodeMilestone } from './milestones.ts';
+import { pauseImage } from './pauseImage.ts';
+import { scheduler } from './scheduler.ts';
+
+/**
+ * The whole node. An edge says that the one cannot usefully start before the other is ready; that it is not *ready*
+ * before the other is no edge. So the kubelet needs containerd, not the apiserver: it registers when that answers.
+ */
+export function kubernetesNode(facts: NodeFacts): Component[] {
+  const components = [
+    certificates(facts, []),
+    etcd(facts, []),
+    containerd(facts, []),
+    pauseImage(facts, ['containerd']),
+    apiserver(facts, ['pki', 'etcd']),
+    kubelet(facts, ['pki', 'containerd']),
+    controllerManager(facts, ['apiserver']),
+    scheduler(facts, ['apiserver']),
+    kubeProxy(facts, ['apiserver']),
+    // Milestones: ready when Kubernetes says so, and no longer so while what they speak of is gone.
+    defaultAccount(facts, ['controller-manager']),
+    nodeMilestone(facts, ['apiserver', 'pause-image', { on: 'kubelet', whenLost: 'restart' }]),
+  ];
+  return components.filter(({ name }) => name !== 'kube-proxy' || facts.config.features.kubeProxy);
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import got from 'got';
+import { apiObject } from '../../probes/api.ts';
+import { nodeReady } from '../../probes/nodeReady.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { serviceAccount } from '../../probes/serviceAccount.ts';
+import { until } from '../../probes/until.ts';
+import type { Need, Task } from '../component.ts';
+import { adminAccess } from './clients.ts';
+import type { NodeFacts } from './facts.ts';
+
+const timeoutMs = 120_000;
+
+/** Kubernetes' own word that the node takes pods: its condition Ready. */
+export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
+  const node = facts.config.nodeName;
+  const access = adminAccess(facts);
+  const get = apiObject(access, `/api/v1/nodes/${node}`, `the kubelet has not registered ${node} yet`);
+  const registered: Probe = async (signal) => void (await get(signal));
+  return {
+    kind: 'task',
+    name: 'node',
+    needs,
+    timeoutMs,
+    run: async (signal, onMiss) => {
+      await until(registered, { timeoutMs, onMiss }, signal);
+      await giveRange(facts, signal);
+      await until(nodeReady({ ...access, node }), { timeoutMs, onMiss }, signal);
+    },
+  };
+}
+
+/** The account that every pod runs as unless told otherwise: before it exists no pod is admitted. */
+export function defaultAccount(facts: NodeFacts, needs: readonly Need[]): Task {
+  // Up to 1.20 a pod is refused until the account has a token Secret; from 1.24 on there is none, and from 1.21 no need.
+  const exists = serviceAccount({ ...adminAccess(facts), token: facts.minor <= 20 });
+  return {
+    kind: 'task',
+    name: 'default-account',
+    needs,
+    timeoutMs,
+    run: async (signal, onMiss) => until(exists, { timeoutMs, onMiss }, signal),
+  };
+}
+
+/**
+ * Gives the node its pod range. A kubelet that sees it reports Ready at once (fastStatusUpdateOnce in
+ * pkg/kubelet/kubelet_node_status.go) and not at its next report, up to 10 s later. The range never changes: setting it
+ * to what it is already is no change.
+ */
+async function giveRange(facts: NodeFacts, signal: AbortSignal): Promise<void> {
+  const { server, ca, cert, key } = adminAccess(facts);
+  const [certificateAuthority, certificate, privateKey] = await Promise.all(
+    [ca, cert, key].map(async (file) => readFile(file, 'utf8')),
+  );
+  const { podCidr } = facts.config.network;
+  await got.patch(`${server}/api/v1/nodes/${facts.config.nodeName}`, {
+    headers: { 'content-type': 'application/strategic-merge-patch+json' },
+    body: JSON.stringify({ spec: { podCIDR: podCidr, podCIDRs: [podCidr] } }),
+    https: { certificateAuthority: certificateAuthority!, certificate: certificate!, key: privateKey! },
+    retry: { limit: 0 },
+    signal,
+  });
+}

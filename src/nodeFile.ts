@@ -1,0 +1,35 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from './errors.ts';
+import { nodePaths } from './paths.ts';
+
+/** What other commands have to know of a node that runs: `node.json` in its run folder. */
+export interface NodeFile {
+  readonly name: string;
+  /** The supervisor's process, as it sees itself. */
+  readonly pid: number;
+  /** The node's own address. */
+  readonly ip: string;
+  readonly dataDir: string;
+  /** The administrator's kubeconfig; none for a graph without Kubernetes. */
+  readonly kubeconfig?: string;
+  /** The kubectl that fits the node's version. */
+  readonly kubectl?: string;
+}
+
+const file = (name: string): string => join(nodePaths(name).run, 'node.json');
+
+export async function writeNodeFile(node: NodeFile): Promise<void> {
+  await writeFile(file(node.name), `${JSON.stringify(node, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** @throws Failure `notReady` when no node of this name runs. */
+export async function readNodeFile(name: string): Promise<NodeFile> {
+  const text = await readFile(file(name), 'utf8').catch((cause: unknown) => {
+    throw new Failure('notReady', `node ${name} is not running`, {
+      hint: name === 'default' ? 'k8s-single up' : `k8s-single up --name ${name}`,
+      cause,
+    });
+  });
+  return JSON.parse(text) as NodeFile;
+}
