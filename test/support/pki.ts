@@ -1,0 +1,73 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { onTestFinished } from 'vitest';
+import { ensurePki } from '../../src/node/pki.ts';
+import type { PkiOptions } from '../../src/node/pki.ts';
+import type { CertificateFiles, Pki } from '../../src/node/pki/paths.ts';
+
+export const day = 24 * 60 * 60 * 1000;
+
+/** A node such as those the program makes. */
+export const identity = {
+  nodeName: 'node1',
+  nodeIp: '10.88.0.2',
+  serviceIp: '10.0.0.1',
+  clusterDomain: 'cluster.local',
+};
+
+/** A folder that goes with the test. */
+export async function temporaryFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'k8s-single-pki-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A PKI in a folder that goes with the test, and a way to make sure of it again that tells what was issued. */
+export async function madePki(options: Partial<PkiOptions> = {}): Promise<{
+  readonly dir: string;
+  readonly pki: Pki;
+  readonly again: (changes?: Partial<PkiOptions>) => Promise<readonly string[]>;
+}> {
+  const dir = join(await temporaryFolder(), 'pki');
+  const pki = await ensurePki({ ...identity, dir, ...options });
+  return {
+    dir,
+    pki,
+    async again(changes = {}) {
+      const issued: string[] = [];
+      const report = (reason: string): void => void issued.push(reason.replace(`${dir}/`, ''));
+      await ensurePki({ ...identity, dir, ...options, ...changes, report });
+      return issued.sort();
+    },
+  };
+}
+
+export async function certificateOf({ cert }: CertificateFiles): Promise<X509Certificate> {
+  return new X509Certificate(await readFile(cert));
+}
+
+/** The content of every file of a folder, by name. */
+export async function contents(dir: string): Promise<Readonly<Record<string, string>>> {
+  const names = await readdir(dir);
+  const read = names.map(async (name) => [name, await readFile(join(dir, name), 'utf8')] as const);
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** What openssl prints. Rejects when it says no. */
+export async function openssl(...args: readonly string[]): Promise<string> {
+  const { stdout } = await execa('openssl', args);
+  return stdout;
+}
+
+/** A self-signed CA made by openssl alone, with a key of the `algorithm` of openssl's `-newkey`. */
+export async function foreignAuthority(
+  { cert, key }: CertificateFiles,
+  ...algorithm: string[]
+): Promise<void> {
+  const files = ['-keyout', key, '-out', cert, '-nodes', '-days', '3650'];
+  const about = ['-subj', '/O=elsewhere/CN=kubernetes-ca', '-addext', 'keyUsage=critical,keyCertSign'];
+  await openssl('req', '-x509', '-newkey', ...algorithm, ...files, ...about);
+}
