@@ -2,8 +2,9 @@ import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { groupsBelow, isCode, kill, move, processes, thaw } from './cgroup-files.ts';
+import { groupsBelow, isCode, kill, move, processes, thaw } from './cgroupFiles.ts';
 import { hierarchies } from './hierarchies.ts';
+import type { Hierarchy } from './hierarchies.ts';
 
 /** The node's cgroup, the same path in every hierarchy; kubelet's `cgroupRoot`. */
 export function nodeCgroup(name: string): string {
@@ -16,18 +17,20 @@ export function nodeCgroup(name: string): string {
  * Constraint"). What exists is kept.
  */
 export async function createNodeCgroup(name: string): Promise<void> {
-  for (const { root, version } of await hierarchies()) {
+  const create = async ({ root, version }: Hierarchy): Promise<void> => {
     const node = join(root, nodeCgroup(name));
     if (version === 2) await delegateRoot(root);
-    await create(node, root);
+    await make(node, root);
     if (version === 2) await delegate(node);
-    await create(join(node, 'supervisor'), node);
-  }
+    await make(join(node, 'supervisor'), node);
+  };
+  await Promise.all((await hierarchies()).map(create));
 }
 
 /** Moves processes, by default this one, into the node's `supervisor` leaf; their children are born there. */
 export async function joinNodeCgroup(name: string, pids: readonly number[] = [process.pid]): Promise<void> {
-  for (const { root } of await hierarchies()) await move(pids, join(root, nodeCgroup(name), 'supervisor'));
+  const leaves = (await hierarchies()).map(({ root }) => join(root, nodeCgroup(name), 'supervisor'));
+  await Promise.all(leaves.map((leaf) => move(pids, leaf)));
 }
 
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
@@ -69,7 +72,7 @@ async function allGroups(name: string): Promise<string[]> {
   return (await Promise.all(roots.map(groupsBelow))).flat();
 }
 
-async function create(group: string, parent: string): Promise<void> {
+async function make(group: string, parent: string): Promise<void> {
   await mkdir(group, { recursive: true });
   // A new cpuset of v1 has no CPU and no memory node, and no process may enter it so (cpusets.rst).
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {

@@ -1,12 +1,14 @@
 import { closeSync, existsSync } from 'node:fs';
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import { isCode } from './cgroupFiles.ts';
 import { killNodeCgroup, removeNodeCgroup } from './cgroup.ts';
 import { lockFile, lockNode } from './lock.ts';
-import { mountsBelow } from './mount-table.ts';
-import { tool } from './tool.ts';
+import { mountsBelow } from './mountTable.ts';
+import { run as runAll } from './tool.ts';
+import type { Argv } from './tool.ts';
 
 /** What a node leaves on the machine if nobody tidies up. */
 export interface Traces {
@@ -57,7 +59,8 @@ export async function untilGone(
 export async function removeRemains({ name, run, data }: Traces): Promise<void> {
   await removeNodeCgroup(name);
   for (const folder of [run, data]) {
-    for (const mountPoint of await mountsBelow(folder)) await tool('umount', [mountPoint]);
+    const mountPoints = await mountsBelow(folder);
+    if (mountPoints.length > 0) await runAll(...mountPoints.map((place): Argv => ['umount', place]));
   }
   await interfaceGone(run);
   for (const entry of await readdir(run).catch(() => [])) {
@@ -69,7 +72,12 @@ export async function removeRemains({ name, run, data }: Traces): Promise<void> 
 export async function removeTraces(traces: Traces): Promise<void> {
   await removeRemains(traces);
   await rm(lockFile(traces.run), { force: true });
-  await rmdir(traces.run).catch(() => {});
+  for (const folder of [traces.run, dirname(traces.run)]) {
+    await rmdir(folder).catch((error: unknown) => {
+      // Someone else's node, or the next of this name, is in it already.
+      if (!isCode(error, 'ENOENT', 'ENOTEMPTY')) throw error;
+    });
+  }
 }
 
 /** The kernel takes a network namespace apart in the background, some ms after its last process. */

@@ -69,6 +69,7 @@ const keeper =
   'node=$1 afterwards=$2 name=$3 run=$4 data=$5; shift 5; trap : TERM INT HUP; ' +
   '"$@"; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
 
+/** Mounts of the host go away inside too when they do there; as private ones they would keep its disks busy. */
 const unshare =
   'unshare --net --mount --uts --pid --ipc --fork --kill-child --mount-proc --propagation slave';
 

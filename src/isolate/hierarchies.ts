@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts';
-import { mountTable } from './mount-table.ts';
+import { mountTable } from './mountTable.ts';
 
 /** One cgroup hierarchy of this machine and where it is mounted. */
 export interface Hierarchy {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isCode } from './cgroupFiles.ts';
 import { missing } from './tool.ts';
 
 /**
@@ -12,12 +13,23 @@ import { missing } from './tool.ts';
 export async function lockNode(run: string): Promise<number | undefined> {
   const file = lockFile(run);
   for (;;) {
-    mkdirSync(run, { recursive: true, mode: 0o700 });
-    const fd = openSync(file, 'a', 0o600);
+    const fd = open(run, file);
+    if (fd === undefined) continue;
     const taken = await flock(fd);
     if (taken && isStill(file, fd)) return fd;
     closeSync(fd);
     if (!taken) return undefined;
+  }
+}
+
+/** Nothing when the node before is removing its folder right now. */
+function open(run: string, file: string): number | undefined {
+  try {
+    mkdirSync(run, { recursive: true, mode: 0o700 });
+    return openSync(file, 'a', 0o600);
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
   }
 }
 

@@ -1,9 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import { freeSubnets } from './subnet.ts';
 import type { Subnet } from './subnet.ts';
-import { tool } from './tool.ts';
+import { run as runAll } from './tool.ts';
+import type { Argv } from './tool.ts';
+import { writeFile } from 'node:fs/promises';
 
 /**
  * Connects this network namespace with the host's by a pair of interfaces: the host reaches the node at `nodeIp`, and
@@ -14,35 +15,30 @@ import { tool } from './tool.ts';
  * `<run>/interface`.
  */
 export async function connectToHost(name: string, run: string, hostNetwork: string): Promise<Subnet> {
-  const onHost = (...args: string[]): Promise<string> =>
-    tool('nsenter', [`--net=${hostNetwork}`, 'ip', ...args]);
-
-  await ip('link', 'set', 'dev', 'lo', 'up');
-  const subnet = await firstFree(
-    freeSubnets(name, await onHost('-json', '-4', 'route', 'show', 'table', 'all')),
-    hostNetwork,
-  );
+  const onHost = (...args: string[]): Argv => ['nsenter', `--net=${hostNetwork}`, 'ip', ...args];
+  const routes = await runAll(onHost('-json', '-4', 'route', 'show', 'table', 'all'));
+  const subnet = await firstFree(freeSubnets(name, routes), hostNetwork);
   await writeFile(join(run, 'interface'), subnet.interface);
-  await onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`);
-  await onHost('address', 'add', `${subnet.hostIp}/30`, 'dev', subnet.interface);
-  await onHost('link', 'set', 'dev', subnet.interface, 'up');
-  await ip('address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0');
-  await ip('link', 'set', 'dev', 'eth0', 'up');
-  await ip('route', 'add', 'unreachable', 'default');
+  await runAll(
+    onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`),
+    onHost('address', 'add', `${subnet.hostIp}/30`, 'dev', subnet.interface),
+    onHost('link', 'set', 'dev', subnet.interface, 'up'),
+    ['ip', 'link', 'set', 'dev', 'lo', 'up'],
+    ['ip', 'address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0'],
+    ['ip', 'link', 'set', 'dev', 'eth0', 'up'],
+    ['ip', 'route', 'add', 'unreachable', 'default'],
+  );
   // Pods are reached through the node; the setting is the namespace's own.
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
   return subnet;
 }
 
-function ip(...args: string[]): Promise<string> {
-  return tool('ip', args);
-}
-
 /** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */
 async function firstFree(candidates: readonly Subnet[], hostNetwork: string): Promise<Subnet> {
   for (const subnet of candidates) {
+    const peer = ['peer', 'name', subnet.interface, 'netns', hostNetwork];
     try {
-      await ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', subnet.interface, 'netns', hostNetwork);
+      await runAll(['ip', 'link', 'add', 'eth0', 'type', 'veth', ...peer]);
       return subnet;
     } catch (error) {
       if (!(error instanceof Failure && error.message.includes('File exists'))) throw error;

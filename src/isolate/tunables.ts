@@ -1,6 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tool } from './tool.ts';
+import type { Argv } from './tool.ts';
 
 /** What kubelet writes when it starts, all of it the whole machine's (setupKernelTunables in pkg/kubelet/cm). */
 const tunables = [
@@ -13,14 +12,12 @@ const tunables = [
 ];
 
 /** Lays plain files over the kernel's settings that kubelet insists on writing, so that the host keeps its own. */
-export async function shadowTunables(stage: string): Promise<void> {
-  await mkdir(join(stage, 'tunables'));
-  await Promise.all(
-    tunables.map(async (name) => {
-      const real = join('/proc/sys', name);
-      const shadow = join(stage, 'tunables', name.replaceAll('/', '.'));
-      await writeFile(shadow, await readFile(real));
-      await tool('mount', ['--bind', shadow, real]);
-    }),
-  );
+export function shadowTunables(stage: string): Argv[] {
+  return tunables.flatMap((name): Argv[] => {
+    const [real, shadow] = [join('/proc/sys', name), join(stage, name.replaceAll('/', '.'))];
+    return [
+      ['cp', '--no-preserve=all', real, shadow],
+      ['mount', '--no-mtab', '--bind', shadow, real],
+    ];
+  });
 }
