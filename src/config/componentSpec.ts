@@ -13,7 +13,7 @@ import {
   pattern,
   port,
   short,
-  text,
+  word,
 } from './fields.ts';
 import { liveSchema, probeSchema } from './probeSpec.ts';
 
@@ -30,7 +30,7 @@ const need = short(
 );
 
 const command = z
-  .union([z.string(), z.array(z.string())], {
+  .union([z.string(), z.array(word())], {
     error: 'expected a list of words: the program and its arguments',
   })
   .refine((words) => words.length > 0 && words[0] !== '', { error: 'the command is empty' });
@@ -59,6 +59,7 @@ const stop = map({
         error: 'expected a signal like TERM or SIGINT',
       }),
     )
+    .meta({ type: 'string' })
     .exactOptional()
     .describe('Sent to the process group. Default: SIGTERM.'),
   grace: duration().exactOptional().describe('From the signal to SIGKILL. Default: 10s.'),
@@ -72,7 +73,7 @@ const shape = map({
     .exactOptional()
     .describe('The program and its arguments, as a list; a text only with `shell: true`.'),
   shell: bool().exactOptional().describe('`command` is one text, run by /bin/sh.'),
-  args: list(text())
+  args: list(word())
     .exactOptional()
     .describe('Appended to the command: further flags for a built-in component.'),
   task: bool()
@@ -80,7 +81,7 @@ const shape = map({
     .describe(
       'A step that is done once: ready when its command exits with 0, or when its `ready` probe passes.',
     ),
-  enabled: bool().default(true).describe('`false` takes the component out of the graph.'),
+  enabled: bool().prefault(true).describe('`false` takes the component out of the graph.'),
   needs: list(need).exactOptional().describe('What must be ready before this one can usefully start.'),
   ready: probeSchema.exactOptional().describe('Ready when this passes; without it, as soon as it runs.'),
   live: liveSchema
@@ -90,7 +91,7 @@ const shape = map({
     .exactOptional()
     .describe('TCP ports it will listen on: refused when somebody has them already.'),
   timeout: duration().exactOptional().describe('From start to ready. Default: 120s.'),
-  env: named(/^[^=\0]+$/, 'a name without =', text())
+  env: named(/^[^=\0]+$/, 'a name without =', word())
     .exactOptional()
     .describe('Added to the environment.'),
   envFile: oneOrMore(filled('a path'))

@@ -44,6 +44,11 @@ export function text(what = 'text') {
   return z.string({ error: `expected ${what}` });
 }
 
+/** Any text, in which YAML's numbers and booleans are meant as they are written: a word of a command, a variable. */
+export function word() {
+  return text().meta({ anyScalar: true });
+}
+
 /** Text that is not empty. */
 export function filled(what: string) {
   return text(what).min(1, { error: `expected ${what}, not an empty text` });
@@ -56,7 +61,7 @@ export function pattern(form: RegExp, what: string) {
 
 /** One of a few words. */
 export function oneOf<const Words extends readonly string[]>(words: Words) {
-  return z.enum(words, { error: `expected ${words.map((word) => `"${word}"`).join(' or ')}` });
+  return z.enum(words, { error: `expected ${words.map((each) => `"${each}"`).join(' or ')}` });
 }
 
 export function integer(min: number, max: number) {

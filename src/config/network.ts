@@ -22,9 +22,9 @@ const shape = map({
   clusterDomain: pattern(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'a domain name in lower case')
     .default('cluster.local')
     .describe('The domain that Services are found under.'),
-  apiserverPort: port().default(6443).describe("The API server's port."),
-  etcdPort: port().default(4001).describe("etcd's port for clients, on 127.0.0.1."),
-  etcdPeerPort: port().default(2380).describe("etcd's port for peers, on 127.0.0.1."),
+  apiserverPort: port().prefault(6443).describe("The API server's port."),
+  etcdPort: port().prefault(4001).describe("etcd's port for clients, on 127.0.0.1."),
+  etcdPeerPort: port().prefault(2380).describe("etcd's port for peers, on 127.0.0.1."),
 });
 
 /** The ranges, names and ports of the node. They are checked against each other, too. */

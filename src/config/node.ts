@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bool, duration, filled, integer, list, map, pattern } from './fields.ts';
+import { bool, duration, filled, integer, list, map, pattern, word } from './fields.ts';
 import { networkSchema } from './network.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
@@ -19,7 +19,7 @@ export const nodeShape = {
     .default([])
     .describe('Folders with binaries, looked in before anything is installed.'),
   kubernetes: z
-    .preprocess((value) => (value === 'false' ? false : value), z.union([z.literal(false), z.string()]))
+    .preprocess((value) => (value === 'false' ? false : value), z.union([z.literal(false), word()]))
     .refine((value) => value === false || /^v?1\.\d+(\.\d+)?$/.test(value), {
       error: 'expected a version like 1.20 or 1.20.2, or false',
       abort: true,
@@ -35,14 +35,14 @@ export const nodeShape = {
   network: networkSchema.prefault({}),
   etcd: map({
     fsync: bool()
-      .default(true)
+      .prefault(true)
       .describe('Wait for the disk at each write. Without it a throw-away node boots up to a second sooner.'),
   }).prefault({}),
   kubelet: map({
-    maxPods: integer(1, 1000).default(110).describe('How many pods the node takes.'),
+    maxPods: integer(1, 1000).prefault(110).describe('How many pods the node takes.'),
   }).prefault({}),
   features: map({
-    kubeProxy: bool().default(true).describe('Services: cluster IPs and node ports.'),
+    kubeProxy: bool().prefault(true).describe('Services: cluster IPs and node ports.'),
   }).prefault({}),
   timeouts: map({
     boot: duration().prefault('300s').describe('The whole boot, from nothing to ready.'),

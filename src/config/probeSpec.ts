@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { kinds as table, parseProbe } from '../../probes/kinds.ts';
 import { reasonOf } from '../errors.ts';
 import { etcdProbe, httpProbe } from './probeOf.ts';
-import { duration, filled, integer, list, map, named, oneOrMore, short, text } from './fields.ts';
+import { duration, filled, integer, list, map, named, oneOrMore, short, text, word } from './fields.ts';
 
 /** A kind whose target is one text, in the form that `k8s-single probe KIND TARGET` takes, too. */
 function target(kind: string) {
@@ -39,7 +39,7 @@ const httpSpec = map({
     .exactOptional()
     .describe('What it must answer with. Default: 200 to 399.'),
   body: filled('text').exactOptional().describe('Text that the answer must contain.'),
-  headers: named(/^[\w-]+$/, 'letters, digits and dashes', text())
+  headers: named(/^[\w-]+$/, 'letters, digits and dashes', word())
     .exactOptional()
     .describe('Sent with the request.'),
   ...tls,
@@ -52,7 +52,7 @@ const kinds = {
   http: short('url', httpSpec).exactOptional().describe('GET is answered: an address, or a map.'),
   tcp: target('tcp'),
   unix: target('unix'),
-  exec: list(text())
+  exec: list(word())
     .min(1, { error: 'expected a list of words, the command' })
     .exactOptional()
     .describe('The command, a list of words, exits with 0.'),

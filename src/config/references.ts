@@ -1,4 +1,5 @@
 import type { Facts } from './facts.ts';
+import { isSecret } from './secrets.ts';
 import { didYouMean } from './suggest.ts';
 
 /** What references can refer to. */
@@ -7,13 +8,6 @@ export interface Scope {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `${some.fact}`; empty where no fact is known yet. */
   readonly facts: Facts;
-}
-
-/** A name whose value is not for every eye. */
-const secretName = /pass(word|wd|phrase)|secret|token|credential|key/i;
-
-export function isSecret(name: string): boolean {
-  return secretName.test(name);
 }
 
 const reference = /\$\$(\{[^}]*\})|\$\{([^}]*)\}|\$\{/g;
