@@ -77,7 +77,7 @@ describe('on a terminal', () => {
       at(0, 'etcd', { type: 'probing', reason }),
     ];
     const { screen } = await onTerminal(events, new FakeTerminal(60));
-    expect(screen.split('\n')[1]).toBe('  ~ etcd       starting      0.0 s  line one line two xxxxx…');
+    expect(screen.split('\n')[1]).toBe('  ~ etcd       starting      0.0 s  line one line two xxxx…');
   });
 
   it('shows what matters where there is no room, and counts the rest', async () => {

@@ -1,0 +1,57 @@
+import { EventEmitter } from 'node:events';
+import type { Event } from '../../src/component.ts';
+import type { ControlledNode, LogLine, LogQuery } from '../../src/control/node.ts';
+import { Failure } from '../../src/errors.ts';
+
+/** A node that does nothing but remember what it was asked. */
+export class FakeNode implements ControlledNode {
+  readonly name = 'default';
+  readonly components = ['etcd', 'kube apiserver'];
+  readonly asked: string[] = [];
+  readonly events: Event[] = [];
+  readonly bus = new EventEmitter();
+  ready = false;
+  queries: LogQuery[] = [];
+  onDown = (): void => undefined;
+
+  readonly status = async (): Promise<object> => ({ version: 1, ready: this.ready });
+  readonly isReady = (): boolean => this.ready;
+  readonly notReady = (): string[] => ['etcd: starting', 'kube apiserver: waiting for etcd'];
+  readonly history = (): Event[] => this.events;
+  readonly metrics = async (): Promise<string> => 'up 1\n';
+
+  readonly subscribe = (emit: (event: Event) => void): (() => void) => {
+    this.bus.on('event', emit);
+    return () => void this.bus.off('event', emit);
+  };
+
+  readonly restart = async (component: string, { cascade }: { cascade: boolean }): Promise<void> => {
+    this.asked.push(`restart ${component}${cascade ? ' cascade' : ''}`);
+  };
+
+  readonly start = async (component: string): Promise<void> => {
+    throw new Failure('preflight', `${component} is running`, { hint: 'stop it first' });
+  };
+
+  readonly stop = async (component: string): Promise<void> => {
+    throw new Error(`a bug in ${component}`);
+  };
+
+  readonly down = (): void => {
+    this.asked.push('down');
+    this.onDown();
+  };
+
+  async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void> {
+    this.queries.push(query);
+    for (const component of query.components)
+      yield { component, at: 5, level: 'info', text: 'a line\nof two' };
+    if (query.follow)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+
+  emit(event: Event): void {
+    this.events.push(event);
+    this.bus.emit('event', event);
+  }
+}
