@@ -20,6 +20,7 @@ export function channel(target: string): Call {
   return async (method, message, signal) => {
     try {
       session ??= await open(to, where, signal);
+      session.ref();
       return await unary(session, method, message, signal);
     } catch (error) {
       if (error instanceof GrpcError) throw error;
@@ -27,6 +28,9 @@ export function channel(target: string): Call {
       session = undefined;
       signal.throwIfAborted();
       throw asReason(error, where);
+    } finally {
+      // Between two calls it must not keep the process from ending.
+      session?.unref();
     }
   };
 }
@@ -36,7 +40,6 @@ async function open(to: NetConnectOpts, where: string, signal: AbortSignal): Pro
   const session = connectHttp2('http://localhost', { createConnection: () => socket });
   // The call under way fails with the same error; without one, the next call finds the session closed.
   session.on('error', () => {});
-  session.unref();
   return session;
 }
 
