@@ -6,6 +6,11 @@ import type { Position, Problems } from './problems.ts';
 /** An alias used this often in a file is an attack or a mistake; a thousand components with one anchor are neither. */
 const maxAliases = 10_000;
 
+/** What the parser says in words that only mean something to its caller. */
+const inOtherWords: Partial<Record<YAMLError['code'], string>> = {
+  MULTIPLE_DOCS: 'a config is one YAML document: remove the ---',
+};
+
 /** A YAML file as plain maps, lists and texts, that still knows where each of them stands. */
 export class YamlFile {
   readonly #document: Document;
@@ -13,23 +18,23 @@ export class YamlFile {
 
   /** Notes every syntax error in `problems`. */
   constructor(text: string, problems: Problems) {
-    try {
-      this.#document = parseDocument(text, {
-        schema: 'failsafe',
-        merge: true,
-        stringKeys: true,
-        prettyErrors: false,
-        lineCounter: this.#lines,
-        logLevel: 'silent',
-      });
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.#document = parseDocument('');
-      problems.add({ line: 1, column: 1 }, 'the YAML is nested too deeply');
-    }
-    for (const { message, pos } of this.#mistakes())
-      problems.add(this.#positionAt(pos[0]), message + quotingHint(text, pos[0]));
-    visit(this.#document, { Pair: (_key, pair) => (hasNoValue(pair) ? visit.REMOVE : undefined) });
+    this.#document = parseDocument(text, {
+      schema: 'failsafe',
+      merge: true,
+      stringKeys: true,
+      prettyErrors: false,
+      lineCounter: this.#lines,
+      logLevel: 'error',
+    });
+    for (const { code, message, pos } of this.#mistakes())
+      problems.add(this.#positionAt(pos[0]), (inOtherWords[code] ?? message) + quotingHint(text, pos[0]));
+    visit(this.#document, {
+      Pair: (_key, pair) => (hasNoValue(pair) ? visit.REMOVE : undefined),
+      Alias: (_key, alias) => {
+        if (alias.resolve(this.#document) !== undefined) return;
+        problems.add(this.#position(alias), `there is no anchor &${alias.source} before this`);
+      },
+    });
   }
 
   /** Replaces every text with a `$` under the top-level keys that `accepts` takes. Keys are left as they are. */

@@ -30,10 +30,12 @@ export interface World {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** `${node.ip}`. */
   readonly ip?: string;
+  /** Knobs from the command line: they count instead of the file's. */
+  readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir'>>>;
 }
 
-/** The largest config that is read: a hundred times what a thousand components need would be an accident. */
-const maxBytes = 8 * 1024 * 1024;
+/** The largest config that is read: several times what a thousand components need would be an accident. */
+const maxBytes = 2 * 1024 * 1024;
 
 /**
  * Reads the config at `path`; without one, everything is a default.
@@ -47,7 +49,7 @@ export async function loadConfig(path: string | undefined, world: World = {}): P
 export function parseConfig(
   text: string,
   file: string | undefined,
-  { env = process.env, ip = '127.0.0.1' }: World = {},
+  { env = process.env, ip = '127.0.0.1', set = {} }: World = {},
 ): Config {
   const problems = new Problems(file ?? 'config');
   const yaml = new YamlFile(text, problems);
@@ -66,15 +68,22 @@ export function parseConfig(
 
   const dir = resolve(file === undefined ? '.' : dirname(file));
   resolveTexts((key) => key !== 'components', {});
-  const knobs = knobsSchema.safeParse(yaml.toJs(problems));
+  const knobs = knobsSchema.safeParse(withKnobs(yaml.toJs(problems), set));
   const node = knobs.data ?? knobsSchema.parse({});
   resolveTexts((key) => key === 'components', factsOf(node, { ip, configDir: dir }));
 
-  const parsed = configSchema.safeParse(yaml.toJs(problems), { reportInput: true });
+  const parsed = configSchema.safeParse(withKnobs(yaml.toJs(problems), set), { reportInput: true });
   if (!parsed.success) addIssues(parsed.error.issues, yaml, problems);
   problems.throwIfAny();
   const { components, ...rest } = parsed.data!;
   return { node: rest, components, file, dir, secrets, positionOf: (place) => yaml.positionOf(place) };
+}
+
+/** @throws Failure `usage` when a knob of the command line is not right in itself. */
+function withKnobs(whole: unknown, set: NonNullable<World['set']>): unknown {
+  const [issue] = knobsSchema.safeParse(set).error?.issues ?? [];
+  if (issue !== undefined) throw new Failure('usage', `${issue.path.join('.')}: ${issue.message}`);
+  return typeof whole === 'object' && !Array.isArray(whole) ? { ...whole, ...set } : whole;
 }
 
 async function read(path: string): Promise<string> {

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { ExecOptions } from '../../probes/exec.ts';
-import type { WatchOptions } from '../../probes/watch.ts';
-import type { Need, RestartPolicy, Service, StopPolicy } from '../component.ts';
+import type { LookOptions, Need, RestartPolicy, Service, StopPolicy } from '../component.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import { probeOf } from './probeOf.ts';
 
@@ -14,18 +13,18 @@ export function commonParts(spec: ComponentSpec) {
   });
 }
 
+type PartName = 'ready' | 'readyLook' | 'live' | 'liveLook' | 'ports' | 'stop';
+
 /** The same for a service. `dir` is the folder of the config. */
 export function serviceParts(spec: ComponentSpec, dir: string) {
   const around = surroundings(spec, dir);
   return {
     ...commonParts(spec),
-    ...given<Pick<Service, 'ready' | 'live' | 'ports' | 'stop'>>({
+    ...given<Pick<Service, PartName>>({
       ready: spec.ready && probeOf(spec.ready, around),
       live: spec.live && probeOf(spec.live, around),
       ports: spec.ports,
       stop: spec.stop && given<StopPolicy>({ signal: spec.stop.signal, graceMs: spec.stop.grace }),
-    }),
-    ...given<{ readyLook: LookOptions; liveLook: LookOptions }>({
       readyLook: spec.ready && given<LookOptions>({ lookTimeoutMs: spec.ready.timeout }),
       liveLook:
         spec.live &&
@@ -38,11 +37,9 @@ export function serviceParts(spec: ComponentSpec, dir: string) {
   };
 }
 
-type LookOptions = Pick<WatchOptions, 'intervalMs' | 'misses' | 'lookTimeoutMs'>;
-
 /** A probe's command runs where the component does. */
 export function surroundings({ cwd, env }: ComponentSpec, dir: string): ExecOptions {
-  return given<ExecOptions>({ cwd: resolve(dir, cwd ?? '.'), env });
+  return given<ExecOptions>({ cwd: cwd === undefined ? cwd : resolve(dir, cwd), env });
 }
 
 function restartOf({ delay, maxDelay, resetAfter, window, ...rest }: NonNullable<ComponentSpec['restart']>) {

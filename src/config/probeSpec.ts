@@ -96,7 +96,8 @@ export type LiveSpec = z.output<typeof liveSchema>;
 function oneKind(names: readonly string[]) {
   return (spec: Record<string, unknown>, context: z.RefinementCtx): void => {
     const given = names.filter((name) => spec[name] !== undefined);
-    if (given.length === 1) return;
+    // A misspelt kind has been reported already.
+    if (given.length === 1 || context.issues.length > 0) return;
     const found = given.length === 0 ? '' : `, not ${given.join(' and ')}`;
     context.addIssue({ code: 'custom', message: `expected one kind of probe (${names.join(', ')})${found}` });
   };
