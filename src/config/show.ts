@@ -19,7 +19,7 @@ export function resolved(config: Config): Record<string, unknown> {
   function show(value: unknown, key: string): unknown {
     if (typeof value === 'number' && durations.includes(key)) return formatDuration(value);
     // What looks like a reference now is no reference: it was escaped.
-    if (typeof value === 'string') return hide(value).replaceAll('${', '$${');
+    if (typeof value === 'string') return hide(value).replaceAll('${', () => '$${');
     if (Array.isArray(value)) return value.map((item) => show(item, ''));
     if (typeof value !== 'object' || value === null) return value;
     const shown = Object.entries(value).map(([name, inner]) => [
