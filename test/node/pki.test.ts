@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { chmod, readFile, stat } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { pkiPaths } from '../../src/node/pki/paths.ts';
 import { certificateOf, day, identity, madePki, openssl } from '../support/pki.ts';
@@ -146,7 +146,10 @@ test('the public key of the service accounts checks what the private one signs',
 });
 
 test('only the owner can reach the folder and read the keys', async () => {
-  const { dir, pki } = await madePki();
+  const { dir, pki, again } = await madePki();
+  await expect(modeOf(dir)).resolves.toBe('700');
+  await chmod(dir, 0o755);
+  await again();
   await expect(modeOf(dir)).resolves.toBe('700');
   await expect(modeOf(pki.serviceAccount.private)).resolves.toBe('600');
   for (const name of [...leaves, 'ca', 'frontProxyCa'] as const) {

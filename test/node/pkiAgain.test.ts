@@ -1,7 +1,8 @@
-import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ensurePki } from '../../src/node/pki.ts';
+import { createOnce } from '../../src/node/pki/files.ts';
 import {
   certificateOf,
   contents,
@@ -10,6 +11,7 @@ import {
   identity,
   madePki,
   openssl,
+  p256,
   temporaryFolder,
 } from '../support/pki.ts';
 
@@ -19,6 +21,11 @@ async function roots(dir: string): Promise<readonly unknown[]> {
   return ['ca.crt', 'ca.key', 'front-proxy-ca.crt', 'front-proxy-ca.key', 'sa.key', 'sa.pub'].map(
     (name) => files[name],
   );
+}
+
+/** A name in a certificate, with the ASN.1 types of its strings. */
+function nameIn(cert: string, which: '-issuer' | '-subject'): Promise<string> {
+  return openssl('x509', '-in', cert, '-noout', which, '-nameopt', 'RFC2253,show_type');
 }
 
 test('a second call changes nothing', async () => {
@@ -116,13 +123,21 @@ describe('a leaf is issued again, and nothing else is,', () => {
   });
 });
 
-test('all leaves of a CA are issued again when the CA is another', async () => {
+test.each([
+  ['name and key', '/O=elsewhere/CN=other-ca', p256],
+  ['name', '/CN=other-ca', []],
+  ['key', '/CN=kubernetes-ca', [...p256, '-addext', 'subjectKeyIdentifier=none']],
+  ['key and key identifier', '/CN=kubernetes-ca', [...p256, '-addext', 'subjectKeyIdentifier=01:02:03:04']],
+] as const)('all leaves of a CA are issued again when its %s are others', async (_, subject, options) => {
   const { pki, again } = await madePki();
-  await foreignAuthority(pki.ca, 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256');
+  await foreignAuthority(pki.ca, subject, ...options);
   const issued = await again();
   expect(issued).toHaveLength(9);
   expect(issued[0]).toBe('issuing admin.crt: signed by another CA');
-  await openssl('verify', '-x509_strict', '-CAfile', pki.ca.cert, pki.apiserver.cert);
+  await openssl('verify', '-CAfile', pki.ca.cert, pki.apiserver.cert);
+  // Go compares the bytes of the two names, not what they say.
+  const issuer = await nameIn(pki.apiserver.cert, '-issuer');
+  expect(issuer.replace('issuer', 'subject')).toBe(await nameIn(pki.ca.cert, '-subject'));
   await expect(again()).resolves.toEqual([]);
 });
 
@@ -141,6 +156,14 @@ test('whichever file was not yet written when a process was killed, the next cal
     'sa.pub': before['sa.pub'],
   });
   await openssl('verify', '-x509_strict', '-CAfile', pki.ca.cert, pki.admin.cert);
+});
+
+test('a file that is made once keeps the content of the first who made it', async () => {
+  const file = join(await temporaryFolder(), 'file');
+  await createOnce(file, 'first', 0o600);
+  await createOnce(file, 'second', 0o644);
+  await expect(readFile(file, 'utf8')).resolves.toBe('first');
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
 test('calls at the same time agree on every key', async () => {

@@ -97,7 +97,7 @@ test('doing what the hint says mends an expired CA, and its key stays', async ()
 
 test('a CA that cannot sign as needed is named', async () => {
   const { pki, again } = await madePki();
-  await foreignAuthority(pki.ca, 'rsa:2048');
+  await foreignAuthority(pki.ca, '/CN=elsewhere', '-newkey', 'rsa:2048', '-nodes');
   await expect(again()).rejects.toMatchObject({
     code: 'preflight',
     message: expect.stringMatching(/ca\.key is not an ECDSA P-256 key/u),

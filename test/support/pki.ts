@@ -62,12 +62,29 @@ export async function openssl(...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** A self-signed CA made by openssl alone, with a key of the `algorithm` of openssl's `-newkey`. */
+/** Options of `openssl req` for a new key such as the program's own. */
+export const p256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'] as const;
+
+/** A self-signed CA made by openssl alone, in place of what is in `files`. */
 export async function foreignAuthority(
   { cert, key }: CertificateFiles,
-  ...algorithm: string[]
+  subject: string,
+  ...options: readonly string[]
 ): Promise<void> {
-  const files = ['-keyout', key, '-out', cert, '-nodes', '-days', '3650'];
-  const about = ['-subj', '/O=elsewhere/CN=kubernetes-ca', '-addext', 'keyUsage=critical,keyCertSign'];
-  await openssl('req', '-x509', '-newkey', ...algorithm, ...files, ...about);
+  const usage = ['-addext', 'keyUsage=critical,keyCertSign', '-addext', 'authorityKeyIdentifier=none'];
+  const keyFile = options.includes('-newkey') ? '-keyout' : '-key';
+  await openssl(
+    'req',
+    '-x509',
+    '-out',
+    cert,
+    keyFile,
+    key,
+    '-days',
+    '3650',
+    '-subj',
+    subject,
+    ...usage,
+    ...options,
+  );
 }
