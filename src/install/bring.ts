@@ -1,0 +1,42 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure, reasonOf } from '../errors.ts';
+import type { FindResult } from './find.ts';
+import { withLock } from './lock.ts';
+import { runner } from './run.ts';
+import { sources, type SourceName } from './sources.ts';
+import { runStages, teller, type OnProgress } from './stages.ts';
+
+export interface Bring {
+  readonly look: () => Promise<FindResult>;
+  readonly cacheDir: string;
+  readonly kubernetes: string | undefined;
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings what `look` does not find into the cache, one process at a time. All output of commands goes to
+ * `install.log` there.
+ *
+ * @throws Failure `install`, or the signal's reason when it aborts; no command is left running.
+ */
+export async function bring(source: SourceName, order: Bring): Promise<void> {
+  const { look, cacheDir, kubernetes, onProgress, signal } = order;
+  await mkdir(cacheDir, { recursive: true }).catch((cause: unknown) => {
+    throw new Failure('install', `cannot use the cache: ${reasonOf(cause)}`, {
+      hint: 'set XDG_CACHE_HOME to a folder that can be written',
+      cause,
+    });
+  });
+  const tell = teller('Waiting for another install', onProgress);
+  const onWait = (detail: string) => tell({ detail });
+  await withLock(join(cacheDir, 'lock'), { signal, onWait }, async (lockFd) => {
+    // Someone else may have brought it while we waited.
+    const { missing } = await look();
+    if (missing.length === 0) return;
+    const run = runner({ logFile: join(cacheDir, 'install.log'), signal, lockFd });
+    const stages = await sources[source]({ missing, cacheDir, kubernetes, run });
+    await runStages(stages, onProgress, signal);
+  });
+}

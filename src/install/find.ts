@@ -1,0 +1,147 @@
+import { constants, statSync } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Failure, reasonOf } from '../errors.ts';
+import { programOf } from './elf.ts';
+import { nodeNeeds } from './needs.ts';
+import type { Need } from './needs.ts';
+
+/** Where a binary was found, in the order of looking. */
+export type From = 'bin-dir' | 'path' | 'cache';
+
+export interface Found {
+  /** Absolute. For a need with `files`, the folder that holds them all. */
+  readonly path: string;
+  readonly from: From;
+}
+
+export interface FindOptions {
+  /** Looked in first; each must exist. */
+  readonly binDirs: readonly string[];
+  /** Folders, colon-separated. Default: PATH, then the folders of system programs, which a user's PATH may lack. */
+  readonly path?: string;
+  /** Folders of the cache with binaries in them. */
+  readonly cacheDirs: readonly string[];
+  readonly needs?: readonly Need[];
+  /** The names of needs for which PATH is passed over. */
+  readonly notFromPath?: ReadonlySet<string>;
+}
+
+export interface FindResult {
+  readonly found: ReadonlyMap<string, Found>;
+  readonly missing: readonly Need[];
+}
+
+type Place = readonly [string, From];
+
+const systemDirs = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin'];
+
+/** Where packages put CNI plugins: Debian's, then upstream's folder. */
+const cniDirs = ['/usr/lib/cni', '/opt/cni/bin'];
+
+/** The folders of PATH with those of system programs behind them, each once. */
+export function systemPath(path = process.env['PATH'] ?? ''): string {
+  return [...new Set([...path.split(':').filter((dir) => dir.startsWith('/')), ...systemDirs])].join(':');
+}
+
+/**
+ * Looks for every need in the bin-dirs, then in PATH, then in the cache, and changes nothing.
+ *
+ * @throws Failure `usage` when a bin-dir is no folder, `install` when what was found cannot run here.
+ */
+export async function findBinaries(options: FindOptions): Promise<FindResult> {
+  const { cacheDirs, path = systemPath(), needs = nodeNeeds } = options;
+  const binDirs = options.binDirs.map((dir) => resolve(dir));
+  await Promise.all(binDirs.map(mustBeFolder));
+  const system = path.split(':').filter(Boolean);
+  const places = (need: Need): Place[] => [
+    ...binDirs.map((dir) => [dir, 'bin-dir'] as const),
+    ...(need.files ? [...system, ...cniDirs] : system)
+      .filter(() => !options.notFromPath?.has(need.name))
+      .map((dir) => [dir, 'path'] as const),
+    ...cacheDirs.map((dir) => [dir, 'cache'] as const),
+  ];
+  const found = new Map<string, Found>();
+  const missing: Need[] = [];
+  await Promise.all(
+    needs.map(async (need) => {
+      const hit = await findOne(need, places(need));
+      if (hit) found.set(need.name, hit);
+    }),
+  );
+  for (const need of needs) if (!found.has(need.name)) missing.push(need);
+  return { found, missing };
+}
+
+async function findOne(need: Need, places: readonly Place[]): Promise<Found | undefined> {
+  for (const [dir, from] of places) {
+    if (!need.files) {
+      const path = join(dir, need.name);
+      if (await usable(path, from, need)) return { path, from };
+      continue;
+    }
+    // A folder of plugins may be the given folder itself, or lie in it under the need's name.
+    for (const folder of [dir, join(dir, need.name)]) {
+      const files = await Promise.all(need.files.map((file) => usable(join(folder, file), from, need)));
+      if (files.every(Boolean)) return { path: folder, from };
+    }
+  }
+  return undefined;
+}
+
+/** Synchronous: most looks miss, and a miss costs microseconds, a hundredth of what a promise of it does. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    // Not ours to read: nor to run.
+    return false;
+  }
+}
+
+async function usable(path: string, from: From, need: Need): Promise<boolean> {
+  if (!isFile(path)) return false;
+  if (
+    !(await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    // A shell, too, passes over what is not executable in PATH; a bin-dir was named on purpose.
+    if (from === 'path') return false;
+    throw new Failure('install', `${path} is not executable`, { hint: `chmod +x ${path}` });
+  }
+  const program = await programOf(path).catch((error: unknown) => {
+    throw new Failure('install', `${path} cannot be read: ${reasonOf(error)}`, { cause: error });
+  });
+  if (program.kind === 'neither') {
+    throw new Failure('install', `${path} is no program: neither ELF nor a script`, {
+      hint: remove(from, path),
+    });
+  }
+  if (program.kind === 'elf' && program.arch !== process.arch) {
+    throw new Failure('install', `${path} is for ${program.arch}, this machine is ${process.arch}`, {
+      hint: remove(from, path),
+    });
+  }
+  return !need.static || (program.kind === 'elf' && program.static);
+}
+
+function remove(from: From, path: string): string {
+  return from === 'bin-dir' ? 'give a --bin-dir with binaries for this machine' : `remove ${path}`;
+}
+
+async function mustBeFolder(dir: string): Promise<void> {
+  const found = await stat(dir).catch((cause: unknown) => {
+    throw new Failure('usage', `--bin-dir ${dir} does not exist`, { cause });
+  });
+  if (!found.isDirectory()) throw new Failure('usage', `--bin-dir ${dir} is not a folder`);
+}
+
+/** @throws Failure `install` that names what is missing, if anything is. */
+export function refuseMissing(missing: readonly Need[]): void {
+  if (missing.length === 0) return;
+  throw new Failure('install', `missing: ${missing.map((need) => need.name).join(', ')}`, {
+    hint: 'k8s-single install brings what is missing; or give a folder that has it with --bin-dir',
+  });
+}

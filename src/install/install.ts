@@ -1,0 +1,87 @@
+import { join, resolve } from 'node:path';
+import { bring } from './bring.ts';
+import { findBinaries, refuseMissing, systemPath, type From } from './find.ts';
+import { nodeNeeds, type Need } from './needs.ts';
+import { checkVersions, isKubectlUnfit } from './skew.ts';
+import { cacheDirs, type SourceName } from './sources.ts';
+import type { OnProgress } from './stages.ts';
+import { versionsOf } from './versions.ts';
+
+export type NodeNeed = (typeof nodeNeeds)[number];
+
+export interface InstallOptions<N extends Need = NodeNeed> {
+  /** Looked in before anything else. */
+  readonly binDirs: readonly string[];
+  /** See cacheDir() of paths.ts. */
+  readonly cacheDir: string;
+  /** Default: the machine's PATH and the folders of system programs. */
+  readonly path?: string;
+  /** Where missing binaries come from. Default `auto`. */
+  readonly source?: SourceName;
+  /** Only this version of Kubernetes will do, as in "1.20.2". */
+  readonly kubernetes?: string;
+  /** Fail when something is missing instead of bringing it. */
+  readonly noInstall?: boolean;
+  /** Default: what a node needs. */
+  readonly needs?: readonly N[];
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+/** Binaries that are there and run on this machine. */
+export interface Binaries<Name extends string = NodeNeed['name']> {
+  /** The absolute path of each; `cni` is the folder with the plugins. */
+  readonly files: Readonly<Record<Name, string>>;
+  readonly versions: Readonly<Record<Name, string>>;
+  readonly from: Readonly<Record<Name, From>>;
+  /** A PATH for what calls others by name, as kubelet calls iptables and containerd its shim. */
+  readonly searchPath: string;
+}
+
+/**
+ * Finds every binary a node needs and brings what is missing into the cache; nothing of the system changes. Quick when
+ * nothing is missing. Safe at any time beside another one (the second waits and uses what the first made), and
+ * after a kill at any moment.
+ *
+ * @throws Failure `install` or `usage`, or the signal's reason when it aborts.
+ */
+export async function install<const N extends Need = NodeNeed>(
+  options: InstallOptions<N>,
+): Promise<Binaries<N['name']>> {
+  const { cacheDir, source = 'auto', noInstall = false, kubernetes } = options;
+  const { onProgress = () => undefined, signal = new AbortController().signal } = options;
+  const needs: readonly Need[] = options.needs ?? nodeNeeds;
+  const dirs = await cacheDirs(cacheDir);
+  const path = options.path ?? systemPath();
+  const notFromPath = new Set<string>();
+  const look = () => findBinaries({ binDirs: options.binDirs, path, cacheDirs: dirs, needs, notFromPath });
+  const complete = async () => {
+    const first = await look();
+    if (first.missing.length === 0) return first;
+    if (!noInstall) await bring(source, { look, cacheDir, kubernetes, onProgress, signal });
+    const second = await look();
+    refuseMissing(second.missing);
+    return second;
+  };
+
+  let result = await complete();
+  const ask = () => versionsOf(needs, result, join(cacheDir, 'versions.json'));
+  let versions = await ask();
+  if (isKubectlUnfit(versions, result) && !noInstall) {
+    notFromPath.add('kubectl');
+    result = await complete();
+    versions = await ask();
+  }
+  checkVersions(versions, result, kubernetes);
+  signal.throwIfAborted();
+
+  const record = <V>(value: (name: string) => V | undefined) =>
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `complete` leaves no need without its entry
+    Object.fromEntries(needs.map(({ name }) => [name, value(name)])) as Record<N['name'], V>;
+  return {
+    files: record((name) => result.found.get(name)?.path),
+    versions: record((name) => versions.get(name)),
+    from: record((name) => result.found.get(name)?.from),
+    searchPath: [...options.binDirs.map((dir) => resolve(dir)), path, ...dirs].join(':'),
+  };
+}

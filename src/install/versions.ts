@@ -1,0 +1,86 @@
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { z } from 'zod';
+import { Failure } from '../errors.ts';
+import type { FindResult } from './find.ts';
+import type { Need } from './needs.ts';
+
+const looksLikeVersion = /(\d+\.\d+(?:\.\d+)*[\w.+~-]*)/;
+
+/** What each file answered; as long as it is the same file it is not asked again. */
+const answers = z.record(
+  z.string(),
+  z.object({ mtimeMs: z.number(), size: z.number(), version: z.string() }),
+);
+type Answers = z.infer<typeof answers>;
+
+/**
+ * Asks a binary for its version, in 30 s at most.
+ *
+ * @throws Failure `install` with the command and its output when it cannot be run or answers something else.
+ */
+export async function askVersion(need: Need, path: string): Promise<string> {
+  const file = need.files?.[0] === undefined ? path : join(path, need.files[0]);
+  const result = await execa(file, need.ask, {
+    reject: false,
+    all: true,
+    stdin: 'ignore',
+    timeout: 30_000,
+    forceKillAfterDelay: false,
+    killSignal: 'SIGKILL',
+  });
+  const version = (need.says ?? looksLikeVersion).exec(result.all)?.[1];
+  if (result.exitCode === 0 && version !== undefined) return version;
+  const said = result.all.trim().split('\n').slice(-20).join('\n') || result.shortMessage || 'nothing';
+  throw new Failure(
+    'install',
+    `${need.name} does not tell its version\n$ ${[file, ...need.ask].join(' ')}\n${said}`,
+    {
+      hint: `remove ${file}, or give one that runs here with --bin-dir`,
+      cause: result,
+    },
+  );
+}
+
+/**
+ * The version of each binary by its need's name. Answers are kept in `cacheFile` until a binary's size or mtime
+ * changes, so that nothing is started when nothing is new.
+ */
+export async function versionsOf(
+  needs: readonly Need[],
+  { found }: FindResult,
+  cacheFile: string,
+): Promise<ReadonlyMap<string, string>> {
+  const known = await readAnswers(cacheFile);
+  const fresh: Answers = {};
+  const answered = await Promise.all(
+    needs.map(async (need) => {
+      const path = found.get(need.name)?.path ?? need.name;
+      const { mtimeMs, size } = await stat(path);
+      const old = known[path];
+      if (old?.mtimeMs === mtimeMs && old.size === size) return [need.name, old.version] as const;
+      const version = await askVersion(need, path);
+      fresh[path] = { mtimeMs, size, version };
+      return [need.name, version] as const;
+    }),
+  );
+  if (Object.keys(fresh).length > 0) await writeAnswers(cacheFile, { ...known, ...fresh });
+  return new Map(answered);
+}
+
+async function readAnswers(file: string): Promise<Answers> {
+  try {
+    return answers.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    // Missing or torn: everything is asked anew.
+    return {};
+  }
+}
+
+async function writeAnswers(file: string, all: Answers): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const half = `${file}.${process.pid}`;
+  await writeFile(half, `${JSON.stringify(all, undefined, 1)}\n`);
+  await rename(half, file);
+}
