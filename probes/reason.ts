@@ -61,13 +61,20 @@ function tlsReason(error: unknown, code: string, where: string, { ca, cert }: Tr
       return `the certificate of ${where} is for another name: ${messageOf(error)}`;
     default:
   }
-  if (code.endsWith('_ALERT_CERTIFICATE_REQUIRED')) return `${where} demands a client certificate`;
-  if (/_ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_\w+|HANDSHAKE_FAILURE)$/.test(code)) {
-    return cert ? `${where} refuses the client certificate ${cert}` : `${where} demands a client certificate`;
-  }
+  const alert = /SSL alert number (?<number>\d+)/.exec(messageOf(error))?.groups?.['number'];
+  if (alert !== undefined) return alertReason(Number(alert), where, cert);
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) return `${where} does not speak TLS`;
   if (code.startsWith('HPE_')) return `${where} does not speak HTTP`;
   return undefined;
+}
+
+/** What the server sent back instead of finishing the handshake: RFC 8446, section 6.2. */
+function alertReason(alert: number, where: string, cert: string | undefined): string {
+  const aboutCertificate = [42, 43, 44, 45, 46, 48, 49].includes(alert);
+  if (aboutCertificate && cert) return `${where} refuses the client certificate ${cert}`;
+  if (aboutCertificate || alert === 116) return `${where} demands a client certificate`;
+  const perhaps = alert === 40 && !cert ? ': is a client certificate missing?' : '';
+  return `${where} refuses the TLS handshake (alert ${alert})${perhaps}`;
 }
 
 /** The first line of what someone else wrote, fit to be part of a reason: it must not steer the reader's terminal. */

@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { look } from './look.ts';
+import { longest, look } from './look.ts';
 import { Unhealthy, type Probe } from './probe.ts';
 
 /** All times in ms. */
@@ -23,8 +22,9 @@ export interface WatchOptions {
  */
 export async function watch(probe: Probe, options: WatchOptions, signal: AbortSignal): Promise<string> {
   const { intervalMs = 2000, misses = 3, lookTimeoutMs = 5000, onMiss } = options;
+  signal.throwIfAborted();
   for (let inARow = 0; ;) {
-    await pauseFor(intervalMs, signal);
+    await pause(intervalMs, signal);
     try {
       await look(probe, lookTimeoutMs, signal);
       inARow = 0;
@@ -38,12 +38,17 @@ export async function watch(probe: Probe, options: WatchOptions, signal: AbortSi
   }
 }
 
-/** Rejects with `signal.reason` itself, where Node.js gives an AbortError of its own. */
-async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await pause(ms, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
+/** As node:timers/promises has it, but rejects with `signal.reason` itself. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, longest(ms));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
