@@ -1,0 +1,97 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { hierarchies } from '../../src/isolate/hierarchies.ts';
+import { mountTable } from '../../src/isolate/mountTable.ts';
+
+/** Things of one kind on this machine: what each is told apart by -> what to say about it. */
+export type Things = Map<string, string>;
+
+/** Every kind of thing that a node could leave on a host, except processes, and how to see it. */
+export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
+  mount: async () =>
+    new Map((await mountTable()).map((mount) => [`${mount.mountPoint} ${mount.device}`, mount.mountPoint])),
+  interface: async () => lines(await output('ip', '-oneline', 'link'), (line) => line.split(':')[1] ?? line),
+  address: async () =>
+    lines(await output('ip', '-oneline', 'address'), (line) => line.replace(/\s+valid_lft.*/, '')),
+  route: async () =>
+    lines(
+      (await output('ip', '-4', 'route', 'show', 'table', 'all')) +
+        (await output('ip', '-6', 'route', 'show', 'table', 'all')),
+      (line) => line.replace(/ expires \S+/, ''),
+    ),
+  rule: async () => lines(await output('ip', 'rule')),
+  'packet filter rule': async () =>
+    lines(
+      (await output('nft', 'list', 'ruleset')) +
+        (await output('iptables-legacy-save')) +
+        (await output('ip6tables-legacy-save')) +
+        (await read('/proc/net/ip_tables_names')),
+      (line) =>
+        line.startsWith('#') ? '' : line.replaceAll(/\[\d+:\d+\]|counter packets \d+ bytes \d+/g, ''),
+    ),
+  namespace: async () =>
+    lines(
+      await output('lsns', '--noheadings', '--raw', '--output', 'NS,TYPE,PID'),
+      (line) => line.split(' ')[0] ?? '',
+    ),
+  cgroup: async () => {
+    const found = await Promise.all(
+      (await hierarchies()).map(({ root }) => below(root, (entry) => entry.isDirectory())),
+    );
+    return new Map(found.flat().map((path) => [path, path]));
+  },
+  'listening socket': async () =>
+    lines(await output('ss', '-Hltun'), (line) => line.split(/\s+/).toSpliced(2, 2).join(' ')),
+  'unix socket': async () =>
+    // The sixth bit of the flags says listening (include/uapi/linux/net.h, __SO_ACCEPTCON).
+    lines(await read('/proc/net/unix'), (line) =>
+      line.includes(' 00010000 ') ? line.replace(/.*\d\s+/, '') : '',
+    ),
+  'file in /run': async () => new Map((await below('/run', () => true)).map((path) => [path, path])),
+  setting: async () => {
+    const files = (
+      await Promise.all(
+        ['kernel', 'vm'].map((folder) => below(join('/proc/sys', folder), (entry) => entry.isFile())),
+      )
+    ).flat();
+    const calm = files.filter((file) => !/\/(random|pty|ns_last_pid|usermodehelper)/.test(file));
+    const settings = await Promise.all(
+      ['/proc/sys/net/ipv4/ip_forward', ...calm].map(
+        async (file) => `${file} = ${(await read(file)).trim()}`,
+      ),
+    );
+    return new Map(settings.map((setting) => [setting, setting]));
+  },
+};
+
+/** One thing per line, told apart by what `key` makes of it; an empty key is nothing. */
+function lines(text: string, key: (line: string) => string = (line) => line): Things {
+  const all = text.split('\n').map((line): [string, string] => [key(line).trim(), line.trim()]);
+  return new Map(all.filter(([id]) => id !== ''));
+}
+
+/** What a tool prints; nothing when the machine does not have it. */
+async function output(file: string, ...args: string[]): Promise<string> {
+  const { failed, code, stdout, message } = await execa(file, args, { reject: false, env: { LC_ALL: 'C' } });
+  if (failed && code !== 'ENOENT') throw new Error(message);
+  return `${stdout ?? ''}\n`;
+}
+
+async function below(
+  folder: string,
+  wanted: (entry: { isFile(): boolean; isDirectory(): boolean }) => boolean,
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const path = join(folder, entry.name);
+    if (wanted(entry)) found.push(path);
+    if (entry.isDirectory()) found.push(...(await below(path, wanted)));
+  }
+  return found;
+}
+
+/** A file's text; nothing when it is gone or not to be read. */
+async function read(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch(() => '');
+}
