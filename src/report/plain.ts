@@ -30,9 +30,12 @@ export function plainView(
     void logger.log({ level, message, at, who: who === '' ? '' : `${padEnd(who, column)}  ` });
   const patience = createPatience();
   let state: State = new Map();
-  const ticker = tick(() => {
-    for (const { name, text } of patience(state, now())) log('info', name, text);
-  }, 1000);
+  const ticker = tick(
+    () => {
+      for (const { name, text } of patience(state, now())) log('info', name, text);
+    },
+    { periodMs: 1000 },
+  );
   const slow = new Map<string, Progress>();
 
   return {

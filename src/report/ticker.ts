@@ -1,6 +1,14 @@
-/** Lets what is drawn move on: calls `draw` every `periodMs`, at least 250 ms, and never keeps the program alive. */
-export function tick(draw: () => void, periodMs = 250): Disposable {
+interface TickOptions {
+  /** Default 250, which is also the least. */
+  readonly periodMs?: number;
+  /** Whether the program goes on only to draw; by default it does not. */
+  readonly keepsAlive?: boolean;
+}
+
+/** Lets what is drawn move on, until disposed of. */
+export function tick(draw: () => void, { periodMs = 250, keepsAlive = false }: TickOptions = {}): Disposable {
   // oxlint-disable-next-line no-restricted-globals -- draws elapsed times, waits for nothing
-  const timer = setInterval(draw, Math.max(250, periodMs)).unref();
+  const timer = setInterval(draw, Math.max(250, periodMs));
+  if (!keepsAlive) timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

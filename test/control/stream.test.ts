@@ -51,6 +51,8 @@ describe('streams', () => {
     socket.pause();
     socket.write('GET /v1/events HTTP/1.1\r\nhost: node\r\n\r\n');
     await once(served.node.bus, 'newListener');
+    await client(served.path).status();
+    expect(served.node.bus.listenerCount('event')).toBe(1);
     while (served.node.bus.listenerCount('event') > 0) {
       for (let i = 0; i < 1000; i += 1) served.node.bus.emit('event', event(i));
       await client(served.path).status();

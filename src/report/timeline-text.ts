@@ -1,0 +1,61 @@
+import type { PhaseName } from './state.ts';
+import type { Style } from './style.ts';
+import { criticalPathText } from './timeline.ts';
+import type { Span, Timeline } from './timeline.ts';
+import { formatMs, padEnd, width } from './text.ts';
+
+const bars: Record<PhaseName, [mark: string, colour: Parameters<Style>[0]]> = {
+  waiting: ['·', 'dim'],
+  starting: ['█', 'cyan'],
+  ready: ['─', 'green'],
+  down: ['░', 'yellow'],
+  stopping: ['▒', 'yellow'],
+  stopped: [' ', 'dim'],
+  failed: ['✗', 'red'],
+};
+
+/** One bar per component, and what the marks mean. */
+export function timelineText(timeline: Timeline, columns: number, style: Style): string {
+  const name = Math.max(0, ...timeline.components.map(width));
+  const room = Math.max(10, columns - name - 2 - 10);
+  const critical = new Set(timeline.criticalPath.map(({ component }) => component));
+  const rows = timeline.components.map((component) => {
+    const spans = timeline.spans.filter((span) => span.component === component);
+    const label = padEnd(component, name);
+    const took = spans
+      .filter(({ is }) => is === 'starting')
+      .reduce((sum, { from, to }) => sum + to - from, 0);
+    const row = bar(spans, room, timeline.ms, style);
+    return `${critical.has(component) ? style('bold', label) : label}  ${row}${formatMs(took).padStart(10)}`;
+  });
+  const used = new Set(timeline.spans.map(({ is }) => is));
+  const legend = [...used].filter((is) => is !== 'stopped');
+  return [
+    ...rows,
+    '',
+    legend.map((is) => `${style(bars[is][1], bars[is][0])} ${is}`).join('   '),
+    `${timeline.ready ? 'ready in' : 'not ready after'} ${formatMs(timeline.ms)}`,
+    `critical path, in s: ${criticalPathText(timeline.criticalPath)}`,
+  ].join('\n');
+}
+
+/** Each span takes its share of the columns, and a start that happened takes at least one. */
+function bar(spans: readonly Span[], room: number, ms: number, style: Style): string {
+  const cells: (PhaseName | undefined)[] = Array.from({ length: room }, () => undefined);
+  const column = (at: number): number => Math.min(room - 1, Math.floor((at / Math.max(1, ms)) * room));
+  for (const { is, from, to } of spans) {
+    const last = Math.ceil((to / Math.max(1, ms)) * room);
+    for (let i = column(from); i < Math.max(last, column(from) + 1); i += 1) {
+      if (cells[i] !== 'starting' || is === 'failed') cells[i] = is;
+    }
+  }
+  let text = '';
+  for (let i = 0; i < room;) {
+    const is = cells[i];
+    let end = i + 1;
+    while (end < room && cells[end] === is) end += 1;
+    text += is === undefined ? ' '.repeat(end - i) : style(bars[is][1], bars[is][0].repeat(end - i));
+    i = end;
+  }
+  return text;
+}

@@ -1,0 +1,87 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** What a process group uses. */
+export interface Usage {
+  /** Resident memory, in bytes; what its processes share is counted for each. */
+  readonly memoryBytes: number;
+  /** Processor time of the living processes since they began, in ms. */
+  readonly cpuMs: number;
+  /** Of one processor, since the last look at least a second ago; since the process began on the first. */
+  readonly cpuPercent: number;
+}
+
+/** Linux gives user programs time in units of 1/100 s on all its common architectures (USER_HZ, proc(5)). */
+const msPerTick = 10;
+/** Two looks closer together say nothing about the load. */
+const shortestSpanMs = 1000;
+
+/** Asks /proc, so it must run in the PID namespace of the processes. */
+export function usageSampler(): (pids: readonly number[]) => Promise<ReadonlyMap<number, Usage>> {
+  let last = new Map<number, { at: number; cpuMs: number; percent: number }>();
+  return async (pids) => {
+    const groups = await readGroups(new Set(pids));
+    const now = await uptimeMs();
+    const samples = new Map<number, { at: number; cpuMs: number; percent: number }>();
+    const usages = new Map<number, Usage>();
+    for (const [pid, { memoryBytes, cpuMs, startedMs }] of groups) {
+      const since = last.get(pid) ?? { at: startedMs, cpuMs: 0, percent: 0 };
+      const fresh = now - since.at >= shortestSpanMs || !last.has(pid);
+      const percent = fresh
+        ? Math.max(0, (100 * (cpuMs - since.cpuMs)) / Math.max(1, now - since.at))
+        : since.percent;
+      samples.set(pid, fresh ? { at: now, cpuMs, percent } : since);
+      usages.set(pid, { memoryBytes, cpuMs, cpuPercent: Math.round(percent * 10) / 10 });
+    }
+    last = samples;
+    return usages;
+  };
+}
+
+interface Group {
+  memoryBytes: number;
+  cpuMs: number;
+  /** When its oldest process began, in ms since the machine did. */
+  startedMs: number;
+}
+
+async function readGroups(wanted: ReadonlySet<number>): Promise<Map<number, Group>> {
+  const groups = new Map<number, Group>();
+  if (wanted.size === 0) return groups;
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
+  await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readStat(pid);
+      if (stat === undefined || !wanted.has(stat.group)) return;
+      const memoryBytes = await residentBytes(pid);
+      const group = groups.get(stat.group) ?? { memoryBytes: 0, cpuMs: 0, startedMs: stat.startedMs };
+      group.memoryBytes += memoryBytes;
+      group.cpuMs += stat.cpuMs;
+      group.startedMs = Math.min(group.startedMs, stat.startedMs);
+      groups.set(stat.group, group);
+    }),
+  );
+  return groups;
+}
+
+/** Fields 5, 14, 15 and 22 of /proc/PID/stat; the second, a name in brackets, may hold anything. */
+async function readStat(
+  pid: string,
+): Promise<{ group: number; cpuMs: number; startedMs: number } | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const field = (number: number): number => fields[number - 3] ?? 0;
+  return { group: field(5), cpuMs: (field(14) + field(15)) * msPerTick, startedMs: field(22) * msPerTick };
+}
+
+async function residentBytes(pid: string): Promise<number> {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
+}
+
+async function uptimeMs(): Promise<number> {
+  return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 1000;
+}

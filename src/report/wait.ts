@@ -1,0 +1,55 @@
+import { Unhealthy } from '../../probes/probe.ts';
+import { NotInTime, until } from '../../probes/until.ts';
+import { Failure } from '../errors.ts';
+import type { NodeStatus } from './status.ts';
+
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  /** Told what is missing, when it changes. */
+  readonly onMiss?: (reason: string) => void;
+}
+
+/**
+ * Resolves when the whole node is ready. Waits for a node that is not there yet, but not for one that went away or gave a
+ * component up.
+ * @throws Failure `notReady` with what is missing.
+ */
+export async function waitReady(
+  look: (signal: AbortSignal) => Promise<NodeStatus>,
+  { timeoutMs, onMiss }: WaitOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen = false;
+  const isReady = async (each: AbortSignal): Promise<void> => {
+    const status = await look(each).catch((error: unknown) => {
+      const absent = error instanceof Failure && error.code === 'notReady';
+      throw absent && !seen ? new Unhealthy(error.message, { cause: error }) : error;
+    });
+    seen = true;
+    if (status.state === 'failed') throw new Failure('notReady', `the node failed: ${missing(status)}`);
+    if (!status.ready) throw new Unhealthy(missing(status));
+  };
+  let last: string | undefined;
+  const onChange = (reason: string): void => {
+    if (reason !== last) onMiss?.(reason);
+    last = reason;
+  };
+  await until(isReady, { timeoutMs, onMiss: onChange }, signal).catch((error: unknown) => {
+    if (!(error instanceof NotInTime)) throw error;
+    throw new Failure('notReady', error.message, {
+      cause: error,
+      hint: 'see why: k8s-single status, k8s-single logs',
+    });
+  });
+}
+
+/** What blocks and why; what only waits for it is left out, unless there is nothing else. */
+function missing({ components, state }: NodeStatus): string {
+  const unready = components.filter((component) => component.state !== 'ready');
+  const failed = unready.filter((component) => component.state === 'failed');
+  const blocking = unready.filter((component) => component.state !== 'waiting');
+  const shown = state === 'failed' ? failed : blocking.length > 0 ? blocking : unready;
+  return shown
+    .map(({ name, state: is, reason }) => `${name} is ${is}${reason === null ? '' : ` (${reason})`}`)
+    .join(', ');
+}
