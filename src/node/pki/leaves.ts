@@ -13,7 +13,7 @@ export interface Identity {
   readonly extraSans?: readonly string[];
 }
 
-export type Issuer = 'ca' | 'frontProxyCa';
+type Issuer = 'ca' | 'frontProxyCa';
 
 /** A certificate that is not a CA: all that must be right about it. */
 export interface Leaf {
