@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { Failure } from '../errors.ts';
@@ -25,11 +25,24 @@ export async function assertCanIsolate(): Promise<void> {
   }
 }
 
+/** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel made at boot. */
+const initialPidNamespace = 'pid:[4026531836]';
+
+function namespaceOf(root: string): string | undefined {
+  try {
+    return readlinkSync(join(root, 'proc/self/ns/pid'));
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Why this process seems to run in a container, where the container is the isolation; `undefined` on a host.
  * `root` is for tests.
  */
 export function inContainer(root = '/', env: NodeJS.ProcessEnv = process.env): string | undefined {
+  // Whatever files an image has left lying about: no container has the machine's own PID namespace.
+  if (namespaceOf(root) === initialPidNamespace) return undefined;
   const marks = ['.dockerenv', 'run/.containerenv', 'run/systemd/container'];
   const mark = marks.find((file) => existsSync(join(root, file)));
   if (mark !== undefined) return `/${mark} exists`;
