@@ -30,8 +30,12 @@ export function exec(command: readonly [string, ...string[]], options: ExecOptio
       stderr: 'pipe',
     });
     const kill = () => killGroup(child.pid);
-    signal.addEventListener('abort', kill, { once: true });
-    // A grandchild may hold stderr open, so the exit itself counts.
+    const onAbort = () => {
+      kill();
+      child.stderr.destroy();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    // A grandchild outside the group may hold stderr open, so the exit itself counts.
     const passed = new Promise<true>((resolve) => {
       child.once('exit', (code) => {
         kill();
@@ -48,7 +52,7 @@ export function exec(command: readonly [string, ...string[]], options: ExecOptio
       if (result === true) return;
       throw failed(name, result, tail);
     } finally {
-      signal.removeEventListener('abort', kill);
+      signal.removeEventListener('abort', onAbort);
       child.stderr.destroy();
     }
   };

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { createServer as createTcp } from 'node:net';
 import { createServer, type ServerOptions } from 'node:https';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { http } from '../../probes/http.ts';
 import { authority, type Authority, type Pair } from '../fixtures/probes/certificates.ts';
 import { pass, reason } from '../fixtures/probes/looks.ts';
@@ -75,8 +75,10 @@ describe("the server's certificate", () => {
 
   test('is verified even where Node.js is told not to', async () => {
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => {
       delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      warned.mockRestore();
     });
     const { url } = await secure(server);
     expect(await reason(http(url, { ca: other.cert }))).toContain('is not signed by');
