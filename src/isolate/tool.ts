@@ -10,18 +10,21 @@ export type Argv = readonly [string, ...string[]];
  * a process started by Node.js takes 3 ms, and a box needs fifty.
  */
 export async function run(...commands: readonly Argv[]): Promise<string> {
-  const script = commands.map((argv) => argv.map(quote).join(' ')).join('\n');
-  const { failed, stdout, stderr, shortMessage } = await execa('sh', ['-ex'], {
-    input: script,
+  const script = commands.map((argv) => argv.map(quote).join(' '));
+  const { failed, exitCode, stdout, stderr, shortMessage } = await execa('sh', ['-exc', script.join('\n')], {
+    stdin: 'ignore',
     reject: false,
     env: { PATH: pathWithSbin(), LC_ALL: 'C', PS4: trace },
   });
   if (!failed) return stdout;
-  const [command, ...said] = stderr.slice(stderr.lastIndexOf(trace) + trace.length).split('\n');
-  const program = said.some((line) => line.endsWith('not found')) ? command?.split(' ')[0] : undefined;
-  if (program !== undefined) throw missing(program);
-  throw new Failure('preflight', `${command}: ${said.join('; ') || shortMessage}`);
+  const begun = stderr.split(trace).length - 1;
+  const [, ...said] = (stderr.split(trace).at(-1) ?? '').split('\n').map((line) => line.trim());
+  if (exitCode === notFound) throw missing(commands[begun - 1]?.[0] ?? 'sh');
+  throw new Failure('preflight', `${script[begun - 1]}: ${said.join(' ') || shortMessage}`);
 }
+
+/** The shell's exit code for a program that is not there (sh(1)). */
+const notFound = 127;
 
 /** What the shell prints before each command. */
 const trace = '+++ ';

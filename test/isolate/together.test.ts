@@ -1,0 +1,65 @@
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { tcp } from '../../probes/tcp.ts';
+import { until } from '../../probes/until.ts';
+import { boxes, enterBox, newBox } from '../support/box.ts';
+
+boxes();
+
+/** A box with a server inside that says the name of its node. */
+function servingBox() {
+  const { name, ...rest } = newBox();
+  const server = `require('net').createServer((client) => client.end('${name}')).listen(7777)`;
+  const script = `'${process.execPath}' -e "${server}" > /dev/null 2>&1 &`;
+  return { name, box: enterBox({ name, ...rest }, script, 'stay') };
+}
+
+test('two boxes that start at once get subnets of their own, each reached by its own address', async () => {
+  const both = [servingBox(), servingBox()];
+  for (const { name, box } of both) {
+    const { nodeIp } = await box.heard('inside');
+    await until(tcp(7777, nodeIp), { timeoutMs: 10_000 }, new AbortController().signal);
+    const [said] = await once(connect(7777, nodeIp).setEncoding('utf8'), 'data');
+    expect(said).toBe(name);
+  }
+  const addresses = await Promise.all(both.map(({ box }) => box.heard('inside')));
+  expect(new Set(addresses.flatMap(({ nodeIp, hostIp }) => [nodeIp, hostIp])).size).toBe(4);
+});
+
+test('a second box of one name is refused, and the first does not notice', async () => {
+  const box = newBox();
+  const first = enterBox(box, ':', 'stay');
+  await first.heard('status');
+  const second = enterBox(box);
+  expect(await second.heard('failure')).toBe(`node ${box.name} is already running`);
+  expect(await second.heard('hint')).toContain(`down --name ${box.name}`);
+  first.outer.kill('SIGTERM');
+  expect((await first.outer).exitCode).toBe(0);
+});
+
+test('of two that start a box of one name at once, exactly one does', async () => {
+  const box = newBox();
+  const both = [enterBox(box, ':', 'stay'), enterBox(box, ':', 'stay')];
+  const outcomes = await Promise.all(
+    both.map(async ({ heard }) => Promise.any([heard('status'), heard('failure')])),
+  );
+  expect(new Set(outcomes)).toEqual(new Set([0, `node ${box.name} is already running`]));
+});
+
+test('a box of the same name can be had again, with the same address and what its data folder holds', async () => {
+  const box = newBox();
+  const [first, second] = [`echo kept > ${box.data}/file`, `cat ${box.data}/file`];
+  const before = enterBox(box, first);
+  const { nodeIp } = await before.heard('inside');
+  await before.outer;
+  const after = enterBox(box, second);
+  expect(await after.heard('stdout')).toBe('kept\n');
+  expect((await after.heard('inside')).nodeIp).toBe(nodeIp);
+});
+
+test('the exit code of the program inside is handed on', async () => {
+  const { outer, heard } = enterBox(newBox(), 'exit 42');
+  expect(await heard('exited')).toBe(42);
+  expect((await outer).exitCode).toBe(42);
+});
