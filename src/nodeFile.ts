@@ -31,5 +31,6 @@ export async function readNodeFile(name: string): Promise<NodeFile> {
       cause,
     });
   });
-  return JSON.parse(text) as NodeFile;
+  const node: NodeFile = JSON.parse(text);
+  return node;
 }

@@ -1,5 +1,5 @@
 import type { NodeConfig } from '../config/node.ts';
-import type { Toolchain } from '../install/install.ts';
+import type { Binaries } from '../install/install.ts';
 import { enter } from '../isolate/enter.ts';
 import type { Paths } from '../paths.ts';
 import type { UpOptions } from './options.ts';
@@ -9,7 +9,7 @@ export async function upInBox(
   _options: UpOptions,
   node: NodeConfig,
   paths: Paths,
-  tools: Toolchain,
+  binaries: Binaries,
 ): Promise<number> {
   const entered = await enter({
     name: node.name,
@@ -17,7 +17,7 @@ export async function upInBox(
     run: paths.run,
     data: paths.data,
     also: { '/var/log/pods': `${paths.logs}/pods`, '/var/log/containers': `${paths.logs}/containers` },
-    init: tools.programs.catatonit,
+    init: binaries.files.catatonit,
     argv: [process.execPath, ...process.argv.slice(1)],
   });
   return entered.exited;

@@ -33,7 +33,9 @@ async function onHost({ name, dataDir, kubernetes }: NodeConfig): Promise<Ground
   const ip = kubernetes === false ? '127.0.0.1' : ownAddress();
   const lock = await lockNode(run);
   if (lock === undefined) {
-    throw new Failure('preflight', `node ${name} is already running`, { hint: `k8s-single down --name ${name}` });
+    throw new Failure('preflight', `node ${name} is already running`, {
+      hint: `k8s-single down --name ${name}`,
+    });
   }
   await removeRemains(traces);
   await createNodeCgroup(name);
@@ -51,7 +53,11 @@ function ownAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const own = all.find(({ family, internal }) => family === 'IPv4' && !internal);
   if (own !== undefined) return own.address;
-  throw new Failure('preflight', 'no network interface has an IPv4 address that the API server could advertise', {
-    hint: 'give one an address (ip address add ...), or run without --host',
-  });
+  throw new Failure(
+    'preflight',
+    'no network interface has an IPv4 address that the API server could advertise',
+    {
+      hint: 'give one an address (ip address add ...), or run without --host',
+    },
+  );
 }

@@ -11,7 +11,10 @@ import { readNodeFile } from '../nodeFile.ts';
 export async function kubectl(args: readonly string[], { name }: { name: string }): Promise<number> {
   const node = await readNodeFile(name);
   if (node.kubectl === undefined || node.kubeconfig === undefined) {
-    throw new Failure('usage', `node ${name} is a graph without Kubernetes: there is nothing to ask kubectl for`);
+    throw new Failure(
+      'usage',
+      `node ${name} is a graph without Kubernetes: there is nothing to ask kubectl for`,
+    );
   }
   // Not execa: an interactive `exec -it` wants the terminal untouched, and nothing here is worth its load time.
   const child = spawn(node.kubectl, args, {
@@ -21,6 +24,7 @@ export async function kubectl(args: readonly string[], { name }: { name: string 
   // Ctrl-C reaches kubectl by itself; it decides what it means.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-  return signal === null ? (code ?? 0) : 128 + constants.signals[signal];
+  await once(child, 'exit');
+  const { exitCode, signalCode } = child;
+  return signalCode === null ? (exitCode ?? 0) : 128 + constants.signals[signalCode];
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../config/duration.ts';
 import type { Config } from '../config/load.ts';
-import type { Source } from '../install/install.ts';
+import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../report/reporter.ts';
 
 /** What `up` and `run` are asked for. */
@@ -14,7 +14,7 @@ export interface UpOptions {
   readonly timeout?: string;
   readonly host?: boolean;
   readonly install: boolean;
-  readonly source: Source;
+  readonly source: SourceName;
   readonly output: OutputMode;
 }
 

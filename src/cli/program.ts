@@ -1,11 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { exitCodes } from '../errors.ts';
+import type { exitCodes } from '../errors.ts';
 
-const name = (): Option => new Option('--name <name>', 'which node').default('default').env('K8S_SINGLE_NAME');
+const name = (): Option =>
+  new Option('--name <name>', 'which node').default('default').env('K8S_SINGLE_NAME');
 const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
 const binDir = (): Option =>
-  new Option('--bin-dir <dir>', 'look here for binaries first (repeatable; also K8S_SINGLE_BIN_DIR)').argParser(collect);
+  new Option(
+    '--bin-dir <dir>',
+    'look here for binaries first (repeatable; also K8S_SINGLE_BIN_DIR)',
+  ).argParser(collect);
 const source = (): Option =>
   new Option('--source <source>', 'where missing binaries come from')
     .choices(['auto', 'release', 'debian'])
@@ -17,6 +21,7 @@ export function program(): Command {
     .description('A real Kubernetes node, now, on one machine.')
     .version(version())
     .exitOverride()
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false });
 
@@ -63,7 +68,6 @@ export function program(): Command {
     .addOption(name())
     .passThroughOptions()
     .action(async (args, options) => exitWith((await import('./kubectl.ts')).kubectl(args, options)));
-  cli.enablePositionalOptions();
 
   cli
     .command('kubeconfig')
@@ -99,7 +103,9 @@ export function program(): Command {
     .option('--timeout <duration>', 'how long the look may take', '5s')
     .passThroughOptions()
     .addHelpText('after', () => '\nKinds: http, tcp, unix, exec, file, etcd, grpc, cri')
-    .action(async (kind, target, options) => exitWith((await import('./probe.ts')).probe(kind, target, options)));
+    .action(async (kind, target, options) =>
+      exitWith((await import('./probe.ts')).probe(kind, target, options)),
+    );
 
   cli.addHelpText('after', exitCodeHelp);
   return cli;
@@ -120,23 +126,16 @@ function exitCodeHelp(): string {
     install: 'the binaries cannot be had',
     smoke: 'the smoke test failed',
   } satisfies Record<keyof typeof exitCodes, string>;
-  const lines = Object.entries(meanings).map(
-    ([code, meaning]) => `  ${exitCodes[code as keyof typeof exitCodes]}  ${meaning}`,
-  );
+  const lines = Object.values(meanings).map((meaning, code) => `  ${code}  ${meaning}`);
   return `\nExit codes:\n${lines.join('\n')}`;
 }
 
+/** From dist/src/cli as from src/cli: the nearest package.json above is ours. */
 function version(): string {
-  // From dist/src/cli as from src/cli, the nearest package.json above is ours.
-  for (const up of ['../../', '../../../']) {
-    try {
-      const { version } = JSON.parse(readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8')) as {
-        version: string;
-      };
-      return version;
-    } catch {
-      continue;
-    }
-  }
-  return 'unknown';
+  const places = ['../../package.json', '../../../package.json'].map(
+    (path) => new URL(path, import.meta.url),
+  );
+  const file = places.find((place) => existsSync(place));
+  const description: { version?: string } = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'));
+  return description.version ?? 'unknown';
 }

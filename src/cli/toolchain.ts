@@ -1,6 +1,6 @@
 import type { NodeConfig } from '../config/node.ts';
 import { install } from '../install/install.ts';
-import type { Toolchain } from '../install/install.ts';
+import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { UpOptions } from './options.ts';
@@ -8,8 +8,8 @@ import type { UpOptions } from './options.ts';
 /** The binaries of a node: found, or installed with progress on the terminal. Interrupted, it stops cleanly. */
 export async function toolchain(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
-  { binDirs, kubernetes }: NodeConfig,
-): Promise<Toolchain> {
+  { binDirs, kubernetes }: Pick<NodeConfig, 'binDirs' | 'kubernetes'>,
+): Promise<Binaries> {
   const reporter = await createReporter({ output, stages: [] });
   const interrupt = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => interrupt.abort(new Error(`interrupted by ${signal}`));
@@ -18,7 +18,8 @@ export async function toolchain(
     return await install({
       binDirs,
       cacheDir: cacheDir(),
-      source: mayInstall ? source : 'none',
+      source,
+      noInstall: !mayInstall,
       ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
       onProgress: reporter.progress,
       signal: interrupt.signal,

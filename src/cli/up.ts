@@ -16,7 +16,12 @@ export async function up(options: UpOptions): Promise<number> {
   const box = currentBox();
   const config = withOptions(await loadConfig(options.config), options);
   const { node } = config;
-  if (box !== undefined || options.host === true || node.kubernetes === false || inContainer() !== undefined) {
+  if (
+    box !== undefined ||
+    options.host === true ||
+    node.kubernetes === false ||
+    inContainer() !== undefined
+  ) {
     return runNode(options, box);
   }
   await assertCanIsolate();

@@ -12,15 +12,23 @@ export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
     kind: 'task',
     name: 'pki',
     needs,
-    run: async () => {
+    run: async (_signal, report) => {
       const pki = await ensurePki({
         dir: paths.pki,
         nodeName: config.nodeName,
         nodeIp: ip,
         serviceIp: firstServiceIp(config.network.serviceCidr),
         clusterDomain: config.network.clusterDomain,
+        report,
       });
-      await ensureKubeconfigs({ dir: paths.kubeconfigs, server: localServer(facts), pki });
+      await ensureKubeconfigs({
+        dir: paths.kubeconfigs,
+        server: localServer(facts),
+        // Loopback is another one on the other side of the node's namespaces.
+        adminServer: `https://${ip}:${config.network.apiserverPort}`,
+        pki,
+        name: config.name,
+      });
     },
   };
 }

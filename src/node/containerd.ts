@@ -30,7 +30,6 @@ export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
 
 /** Version 2 of the file is read by every containerd since 1.3; 2.x translates it. Paths need no escapes but quotes. */
 async function configuration({ config, paths, cniBinDir }: NodeFacts): Promise<string> {
-  const quote = (text: string): string => JSON.stringify(text);
   return `version = 2
 root = ${quote(join(paths.containerd, 'root'))}
 state = ${quote(join(paths.run, 'containerd'))}
@@ -44,6 +43,11 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
     bin_dir = ${quote(cniBinDir)}
     conf_dir = ${quote(paths.cni)}
 `;
+}
+
+/** A TOML string: JSON's escapes are among TOML's. */
+function quote(text: string): string {
+  return JSON.stringify(text);
 }
 
 /** CAP_SYS_RESOURCE is bit 24 (capabilities(7)). Without it runc cannot lower the oom score and no pod would start. */

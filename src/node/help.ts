@@ -12,7 +12,10 @@ export async function knownFlags(file: string, cacheDir: string): Promise<Readon
   const key = createHash('sha256').update(`${file} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
   const remembered = join(cacheDir, 'flags', `${key}.json`);
   const text = await readFile(remembered, 'utf8').catch(() => undefined);
-  if (text !== undefined) return new Set(JSON.parse(text) as string[]);
+  if (text !== undefined) {
+    const flags: string[] = JSON.parse(text);
+    return new Set(flags);
+  }
   const known = await askHelp(file);
   await mkdir(join(cacheDir, 'flags'), { recursive: true });
   const unfinished = `${remembered}.${process.pid}`;

@@ -9,8 +9,10 @@ const metricsPort = 10249;
 
 /** Makes the cluster IPs of Services answer. */
 export function kubeProxy(facts: NodeFacts, needs: readonly Need[]): Service {
-  const { config, programs, env } = facts;
+  const { config, programs, env, ip } = facts;
   const args = flags({
+    // Its own address. Without it, it asks the API, and when the node is not registered yet asks again seconds later.
+    'bind-address': ip,
     'cluster-cidr': config.network.podCidr,
     // The sysctl belongs to the machine, not to us, and is read-only in a container.
     'conntrack-max-per-core': 0,

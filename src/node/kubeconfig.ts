@@ -40,12 +40,18 @@ interface Access {
   readonly name?: string;
 }
 
+interface Places {
+  readonly dir: string;
+  /** The server for the administrator, who may be on another machine. Default: as for the components. */
+  readonly adminServer?: string;
+}
+
 /**
  * Writes the kubeconfigs of all components and the admin's into `dir`, mode 0600, where their content has changed.
  * Those of components refer to the files of `pki`; the admin's holds everything and can be copied.
  */
-export async function ensureKubeconfigs(options: Access & { readonly dir: string }): Promise<Kubeconfigs> {
-  const { dir, server, pki, name = 'default' } = options;
+export async function ensureKubeconfigs(options: Access & Places): Promise<Kubeconfigs> {
+  const { dir, server, adminServer = server, pki, name = 'default' } = options;
   const paths = kubeconfigPaths(dir);
   const reference = (user: CertificateFiles): string =>
     kubeconfig(
@@ -56,7 +62,7 @@ export async function ensureKubeconfigs(options: Access & { readonly dir: string
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await Promise.all([
-      adminKubeconfig(options).then((text) => writeChanged(paths.admin, text)),
+      adminKubeconfig({ server: adminServer, pki, name }).then((text) => writeChanged(paths.admin, text)),
       writeChanged(paths.kubelet, reference(pki.kubelet)),
       writeChanged(paths.controllerManager, reference(pki.controllerManager)),
       writeChanged(paths.scheduler, reference(pki.scheduler)),

@@ -77,6 +77,9 @@ async function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFa
     port,
     tlsCertFile: pki.kubeletServer.cert,
     tlsPrivateKeyFile: pki.kubeletServer.key,
+    // Up to 1.25 what became ready is told at the next report only, which is 10 s apart unless told otherwise; and then
+    // reports without news are as frequent unless told otherwise, too.
+    ...(minor < 26 ? { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' } : {}),
     // The field came with 1.31; from 1.35 on the default is to refuse cgroup v1.
     ...(minor >= 31 && (await isCgroupV1()) ? { failCgroupV1: false } : {}),
   };

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import got from 'got';
+import { got } from 'got';
 import { apiObject } from '../../probes/api.ts';
 import { nodeReady } from '../../probes/nodeReady.ts';
 import type { Probe } from '../../probes/probe.ts';

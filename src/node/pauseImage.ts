@@ -1,14 +1,14 @@
-import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { NodeConfig } from '../config/node.ts';
 import type { Need, Task } from '../component.ts';
+import type { NodeConfig } from '../config/node.ts';
 import type { NodeFacts } from './facts.ts';
+import { imageArchive } from './imageArchive.ts';
 
 /** The image that holds a pod's namespaces open: the config's, or the one that is built here. */
-export function pauseImageOf({ pauseImage }: NodeConfig): string {
-  return pauseImage ?? 'k8s-single.local/pause:1';
+export function pauseImageOf(config: NodeConfig): string {
+  return config.pauseImage ?? 'k8s-single.local/pause:1';
 }
 
 /**
@@ -23,42 +23,25 @@ async function ensurePauseImage(
   { config, paths, programs, env }: NodeFacts,
   signal: AbortSignal,
 ): Promise<void> {
+  if (config.pauseImage !== undefined) return;
   const image = pauseImageOf(config);
-  const ctr = (...args: string[]) =>
+  const ctr = async (...args: string[]) =>
     execa(programs.ctr, ['--address', paths.containerdSocket, '--namespace', 'k8s.io', 'images', ...args], {
       env,
       cancelSignal: signal,
     });
   const { stdout } = await ctr('list', '--quiet', `name==${image}`);
-  if (stdout !== '' || config.pauseImage !== undefined) return;
+  if (stdout !== '') return;
   const folder = join(paths.data, 'pause-image');
   try {
-    await ctr('import', await archive(folder, image, programs.catatonit, signal));
+    const root = join(folder, 'root');
+    await mkdir(root, { recursive: true });
+    await copyFile(programs.catatonit, join(root, 'pause'));
+    await ctr(
+      'import',
+      await imageArchive(folder, { image, root, config: { Entrypoint: ['/pause', '-P'] } }, signal),
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** A docker archive of one layer with one file in it, which every containerd can import. Returns its path. */
-async function archive(folder: string, image: string, program: string, signal: AbortSignal): Promise<string> {
-  const root = join(folder, 'root');
-  const tar = async (file: string, from: string, ...names: string[]) =>
-    execa('tar', ['--numeric-owner', '-C', from, '-cf', join(folder, file), ...names], {
-      cancelSignal: signal,
-    });
-  await mkdir(root, { recursive: true });
-  await copyFile(program, join(root, 'pause'));
-  await tar('layer.tar', root, 'pause');
-  const layer = createHash('sha256').update(await readFile(join(folder, 'layer.tar')));
-  const config = {
-    architecture: { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch,
-    os: 'linux',
-    config: { Entrypoint: ['/pause', '-P'] },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${layer.digest('hex')}`] },
-  };
-  await writeFile(join(folder, 'config.json'), JSON.stringify(config));
-  const manifest = [{ Config: 'config.json', RepoTags: [image], Layers: ['layer.tar'] }];
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  await tar('image.tar', folder, 'manifest.json', 'config.json', 'layer.tar');
-  return join(folder, 'image.tar');
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import { file } from '../../probes/file.ts';
-import type { Component, Event, Service } from '../../src/component.ts';
+import type { Component, Event, Service, Task } from '../../src/component.ts';
 import { up } from '../../src/up.ts';
 import type { Running } from '../../src/up.ts';
 
@@ -99,4 +99,17 @@ export function stubborn(
     ready: file(ready),
     ...more,
   };
+}
+
+/** Whether the process runs; a zombie does. */
+export function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+export function task(name: string, needs: Task['needs'], run: Task['run']): Task {
+  return { kind: 'task', name, needs, run };
 }

@@ -1,0 +1,38 @@
+import { rm } from 'node:fs/promises';
+import { client } from '../control/client.ts';
+import { Failure } from '../errors.ts';
+import { clear, untilGone } from '../isolate/clear.ts';
+import { readNodeFile } from '../nodeFile.ts';
+import { nodePaths } from '../paths.ts';
+
+/** Stopping in order takes what the components' graces take together in the worst case, in ms. */
+const stopWithinMs = 120_000;
+
+/** `k8s-single down`: in order while the supervisor answers, by force when it does not; then nothing is left. */
+export async function down({
+  name,
+  purge,
+  dataDir,
+}: {
+  name: string;
+  purge?: boolean;
+  dataDir?: string;
+}): Promise<number> {
+  const known = await readNodeFile(name).catch(() => undefined);
+  const { run, data, controlSocket } = nodePaths(name, dataDir ?? known?.dataDir);
+  const traces = { name, run, data };
+  if (known !== undefined) {
+    try {
+      await client(controlSocket).down(AbortSignal.timeout(stopWithinMs));
+      await untilGone(traces, stopWithinMs);
+    } catch (error) {
+      console.error(
+        `node ${name} does not stop by itself (${error instanceof Failure ? error.message : String(error)}): by force`,
+      );
+    }
+  }
+  await clear(traces);
+  if (purge === true) await rm(data, { recursive: true, force: true });
+  console.error(known === undefined ? `node ${name} was not running` : `node ${name} is down`);
+  return 0;
+}

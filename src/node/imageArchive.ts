@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+/** An image of one layer. */
+export interface SmallImage {
+  /** Its name and tag. */
+  readonly image: string;
+  /** The folder that becomes the root of its file system. */
+  readonly root: string;
+  /** The `config` of the image's JSON: Entrypoint, Cmd, Env, ... (image-spec, config.md). */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+const architectures: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ppc64: 'ppc64le',
+};
+
+/**
+ * Writes the image to `folder` in the format of `docker save`, which every containerd can import, and resolves with the
+ * path of the archive. `folder` exists and is not below `root`.
+ */
+export async function imageArchive(folder: string, small: SmallImage, signal?: AbortSignal): Promise<string> {
+  const { image, root, config } = small;
+  const tar = async (file: string, from: string, ...names: string[]) =>
+    execa(
+      'tar',
+      ['--numeric-owner', '--owner=0', '--group=0', '-C', from, '-cf', join(folder, file), ...names],
+      signal === undefined ? {} : { cancelSignal: signal },
+    );
+  await tar('layer.tar', root, '.');
+  const layer = createHash('sha256').update(await readFile(join(folder, 'layer.tar')));
+  const description = {
+    architecture: architectures[process.arch] ?? process.arch,
+    os: 'linux',
+    config,
+    rootfs: { type: 'layers', diff_ids: [`sha256:${layer.digest('hex')}`] },
+  };
+  await writeFile(join(folder, 'config.json'), JSON.stringify(description));
+  const manifest = [{ Config: 'config.json', RepoTags: [image], Layers: ['layer.tar'] }];
+  await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  await tar('image.tar', folder, 'manifest.json', 'config.json', 'layer.tar');
+  return join(folder, 'image.tar');
+}

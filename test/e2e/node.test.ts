@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../probes/until.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import { busyboxImage, importBusybox } from '../support/busybox.ts';
+import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+import type { Snapshot } from '../support/leftovers.ts';
+import { TestNode } from '../support/testNode.ts';
+
+const node = new TestNode('e2e-node');
+let before: Snapshot;
+
+const web = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web', labels: { app: 'web' } },
+  spec: {
+    terminationGracePeriodSeconds: 0,
+    containers: [
+      {
+        name: 'web',
+        image: busyboxImage,
+        imagePullPolicy: 'Never',
+        command: ['sh', '-c', 'echo hello > /index.html; echo serving; exec httpd -f -p 80 -h /'],
+        readinessProbe: { httpGet: { path: '/index.html', port: 80 }, periodSeconds: 1 },
+      },
+    ],
+  },
+};
+const client = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'client' },
+  spec: {
+    terminationGracePeriodSeconds: 0,
+    containers: [{ name: 'client', image: busyboxImage, imagePullPolicy: 'Never' }],
+  },
+};
+const service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'web' },
+  spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+};
+
+async function fetched(address: string): Promise<string> {
+  return node.kubectl(
+    'exec',
+    'client',
+    '--',
+    'wget',
+    '-q',
+    '-T',
+    '2',
+    '-O',
+    '-',
+    `http://${address}/index.html`,
+  );
+}
+
+/** The proxy programs its rules a moment after it is asked to. */
+async function eventually(look: () => Promise<void>): Promise<void> {
+  const probe = async (): Promise<void> => {
+    await look().catch((error: unknown) => {
+      throw new Unhealthy(String(error));
+    });
+  };
+  await until(probe, { timeoutMs: 60_000, lookTimeoutMs: 20_000 }, new AbortController().signal);
+}
+
+async function podsAreReady(): Promise<void> {
+  await node.kubectl('wait', '--for=condition=Ready', '--timeout=90s', 'pod', '--all');
+}
+
+beforeAll(async () => {
+  before = await snapshotHost();
+  await node.up();
+});
+
+afterAll(async () => node.remove());
+
+describe('a node that came up from nothing', () => {
+  it('is ready as a whole, and Kubernetes says so too', async () => {
+    expect([...(await node.status()).values()].filter(({ state }) => state !== 'ready')).toEqual([]);
+    expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/^k8s-single +Ready/);
+  });
+
+  it('runs a pod that answers on its own address and through its Service', async () => {
+    await importBusybox(node.containerdSocket);
+    await node.apply(web, client, service);
+    await podsAreReady();
+    expect(await node.kubectl('get', 'pod', 'web', '--no-headers')).toMatch(/^web +1\/1 +Running/);
+    const podIp = await node.kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}');
+    const clusterIp = await node.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+    expect(await fetched(podIp)).toBe('hello');
+    await eventually(async () => expect(await fetched(clusterIp)).toBe('hello'));
+  });
+
+  it('has logs and exec', async () => {
+    expect(await node.kubectl('logs', 'web')).toBe('serving');
+    expect(await node.kubectl('exec', 'web', '--', 'cat', '/index.html')).toBe('hello');
+  });
+
+  it('refuses whoever has no certificate', async () => {
+    const { stderr } = await anonymous();
+    expect(stderr).toMatch(/401|Unauthorized|must be logged in/);
+  });
+});
+
+async function anonymous(): Promise<{ stderr: string }> {
+  return node
+    .kubectl(
+      'get',
+      'nodes',
+      '--kubeconfig=/dev/null',
+      '--insecure-skip-tls-verify',
+      `--server=${await server()}`,
+    )
+    .then(
+      (stdout) => ({ stderr: `it answered: ${stdout}` }),
+      (error: unknown) => ({ stderr: String(error) }),
+    );
+}
+
+async function server(): Promise<string> {
+  return node.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
+}
+
+describe('kill -9 of', () => {
+  const services = [
+    'etcd',
+    'containerd',
+    'apiserver',
+    'controller-manager',
+    'scheduler',
+    'kubelet',
+    'kube-proxy',
+  ] as const;
+  for (const name of services) {
+    it(`${name}: the node is fully ready again`, async () => {
+      const { pid, restarts } = (await node.status()).get(name)!;
+      // Pids of the node's own namespace mean nothing here, so the node's own kill is asked.
+      await node.killInside(pid!);
+      await eventually(async () => expect((await node.status()).get(name)!.restarts).toBe(restarts + 1));
+      await node.run('status', '--wait', '--timeout', '120s');
+      const fresh = { ...client, metadata: { name: `after-${name}` } };
+      await node.apply(fresh);
+      await podsAreReady();
+      await node.kubectl('delete', 'pod', `after-${name}`, '--wait=true');
+    });
+  }
+});
+
+describe('down and up again', () => {
+  it('keeps the data: the pods of before run again', async () => {
+    await node.run('down');
+    await node.up();
+    await podsAreReady();
+    expect(await node.kubectl('get', 'pods', '-o', 'name')).toBe('pod/client\npod/web');
+    expect(await node.kubectl('exec', 'web', '--', 'cat', '/index.html')).toBe('hello');
+  });
+
+  it('leaves no process, mount, interface, namespace, cgroup or socket', async () => {
+    await node.run('down');
+    expect(await leftoversSince(before, node.name)).toEqual([]);
+  });
+});

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { spawn } from 'node:child_process';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Event } from '../../src/component.ts';
+import { main } from '../support/cli.ts';
+import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+import { TestNode } from '../support/testNode.ts';
+
+const node = new TestNode('e2e-stop');
+
+afterEach(async () => node.remove());
+
+/** Starts `up` in the foreground and stops it with the signal at the first event that fits. Resolves with its exit code. */
+async function upUntil(fits: (event: Event) => boolean, signal: NodeJS.Signals): Promise<number | null> {
+  const child = spawn(process.execPath, [main, ...node.args('up', '--output', 'json')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  let sent = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (sent || !fits(JSON.parse(line) as Event)) continue;
+    sent = true;
+    child.kill(signal);
+  }
+  expect(sent, 'the event to stop at never came').toBe(true);
+  return (await exited)[0];
+}
+
+const moments: readonly (readonly [string, (event: Event) => boolean])[] = [
+  ['the very first event', () => true],
+  ['etcd starting', ({ component, type }) => component === 'etcd' && type === 'starting'],
+  ['containerd ready', ({ component, type }) => component === 'containerd' && type === 'ready'],
+  ['the API server starting', ({ component, type }) => component === 'apiserver' && type === 'starting'],
+  ['the kubelet ready', ({ component, type }) => component === 'kubelet' && type === 'ready'],
+  ['the node ready', ({ component, type }) => component === 'node' && type === 'ready'],
+];
+
+describe('SIGTERM at', () => {
+  for (const [moment, fits] of moments) {
+    it(`${moment}: exits 0 and leaves nothing`, async () => {
+      const before = await snapshotHost();
+      expect(await upUntil(fits, 'SIGTERM')).toBe(0);
+      expect(await leftoversSince(before, node.name)).toEqual([]);
+    });
+  }
+});
+
+describe('Ctrl-C', () => {
+  it('is as clean', async () => {
+    const before = await snapshotHost();
+    expect(
+      await upUntil(({ component, type }) => component === 'apiserver' && type === 'probing', 'SIGINT'),
+    ).toBe(0);
+    expect(await leftoversSince(before, node.name)).toEqual([]);
+  });
+});

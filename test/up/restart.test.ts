@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { alive, bench, gated, stubborn } from '../support/engine.ts';
+
+describe('restart', () => {
+  it('brings back what died, after a back-off that grows', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a', { restart: { delayMs: 10 } });
+    t.up([a]);
+    for (const attempt of [1, 2]) {
+      expect((await t.next('a', 'starting')).attempt).toBe(attempt);
+      await a.open();
+      await t.next('a', 'ready');
+      await a.tell('exit 1');
+      const { ms } = await t.next('a', 'backoff');
+      expect(ms).toBeGreaterThanOrEqual(9 * attempt);
+      expect(ms).toBeLessThanOrEqual(11 * attempt);
+    }
+    await t.next('a', 'starting');
+  });
+
+  it('is immediate and free after a long time ready', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a', { restart: { resetAfterMs: 0, budget: 0 } });
+    t.up([a]);
+    await a.open();
+    await t.next('a', 'ready');
+    await a.tell('exit 1');
+    await t.next('a', 'starting');
+    expect((await t.next('a', 'starting')).attempt).toBe(2);
+    expect(t.events.some((event) => event.type === 'backoff')).toBe(false);
+  });
+
+  it('gives up a crash loop and takes the whole graph down', async () => {
+    const t = await bench();
+    const other = stubborn(t.dir, 'other', { stop: { graceMs: 10 } });
+    const a = await gated(t.dir, 'a', {
+      needs: ['other'],
+      command: { file: 'sh', args: ['-c', 'exit 7'] },
+      restart: { delayMs: 1, budget: 2 },
+    });
+    const running = t.up([other, a]);
+    const { pid } = await t.next('other', 'starting');
+    await expect(running.done).rejects.toMatchObject({
+      code: 'crashLoop',
+      message: 'a is in a crash loop (more than 2 failures within 60 s): exited with code 7',
+    });
+    expect(t.events.filter((event) => event.component === 'a' && event.type === 'starting')).toHaveLength(3);
+    expect(alive(pid!)).toBe(false);
+  });
+
+  it('restarts what lives but is not well', async () => {
+    const t = await bench();
+    const watched = { healthy: true };
+    const a = await gated(t.dir, 'a', {
+      live: async () => {
+        if (!watched.healthy) throw new Unhealthy('NOSPACE');
+      },
+      restart: { delayMs: 1 },
+    });
+    t.up([a]);
+    await a.open();
+    await t.next('a', 'ready');
+    watched.healthy = false;
+    expect((await t.next('a', 'unhealthy')).reason).toBe('NOSPACE');
+    await t.next('a', 'starting');
+    expect((await t.next('a', 'starting')).attempt).toBe(2);
+  });
+});

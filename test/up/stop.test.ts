@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { groupGone } from '../../probes/gone.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { alive, bench, gated, stubborn } from '../support/engine.ts';
+
+const logged = async (log: string, pattern: RegExp): Promise<void> => {
+  const look = async (): Promise<void> => {
+    if (!pattern.test(await readFile(log, 'utf8'))) throw new Unhealthy(`no ${pattern} in the log yet`);
+  };
+  await until(look, { timeoutMs: 10_000 }, new AbortController().signal);
+};
+
+describe('stop', () => {
+  it('ends dependents before what they need, and whole process groups', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a', { stop: { graceMs: 50 } });
+    const b = await gated(t.dir, 'b', { needs: ['a'] });
+    const running = t.up([a, b]);
+    await a.open();
+    await b.open();
+    await running.ready;
+    await a.tell('orphan');
+    await logged(join(t.dir, 'log/a.log'), /orphan \d+/);
+    await running.down();
+    const stops = t.events.filter((event) => event.type === 'stopped').map((event) => event.component);
+    expect(stops).toEqual(['b', 'a']);
+    const { pid } = await t.next('a', 'starting');
+    await groupGone(pid!)(new AbortController().signal);
+  });
+
+  it('kills what ignores the signal when the grace is over', async () => {
+    const t = await bench();
+    const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
+    await running.ready;
+    const { pid } = await t.next('a', 'starting');
+    await running.down();
+    expect(alive(pid!)).toBe(false);
+  });
+
+  it('is hurried by being asked a second time', async () => {
+    const t = await bench();
+    const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 3_600_000 } })]);
+    await running.ready;
+    void running.down();
+    await t.next('a', 'stopping');
+    await running.down();
+  });
+
+  it('in the middle of a boot leaves nothing running', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a');
+    const b = await gated(t.dir, 'b', { needs: ['a'] });
+    const running = t.up([a, b]);
+    const { pid } = await t.next('a', 'starting');
+    await running.down();
+    expect(alive(pid!)).toBe(false);
+    await expect(running.ready).rejects.toThrow('asked to stop');
+    expect(t.events.some((event) => event.component === 'b' && event.type === 'starting')).toBe(false);
+  });
+
+  it('and start again of one component, with and without those that need it', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a');
+    const b = await gated(t.dir, 'b', { needs: ['a'] });
+    const running = t.up([a, b]);
+    await a.open();
+    await b.open();
+    await running.ready;
+    await Promise.all([running.restart('a', { cascade: true }), a.open(), b.open()]);
+    await t.next('b', 'ready');
+    await t.next('b', 'ready');
+    const stops = t.events.filter((event) => event.type === 'stopped').map((event) => event.component);
+    expect(stops).toEqual(['b', 'a']);
+    await expect(running.stop('c')).rejects.toThrow('there is no component "c"');
+  });
+});
