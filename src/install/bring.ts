@@ -4,7 +4,7 @@ import { Failure, reasonOf } from '../errors.ts';
 import type { FindResult } from './find.ts';
 import { withLock } from './lock.ts';
 import { runner } from './run.ts';
-import { sources, type SourceName } from './sources.ts';
+import type { Source } from './sources.ts';
 import { runStages, teller, type OnProgress } from './stages.ts';
 
 export interface Bring {
@@ -21,7 +21,7 @@ export interface Bring {
  *
  * @throws Failure `install`, or the signal's reason when it aborts; no command is left running.
  */
-export async function bring(source: SourceName, order: Bring): Promise<void> {
+export async function bring(source: Source, order: Bring): Promise<void> {
   const { look, cacheDir, kubernetes, onProgress, signal } = order;
   await mkdir(cacheDir, { recursive: true }).catch((cause: unknown) => {
     throw new Failure('install', `cannot use the cache: ${reasonOf(cause)}`, {
@@ -36,7 +36,7 @@ export async function bring(source: SourceName, order: Bring): Promise<void> {
     const { missing } = await look();
     if (missing.length === 0) return;
     const run = runner({ logFile: join(cacheDir, 'install.log'), signal, lockFd });
-    const stages = await sources[source]({ missing, cacheDir, kubernetes, run });
+    const stages = await source({ missing, cacheDir, kubernetes, run });
     await runStages(stages, onProgress, signal);
   });
 }

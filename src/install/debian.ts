@@ -1,5 +1,6 @@
 import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { Failure } from '../errors.ts';
@@ -12,14 +13,17 @@ export interface DebianTree {
   readonly root: string;
   /** One entry for each program, ready to run: a link, or a script that sets its library path. */
   readonly bin: string;
+  /** The iptables commands, which depend on the kernel that runs. */
+  readonly kernelBin: string;
 }
 
 export async function debianTree(cacheDir: string): Promise<DebianTree> {
-  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const field = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(release)?.[1];
+  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const field = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(osRelease)?.[1];
   const codename = field('VERSION_CODENAME') ?? field('ID') ?? 'unknown';
   const dir = join(cacheDir, 'debian', `${codename}-${debianArch}`);
-  return { root: join(dir, 'root'), bin: join(dir, 'bin') };
+  // Siblings: the scripts in them find the root beside themselves.
+  return { root: join(dir, 'root'), bin: join(dir, 'bin'), kernelBin: join(dir, `iptables-${release()}`) };
 }
 
 /** The two programs behind each iptables command; which one works depends on the kernel. */
@@ -41,18 +45,18 @@ export async function addPackages(
   const libraries = await librariesOf(tree.root);
   for (const need of needs) {
     if (need.debian === 'iptables') {
-      for (const backEnd of backEnds) await addEntry(tree, need.name, libraries, backEnd);
+      for (const backEnd of backEnds) await addEntry(tree, need, libraries, backEnd);
     } else if (need.files) {
       await place(tree.bin, need.name, (half) => symlink('../root/usr/lib/cni', half));
     } else {
-      await addEntry(tree, need.name, libraries);
+      await addEntry(tree, need, libraries);
     }
   }
 }
 
 async function addEntry(
   tree: DebianTree,
-  name: string,
+  { name, debian }: Need,
   libraries: readonly string[],
   backEnd?: string,
 ): Promise<void> {
@@ -64,8 +68,8 @@ async function addEntry(
     (file) => file.isFile(),
   );
   if (path === undefined) {
-    throw new Failure('install', `the package of ${name} has no ${program}`, {
-      hint: `install ${name} and try again`,
+    throw new Failure('install', `Debian's package ${debian} brings no ${program} here`, {
+      hint: `apt-get install ${debian}, and try again`,
     });
   }
   if (backEnd === undefined && !(await needsOneOf(libraries, tree.root, join(tree.root, path)))) {
@@ -119,6 +123,10 @@ async function firstThere(
     if (file && fits(file)) return path;
   }
   return undefined;
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
 }
 
 /** Makes or replaces an entry in one step. */

@@ -3,7 +3,7 @@ import { bring } from './bring.ts';
 import { findBinaries, refuseMissing, systemPath, type From } from './find.ts';
 import { nodeNeeds, type Need } from './needs.ts';
 import { checkVersions, isKubectlUnfit } from './skew.ts';
-import { cacheDirs, type SourceName } from './sources.ts';
+import { cacheDirs, sources, type SourceName } from './sources.ts';
 import type { OnProgress } from './stages.ts';
 import { versionsOf } from './versions.ts';
 
@@ -58,7 +58,7 @@ export async function install<const N extends Need = NodeNeed>(
   const complete = async () => {
     const first = await look();
     if (first.missing.length === 0) return first;
-    if (!noInstall) await bring(source, { look, cacheDir, kubernetes, onProgress, signal });
+    if (!noInstall) await bring(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
     const second = await look();
     refuseMissing(second.missing);
     return second;

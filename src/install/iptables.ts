@@ -1,28 +1,32 @@
-import { readFile, symlink, writeFile } from 'node:fs/promises';
-import { release } from 'node:os';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backEnds, place, type DebianTree } from './debian.ts';
-import { nodeNeeds } from './needs.ts';
+import { backEnds, isThere, place, type DebianTree } from './debian.ts';
+import { nodeNeeds, type Need } from './needs.ts';
 import type { Run } from './run.ts';
 import type { Report } from './stages.ts';
 
-const commands = nodeNeeds
-  .filter((need) => 'debian' in need && need.debian === 'iptables')
-  .map((need) => need.name);
+/** Brought as one: they must be of one version and one back end. */
+export const iptablesNeeds: readonly Need[] = nodeNeeds.filter(
+  (need) => 'debian' in need && need.debian === 'iptables',
+);
 
-/** Whether the iptables of the cache were chosen on the kernel that runs now. */
-export async function iptablesChosen(tree: DebianTree): Promise<boolean> {
-  return (await readFile(join(tree.bin, '.iptables-kernel'), 'utf8').catch(() => '')) === release();
+/** Whether both back ends of every command are unpacked. */
+export async function hasBackEnds(tree: DebianTree): Promise<boolean> {
+  const entries = iptablesNeeds.flatMap(({ name }) => backEnds.map((backEnd) => `${name}.${backEnd}`));
+  const there = await Promise.all(entries.map((entry) => isThere(join(tree.bin, entry))));
+  return there.every(Boolean);
 }
 
 /**
- * Points the iptables commands of the cache to the back end that works with this kernel, nf_tables before legacy:
- * each lists the nat table in a network namespace of its own.
+ * Leads the iptables commands to the back end that works with this kernel, nf_tables before legacy: each lists the nat
+ * table in a network namespace of its own.
  */
 export async function chooseIptables(tree: DebianTree, run: Run, report: Report): Promise<void> {
   const chosen = await works(tree, run, report);
-  for (const name of commands) await place(tree.bin, name, (half) => symlink(`${name}.${chosen}`, half));
-  await place(tree.bin, '.iptables-kernel', (half) => writeFile(half, release()));
+  await mkdir(tree.kernelBin, { recursive: true });
+  for (const { name } of iptablesNeeds) {
+    await place(tree.kernelBin, name, (half) => symlink(`../bin/${name}.${chosen}`, half));
+  }
 }
 
 async function works(tree: DebianTree, run: Run, report: Report): Promise<(typeof backEnds)[number]> {

@@ -1,10 +1,9 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import { debianArch, privateApt } from './apt.ts';
-import { addPackages, debianTree } from './debian.ts';
+import { addPackages, debianTree, isThere } from './debian.ts';
 import { systemPath } from './find.ts';
-import { chooseIptables } from './iptables.ts';
+import { chooseIptables, hasBackEnds, iptablesNeeds } from './iptables.ts';
 import { debianKubernetes, kubernetesBuild } from './kubernetes.ts';
 import { makeSet } from './makeSet.ts';
 import { nodeNeeds, type Need } from './needs.ts';
@@ -20,8 +19,8 @@ export interface Order {
   readonly run: Run;
 }
 
-/** @throws Failure `install` at once when it cannot bring what is ordered. */
-type Source = (order: Order) => Promise<Stage[]>;
+/** The stages that bring what is ordered. @throws Failure `install` at once when it cannot. */
+export type Source = (order: Order) => Promise<Stage[]>;
 
 /** Where binaries come from when the machine has none. */
 export const sources = {
@@ -47,7 +46,8 @@ export type SourceName = keyof typeof sources;
 
 /** The folders of the cache that hold binaries, made or not. */
 export async function cacheDirs(cacheDir: string): Promise<readonly string[]> {
-  return [(await debianTree(cacheDir)).bin, kubernetesDir(cacheDir)];
+  const { bin, kernelBin } = await debianTree(cacheDir);
+  return [bin, kernelBin, kubernetesDir(cacheDir)];
 }
 
 function kubernetesDir(cacheDir: string): string {
@@ -55,7 +55,8 @@ function kubernetesDir(cacheDir: string): string {
 }
 
 async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }: Order): Promise<Stage[]> {
-  if (kubernetes.replace(/^v/, '') !== debianKubernetes) {
+  const built = missing.filter((need) => need.debian === undefined);
+  if (built.length > 0 && kubernetes.replace(/^v/, '') !== debianKubernetes) {
     throw new Failure('install', `Debian offers Kubernetes ${debianKubernetes} only, not ${kubernetes}`, {
       hint: `give a folder with the binaries of ${kubernetes} with --bin-dir`,
     });
@@ -67,35 +68,28 @@ async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }:
   }
   const apt = privateApt(join(cacheDir, 'apt'), run);
   const tree = await debianTree(cacheDir);
-  const packaged = missing.filter((need) => need.debian !== undefined);
-  const built = missing.filter((need) => need.debian === undefined);
-  const work = join(cacheDir, 'build');
   const stages: Stage[] = [];
-  if (packaged.length > 0) {
-    stages.push({ label: 'Debian packages', work: (report) => addPackages(apt, tree, packaged, report) });
+  const iptables = missing.some((need) => need.debian === 'iptables');
+  const wanted = missing.filter((need) => need.debian !== undefined && need.debian !== 'iptables');
+  if (iptables && !(await hasBackEnds(tree))) wanted.push(...iptablesNeeds);
+  if (wanted.length > 0) {
+    stages.push({ label: 'Debian packages', work: (report) => addPackages(apt, tree, wanted, report) });
   }
-  if (packaged.some((need) => need.debian === 'iptables')) {
+  if (iptables) {
     stages.push({ label: 'iptables', work: (report) => chooseIptables(tree, run, report) });
   }
   if (built.length > 0) {
-    const target = kubernetesDir(cacheDir);
+    const work = join(cacheDir, 'build');
     const make = (out: string) => kubernetesBuild(apt, run, work, out);
     const needs = nodeNeeds.filter((need) => !('debian' in need));
-    stages.push(...makeSet({ target, needs, version: debianKubernetes, work, make }));
+    stages.push(
+      ...makeSet({ target: kubernetesDir(cacheDir), needs, version: debianKubernetes, work, make }),
+    );
   }
   return stages;
 }
 
 async function hasApt(): Promise<boolean> {
-  const found = await Promise.all(
-    systemPath()
-      .split(':')
-      .map((dir) =>
-        access(join(dir, 'apt-get')).then(
-          () => true,
-          () => false,
-        ),
-      ),
-  );
-  return found.includes(true);
+  const dirs = systemPath().split(':');
+  return (await Promise.all(dirs.map((dir) => isThere(join(dir, 'apt-get'))))).includes(true);
 }

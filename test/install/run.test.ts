@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runner } from '../../src/install/run.ts';
+import { descendants } from '../support/processes.ts';
+import { tempDir } from '../support/cli.ts';
+
+const never = new AbortController().signal;
+
+test('a command gives its stdout; all it writes is told by lines and logged', async () => {
+  const logFile = join(await tempDir('run'), 'log');
+  const lines: string[] = [];
+  const onLine = (line: string) => lines.push(line);
+  const run = runner({ logFile, signal: never });
+  const out = await run('sh', ['-c', 'echo one; echo two >&2'], { what: 'count', onLine });
+  expect(out).toBe('one');
+  expect(lines.sort()).toEqual(['one', 'two']);
+  expect(await readFile(logFile, 'utf8')).toMatch(
+    /^\$ sh -c 'echo one; echo two >&2'\n(?:one\ntwo|two\none)\n$/,
+  );
+});
+
+test('a failure says what for, the last 20 lines, where the log is, and the command to paste', async () => {
+  const dir = await tempDir('run');
+  const logFile = join(dir, 'log');
+  const failed = runner({ logFile, signal: never })('sh', ['-c', 'seq 30; exit 3'], {
+    what: 'build it',
+    cwd: dir,
+    env: { GOFLAGS: '', WHY: "it's so" },
+  });
+  const last = Array.from({ length: 20 }, (_, i) => i + 11).join('\n');
+  await expect(failed).rejects.toMatchObject({
+    code: 'install',
+    message: `could not build it: exit 3\n${last}`,
+    hint:
+      `the whole output is in ${logFile}; the command was\n` +
+      `(cd ${dir} && env GOFLAGS='' WHY='it'\\''s so' sh -c 'seq 30; exit 3')`,
+  });
+});
+
+test('alone, a command has only the environment it is given', async () => {
+  const run = runner({ logFile: join(await tempDir('run'), 'log'), signal: never });
+  const env = { PATH: '/usr/bin:/bin' };
+  expect(await run('sh', ['-c', 'echo "${HOME-none}"'], { what: 'look', env, alone: true })).toBe('none');
+});
+
+test('a program that is not there is named', async () => {
+  const run = runner({ logFile: join(await tempDir('run'), 'log'), signal: never });
+  await expect(run('/no/such/go', [], { what: 'build it' })).rejects.toThrow(
+    /could not build it: .*\n?.*\/no\/such\/go/,
+  );
+});
+
+test('an abort kills the command and what it started, and rejects with the reason', async () => {
+  const stop = new AbortController();
+  const run = runner({ logFile: join(await tempDir('run'), 'log'), signal: stop.signal });
+  const reason = new Error('interrupted');
+  let left: number[] = [];
+  const ended = run('sh', ['-c', 'sleep 1000 & echo started; wait'], {
+    what: 'wait',
+    onLine: () => {
+      void descendants(process.pid).then((all) => {
+        left = all.filter(({ command }) => command === 'sleep 1000').map(({ pid }) => pid);
+        stop.abort(reason);
+      });
+    },
+  });
+  await expect(ended).rejects.toBe(reason);
+  expect(left).toHaveLength(1);
+  await expect(readFile(`/proc/${left[0]}/cmdline`, 'utf8').catch(() => '')).resolves.toBe('');
+});
