@@ -9,7 +9,7 @@ export function failureText({ stages }: FailureReport, style: Style): string {
 
 function stageText(stage: FailedStage, style: Style): string {
   const { component, state, forMs, restarts, reason, lastProbe, exit, lastLines, command, waiting } = stage;
-  const how = state === 'failed' ? 'was given up' : `is ${state} for ${formatMs(forMs)}`;
+  const how = state === 'failed' ? 'was given up' : `has been ${state} for ${formatMs(forMs)}`;
   const facts: [string, string | null][] = [
     ['reason', reason],
     ['probe', lastProbe === reason ? null : lastProbe],

@@ -62,7 +62,7 @@ async function setAside(
 
 /** What came meanwhile, and the cut, without giving anybody else a turn in between. */
 function takeTheRest(log: FileHandle, copy: FileHandle, from: number, maxBytes: number, block: Buffer): void {
-  for (let at = from; at < from + 64 * block.length;) {
+  for (let at = from; at < from + maxBytes;) {
     const read = readSync(log.fd, block, 0, block.length, at);
     if (read === 0) break;
     writeSync(copy.fd, block, 0, read);

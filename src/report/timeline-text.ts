@@ -14,6 +14,8 @@ const bars: Record<PhaseName, [mark: string, colour: Parameters<Style>[0]]> = {
   failed: ['✗', 'red'],
 };
 
+const legendOrder: readonly PhaseName[] = ['waiting', 'starting', 'ready', 'down', 'stopping', 'failed'];
+
 /** One bar per component, and what the marks mean. */
 export function timelineText(timeline: Timeline, columns: number, style: Style): string {
   const name = Math.max(0, ...timeline.components.map(width));
@@ -29,7 +31,7 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
     return `${critical.has(component) ? style('bold', label) : label}  ${row}${formatMs(took).padStart(10)}`;
   });
   const used = new Set(timeline.spans.map(({ is }) => is));
-  const legend = [...used].filter((is) => is !== 'stopped');
+  const legend = legendOrder.filter((is) => used.has(is));
   return [
     ...rows,
     '',
@@ -39,15 +41,15 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
   ].join('\n');
 }
 
-/** Each span takes its share of the columns, and a start that happened takes at least one. */
+/** Each cell shows what was in its middle, and a start shows however short it was. */
 function bar(spans: readonly Span[], room: number, ms: number, style: Style): string {
-  const cells: (PhaseName | undefined)[] = Array.from({ length: room }, () => undefined);
-  const column = (at: number): number => Math.min(room - 1, Math.floor((at / Math.max(1, ms)) * room));
-  for (const { is, from, to } of spans) {
-    const last = Math.ceil((to / Math.max(1, ms)) * room);
-    for (let i = column(from); i < Math.max(last, column(from) + 1); i += 1) {
-      if (cells[i] !== 'starting' || is === 'failed') cells[i] = is;
-    }
+  const cellMs = Math.max(1, ms) / room;
+  const cells = Array.from({ length: room }, (_, i) => {
+    const middle = (i + 0.5) * cellMs;
+    return spans.find(({ from, to }) => from <= middle && middle < to)?.is;
+  });
+  for (const { is, from } of spans) {
+    if (is === 'starting' || is === 'failed') cells[Math.min(room - 1, Math.floor(from / cellMs))] = is;
   }
   let text = '';
   for (let i = 0; i < room;) {

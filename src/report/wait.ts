@@ -20,13 +20,17 @@ export async function waitReady(
   signal: AbortSignal,
 ): Promise<void> {
   let seen = false;
+  const giveUp = new AbortController();
   const isReady = async (each: AbortSignal): Promise<void> => {
     const status = await look(each).catch((error: unknown) => {
       const absent = error instanceof Failure && error.code === 'notReady';
-      throw absent && !seen ? new Unhealthy(error.message, { cause: error }) : error;
+      if (!each.aborted && (seen || !absent)) giveUp.abort(error);
+      throw error;
     });
     seen = true;
-    if (status.state === 'failed') throw new Failure('notReady', `the node failed: ${missing(status)}`);
+    if (status.state === 'failed') {
+      giveUp.abort(new Failure('notReady', `the node failed: ${missing(status)}`));
+    }
     if (!status.ready) throw new Unhealthy(missing(status));
   };
   let last: string | undefined;
@@ -34,13 +38,15 @@ export async function waitReady(
     if (reason !== last) onMiss?.(reason);
     last = reason;
   };
-  await until(isReady, { timeoutMs, onMiss: onChange }, signal).catch((error: unknown) => {
-    if (!(error instanceof NotInTime)) throw error;
-    throw new Failure('notReady', error.message, {
-      cause: error,
-      hint: 'see why: k8s-single status, k8s-single logs',
-    });
-  });
+  await until(isReady, { timeoutMs, onMiss: onChange }, AbortSignal.any([signal, giveUp.signal])).catch(
+    (error: unknown) => {
+      if (!(error instanceof NotInTime)) throw error;
+      throw new Failure('notReady', error.message, {
+        cause: error,
+        hint: 'see why: k8s-single status, k8s-single logs',
+      });
+    },
+  );
 }
 
 /** What blocks and why; what only waits for it is left out, unless there is nothing else. */
