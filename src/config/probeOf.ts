@@ -27,8 +27,8 @@ function kindOf(spec: ProbeSpec, around: ExecOptions): Probe {
 }
 
 /** @throws Error when the options do not go together. */
-export function httpProbe({ url, ...options }: HttpSpec): Probe {
-  return http(url, options);
+export function httpProbe({ url, socket, ...options }: HttpSpec): Probe {
+  return http(url, { ...options, ...(socket !== undefined && { socketPath: socket }) });
 }
 
 /** @throws Error when the options do not go together. */

@@ -42,6 +42,9 @@ const httpSpec = map({
   headers: named(/^[\w-]+$/, 'letters, digits and dashes', word())
     .exactOptional()
     .describe('Sent with the request.'),
+  socket: filled('a path')
+    .exactOptional()
+    .describe('Connect to this unix socket instead of the host of the address.'),
   ...tls,
 }).superRefine(makes(httpProbe));
 
