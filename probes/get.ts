@@ -45,8 +45,11 @@ export function getter(address: string, options: GetOptions = {}): (signal: Abor
       agent ??= await keepAlive(isTls, options);
       return await get(url, agent, options, signal);
     } catch (error) {
-      agent?.destroy();
-      agent = undefined;
+      // Refused says nothing about the connection or the files we hold; anything else may.
+      if (codeOf(error) !== 'ECONNREFUSED') {
+        agent?.destroy();
+        agent = undefined;
+      }
       signal.throwIfAborted();
       throw cannotReach(error, where, options);
     }

@@ -57,7 +57,8 @@ function demand(expected: string | RegExp, body: string, url: string): void {
 function explain(body: string): string {
   const failed = body.split('\n').filter((line) => line.startsWith('[-]'));
   if (failed.length > 0) {
-    return oneLine(failed.map((line) => line.replace(': reason withheld', '').trim()).join(', '));
+    const names = failed.slice(0, 3).map((line) => oneLine(line.replace(': reason withheld', '')));
+    return [...names, ...(failed.length > 3 ? [`and ${failed.length - 3} more`] : [])].join(', ');
   }
   return oneLine((body.startsWith('{') && textAt(parseJson(body), 'message')) || body);
 }

@@ -51,6 +51,14 @@ describe('status', () => {
     );
   });
 
+  test('of many failed checks, the first three', async () => {
+    const { url } = await answering(
+      500,
+      Array.from({ length: 9 }, (_, index) => `[-]${index} failed`).join('\n'),
+    );
+    expect(await reason(http(url))).toContain(': [-]0 failed, [-]1 failed, [-]2 failed, and 6 more');
+  });
+
   test('the message of a Kubernetes Status is quoted', async () => {
     const { url } = await answering(403, JSON.stringify({ kind: 'Status', message: 'forbidden: User "x"' }));
     expect(await reason(http(url))).toBe(`HTTP 403 Forbidden from ${url}/: forbidden: User "x"`);
