@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,9 +17,10 @@ async function litter(node: string): Promise<void> {
   onTestFinished(() => rmdirSync(folder));
   await execa('mount', ['-n', '-t', 'tmpfs', 'tmpfs', folder]);
   onTestFinished(async () => void (await execa('umount', ['-n', folder])));
-  await execa('ip', ['link', 'add', node, 'type', 'bridge']);
-  onTestFinished(async () => void (await execa('ip', ['link', 'delete', node])));
-  await execa('ip', ['link', 'set', node, 'alias', `k8s-single node ${node}`]);
+  const bridge = `k8s-${randomInt(1e9)}`;
+  await execa('ip', ['link', 'add', bridge, 'type', 'bridge']);
+  onTestFinished(async () => void (await execa('ip', ['link', 'delete', bridge])));
+  await execa('ip', ['link', 'set', bridge, 'alias', `k8s-single node ${node}`]);
   await createNodeCgroup(node);
   onTestFinished(async () => removeNodeCgroup(node));
   const socket = join(folder, 'socket');

@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { hierarchies } from '../../src/isolate/hierarchies.ts';
 import { mountTable } from '../../src/isolate/mountTable.ts';
+import { processTable } from './processes.ts';
 
 /** Things of one kind on this machine: what each is told apart by -> what to say about it. */
 export type Things = Map<string, string>;
@@ -30,24 +31,24 @@ export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
       (line) =>
         line.startsWith('#') ? '' : line.replaceAll(/\[\d+:\d+\]|counter packets \d+ bytes \d+/g, ''),
     ),
-  namespace: async () =>
-    lines(
-      await output('lsns', '--noheadings', '--raw', '--output', 'NS,TYPE,PID'),
-      (line) => line.split(' ')[0] ?? '',
-    ),
+  namespace: async () => {
+    const holders: Things = new Map();
+    for (const pid of (await processTable()).keys()) {
+      for (const type of ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts']) {
+        const namespace = await readlink(`/proc/${pid}/ns/${type}`).catch(() => undefined);
+        if (namespace) holders.set(namespace, `${holders.get(namespace) ?? namespace} pid=${pid}`);
+      }
+    }
+    return holders;
+  },
   cgroup: async () => {
     const found = await Promise.all(
       (await hierarchies()).map(({ root }) => below(root, (entry) => entry.isDirectory())),
     );
     return new Map(found.flat().map((path) => [path, path]));
   },
-  'listening socket': async () =>
-    lines(await output('ss', '-Hltun'), (line) => line.split(/\s+/).toSpliced(2, 2).join(' ')),
-  'unix socket': async () =>
-    // The sixth bit of the flags says listening (include/uapi/linux/net.h, __SO_ACCEPTCON).
-    lines(await read('/proc/net/unix'), (line) =>
-      line.includes(' 00010000 ') ? line.replace(/.*\d\s+/, '') : '',
-    ),
+  'listening socket': async () => lines(await output('ss', '-Hltunp'), socketName),
+  'unix socket': async () => lines(await output('ss', '-Hlxp'), socketName),
   'file in /run': async () => new Map((await below('/run', () => true)).map((path) => [path, path])),
   setting: async () => {
     const files = (
@@ -64,6 +65,12 @@ export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
     return new Map(settings.map((setting) => [setting, setting]));
   },
 };
+
+/** The protocol and the address (with a unix socket its inode, too), without the queues and the holder. */
+function socketName(line: string): string {
+  const [protocol, , , , ...address] = line.split(/\s+/);
+  return [protocol, ...address.slice(0, 2)].join(' ');
+}
 
 /** One thing per line, told apart by what `key` makes of it; an empty key is nothing. */
 function lines(text: string, key: (line: string) => string = (line) => line): Things {

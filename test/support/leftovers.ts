@@ -34,7 +34,7 @@ export async function leftoversSince(before: Snapshot, node: string): Promise<st
     for (const [id, text] of now) {
       if (before.things.get(kind)?.has(id) || isOfAnother(text, node)) continue;
       if (foreign.some((name) => text.split(/[\s@:]+/).includes(name))) continue;
-      if (kind === 'namespace' && isHeldByOthers(text, processes)) continue;
+      if (isHeldByOthers(text, processes)) continue;
       found.push(`${kind} ${text}`);
     }
   }
@@ -70,12 +70,15 @@ function isOfAnother(text: string, node: string): boolean {
   return names.length > 0 && !names.includes(node);
 }
 
+/** Also the end of a box that is just being made: `k8s-172-30-7`, which is told its node right after. */
 function foreignInterfaces(interfaces: Things, node: string): string[] {
-  return [...interfaces].filter(([, text]) => isOfAnother(text, node)).map(([id]) => id.split('@')[0] ?? id);
+  return [...interfaces]
+    .filter(([name, text]) => isOfAnother(text, node) || (/^\s*k8s-\d/.test(name) && !text.includes(node)))
+    .map(([name]) => name.trim().split('@')[0] ?? name);
 }
 
-/** `lsns` names a process of each namespace; one without is held by a mount or a descriptor, and counts. */
+/** Namespaces and sockets come with a process that has them; those without are held by a mount or the kernel, and count. */
 function isHeldByOthers(text: string, ours: readonly Process[]): boolean {
-  const pid = Number(text.split(' ')[2]);
-  return pid > 0 && !ours.some((each) => each.pid === pid);
+  const pids = [...text.matchAll(/\bpid=(\d+)/g)].map((match) => Number(match[1]));
+  return pids.length > 0 && !pids.some((pid) => pid === process.pid || ours.some((each) => each.pid === pid));
 }
