@@ -1,5 +1,6 @@
-import { criticalPathText } from './timeline.ts';
+import { criticalPathText, drawnPhases } from './timeline.ts';
 import type { Timeline } from './timeline.ts';
+import type { PhaseName } from './state.ts';
 import { formatMs } from './text.ts';
 
 const rowHeight = 26;
@@ -14,10 +15,10 @@ const characterWidth = 7.6;
 const styles = `
 text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}.title{font-size:15px;font-weight:600}
 .soft{fill:#656d76;font-size:11px}.critical{font-weight:600}.grid{stroke:#d0d7de;stroke-width:1}.back{fill:#fff}
-.waiting{fill:#d0d7de}.starting{fill:#54aeff}.ready{fill:#4ac26b}.down{fill:#d4a72c}.stopping,.stopped{fill:#afb8c1}.failed{fill:#cf222e}
+.waiting{fill:#d0d7de}.starting{fill:#54aeff}.ready{fill:#aceebb}.down{fill:#d4a72c}.stopping,.stopped{fill:#afb8c1}.failed{fill:#cf222e}
 .starting.critical{fill:#0969da}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.soft{fill:#8d96a0}.grid{stroke:#30363d}.back{fill:#0d1117}
-.waiting{fill:#30363d}.starting{fill:#1f6feb}.starting.critical{fill:#79c0ff}.ready{fill:#238636}}`;
+.waiting{fill:#30363d}.starting{fill:#1f6feb}.starting.critical{fill:#79c0ff}.ready{fill:#1b4721}}`;
 
 /** One picture of the boot that stands on its own: a file, a slide, an <img>. */
 export function timelineSvg(timeline: Timeline): string {
@@ -51,12 +52,21 @@ export function timelineSvg(timeline: Timeline): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${headline}">`,
     `<style>${styles}</style><rect class="back" width="100%" height="100%"/>`,
     `<text class="title" x="12" y="22">${headline}</text>`,
+    ...legend(drawnPhases(timeline), left),
     ...lines,
     ...names,
     ...bars,
     `<text class="soft" x="12" y="${bottom + 26}">critical path, in s: ${escape(criticalPathText(criticalPath))}</text>`,
     '</svg>\n',
   ].join('\n');
+}
+
+/** What the colours mean, of those that are there. */
+function legend(phases: readonly PhaseName[], left: number): string[] {
+  return phases.map((is, index) => {
+    const x = left + plotWidth - 80 * (phases.length - index);
+    return `<rect class="${is}" x="${x.toFixed(1)}" y="8" width="10" height="10" rx="2"/><text class="soft" x="${(x + 15).toFixed(1)}" y="17">${is}</text>`;
+  });
 }
 
 /** At most eight round marks. */

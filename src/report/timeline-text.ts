@@ -1,6 +1,6 @@
 import type { PhaseName } from './state.ts';
 import type { Style } from './style.ts';
-import { criticalPathText } from './timeline.ts';
+import { criticalPathText, drawnPhases } from './timeline.ts';
 import type { Span, Timeline } from './timeline.ts';
 import { formatMs, padEnd, width } from './text.ts';
 
@@ -13,8 +13,6 @@ const bars: Record<PhaseName, [mark: string, colour: Parameters<Style>[0]]> = {
   stopped: [' ', 'dim'],
   failed: ['✗', 'red'],
 };
-
-const legendOrder: readonly PhaseName[] = ['waiting', 'starting', 'ready', 'down', 'stopping', 'failed'];
 
 /** One bar per component, and what the marks mean. */
 export function timelineText(timeline: Timeline, columns: number, style: Style): string {
@@ -30,8 +28,7 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
     const row = bar(spans, room, timeline.ms, style);
     return `${critical.has(component) ? style('bold', label) : label}  ${row}${formatMs(took).padStart(10)}`;
   });
-  const used = new Set(timeline.spans.map(({ is }) => is));
-  const legend = legendOrder.filter((is) => used.has(is));
+  const legend = drawnPhases(timeline);
   return [
     ...rows,
     '',

@@ -88,6 +88,13 @@ export function criticalPath(stages: readonly Stage[], events: readonly Event[])
   return path;
 }
 
+const order: readonly PhaseName[] = ['waiting', 'starting', 'ready', 'down', 'stopping', 'failed'];
+
+/** The phases there is something to draw for, in the order of a life. */
+export function drawnPhases({ spans }: Timeline): PhaseName[] {
+  return order.filter((phase) => spans.some(({ is }) => is === phase));
+}
+
 /** The critical path on one line, without what added less than 50 ms. Times in seconds. */
 export function criticalPathText(path: readonly Step[]): string {
   return path
