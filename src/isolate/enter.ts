@@ -55,6 +55,8 @@ export async function enter(inside: Inside): Promise<Entered> {
       signals.close();
       control.end(`${farewell}\n`);
       await once(control, 'finish');
+      // It can be read from, too, and that would keep this process alive.
+      control.destroy();
       child.unref();
     };
     return { signal, detach, exited: ended.finally(signals.close) };
