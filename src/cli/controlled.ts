@@ -1,66 +1,71 @@
-import { EventEmitter } from 'node:events';
-import type { Component, Event } from '../component.ts';
+import type { Component } from '../component.ts';
 import type { ControlledNode } from '../control/node.ts';
+import { createHistory } from '../report/history.ts';
+import type { History } from '../report/history.ts';
+import { readLogs } from '../report/logs.ts';
 import { apply, initialState } from '../report/state.ts';
 import type { State } from '../report/state.ts';
+import { statusOf } from '../report/status.ts';
 import { summarize } from '../report/summary.ts';
+import { usageSampler } from '../report/usage.ts';
 import type { Running } from '../up.ts';
 
-/** What is remembered of the past for those who ask later: a boot and a good deal of restarts. */
-const longestHistory = 10_000;
+/** A graph's past and present, kept from its events for those who ask later. */
+export interface Memory extends History {
+  readonly names: readonly string[];
+  readonly state: () => State;
+}
 
-/** Follows a graph's events and answers the control socket's questions about it. */
-export class Controlled {
-  readonly #name: string;
-  readonly #components: readonly string[];
-  readonly #events = new EventEmitter<{ event: [Event] }>().setMaxListeners(0);
-  #history: Event[] = [];
-  #state: State;
+export function remember(components: readonly Component[]): Memory {
+  const names = components.map(({ name }) => name);
+  const history = createHistory(names);
+  let state = initialState(names, Date.now());
+  return {
+    ...history,
+    names,
+    add(event) {
+      state = apply(state, event);
+      history.add(event);
+    },
+    state: () => state,
+  };
+}
 
-  constructor(name: string, components: readonly Component[]) {
-    this.#name = name;
-    this.#components = components.map((component) => component.name);
-    this.#state = initialState(this.#components, Date.now());
-  }
+/** What the control socket sees of a graph: its memory to ask, and the graph itself to act on. */
+export function controlled(
+  name: string,
+  memory: Memory,
+  { running, logDir, down }: { running: Running; logDir: string; down: () => void },
+): ControlledNode {
+  const sample = usageSampler();
+  const status = async () => {
+    const pids = [...memory.state().values()].flatMap(({ pid }) => pid ?? []);
+    return statusOf(name, memory.state(), await sample(pids), Date.now());
+  };
+  const line = ({ name: component, is, reason }: { name: string; is: string; reason: string | undefined }) =>
+    reason === undefined ? `${component} is ${is}` : `${component} is ${is}: ${reason}`;
+  let metrics: Promise<{ text: () => Promise<string> }> | undefined;
+  return {
+    name,
+    components: memory.names,
+    status,
+    isReady: () => summarize(memory.state()).is === 'ready',
+    notReady: () => [...memory.state().values()].filter(({ is }) => is !== 'ready').map(line),
+    history: memory.events,
+    subscribe: memory.subscribe,
+    logs: (query, signal) => readLogs(logDir, query, signal),
+    metrics: async () => (await (metrics ??= collect(memory))).text(),
+    restart: async (component, options) => running.restart(component, options),
+    stop: async (component) => running.stop(component),
+    start: async (component) => running.start(component),
+    down,
+  };
+}
 
-  take(event: Event): void {
-    this.#state = apply(this.#state, event);
-    this.#history.push(event);
-    if (this.#history.length > longestHistory) this.#history = this.#history.slice(-longestHistory / 2);
-    this.#events.emit('event', event);
-  }
-
-  get state(): State {
-    return this.#state;
-  }
-
-  get history(): readonly Event[] {
-    return this.#history;
-  }
-
-  node(running: Running, down: () => void): ControlledNode {
-    return {
-      name: this.#name,
-      components: this.#components,
-      status: async () => ({ components: [...this.#state.values()] }),
-      isReady: () => summarize(this.#state).is === 'ready',
-      notReady: () =>
-        [...this.#state.values()]
-          .filter(({ is }) => is !== 'ready')
-          .map(({ name, is, reason }) =>
-            reason === undefined ? `${name}: ${is}` : `${name}: ${is}: ${reason}`,
-          ),
-      history: () => this.#history,
-      subscribe: (emit) => {
-        this.#events.on('event', emit);
-        return () => void this.#events.off('event', emit);
-      },
-      logs: async function* () {},
-      metrics: async () => '',
-      restart: async (component, options) => running.restart(component, options),
-      stop: async (component) => running.stop(component),
-      start: async (component) => running.start(component),
-      down,
-    };
-  }
+/** Counting begins when somebody asks for the first time, with all that is remembered: prom-client takes 50 ms to load. */
+async function collect(memory: Memory): Promise<{ text: () => Promise<string> }> {
+  const { createMetrics } = await import('../report/metrics.ts');
+  const metrics = createMetrics(memory.names, memory.events());
+  memory.subscribe(metrics.add);
+  return metrics;
 }

@@ -58,6 +58,7 @@ export function program(): Command {
     .addOption(name())
     .addOption(new Option('--output <format>', 'the format').choices(['table', 'json']).default('table'))
     .option('--wait', 'wait until the node is ready')
+    .option('--watch', 'redraw until Ctrl-C')
     .option('--timeout <duration>', 'how long to wait', '300s')
     .action(async (options) => exitWith((await import('./status.ts')).status(options)));
 

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
 import type { NodeConfig } from '../config/node.ts';
 import { serve } from '../control/server.ts';
+import { Failure } from '../errors.ts';
 import { writeNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { OutputMode } from '../report/reporter.ts';
 import { up } from '../up.ts';
-import { Controlled } from './controlled.ts';
+import { controlled, remember } from './controlled.ts';
+import { explainFailure, forgetFailure } from './explainFailure.ts';
 import type { StopRequests } from './stopRequests.ts';
 
 /** Where and how a graph is run. */
@@ -23,16 +25,17 @@ export interface Site {
 
 /**
  * Brings a graph up, shows it, serves its control socket, and resolves with 0 when it was asked to stop and has stopped.
- * @throws Failure when it could not go on, after everything was stopped.
+ * @throws Failure when it could not go on, after everything was stopped and explained.
  */
 export async function runGraph(components: readonly Component[], site: Site): Promise<number> {
   const { node, ip, kubectl, output, stops } = site;
   const paths = nodePaths(node.name, node.dataDir);
-  await Promise.all([paths.data, paths.run].map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })));
+  for (const folder of [paths.data, paths.run]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await forgetFailure(paths.data);
   const reporter = await createReporter({ output, stages: components });
-  const controlled = new Controlled(node.name, components);
+  const memory = remember(components);
   const emit = (event: Event): void => {
-    controlled.take(event);
+    memory.add(event);
     reporter.emit(event);
   };
   try {
@@ -42,13 +45,16 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     const kubernetes =
       kubectl === undefined ? {} : { kubectl, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
     await writeNodeFile({ name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes });
-    const control = await serve(paths.controlSocket, controlled.node(running, down));
-    try {
-      await running.done;
-    } finally {
-      await control.close();
-    }
+    const control = await serve(
+      paths.controlSocket,
+      controlled(node.name, memory, { running, logDir: paths.logs, down }),
+    );
+    await running.done.finally(async () => control.close());
     return 0;
+  } catch (error) {
+    const why = error instanceof Failure && (await explainFailure(components, memory.events(), paths));
+    if (typeof why === 'string') reporter.say(why);
+    throw error;
   } finally {
     await reporter.end();
   }

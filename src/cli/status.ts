@@ -1,10 +1,47 @@
 import { client } from '../control/client.ts';
+import { exitCodes, Failure } from '../errors.ts';
 import { nodePaths } from '../paths.ts';
+import type { NodeStatus } from '../report/status.ts';
 
-/** `k8s-single status`. */
-export async function status({ name, output }: { name: string; output: string }): Promise<number> {
-  const node = client<object>(nodePaths(name).controlSocket);
-  console.log(JSON.stringify(await node.status(), undefined, output === 'json' ? 2 : 0));
-  const missing = await node.notReady();
-  return missing.length === 0 ? 0 : 4;
+interface StatusOptions {
+  readonly name: string;
+  readonly output: 'table' | 'json';
+  readonly wait?: boolean;
+  readonly watch?: boolean;
+  readonly timeout: string;
+}
+
+/** `k8s-single status`: exits 0 only when the whole node is ready. */
+export async function status({ name, output, wait, watch, timeout }: StatusOptions): Promise<number> {
+  const node = client<NodeStatus>(nodePaths(name).controlSocket);
+  if (watch === true) await follow(async () => node.status());
+  // Only the waiting needs until() and what it brings: a plain look is a whole process in under 150 ms.
+  if (wait === true) {
+    const { parseDuration } = await import('../config/duration.ts');
+    const { waitReady } = await import('../report/wait.ts');
+    const options = { timeoutMs: parseDuration(timeout), onMiss: (reason: string) => console.error(reason) };
+    await waitReady(async (signal) => node.status(signal), options, new AbortController().signal);
+  }
+  const now = await node.status();
+  if (output === 'json') console.log(JSON.stringify(now, undefined, 2));
+  else await printTable(now);
+  return now.ready ? exitCodes.ok : exitCodes.notReady;
+}
+
+async function printTable(now: NodeStatus): Promise<void> {
+  const { statusTable } = await import('../report/status.ts');
+  const { styleFor } = await import('../report/style.ts');
+  const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  for (const line of statusTable(now, columns, styleFor(process.stdout, process.env))) console.log(line);
+}
+
+async function follow(look: () => Promise<NodeStatus>): Promise<void> {
+  if (!process.stdout.isTTY) {
+    throw new Failure('usage', '--watch redraws a terminal, and stdout is none', { hint: 'use --wait, or ask again' });
+  }
+  const { watchStatus } = await import('../report/watch.ts');
+  const { styleFor } = await import('../report/style.ts');
+  const end = new AbortController();
+  process.once('SIGINT', () => end.abort());
+  await watchStatus(look, process.stdout, styleFor(process.stdout, process.env), end.signal);
 }

@@ -1,7 +1,6 @@
 import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
 import { currentBox } from '../isolate/box.ts';
 import { loadConfig } from '../config/load.ts';
-import { nodePaths } from '../paths.ts';
 import { upInBox } from './box.ts';
 import { withOptions } from './options.ts';
 import type { UpOptions } from './options.ts';
@@ -25,5 +24,5 @@ export async function up(options: UpOptions): Promise<number> {
     return runNode(options, box);
   }
   await assertCanIsolate();
-  return upInBox(options, node, nodePaths(node.name, node.dataDir), await toolchain(options, node));
+  return upInBox(options, node, await toolchain(options, node));
 }

@@ -1,0 +1,48 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command, Component, Event } from '../component.ts';
+import { failureText } from '../report/failure-text.ts';
+import { failureReport, quotedLines } from '../report/failure.ts';
+import type { FailureReport } from '../report/failure.ts';
+import { styleFor } from '../report/style.ts';
+import { tail } from '../supervise/tail.ts';
+
+/** Where the machine-readable report of a failed boot is: it is gone with the next boot. */
+export function failureFile(dataDir: string): string {
+  return join(dataDir, 'failure.json');
+}
+
+export async function forgetFailure(dataDir: string): Promise<void> {
+  await rm(failureFile(dataDir), { force: true });
+}
+
+/** Writes `failure.json` and resolves with the text for a person; undefined when no component is to blame. */
+export async function explainFailure(
+  components: readonly Component[],
+  events: readonly Event[],
+  { data, logs }: { data: string; logs: string },
+): Promise<string | undefined> {
+  const report = await gather(components, events, logs);
+  if (report === undefined) return undefined;
+  const file = failureFile(data);
+  await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 });
+  return `${failureText(report, styleFor(process.stderr, process.env))}\n\nThe same for programs: ${file}`;
+}
+
+async function gather(
+  stages: readonly Component[],
+  events: readonly Event[],
+  logs: string,
+): Promise<FailureReport | undefined> {
+  const commands = new Map<string, Command>();
+  const lines = new Map<string, readonly string[]>();
+  for (const stage of stages) {
+    if (stage.kind !== 'service' || !events.some(({ component, type }) => component === stage.name && type === 'starting')) {
+      continue;
+    }
+    const command = typeof stage.command === 'function' ? await stage.command().catch(() => undefined) : stage.command;
+    if (command !== undefined) commands.set(stage.name, command);
+    lines.set(stage.name, await tail(join(logs, `${stage.name}.log`), quotedLines).catch(() => []));
+  }
+  return failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });
+}
