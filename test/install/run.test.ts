@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { Unhealthy, type Probe } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
 import { runner } from '../../src/install/run.ts';
-import { descendants } from '../support/processes.ts';
 import { tempDir } from '../support/cli.ts';
 
 const never = new AbortController().signal;
@@ -55,17 +56,19 @@ test('an abort kills the command and what it started, and rejects with the reaso
   const stop = new AbortController();
   const run = runner({ logFile: join(await tempDir('run'), 'log'), signal: stop.signal });
   const reason = new Error('interrupted');
-  let left: number[] = [];
-  const ended = run('sh', ['-c', 'sleep 1000 & echo started; wait'], {
+  let child = '';
+  const ended = run('sh', ['-c', "sh -c 'echo $$; exec sleep 1000' & wait"], {
     what: 'wait',
-    onLine: () => {
-      void descendants(process.pid).then((all) => {
-        left = all.filter(({ command }) => command === 'sleep 1000').map(({ pid }) => pid);
-        stop.abort(reason);
-      });
+    onLine: (pid) => {
+      child = pid;
+      stop.abort(reason);
     },
   });
   await expect(ended).rejects.toBe(reason);
-  expect(left).toHaveLength(1);
-  await expect(readFile(`/proc/${left[0]}/cmdline`, 'utf8').catch(() => '')).resolves.toBe('');
+  expect(child).toMatch(/^\d+$/);
+  const gone: Probe = async () => {
+    // Empty for a zombie.
+    if (await readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '')) throw new Unhealthy('it is there');
+  };
+  await until(gone, { timeoutMs: 10_000 }, never);
 });

@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { tempDir } from '../support/cli.ts';
+import { descendants, processTable, type Process } from '../support/processes.ts';
+
+const root = join(import.meta.dirname, '../..');
+const program = join(root, 'test/fixtures/install/bringTool.mjs');
+
+/** Installs that can be killed are processes of their own, of the code as it is compiled. */
+let build: string;
+let cacheDir: string;
+let gate: string;
+
+beforeAll(async () => {
+  build = await mkdtemp('/var/tmp/k8s-single-build-');
+  await execa('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', build], { cwd: root });
+  await symlink(join(root, 'node_modules'), join(build, 'node_modules'));
+  await writeFile(join(build, 'package.json'), '{"type":"module"}');
+});
+
+afterAll(async () => rm(build, { recursive: true }));
+
+beforeEach(async () => {
+  const dir = await tempDir('bring');
+  cacheDir = join(dir, 'cache');
+  gate = join(dir, 'gate');
+  await mkdir(cacheDir);
+  await execa('mkfifo', [gate]);
+});
+
+/** An install, with the lines it tells. */
+function start() {
+  const child = execa(process.execPath, [program, build, cacheDir, gate], { reject: false, buffer: false });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (line) => lines.push(line));
+  const saw = async (pattern: RegExp) => {
+    while (!lines.some((line) => pattern.test(line))) await once(reader, 'line');
+  };
+  return { child, lines, saw, pid: child.pid ?? 0 };
+}
+
+const open = (version: string) => writeFile(gate, `${version}\n`);
+
+const makers = async () => (await readFile(join(cacheDir, 'made'), 'utf8')).trim().split('\n').length;
+
+const version = async () => (await execa(join(cacheDir, 'set/tool'))).stdout;
+
+const untilGone = (processes: readonly Process[]) =>
+  until(
+    async () => {
+      const table = await processTable();
+      const left = processes.find(({ pid, id }) => table.get(pid)?.id === id);
+      if (left) throw new Unhealthy(`${left.command} is there`);
+    },
+    { timeoutMs: 10_000 },
+    new AbortController().signal,
+  );
+
+test('what is made is checked, put in place as a whole, and nothing else is left', async () => {
+  const install = start();
+  await install.saw(/make: half of/);
+  expect(await readdir(cacheDir)).not.toContain('set');
+  await open('1.2.3');
+  expect((await install.child).exitCode).toBe(0);
+  expect(await version()).toBe('tool 1.2.3');
+  expect((await readdir(cacheDir)).sort()).toEqual(['install.log', 'lock', 'made', 'set']);
+});
+
+test('of two at once the second waits, says for whom, and uses what the first made', async () => {
+  const first = start();
+  await first.saw(/make: half of/);
+  const second = start();
+  await second.saw(
+    new RegExp(`Waiting for another install: another k8s-single \\(pid ${first.pid}\\) is installing`),
+  );
+  await open('1.2.3');
+  expect((await first.child).exitCode).toBe(0);
+  expect((await second.child).exitCode).toBe(0);
+  expect(await makers()).toBe(1);
+});
+
+test('killed in the middle it leaves no process, and the next one makes the set anew', async () => {
+  const killed = start();
+  await killed.saw(/make: half of/);
+  const children = await descendants(killed.pid);
+  expect(children.map(({ command }) => command).join()).toContain('makeTool.sh');
+  process.kill(killed.pid, 'SIGKILL');
+  await untilGone(children);
+  expect(await readdir(cacheDir)).not.toContain('set');
+
+  const next = start();
+  await next.saw(/make: half of/);
+  await open('1.2.3');
+  expect((await next.child).exitCode).toBe(0);
+  expect(await version()).toBe('tool 1.2.3');
+});
+
+test('aborted, it ends what it started and rejects with the reason', async () => {
+  const install = start();
+  await install.saw(/make: half of/);
+  const children = await descendants(install.pid);
+  process.kill(install.pid, 'SIGTERM');
+  expect((await install.child).exitCode).toBe(6);
+  expect(install.lines.at(-1)).toBe('failed: terminated');
+  await untilGone(children);
+});
+
+test('a set whose binary says the wrong version is refused and not put in place', async () => {
+  const install = start();
+  await install.saw(/make: half of/);
+  await open('1.2.4');
+  expect((await install.child).exitCode).toBe(6);
+  expect(install.lines.at(-1)).toBe('failed: tool as built says version 1.2.4, not 1.2.3');
+  expect(await readdir(cacheDir)).not.toContain('set');
+});

@@ -1,0 +1,118 @@
+import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { privateApt } from '../../src/install/apt.ts';
+import { addPackages, backEnds, debianTree } from '../../src/install/debian.ts';
+import { programOf } from '../../src/install/elf.ts';
+import { chooseIptables, hasBackEnds, iptablesNeeds } from '../../src/install/iptables.ts';
+import { nodeNeeds } from '../../src/install/needs.ts';
+import { runner, type Run } from '../../src/install/run.ts';
+import { tempDir } from '../support/cli.ts';
+
+// Real packages, small ones, from the archive that this machine knows.
+const conntrack = nodeNeeds.filter(({ name }) => name === 'conntrack');
+const catatonit = nodeNeeds.filter(({ name }) => name === 'catatonit');
+
+/** One for all tests: the package lists are downloaded once. */
+let aptDir: string;
+let dir: string;
+let run: Run;
+const nothing = () => undefined;
+
+beforeAll(async () => {
+  aptDir = await mkdtemp('/var/tmp/k8s-single-apt-');
+});
+
+afterAll(async () => rm(aptDir, { recursive: true }));
+
+beforeEach(async () => {
+  dir = await tempDir('debian');
+  await mkdir(join(dir, 'cache'));
+  run = runner({ logFile: join(dir, 'log'), signal: new AbortController().signal });
+});
+
+/** What apt and dpkg change when they install something. */
+const system = async () =>
+  Promise.all(
+    ['/var/lib/dpkg/status', '/var/lib/apt/lists', '/var/cache/apt/archives', '/etc/apt/sources.list.d'].map(
+      async (path) => (await stat(path)).mtimeMs,
+    ),
+  );
+
+test('programs are unpacked with their libraries, run from there, and the system stays as it was', async () => {
+  const before = await system();
+  const told: string[] = [];
+  const apt = privateApt(aptDir, run);
+  await addPackages(apt, await debianTree(join(dir, 'cache')), conntrack, (detail) => told.push(detail));
+  expect(told).toContainEqual(expect.stringMatching(/^conntrack \S+, [\d.]+ [kM]?B$/));
+  expect(told.at(-1)).toMatch(/^unpack \S+ \((\d+) of \1\)$/);
+  // A second time into the same tree, as when something else is missing later.
+  await addPackages(apt, await debianTree(join(dir, 'cache')), catatonit, nothing);
+  expect(await system()).toEqual(before);
+
+  // The whole cache may be moved.
+  await rename(join(dir, 'cache'), join(dir, 'moved'));
+  const { bin } = await debianTree(join(dir, 'moved'));
+  const { stdout, stderr } = await execa(join(bin, 'conntrack'), ['--version'], {
+    env: { LD_DEBUG: 'libs' },
+  });
+  expect(stdout).toMatch(/^conntrack v\d/);
+  expect(stderr).toMatch(new RegExp(`calling init: ${bin}/\\.\\./root/\\S+/libnetfilter_conntrack\\.so`));
+  expect(await programOf(join(bin, 'catatonit'))).toMatchObject({ kind: 'elf', static: true });
+});
+
+test('iptables works with a back end of this kernel, in a network namespace of its own', async () => {
+  const tree = await debianTree(join(dir, 'cache'));
+  expect(await hasBackEnds(tree)).toBe(false);
+  await addPackages(privateApt(aptDir, run), tree, iptablesNeeds, nothing);
+  expect(await hasBackEnds(tree)).toBe(true);
+  await chooseIptables(tree, run, nothing);
+
+  // What kube-proxy needs: nat, comments, marks, statistics.
+  const rule = '-m comment --comment why -m statistic --mode random --probability 0.5 -j MASQUERADE';
+  const script = `"$0/iptables" -t nat -A POSTROUTING ${rule} && "$0/iptables-save" -t nat && "$0/ip6tables" --version`;
+  const { stdout } = await execa('unshare', ['--net', 'sh', '-c', script, tree.kernelBin]);
+  expect(stdout).toMatch(/^-A POSTROUTING .*--comment why .*--probability 0\.5\d* -j MASQUERADE$/m);
+  expect(stdout).toMatch(/^ip6tables v\d/m);
+});
+
+test('where nf_tables does not work, iptables is the legacy one', async () => {
+  const tree = await debianTree(join(dir, 'cache'));
+  const tried: string[] = [];
+  const fails: Run = async (_file, args) => {
+    tried.push(args.join(' '));
+    if (tried.length === 1) throw new Error('could not fetch rule set generation id');
+    return '';
+  };
+  const told: string[] = [];
+  await chooseIptables(tree, fails, (detail) => told.push(detail));
+  expect(tried).toEqual(backEnds.map((each) => `--net ${tree.bin}/iptables.${each} -t nat -L -n`));
+  expect(told).toEqual(['iptables-nft: Error: could not fetch rule set generation id']);
+  expect((await execa('readlink', [join(tree.kernelBin, 'iptables-save')])).stdout).toBe(
+    '../bin/iptables-save.legacy',
+  );
+});
+
+test('a package that does not exist is a failure with the words of apt', async () => {
+  const apt = privateApt(aptDir, run);
+  const failed = apt.unpack(['no-such-package-at-all'], join(dir, 'root'), nothing);
+  await expect(failed).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(
+      /^could not download no-such.*: exit 100\n[^]*Unable to locate package no-such/,
+    ),
+    hint: expect.stringContaining(join(dir, 'log')),
+  });
+  expect(await readFile(join(dir, 'log'), 'utf8')).toContain('Unable to locate package');
+});
+
+test('a source package is offered in its version, or it is said which ones there are', async () => {
+  const apt = privateApt(aptDir, run);
+  const files = await apt.source('catatonit', /^0\./, join(dir, 'source'), nothing);
+  expect(files.some((file) => /catatonit_.*\.orig\.tar\./.test(file))).toBe(true);
+  await expect(apt.source('catatonit', /^99\./, join(dir, 'source'), nothing)).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(/have catatonit 0\.\S+ as source/),
+  });
+});

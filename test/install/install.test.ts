@@ -1,0 +1,123 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { debianTree } from '../../src/install/debian.ts';
+import { binaryRows } from '../../src/install/doctor.ts';
+import { install } from '../../src/install/install.ts';
+import { kubernetesBinaries, nodeNeeds } from '../../src/install/needs.ts';
+import { tempDir } from '../support/cli.ts';
+
+let dir: string;
+let bin: string;
+let path: string;
+let cacheDir: string;
+
+/** A program that answers with its version whatever it is asked. */
+const tool = async (folder: string, name: string, version: string) => {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, name), `#!/bin/sh\necho "CNI bridge plugin v${version}"\n`, { mode: 0o755 });
+};
+
+beforeEach(async () => {
+  dir = await tempDir('install');
+  [bin, path, cacheDir] = [join(dir, 'bin'), join(dir, 'path'), join(dir, 'cache')];
+  await mkdir(path);
+  for (const need of nodeNeeds) {
+    if ('files' in need) for (const file of need.files) await tool(join(bin, need.name), file, '1.20.2');
+    else await tool(bin, need.name, '1.20.2');
+  }
+  // The one that has to be static, which no script is; it answers "ldconfig (GNU libc) 2.36".
+  await symlink('/sbin/ldconfig', join(path, 'catatonit'));
+});
+
+test('what is all there is used as it is, and nothing is brought', async () => {
+  const { files, versions, from, searchPath } = await install({
+    binDirs: [bin],
+    path,
+    cacheDir,
+    source: 'release',
+  });
+  expect(files.kubelet).toBe(join(bin, 'kubelet'));
+  expect(files.cni).toBe(join(bin, 'cni'));
+  expect(versions['kube-apiserver']).toBe('1.20.2');
+  expect(from).toMatchObject({ etcd: 'bin-dir', catatonit: 'path' });
+  expect(searchPath.split(':').slice(0, 2)).toEqual([bin, path]);
+});
+
+test('what is missing is named when nothing may be installed', async () => {
+  await expect(install({ binDirs: [], path, cacheDir, noInstall: true })).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(/^missing: etcd, kube-apiserver, (?!.*catatonit)/),
+    hint: expect.stringContaining('--bin-dir'),
+  });
+});
+
+test.each([
+  ['release', undefined, 'the source "release" is not available yet'],
+  ['debian', '1.36.2', 'Debian offers Kubernetes 1.20.2 only, not 1.36.2'],
+] as const)('the source %s says what it cannot bring', async (source, kubernetes, message) => {
+  const wanted = kubernetes === undefined ? {} : { kubernetes };
+  await expect(install({ binDirs: [], path, cacheDir, source, ...wanted })).rejects.toMatchObject({
+    code: 'install',
+    message,
+    hint: expect.stringContaining('--bin-dir'),
+  });
+});
+
+test('a cache that cannot be written is a failure that says so', async () => {
+  await writeFile(cacheDir, '');
+  await expect(install({ binDirs: [], path, cacheDir: join(cacheDir, 'in') })).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(/^cannot use the cache: .*ENOTDIR/),
+  });
+});
+
+test('a kubectl of PATH too far from the kube-apiserver gives way to that of the cache', async () => {
+  for (const name of kubernetesBinaries) await tool(bin, name, '1.25.0');
+  const needs = nodeNeeds.filter(({ name }) => name === 'kubectl' || name === 'kube-apiserver');
+  const given = join(dir, 'given');
+  await mkdir(given);
+  await symlink(join(bin, 'kube-apiserver'), join(given, 'kube-apiserver'));
+  await tool((await debianTree(cacheDir)).bin, 'kubectl', '1.24.9');
+  const kubectl = async (version: string) => {
+    await tool(path, 'kubectl', version);
+    return (await install({ binDirs: [given], path, cacheDir, needs, source: 'release' })).from.kubectl;
+  };
+  expect(await kubectl('1.26.1')).toBe('path');
+  expect(await kubectl('1.27.10')).toBe('cache');
+});
+
+test('a component newer than the kube-apiserver is refused by its name', async () => {
+  await tool(bin, 'kubelet', '1.21.0');
+  await expect(install({ binDirs: [bin], path, cacheDir })).rejects.toMatchObject({
+    code: 'install',
+    message: `${join(bin, 'kubelet')} is version 1.21.0, newer than the kube-apiserver 1.20.2`,
+  });
+});
+
+test('only the version that was asked for will do', async () => {
+  const options = { binDirs: [bin], path, cacheDir };
+  await expect(install({ ...options, kubernetes: 'v1.20.2' })).resolves.toBeDefined();
+  await expect(install({ ...options, kubernetes: '1.20.3' })).rejects.toMatchObject({
+    code: 'install',
+    message: `${join(bin, 'kube-apiserver')} is version 1.20.2, not 1.20.3`,
+  });
+});
+
+test('doctor gets a row for each binary, the bad ones included', async () => {
+  await writeFile(join(bin, 'etcd'), 'no program', { mode: 0o755 });
+  const needs = nodeNeeds.filter(({ name }) => ['etcd', 'kubelet', 'runc'].includes(name));
+  await mkdir(join(dir, 'empty'));
+  await symlink(join(bin, 'kubelet'), join(dir, 'empty', 'kubelet'));
+  await symlink(join(bin, 'etcd'), join(dir, 'empty', 'etcd'));
+  const etcd = join(dir, 'empty', 'etcd');
+  expect(await binaryRows({ binDirs: [join(dir, 'empty')], path, cacheDir, needs })).toEqual([
+    expect.objectContaining({ binary: 'etcd', problem: `${etcd} is no program: neither ELF nor a script` }),
+    expect.objectContaining({ binary: 'kubelet', from: 'bin-dir', version: '1.20.2', problem: undefined }),
+    expect.objectContaining({
+      binary: 'runc',
+      problem: 'missing',
+      mend: 'k8s-single install, or apt-get install runc',
+    }),
+  ]);
+});
