@@ -1,4 +1,4 @@
-export type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** One line of a component's log. */
 export interface LogLine {

@@ -47,6 +47,7 @@ export function prettyView(
   const foot = (ms: number): readonly string[] => {
     const summary = summarize(state);
     if (summary.is === 'ready') return ['', ...footer];
+    if (summary.is === 'stopping' || summary.is === 'stopped') return ['', summaryText(summary)];
     const ready = [...state.values()].filter(({ is }) => is === 'ready').length;
     return ['', `${ready} of ${state.size} ready, ${formatMs(ms)}, ${summaryText(summary)}`];
   };

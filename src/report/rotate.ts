@@ -40,7 +40,7 @@ async function setAside(
 ): Promise<void> {
   const unfinished = `${path}.rotating`;
   const block = Buffer.alloc(blockBytes);
-  let from = await lineStart(log, Math.max(0, size - maxBytes), block);
+  let from = await lineStart(log, Math.max(0, size - maxBytes), size, block);
   const copy = await open(unfinished, 'w', (await log.stat()).mode & 0o777);
   try {
     for (const end = size; from < end;) {
@@ -78,12 +78,12 @@ async function shift(path: string, keep: number): Promise<void> {
   }
 }
 
-/** The first line that begins at or after the offset; the offset itself when none does. */
-async function lineStart(log: FileHandle, offset: number, block: Buffer): Promise<number> {
+/** Where the first line behind the offset begins; the offset itself when none does before the end. */
+async function lineStart(log: FileHandle, offset: number, end: number, block: Buffer): Promise<number> {
   if (offset === 0) return 0;
   const { bytesRead } = await log.read(block, 0, block.length, offset - 1);
   const at = block.subarray(0, bytesRead).indexOf(newline);
-  return at < 0 ? offset : offset + at;
+  return at < 0 || offset + at >= end ? offset : offset + at;
 }
 
 function absent(error: unknown): undefined {

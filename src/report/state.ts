@@ -23,7 +23,7 @@ type Phase =
   | { readonly is: 'failed' };
 
 /** How a process of the component ended, and what it wrote last. */
-export interface Exit {
+interface Exit {
   readonly reason: string;
   readonly lastLines: readonly string[];
 }

@@ -21,7 +21,7 @@ export interface NodeStatus {
   readonly components: readonly ComponentStatus[];
 }
 
-export interface ComponentStatus {
+interface ComponentStatus {
   readonly name: string;
   readonly state: PhaseName;
   readonly since: string;

@@ -5,9 +5,9 @@ interface TickOptions {
   readonly keepsAlive?: boolean;
 }
 
-/** Lets what is drawn move on, until disposed of. */
+/** Calls `draw` again and again until disposed of, at most four times a second. */
 export function tick(draw: () => void, { periodMs = 250, keepsAlive = false }: TickOptions = {}): Disposable {
-  // oxlint-disable-next-line no-restricted-globals -- draws elapsed times, waits for nothing
+  // oxlint-disable-next-line no-restricted-globals -- draws and tidies up, waits for nothing
   const timer = setInterval(draw, Math.max(250, periodMs));
   if (!keepsAlive) timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -29,7 +29,7 @@ export interface Step {
 }
 
 /** The events of the boot: up to the moment when everything was ready for the first time, all of them before that. */
-export function boot(names: readonly string[], events: readonly Event[]): readonly Event[] {
+function boot(names: readonly string[], events: readonly Event[]): readonly Event[] {
   const left = new Set(names);
   for (const [index, event] of events.entries()) {
     if (event.type === 'ready') left.delete(event.component);

@@ -111,6 +111,45 @@ describe('on a terminal', () => {
     expect(Number(up)).toBe(2 + 2 + 2 + 2 + 3 + 1 + 3);
   });
 
+  it('ends with who is still there while it stops', async () => {
+    const stopping = [
+      ...goodBoot,
+      at(6000, 'node', { type: 'stopped' }),
+      at(6000, 'kubelet', { type: 'stopping' }),
+    ] as const;
+    expect((await onTerminal(stopping)).screen.split('\n').slice(3)).toEqual([
+      '  ~ kubelet    stopping      0.0 s',
+      '  - node       stopped',
+      '',
+      '  stopping pki, etcd, apiserver, kubelet',
+    ]);
+  });
+
+  it('shows what is slow before the graph starts, and what has been done', async () => {
+    let time = begin;
+    const terminal = new FakeTerminal(60);
+    const reporter = await createReporter({
+      output: 'auto',
+      stages,
+      stderr: terminal,
+      env: {},
+      now: () => time,
+    });
+    reporter.progress({ label: 'downloading', elapsedMs: 2000, done: true });
+    reporter.progress({ label: 'building Kubernetes', detail: 'kube-apiserver', elapsedMs: 61_000 });
+    time += 60_000;
+    reporter.say('two\nlines');
+    await reporter.end();
+    expect(terminal.screen).toBe(
+      [
+        '  ✓ downloading  2.0 s',
+        'two',
+        'lines',
+        '  ~ building Kubernetes             2 m 01 s  kube-apiserv…',
+      ].join('\n'),
+    );
+  });
+
   it('uses colour unless told not to', async () => {
     expect((await onTerminal(goodBoot)).raw).toContain('\u001b[32m✓');
     expect((await onTerminal(goodBoot, new FakeTerminal(), { NO_COLOR: '1' })).raw).not.toContain(

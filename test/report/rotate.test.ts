@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rotate } from '../../src/report/rotate.ts';
+import { keepRotated } from '../../src/report/rotation.ts';
 
 let folder: string;
 let log: string;
@@ -95,5 +96,38 @@ describe('rotation', () => {
         .split('\n')
         .every((each) => each.endsWith(` ${line}`)),
     ).toBe(true);
+  });
+});
+
+describe('keeping a folder rotated', () => {
+  it('rotates each log that is too long and leaves the rest', async () => {
+    await writeFile(log, 'long enough\n');
+    await writeFile(join(folder, 'b.log'), 'b\n');
+    await writeFile(join(folder, 'c.json'), 'not a log at all\n');
+    const errors: unknown[] = [];
+    await using _rotation = keepRotated(folder, {
+      maxBytes: 5,
+      keep: 1,
+      onError: (error) => errors.push(error),
+    });
+    await expect.poll(contents, { timeout: 10_000 }).toEqual({
+      'a.log': '',
+      'a.log.1': 'ough\n',
+      'b.log': 'b\n',
+      'c.json': 'not a log at all\n',
+    });
+    expect(errors).toEqual([]);
+  });
+
+  it('says once why it cannot', async () => {
+    const errors: string[] = [];
+    const rotation = keepRotated(join(folder, 'nowhere'), {
+      maxBytes: 5,
+      keep: 1,
+      onError: (error) => errors.push(String(error)),
+    });
+    await expect.poll(() => errors, { timeout: 10_000 }).toHaveLength(1);
+    await rotation[Symbol.asyncDispose]();
+    expect(errors[0]).toContain('ENOENT');
   });
 });

@@ -1,0 +1,46 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { rotate } from './rotate.ts';
+import type { RotateOptions } from './rotate.ts';
+import { tick } from './ticker.ts';
+
+/** How often the logs are looked at, in ms: what is written in between can make a log longer than its cap. */
+const lookEveryMs = 2000;
+
+export interface RotationOptions extends RotateOptions {
+  /** Told once per reason when a log cannot be rotated; the logs grow meanwhile, and nothing else suffers. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Keeps every `*.log` in the folder within its cap until disposed of. */
+export function keepRotated(folder: string, { onError, ...options }: RotationOptions): AsyncDisposable {
+  const told = new Set<string>();
+  let looking: Promise<void> = Promise.resolve();
+  let busy = false;
+  const look = async (): Promise<void> => {
+    const files = await readdir(folder);
+    for (const file of files.filter((each) => each.endsWith('.log')))
+      await rotate(join(folder, file), options);
+  };
+  const ticker = tick(
+    () => {
+      if (busy) return;
+      busy = true;
+      looking = look()
+        .catch((error: unknown) => {
+          if (!told.has(String(error))) onError(error);
+          told.add(String(error));
+        })
+        .finally(() => {
+          busy = false;
+        });
+    },
+    { periodMs: lookEveryMs },
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      ticker[Symbol.dispose]();
+      await looking;
+    },
+  };
+}
