@@ -15,6 +15,8 @@ const boxSchema = z.object({
   data: z.string(),
   /** An unpacked Debian tree whose usr/ fills the gaps of the host's. */
   debianTree: z.string().optional(),
+  /** Ranges in which its address must not be: those of its pods and services. */
+  avoid: z.array(z.string()).optional(),
   /** Folders of the node that are to be found elsewhere too: path inside -> folder. Both are made when missing. */
   also: z.record(z.string(), z.string()).optional(),
 });
@@ -22,7 +24,7 @@ const boxSchema = z.object({
 /** What the process inside has to know to make the box around itself. */
 export type Box = z.infer<typeof boxSchema>;
 
-/** The environment that tells a process that it is inside. */
+/** The environment that tells a process that it is inside. Holds of the object only what a box is. */
 export function boxEnv(box: Box): Record<string, string> {
   return { [variable]: JSON.stringify(boxSchema.parse(box)) };
 }

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import { Failure, reasonOf } from '../errors.ts';
 import { groupsBelow, isCode, kill, move, processes, thaw } from './cgroupFiles.ts';
 import { hierarchies } from './hierarchies.ts';
 import type { Hierarchy } from './hierarchies.ts';
@@ -24,7 +26,15 @@ export async function createNodeCgroup(name: string): Promise<void> {
     if (version === 2) await delegate(node);
     await make(join(node, 'supervisor'), node);
   };
-  await Promise.all((await hierarchies()).map(create));
+  const explained = async (hierarchy: Hierarchy): Promise<void> =>
+    create(hierarchy).catch((error: unknown) => {
+      const reason = `the cgroup ${join(hierarchy.root, nodeCgroup(name))} cannot be made: ${reasonOf(error)}`;
+      throw new Failure('preflight', reason, {
+        hint: 'in a container, run it with --privileged',
+        cause: error,
+      });
+    });
+  await Promise.all((await hierarchies()).map(explained));
 }
 
 /** Moves processes, by default this one, into the node's `supervisor` leaf; their children are born there. */
@@ -35,7 +45,9 @@ export async function joinNodeCgroup(name: string, pids: readonly number[] = [pr
 
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
 export async function leaveNodeCgroup(): Promise<void> {
-  for (const { root } of await hierarchies()) await move([process.pid], root);
+  for (const { root } of await hierarchies()) {
+    await move([process.pid], existsSync(join(root, aside)) ? join(root, aside) : root);
+  }
 }
 
 /** Sends SIGKILL to every process in the node's cgroup, pods and their shims included. Resolves with their pids. */
@@ -89,14 +101,16 @@ async function delegate(group: string): Promise<void> {
   await writeFile(join(group, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
 }
 
-/** The root of a container is no real root: its processes have to step aside first, as in kind's entrypoint. */
+/** Where the processes of a container's root cgroup go, as in kind's entrypoint: it is no real root and may hold none. */
+const aside = 'init';
+
 async function delegateRoot(root: string): Promise<void> {
   try {
     await delegate(root);
   } catch (error) {
     if (!isCode(error, 'EBUSY')) throw error;
-    await mkdir(join(root, 'init'), { recursive: true });
-    await move(await processes(root), join(root, 'init'));
+    await mkdir(join(root, aside), { recursive: true });
+    await move(await processes(root), join(root, aside));
     await delegate(root);
   }
 }

@@ -15,7 +15,7 @@ export interface Traces {
   readonly name: string;
   /** `/run/k8s-single/<name>`: removed with all that is in it. */
   readonly run: string;
-  /** Kept; only what is mounted below it goes. */
+  /** Kept; only what kubelet and containerd have mounted below it goes. */
   readonly data: string;
 }
 
@@ -30,6 +30,8 @@ export async function clear(
 ): Promise<void> {
   let lock: number | undefined;
   const ended = async (): Promise<void> => {
+    // A look that took too long may have got it all the same.
+    if (lock !== undefined) return;
     await killNodeCgroup(traces.name);
     lock = await lockNode(traces.run);
     if (lock === undefined) throw new Unhealthy(`node ${traces.name} is still being taken down`);
@@ -58,9 +60,11 @@ export async function untilGone(
 /** Removes what a dead node left and ends what lives on of it, but keeps the run folder and the lock in it. */
 export async function removeRemains({ name, run, data }: Traces): Promise<void> {
   await removeNodeCgroup(name);
-  for (const folder of [run, data]) {
+  // Not all that is below the data folder: someone may have mounted a disk of his own there.
+  for (const folder of [run, join(data, 'containerd'), join(data, 'kubelet')]) {
     const mountPoints = await mountsBelow(folder);
-    if (mountPoints.length > 0) await runAll(...mountPoints.map((place): Argv => ['umount', place]));
+    if (mountPoints.length > 0)
+      await runAll(...mountPoints.map((place): Argv => ['umount', '--no-mtab', place]));
   }
   await interfaceGone(run);
   for (const entry of await readdir(run).catch(() => [])) {

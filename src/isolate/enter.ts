@@ -76,7 +76,7 @@ const unshare =
   'unshare --net --mount --uts --pid --ipc --fork --kill-child --mount-proc --propagation slave';
 
 async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Promise<number> }> {
-  const { name, nodeName, run, data, debianTree, also, init, argv, env } = inside;
+  const { name, run, data, init, argv, env } = inside;
   const lock = await lockNode(run);
   if (lock === undefined) {
     throw new Failure('preflight', `node ${name} is already running`, {
@@ -97,7 +97,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
     // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
     detached: true,
-    env: { ...process.env, ...env, ...boxEnv({ name, nodeName, run, data, debianTree, also }) },
+    env: { ...process.env, ...env, ...boxEnv(inside) },
     stdio,
   });
   const ended = exitOf(child, inside);

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { fds, forgetBox } from './box.ts';
 import type { Box } from './box.ts';
 import { createNodeCgroup, joinNodeCgroup } from './cgroup.ts';
@@ -21,11 +21,7 @@ export async function setUpInside(box: Box): Promise<Addresses> {
   // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
   await joinNodeCgroup(box.name, [1, process.pid]);
   await viewOfItsOwn(box);
-  const { nodeIp, hostIp } = await connectToHost(
-    box.name,
-    box.run,
-    `/proc/${process.pid}/fd/${fds.hostNetwork}`,
-  );
+  const { nodeIp, hostIp } = await connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`);
   await nameOfItsOwn(box.nodeName, nodeIp);
   return { nodeIp, hostIp };
 }
@@ -42,5 +38,7 @@ async function nameOfItsOwn(nodeName: string, nodeIp: string): Promise<void> {
     // A link of the host (systemd-resolved's) would lead to nowhere.
     await rm(file, { force: true });
     await writeFile(file, text);
+    // Whatever the umask of the one who started it, pods and users look names up.
+    await chmod(file, 0o644);
   }
 }

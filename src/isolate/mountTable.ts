@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 
 /** One line of /proc/self/mountinfo (proc(5)). */
 export interface Mount {
@@ -22,13 +22,11 @@ export async function mountTable(): Promise<Mount[]> {
   });
 }
 
-/** The mount points at or below a folder, the last made first: the order in which they come off. */
+/** The mount points below a folder, not the folder itself, the last made first: the order in which they come off. */
 export async function mountsBelow(folder: string): Promise<string[]> {
-  const inside = (path: string): boolean => path === folder || path.startsWith(`${folder}/`);
-  return (await mountTable())
-    .map((mount) => mount.mountPoint)
-    .filter(inside)
-    .toReversed();
+  const real = await realpath(folder).catch(() => folder);
+  const places = (await mountTable()).map((mount) => mount.mountPoint);
+  return places.filter((place) => place.startsWith(`${real}/`)).toReversed();
 }
 
 /** Blanks and backslashes stand as octal escapes. */

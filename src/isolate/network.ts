@@ -1,10 +1,11 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
+import type { Box } from './box.ts';
 import { freeSubnets } from './subnet.ts';
 import type { Subnet } from './subnet.ts';
 import { run as runAll } from './tool.ts';
 import type { Argv } from './tool.ts';
-import { writeFile } from 'node:fs/promises';
 
 /**
  * Connects this network namespace with the host's by a pair of interfaces: the host reaches the node at `nodeIp`, and
@@ -14,10 +15,10 @@ import { writeFile } from 'node:fs/promises';
  * `hostNetwork`: a path of the host's network namespace (ip-netns(8)). Writes the name of the host's end to
  * `<run>/interface`.
  */
-export async function connectToHost(name: string, run: string, hostNetwork: string): Promise<Subnet> {
+export async function connectToHost({ name, run, avoid }: Box, hostNetwork: string): Promise<Subnet> {
   const onHost = (...args: string[]): Argv => ['nsenter', `--net=${hostNetwork}`, 'ip', ...args];
   const routes = await runAll(onHost('-json', '-4', 'route', 'show', 'table', 'all'));
-  const subnet = await firstFree(freeSubnets(name, routes), hostNetwork);
+  const subnet = await firstFree(freeSubnets(name, routes, avoid), hostNetwork);
   await writeFile(join(run, 'interface'), subnet.interface);
   await runAll(
     onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`),

@@ -4,13 +4,17 @@ import { execa } from 'execa';
 import { Failure } from '../errors.ts';
 import { missing, pathWithSbin } from './tool.ts';
 
+/** Throws a preflight {@link Failure} for anyone but root. */
+export function assertRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new Failure('preflight', 'this needs root: namespaces, cgroups and containers are made', {
+    hint: `sudo ${process.argv.map((arg) => (/^[\w/.:=,@%+-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(' ')}`,
+  });
+}
+
 /** Rejects with a preflight {@link Failure} when this machine and user cannot give a node namespaces of its own. */
 export async function assertCanIsolate(): Promise<void> {
-  if (process.geteuid?.() !== 0) {
-    throw new Failure('preflight', 'a node needs root: namespaces, cgroups and containers are made', {
-      hint: `sudo ${process.argv.map((arg) => JSON.stringify(arg)).join(' ')}`,
-    });
-  }
+  assertRoot();
   const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
   const trial = await execa('unshare', args, { reject: false, env: { PATH: pathWithSbin() } });
   if (trial.code === 'ENOENT') throw missing('unshare');

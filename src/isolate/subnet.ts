@@ -19,10 +19,11 @@ const pools = ['172.30', '10.30', '192.168'] as const;
  * The subnets for a node, the best first: none that a route of the host covers. They begin at a place that depends on
  * the name, so that a node gets the same address each time and two nodes get different ones.
  *
- * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing.
+ * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing. `avoid`: more ranges.
  */
-export function freeSubnets(name: string, routes: string): Subnet[] {
-  const taken = takenBy(routes);
+export function freeSubnets(name: string, routes: string, avoid: readonly string[] = []): Subnet[] {
+  const routed = routeTable.parse(JSON.parse(routes)).map(({ dst }) => dst);
+  const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...avoid]);
   const start = createHash('sha256').update(name).digest().readUInt8(0);
   const thirds = Array.from({ length: 256 }, (_, offset) => (start + offset) % 256);
   return pools
@@ -35,12 +36,11 @@ export function freeSubnets(name: string, routes: string): Subnet[] {
     }));
 }
 
-function takenBy(routes: string): BlockList {
-  const taken = new BlockList();
-  for (const { dst } of routeTable.parse(JSON.parse(routes))) {
-    if (dst === 'default') continue;
-    const [address = '', prefix = '32'] = dst.split('/');
-    taken.addSubnet(address, Number(prefix), 'ipv4');
+function blockList(ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', prefix = '32'] = range.split('/');
+    list.addSubnet(address, Number(prefix), 'ipv4');
   }
-  return taken;
+  return list;
 }

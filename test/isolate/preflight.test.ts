@@ -64,7 +64,7 @@ describe('assertCanIsolate', () => {
 
   test('without root says that it needs root', async () => {
     const args = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', check];
-    expect((await execa('setpriv', args)).stdout).toMatch(/^preflight a node needs root.* \| sudo /);
+    expect((await execa('setpriv', args)).stdout).toMatch(/^preflight this needs root.* \| sudo /);
   });
 
   test('without unshare says what to install', async () => {

@@ -19,6 +19,10 @@ describe('freeSubnets', () => {
     }
   });
 
+  test('leaves out what it is told to avoid', () => {
+    expect(freeSubnets('default', routes('default'), ['172.30.0.0/16'])[0]?.nodeIp).toMatch(/^10\.30\./);
+  });
+
   test('goes to another range when a network lies over all of the first', () => {
     expect(freeSubnets('default', routes('172.16.0.0/12'))[0]?.nodeIp).toMatch(/^10\.30\.\d+\.2$/);
     expect(freeSubnets('default', routes('172.16.0.0/12', '10.0.0.0/8', '192.168.0.0/16'))).toEqual([]);
