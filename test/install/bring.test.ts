@@ -22,7 +22,7 @@ beforeAll(async () => {
   await execa('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', build], { cwd: root });
   await symlink(join(root, 'node_modules'), join(build, 'node_modules'));
   await writeFile(join(build, 'package.json'), '{"type":"module"}');
-});
+}, 120_000);
 
 afterAll(async () => rm(build, { recursive: true }));
 

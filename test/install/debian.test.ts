@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { privateApt } from '../../src/install/apt.ts';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { privateApt, type Apt } from '../../src/install/apt.ts';
 import { addPackages, backEnds, debianTree } from '../../src/install/debian.ts';
 import { programOf } from '../../src/install/elf.ts';
 import { chooseIptables, hasBackEnds, iptablesNeeds } from '../../src/install/iptables.ts';
@@ -13,23 +13,28 @@ import { tempDir } from '../support/cli.ts';
 // Real packages, small ones, from the archive that this machine knows.
 const conntrack = nodeNeeds.filter(({ name }) => name === 'conntrack');
 const catatonit = nodeNeeds.filter(({ name }) => name === 'catatonit');
-
-/** One for all tests: the package lists are downloaded once. */
-let aptDir: string;
-let dir: string;
-let run: Run;
 const nothing = () => undefined;
+
+/** One for all tests: the package lists are downloaded once, some 20 MB. */
+let aptDir: string;
+let log: string;
+let run: Run;
+let apt: Apt;
+let dir: string;
+
+vi.setConfig({ testTimeout: 120_000 });
 
 beforeAll(async () => {
   aptDir = await mkdtemp('/var/tmp/k8s-single-apt-');
+  log = join(aptDir, 'log');
+  run = runner({ logFile: log, signal: new AbortController().signal });
+  apt = privateApt(join(aptDir, 'apt'), run);
 });
 
 afterAll(async () => rm(aptDir, { recursive: true }));
 
 beforeEach(async () => {
   dir = await tempDir('debian');
-  await mkdir(join(dir, 'cache'));
-  run = runner({ logFile: join(dir, 'log'), signal: new AbortController().signal });
 });
 
 /** What apt and dpkg change when they install something. */
@@ -43,7 +48,6 @@ const system = async () =>
 test('programs are unpacked with their libraries, run from there, and the system stays as it was', async () => {
   const before = await system();
   const told: string[] = [];
-  const apt = privateApt(aptDir, run);
   await addPackages(apt, await debianTree(join(dir, 'cache')), conntrack, (detail) => told.push(detail));
   expect(told).toContainEqual(expect.stringMatching(/^conntrack \S+, [\d.]+ [kM]?B$/));
   expect(told.at(-1)).toMatch(/^unpack \S+ \((\d+) of \1\)$/);
@@ -65,7 +69,7 @@ test('programs are unpacked with their libraries, run from there, and the system
 test('iptables works with a back end of this kernel, in a network namespace of its own', async () => {
   const tree = await debianTree(join(dir, 'cache'));
   expect(await hasBackEnds(tree)).toBe(false);
-  await addPackages(privateApt(aptDir, run), tree, iptablesNeeds, nothing);
+  await addPackages(apt, tree, iptablesNeeds, nothing);
   expect(await hasBackEnds(tree)).toBe(true);
   await chooseIptables(tree, run, nothing);
 
@@ -95,20 +99,18 @@ test('where nf_tables does not work, iptables is the legacy one', async () => {
 });
 
 test('a package that does not exist is a failure with the words of apt', async () => {
-  const apt = privateApt(aptDir, run);
   const failed = apt.unpack(['no-such-package-at-all'], join(dir, 'root'), nothing);
   await expect(failed).rejects.toMatchObject({
     code: 'install',
     message: expect.stringMatching(
       /^could not download no-such.*: exit 100\n[^]*Unable to locate package no-such/,
     ),
-    hint: expect.stringContaining(join(dir, 'log')),
+    hint: expect.stringContaining(log),
   });
-  expect(await readFile(join(dir, 'log'), 'utf8')).toContain('Unable to locate package');
+  expect(await readFile(log, 'utf8')).toContain('Unable to locate package');
 });
 
 test('a source package is offered in its version, or it is said which ones there are', async () => {
-  const apt = privateApt(aptDir, run);
   const files = await apt.source('catatonit', /^0\./, join(dir, 'source'), nothing);
   expect(files.some((file) => /catatonit_.*\.orig\.tar\./.test(file))).toBe(true);
   await expect(apt.source('catatonit', /^99\./, join(dir, 'source'), nothing)).rejects.toMatchObject({
