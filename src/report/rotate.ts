@@ -3,30 +3,32 @@ import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
 export interface RotateOptions {
-  /** A file longer than this is rotated. A rotated file holds so much, and at most as much again written meanwhile. */
+  /** A file longer than this is rotated. A rotated one is at most twice as long: what was written before anybody looked. */
   readonly maxBytes: number;
   /** So many rotated files are kept: `.1` is the newest. */
   readonly keep: number;
 }
 
 const blockBytes = 256 * 1024;
+/** So often a writer that goes on meanwhile is caught up with before the cut. */
+const mostPasses = 8;
 const newline = 10;
 
 /**
  * Moves a log's content away when it is too long, while its writer goes on: the content is copied and the file emptied,
  * because the writer has the file open and would write on in a renamed one (as logrotate's copytruncate). The writer must
  * append (O_APPEND), or it would leave a hole. Of a file much too long only the last `maxBytes` are kept, from the beginning
- * of a line. What is written between the last look and the cut, microseconds, is lost. Memory does not grow with the file.
+ * of a line. What is written between the last read and the cut, microseconds, is lost. Memory does not grow with the file.
  * Resolves with whether it was rotated.
  */
 export async function rotate(path: string, { maxBytes, keep }: RotateOptions): Promise<boolean> {
   const log = await open(path, 'r+').catch(absent);
   if (log === undefined) return false;
   try {
-    const { size } = await log.stat();
+    const { size, mode } = await log.stat();
     if (size <= maxBytes) return false;
-    if (keep > 0) await setAside(log, path, { size, maxBytes, keep });
-    else await log.truncate(0);
+    if (keep === 0) await log.truncate(0);
+    else await setAside(log, path, { maxBytes, keep, mode: mode & 0o777 });
     return true;
   } finally {
     await log.close();
@@ -36,21 +38,30 @@ export async function rotate(path: string, { maxBytes, keep }: RotateOptions): P
 async function setAside(
   log: FileHandle,
   path: string,
-  { size, maxBytes, keep }: RotateOptions & { size: number },
+  { maxBytes, keep, mode }: RotateOptions & { mode: number },
 ): Promise<void> {
   const unfinished = `${path}.rotating`;
   const block = Buffer.alloc(blockBytes);
-  let from = await lineStart(log, Math.max(0, size - maxBytes), size, block);
-  const copy = await open(unfinished, 'w', (await log.stat()).mode & 0o777);
+  const copy = await open(unfinished, 'w', mode);
   try {
-    for (const end = size; from < end;) {
-      const { bytesRead } = await log.read(block, 0, Math.min(block.length, end - from), from);
-      if (bytesRead === 0) break;
-      await copy.write(block, 0, bytesRead);
-      from += bytesRead;
+    let [start, from] = [0, 0];
+    for (let pass = 0; pass < mostPasses; pass += 1) {
+      const { size } = await log.stat();
+      if (pass > 0 && size - from < blockBytes) break;
+      if (size - start > 2 * maxBytes) {
+        start = await lineStart(log, size - maxBytes, size, block);
+        from = start;
+        await copy.truncate(0);
+      }
+      while (from < size) {
+        const { bytesRead } = await log.read(block, 0, Math.min(block.length, size - from), from);
+        if (bytesRead === 0) break;
+        await copy.write(block, 0, bytesRead, from - start);
+        from += bytesRead;
+      }
     }
     await shift(path, keep);
-    takeTheRest(log, copy, from, maxBytes, block);
+    takeTheRest(log, copy, { start, from, most: maxBytes }, block);
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
@@ -61,11 +72,17 @@ async function setAside(
 }
 
 /** What came meanwhile, and the cut, without giving anybody else a turn in between. */
-function takeTheRest(log: FileHandle, copy: FileHandle, from: number, maxBytes: number, block: Buffer): void {
-  for (let at = from; at < from + maxBytes;) {
+function takeTheRest(
+  log: FileHandle,
+  copy: FileHandle,
+  { start, from, most }: { start: number; from: number; most: number },
+  block: Buffer,
+): void {
+  let at = from;
+  while (at < from + most) {
     const read = readSync(log.fd, block, 0, block.length, at);
     if (read === 0) break;
-    writeSync(copy.fd, block, 0, read);
+    writeSync(copy.fd, block, 0, read, at - start);
     at += read;
   }
   ftruncateSync(log.fd, 0);
