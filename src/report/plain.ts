@@ -20,7 +20,8 @@ export function plainView(
 ): View {
   const column = Math.max(0, ...names.map((name) => name.length));
   const began = now();
-  const logger = lineLogger(stream, ({ level, message, at, who }) => {
+  const logger = lineLogger(stream, ({ level, message, at, who, verbatim }) => {
+    if (verbatim === true) return String(message);
     const time = `${new Date(Number(at)).toISOString().slice(0, 19)}Z`;
     const start = `${style('dim', time)} ${formatMs(Number(at) - began).padStart(9)}  ${String(who)}`;
     const text = String(message);
@@ -57,9 +58,7 @@ export function plainView(
       const what = [label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': ');
       log('info', '', what);
     },
-    say(text) {
-      for (const line of text.split('\n')) log('info', '', oneLine(line));
-    },
+    say: (text) => void logger.log({ level: 'info', message: text, verbatim: true }),
     async end() {
       ticker[Symbol.dispose]();
       await flush(logger);

@@ -80,7 +80,7 @@ export function prettyView(
       slow.set(label, { progress, at: now() });
       draw();
     },
-    say: (text) => draw(text.split('\n').map(oneLine)),
+    say: (text) => draw(text.split('\n')),
     async end() {
       ticker[Symbol.dispose]();
       terminal.off?.('resize', redraw);

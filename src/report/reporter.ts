@@ -31,7 +31,7 @@ export interface ReporterOptions {
 export interface Reporter {
   readonly emit: (event: Event) => void;
   readonly progress: (progress: Progress) => void;
-  /** Lines for the person who watches; above the table on a terminal. */
+  /** Lines for the person who watches, as they are, colours included; above the table on a terminal. */
   readonly say: (text: string) => void;
   /** Draws the last frame and resolves when everything is written. Call it before the program ends. */
   readonly end: () => Promise<void>;

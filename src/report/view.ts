@@ -9,7 +9,7 @@ export interface View {
   /** Everything is ready, for the first time `ms` after the boot began. */
   readonly ready: (ms: number, criticalPath: string) => void;
   readonly progress: (progress: Progress) => void;
-  /** A line for the person who watches. */
+  /** Lines for the person who watches, as they are. */
   readonly say: (text: string) => void;
   /** The last frame or line; resolves when everything is written. */
   readonly end: () => Promise<void>;

@@ -138,13 +138,13 @@ describe('on a terminal', () => {
     reporter.progress({ label: 'downloading', elapsedMs: 2000, done: true });
     reporter.progress({ label: 'building Kubernetes', detail: 'kube-apiserver', elapsedMs: 61_000 });
     time += 60_000;
-    reporter.say('two\nlines');
+    reporter.say('two\n  lines');
     await reporter.end();
     expect(terminal.screen).toBe(
       [
         '  ✓ downloading  2.0 s',
         'two',
-        'lines',
+        '  lines',
         '  ~ building Kubernetes             2 m 01 s  kube-apiserv…',
       ].join('\n'),
     );

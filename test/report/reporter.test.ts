@@ -16,7 +16,7 @@ async function piped(
   reporter.progress({ label: 'building', detail: 'kubelet', elapsedMs: 2000 });
   reporter.progress({ label: 'building', elapsedMs: 61_000, done: true });
   for (const event of events) reporter.emit(event);
-  reporter.say('two\nlines');
+  reporter.say('two\n  lines');
   await reporter.end();
   stdout.end();
   stderr.end();
@@ -36,8 +36,8 @@ describe('not on a terminal', () => {
         '2026-01-01T00:00:04Z     4.0 s  apiserver  ready in 3.2 s',
         '2026-01-01T00:00:04Z     4.0 s  node       starting',
         '2026-01-01T00:00:05Z     5.0 s  node       ready in 1.0 s',
-        '2026-01-01T00:00:00Z     0.0 s  two',
-        '2026-01-01T00:00:00Z     0.0 s  lines',
+        'two',
+        '  lines',
         '',
       ].join('\n'),
     );
