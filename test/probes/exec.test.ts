@@ -1,15 +1,26 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { exec } from '../../probes/exec.ts';
 import { file } from '../../probes/file.ts';
-import { groupGone } from '../../probes/gone.ts';
 import { look } from '../../probes/look.ts';
+import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { never, pass, reason } from '../fixtures/probes/looks.ts';
 import { folder } from '../fixtures/probes/servers.ts';
 
 const sh = (script: string, options = {}) => exec(['sh', '-c', script], options);
 const soon = { timeoutMs: 15_000 };
+
+/** The processes listed in the file run no more. */
+function allEnded(path: string): Probe {
+  return async () => {
+    for (const pid of readFileSync(path, 'utf8').trim().split(' ')) {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State: gone');
+      if (!/^State:\s*(?:gone|Z|X)/m.test(status)) throw new Unhealthy(`${pid} still runs`);
+    }
+  };
+}
 
 test('passes when the command exits 0', async () => {
   await pass(sh('echo out; echo err >&2'));
@@ -51,18 +62,18 @@ test('runs in the folder and with the environment asked for', async () => {
 test('an abort ends it at once and kills its process group', async () => {
   const pids = `${folder()}/pids`;
   const stop = new AbortController();
-  const looking = look(sh(`trap "" TERM; sleep 1000 & echo $$ > ${pids}; wait`), 60_000, stop.signal);
+  const looking = look(sh(`trap "" TERM; sleep 1000 & echo $$ $! > ${pids}; wait`), 60_000, stop.signal);
   const ended = expect(looking).rejects.toBe('over');
   await until(file(pids, { notEmpty: true }), soon, never());
   stop.abort('over');
   await ended;
-  await until(groupGone(Number(readFileSync(pids, 'utf8'))), soon, never());
+  await until(allEnded(pids), soon, never());
 });
 
 test('what it leaves running in its group is killed', async () => {
   const pids = `${folder()}/pids`;
-  await pass(sh(`sleep 1000 & echo $$ > ${pids}`));
-  await until(groupGone(Number(readFileSync(pids, 'utf8'))), soon, never());
+  await pass(sh(`sleep 1000 & echo $! > ${pids}`));
+  await until(allEnded(pids), soon, never());
 });
 
 test('a process that left the group and holds stderr open does not hold up the look', async () => {

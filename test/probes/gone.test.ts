@@ -46,7 +46,8 @@ test('a leader that is gone while others run on is not enough', async () => {
 
 test('zombies count as gone: only their parent could remove them', async () => {
   // A child in a group of its own, dead, of a parent that has become a sleep and never waits for it.
-  const parent = await group('setsid true & echo $!; exec sleep 1000');
+  const child = 'setsid sh -c "until grep -qx sleep /proc/$$/comm; do :; done"';
+  const parent = await group(`${child} & echo $!; exec sleep 1000`);
   const pgid = Number(parent.firstLine);
   const isZombie: Probe = async () => {
     const status = await readFile(`/proc/${pgid}/status`, 'utf8');

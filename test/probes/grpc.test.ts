@@ -105,6 +105,28 @@ describe('the connection', () => {
   });
 });
 
+test('a signal that has already aborted means no connection', async () => {
+  const { at, sockets } = await health(() => serving);
+  await expect(grpcHealth(at)(AbortSignal.abort('over'))).rejects.toBe('over');
+  expect(sockets).toHaveLength(0);
+});
+
+test('the connection keeps the process awake during a call, and never between two', async () => {
+  const awake = () => process.getActiveResourcesInfo().filter((name) => name === 'PipeWrap').length;
+  let during = 0;
+  const path = `${folder()}/s`;
+  await health(() => {
+    during = awake();
+    return serving;
+  }, path);
+  const probe = grpcHealth(path);
+  await pass(probe);
+  const between = awake();
+  await pass(probe);
+  expect(during).toBe(between + 1);
+  expect(awake()).toBe(between);
+});
+
 test.each(['', 'relative/path', 'http://127.0.0.1:1', '127.0.0.1', '127.0.0.1:70000', 'unix:relative'])(
   'a target that is none is refused before any look: %j',
   (target) => {

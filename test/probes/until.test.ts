@@ -157,12 +157,14 @@ describe('the signal', () => {
   });
 });
 
-test("the probe's own mistake surfaces at once instead of burning the deadline", async () => {
-  const mistake = new TypeError("Cannot read properties of undefined (reading 'status')");
-  const told: string[] = [];
-  const broken: Probe = () => Promise.reject(mistake);
-  await expect(until(broken, { timeoutMs: 1000, onMiss: (why) => told.push(why) }, never())).rejects.toBe(
-    mistake,
-  );
-  expect(told).toEqual([]);
-});
+test.each([new TypeError("Cannot read properties of undefined (reading 'status')"), new ReferenceError('x')])(
+  "the probe's own mistake surfaces at once instead of burning the deadline: %s",
+  async (mistake) => {
+    const told: string[] = [];
+    const broken: Probe = () => Promise.reject(mistake);
+    await expect(until(broken, { timeoutMs: 1000, onMiss: (why) => told.push(why) }, never())).rejects.toBe(
+      mistake,
+    );
+    expect(told).toEqual([]);
+  },
+);
