@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Failure } from '../errors.ts';
 import { withSourcePackages } from './aptSources.ts';
 import { minimalStatus } from './dpkgStatus.ts';
@@ -45,14 +45,19 @@ export function privateApt(dir: string, run: Run): Apt {
     };
     return await run(tool, ['-c', config, ...args], { what, env: quiet, onLine, ...(cwd && { cwd }) }).catch(
       (error: unknown) => {
-        throw stale ?? error;
+        if (!(stale instanceof Failure && error instanceof Failure)) throw error;
+        const { hint = '' } = error;
+        throw new Failure('install', `${error.message}\nbefore that, ${stale.message}`, {
+          hint,
+          cause: error,
+        });
       },
     );
   };
 
   return {
     async unpack(packages, root, report) {
-      const archives = join(dir, 'archives', packages.join('+'));
+      const archives = join(dir, 'archives', basename(root));
       await mkdir(join(archives, 'partial'), { recursive: true });
       await mkdir(root, { recursive: true });
       const what = `download ${packages.join(', ')}`;
@@ -116,7 +121,7 @@ async function configure(dir: string, config: string, run: Run): Promise<void> {
   const more = (await readdir(folder).catch(() => [])).filter((name) => /\.(?:list|sources)$/.test(name));
   for (const file of [list, ...more.map((name) => join(folder, name))]) {
     const text = await readFile(file, 'utf8').catch(() => '');
-    const name = dirname(file) === dirname(list) ? 'sources.list' : basename(file);
+    const name = file === list ? 'main.list' : basename(file);
     await writeFile(join(parts, name), withSourcePackages(name, text));
   }
   await writeFile(join(dir, 'status'), minimalStatus(await readFile(status, 'utf8'), debianArch));

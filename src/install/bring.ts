@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, reasonOf } from '../errors.ts';
 import type { FindResult } from './find.ts';
@@ -16,8 +16,8 @@ export interface Bring {
 }
 
 /**
- * Brings what `look` does not find into the cache, one process at a time. All output of commands goes to
- * `install.log` there.
+ * Brings what `look` does not find into the cache, one process at a time. `install.log` there has
+ * all output of the commands of the last time.
  *
  * @throws Failure `install`, or the signal's reason when it aborts; no command is left running.
  */
@@ -30,12 +30,19 @@ export async function bring(source: Source, order: Bring): Promise<void> {
     });
   });
   const tell = teller('Waiting for another install', onProgress);
-  const onWait = (detail: string) => tell({ detail });
+  let waited = false;
+  const onWait = (detail: string) => {
+    waited = true;
+    tell({ detail });
+  };
   await withLock(join(cacheDir, 'lock'), { signal, onWait }, async (lockFd) => {
+    if (waited) tell({ done: true });
     // Someone else may have brought it while we waited.
     const { missing } = await look();
     if (missing.length === 0) return;
-    const run = runner({ logFile: join(cacheDir, 'install.log'), signal, lockFd });
+    const logFile = join(cacheDir, 'install.log');
+    await writeFile(logFile, '');
+    const run = runner({ logFile, signal, lockFd });
     const stages = await source({ missing, cacheDir, kubernetes, run });
     await runStages(stages, onProgress, signal);
   });

@@ -1,5 +1,5 @@
-import { constants, statSync } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { accessSync, constants, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Failure, reasonOf } from '../errors.ts';
 import { programOf } from './elf.ts';
@@ -9,7 +9,7 @@ import type { Need } from './needs.ts';
 /** Where a binary was found, in the order of looking. */
 export type From = 'bin-dir' | 'path' | 'cache';
 
-export interface Found {
+interface Found {
   /** Absolute. For a need with `files`, the folder that holds them all. */
   readonly path: string;
   readonly from: From;
@@ -99,14 +99,18 @@ function isFile(path: string): boolean {
   }
 }
 
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function usable(path: string, from: From, need: Need): Promise<boolean> {
   if (!isFile(path)) return false;
-  if (
-    !(await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    ))
-  ) {
+  if (!isExecutable(path)) {
     // A shell, too, passes over what is not executable in PATH; a bin-dir was named on purpose.
     if (from === 'path') return false;
     throw new Failure('install', `${path} is not executable`, { hint: `chmod +x ${path}` });

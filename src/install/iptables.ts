@@ -1,5 +1,6 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Failure } from '../errors.ts';
 import { backEnds, isThere, place, type DebianTree } from './debian.ts';
 import { nodeNeeds, type Need } from './needs.ts';
 import type { Run } from './run.ts';
@@ -38,7 +39,8 @@ async function works(tree: DebianTree, run: Run, report: Report): Promise<(typeo
       await run('unshare', args, { what, env: { XTABLES_LOCKFILE: join(tree.bin, '.xtables.lock') } });
       return backEnd;
     } catch (error) {
-      report(`iptables-${backEnd}: ${String(error)}`);
+      if (!(error instanceof Failure)) throw error;
+      report(`iptables-${backEnd}: ${error.message}`);
     }
   }
   // Neither: not root, or no iptables at all in this kernel. kube-proxy will say it better than we can.

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, type FileHandle } from 'node:fs/promises';
-import { z } from 'zod';
 import { Failure, reasonOf } from '../errors.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
-import { until } from '../../probes/until.ts';
+import { NotInTime, until } from '../../probes/until.ts';
 
 export interface LockOptions {
   readonly signal: AbortSignal;
@@ -31,15 +30,17 @@ export async function withLock<T>(
     });
   });
   const wait = { timeoutMs, intervalMs: 100, maxIntervalMs: 1000, lookTimeoutMs: 10_000, onMiss: onWait };
-  await until(locked(handle, file), wait, signal);
+  await until(locked(handle, file), wait, signal).catch((cause: unknown) => {
+    if (!(cause instanceof NotInTime)) throw cause;
+    throw new Failure('install', `waited too long: ${cause.lastReason}`, {
+      hint: 'end it and try again',
+      cause,
+    });
+  });
   await handle.truncate();
-  await handle.write(
-    JSON.stringify({ pid: process.pid, since: new Date().toISOString() } satisfies z.infer<typeof holder>),
-  );
+  await handle.write(`${process.pid} ${new Date().toISOString()}\n`);
   return await work(handle.fd);
 }
-
-const holder = z.object({ pid: z.number(), since: z.string() });
 
 /** Locks our descriptor: the lock belongs to the open file, not to flock(1), which only asks for it. */
 function locked(handle: FileHandle, file: string): Probe {
@@ -59,11 +60,10 @@ function locked(handle: FileHandle, file: string): Probe {
 
 async function holderOf(handle: FileHandle, file: string): Promise<string> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(200), 0, 200, 0);
-  const line = buffer.toString('utf8', 0, bytesRead);
-  // Empty between its lock and its line.
-  if (line === '') return `another k8s-single holds ${file}`;
-  const { pid, since } = holder.parse(JSON.parse(line));
-  return isAlive(pid)
+  const [, pid, since] = /^(\d+) (\S+)\n/.exec(buffer.toString('utf8', 0, bytesRead)) ?? [];
+  // Between its lock and its line there is none.
+  if (pid === undefined) return `another k8s-single holds ${file}`;
+  return isAlive(Number(pid))
     ? `another k8s-single (pid ${pid}) is installing since ${since}`
     : `a command that k8s-single (pid ${pid}, gone) started is still ending`;
 }

@@ -54,9 +54,6 @@ export const imageNeeds = [
   { name: 'busybox', debian: 'busybox-static', ask: ['--help'], static: true },
 ] as const satisfies readonly Need[];
 
-/** The name of a binary; `cni` is the folder of the CNI plugins. */
-export type BinaryName = (typeof nodeNeeds)[number]['name'] | (typeof imageNeeds)[number]['name'];
-
 /** The components that must agree in version, as the Kubernetes source builds them. */
 export const kubernetesBinaries = [
   'kube-apiserver',

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { Failure } from '../errors.ts';
 
-export interface RunOptions {
+interface RunOptions {
   /** What it is for, as in "unpack the source". */
   readonly what: string;
   readonly cwd?: string;

@@ -40,6 +40,6 @@ export function checkVersions(versions: Versions, { found }: FindResult, wanted:
 }
 
 /** 20 of 1.20.2; 0 when there is none. All of Kubernetes is 1.x. */
-export function minorOf(version: string): number {
+function minorOf(version: string): number {
   return Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? 0);
 }

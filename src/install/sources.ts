@@ -11,7 +11,7 @@ import type { Run } from './run.ts';
 import type { Stage } from './stages.ts';
 
 /** What a source is given to bring what is missing. */
-export interface Order {
+interface Order {
   readonly missing: readonly Need[];
   readonly cacheDir: string;
   /** The version of Kubernetes that was asked for. */

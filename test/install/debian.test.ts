@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { Failure } from '../../src/errors.ts';
 import { privateApt, type Apt } from '../../src/install/apt.ts';
 import { addPackages, backEnds, debianTree } from '../../src/install/debian.ts';
 import { programOf } from '../../src/install/elf.ts';
@@ -86,13 +87,13 @@ test('where nf_tables does not work, iptables is the legacy one', async () => {
   const tried: string[] = [];
   const fails: Run = async (_file, args) => {
     tried.push(args.join(' '));
-    if (tried.length === 1) throw new Error('could not fetch rule set generation id');
+    if (tried.length === 1) throw new Failure('install', 'could not fetch rule set generation id');
     return '';
   };
   const told: string[] = [];
   await chooseIptables(tree, fails, (detail) => told.push(detail));
   expect(tried).toEqual(backEnds.map((each) => `--net ${tree.bin}/iptables.${each} -t nat -L -n`));
-  expect(told).toEqual(['iptables-nft: Error: could not fetch rule set generation id']);
+  expect(told).toEqual(['iptables-nft: could not fetch rule set generation id']);
   expect((await execa('readlink', [join(tree.kernelBin, 'iptables-save')])).stdout).toBe(
     '../bin/iptables-save.legacy',
   );
