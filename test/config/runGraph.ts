@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,10 @@ const dist = join(import.meta.dirname, '../../dist');
 /** The graph of a config that runs in a network and a /var and /run of its own. */
 export interface GraphRun {
   readonly events: readonly Event[];
+  /** Resolves with the next event, past or to come, that fits. */
+  until(fits: (event: Event) => boolean): Promise<Event>;
+  /** What this address answers inside. */
+  get(url: string): Promise<string>;
   /** Stops the graph and resolves with the exit code, when everything is gone. */
   stop(): Promise<number | undefined>;
 }
@@ -35,16 +40,34 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
     await rm(logs, { recursive: true });
   });
   const events: Event[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    const event = JSON.parse(line) as Event | { type: 'up' };
-    if (event.type === 'up') {
-      // What follows is read, too, so that nobody waits for a reader.
-      createInterface({ input: child.stdout }).on('line', (later) => events.push(JSON.parse(later) as Event));
-      return { events, stop };
+  const news = new EventEmitter();
+  const until = async (fits: (event: Event) => boolean): Promise<Event> => {
+    for (;;) {
+      const found = events.find(fits);
+      if (found !== undefined) return found;
+      await once(news, 'event');
     }
-    events.push(event);
-  }
-  throw new Error(
-    `the graph ended:\n${(await child).stderr}\n${events.map((event) => JSON.stringify(event)).join('\n')}`,
-  );
+  };
+  const get = async (url: string): Promise<string> => {
+    const script = `process.stdout.write(await (await fetch(process.argv[1])).text())`;
+    const node = [process.execPath, '--input-type=module', '--eval', script, url];
+    return (await execa('nsenter', ['--net', '--target', String(child.pid), ...node])).stdout;
+  };
+  const ready = new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = JSON.parse(line) as Event | { type: 'up' };
+      if (event.type === 'up') return resolve();
+      events.push(event);
+      news.emit('event');
+    });
+  });
+  const ended = child.then(({ stderr }) => {
+    throw new Error(
+      `the graph ended:\n${stderr}\n${events.map((event) => JSON.stringify(event)).join('\n')}`,
+    );
+  });
+  await Promise.race([ready, ended]);
+  // From now on an end is what the test asks for.
+  ended.catch(() => undefined);
+  return { events, until, get, stop };
 }
