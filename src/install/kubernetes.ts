@@ -69,7 +69,7 @@ export function kubernetesBuild(apt: Apt, run: Run, work: string, out: string): 
         ).split('\n');
         let compiled = 0;
         const onLine = (line: string) =>
-          report(`package ${++compiled} of ${total.length}, ${line.split('/').pop()}`);
+          report(`package ${++compiled} of at most ${total.length}, ${line.split('/').pop()}`);
         // Debug information (DWARF) would be made only to be thrown away by the linker's -s -w.
         const how = [
           '-trimpath',

@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Failure } from '../../src/errors.ts';
 import { privateApt, type Apt } from '../../src/install/apt.ts';
 import { addPackages, backEnds, debianTree } from '../../src/install/debian.ts';
@@ -117,5 +117,37 @@ test('a source package is offered in its version, or it is said which ones there
   await expect(apt.source('catatonit', /^99\./, join(dir, 'source'), nothing)).rejects.toMatchObject({
     code: 'install',
     message: expect.stringMatching(/have catatonit 0\.\S+ as source/),
+  });
+});
+
+/** Makes apt read these sources, beside the machine's own when `also`. */
+async function withSources(line: string, also: boolean): Promise<void> {
+  const parts = join(dir, 'sources.list.d');
+  await mkdir(parts);
+  if (also) await cp('/etc/apt/sources.list.d', parts, { recursive: true });
+  await writeFile(join(parts, 'broken.list'), `${line}\n`);
+  const list = also ? '' : 'Dir::Etc::SourceList "/dev/null"; ';
+  await writeFile(join(dir, 'apt.conf'), `${list}Dir::Etc::SourceParts "${parts}";`);
+  vi.stubEnv('APT_CONFIG', join(dir, 'apt.conf'));
+  onTestFinished(() => void vi.unstubAllEnvs());
+}
+
+const broken = 'deb [trusted=yes] file:/no/such/archive ./';
+
+test('one broken source among good ones does not matter', async () => {
+  await withSources(broken, true);
+  const again = privateApt(join(aptDir, 'apt'), run);
+  await again.unpack(['catatonit'], join(dir, 'root'), nothing);
+  expect(await programOf(join(dir, 'root/usr/bin/catatonit'))).toMatchObject({ kind: 'elf' });
+});
+
+test('when no source works, that is what is said', async () => {
+  await withSources(broken, false);
+  const failed = privateApt(join(dir, 'apt'), run).unpack(['catatonit'], join(dir, 'root'), nothing);
+  await expect(failed).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(
+      /^could not download catatonit: exit 100\n[^]*before that, could not update the package lists: [^]*no\/such\/archive/,
+    ),
   });
 });
