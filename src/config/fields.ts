@@ -83,7 +83,7 @@ export function duration() {
 }
 
 /** Text that `parse` turns into a value; what it throws is the message. */
-export function parsed<Value>(what: string, parse: (written: string) => Value) {
+function parsed<Value>(what: string, parse: (written: string) => Value) {
   return text(what).transform((written, context) => {
     try {
       return parse(written);

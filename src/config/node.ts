@@ -49,7 +49,7 @@ export const nodeShape = {
   }).prefault({}),
 };
 
-export const nodeSchema = map(nodeShape);
+const nodeSchema = map(nodeShape);
 
 /** The knobs with their defaults filled in. Durations are in ms. `kubernetes: false`: the graph has no node at all. */
 export type NodeConfig = z.output<typeof nodeSchema>;

@@ -93,7 +93,6 @@ export const liveSchema = map({
 export type HttpSpec = z.output<typeof httpSpec>;
 export type EtcdSpec = z.output<typeof etcdSpec>;
 export type ProbeSpec = z.output<typeof probeSchema>;
-export type LiveSpec = z.output<typeof liveSchema>;
 
 /** Refuses what names no kind of probe, or more than one. */
 function oneKind(names: readonly string[]) {

@@ -42,7 +42,7 @@ export function autorestart(value = 'unexpected', exitcodes = '0'): Converted {
   };
 }
 
-export function isTrue(value: string): boolean {
+function isTrue(value: string): boolean {
   return /^(yes|true|on|1)$/i.test(value);
 }
 

@@ -6,6 +6,9 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import type { Event } from '../../src/component.ts';
+import { install } from '../../src/install/install.ts';
+import { nodeNeeds } from '../../src/install/needs.ts';
+import { cacheDir } from '../../src/paths.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures');
 const dist = join(import.meta.dirname, '../../dist');
@@ -23,11 +26,16 @@ export interface GraphRun {
 
 /** Runs the graph of the config and resolves when all of it is ready. It ends with the test. */
 export async function runGraph(config: string, env: Record<string, string>): Promise<GraphRun> {
+  const { files } = await install({
+    binDirs: [],
+    cacheDir: cacheDir(),
+    needs: nodeNeeds.filter(({ name }) => name === 'ip'),
+  });
   const logs = await mkdtemp(join(tmpdir(), 'k8s-single-graph-'));
   const box = ['--net', '--mount', join(fixtures, 'legacy/box.sh')];
   const graph = [process.execPath, join(fixtures, 'config/graph.mjs'), dist, config, logs];
   const child = execa('unshare', [...box, ...graph], {
-    env,
+    env: { ...env, IP: files.ip },
     reject: false,
     buffer: { stdout: false, stderr: true },
   });
