@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { Apt } from './apt.ts';
 import { goTree, type GoTree } from './goTree.ts';
-import { kubernetesBinaries } from './needs.ts';
 import { generateOpenApi } from './openapi.ts';
 import { jobsFor, needDisk } from './room.ts';
 import type { Run } from './run.ts';
@@ -32,11 +31,16 @@ const versionVariables = {
 };
 
 /**
- * Builds Kubernetes from Debian's source package with Debian's Go, all of it below `work`, and leaves the binaries in
- * `out`. Needs neither a C compiler nor git, make, rsync or jq. Cut short, it starts clean next time, but for
+ * Builds these commands of Kubernetes from Debian's source package with Debian's Go, all of it below `work`, and leaves
+ * the binaries in `out`. Needs neither a C compiler nor git, make, rsync or jq. Cut short, it starts clean next time, but for
  * downloads and compiled packages, which stay in `work`.
  */
-export function kubernetesBuild(apt: Apt, run: Run, work: string, out: string): Stage[] {
+export function kubernetesBuild(
+  apt: Apt,
+  run: Run,
+  names: readonly string[],
+  { work, out }: { work: string; out: string },
+): Stage[] {
   const toolchain = join(work, 'toolchain');
   const tree = goTree('k8s.io/kubernetes', work, join(toolchain, 'usr/lib/go-1.19'), run);
   return [
@@ -59,11 +63,13 @@ export function kubernetesBuild(apt: Apt, run: Run, work: string, out: string): 
         await replaceReflect2(toolchain, tree);
       },
     },
-    { label: 'Kubernetes OpenAPI code', work: () => generateOpenApi(tree) },
+    ...(names.includes('kube-apiserver')
+      ? [{ label: 'Kubernetes OpenAPI code', work: () => generateOpenApi(tree) }]
+      : []),
     {
       label: `Kubernetes ${debianKubernetes}, built once`,
       async work(report) {
-        const commands = kubernetesBinaries.map((name) => `./cmd/${name}`);
+        const commands = names.map((name) => `./cmd/${name}`);
         const total = (
           await tree.run('go', ['list', '-deps', '-tags', tags, ...commands], 'list packages')
         ).split('\n');
@@ -97,7 +103,7 @@ async function unpackSource(files: readonly string[], tree: GoTree, out: string,
     throw new Failure('install', `no source of Kubernetes among ${files.join(', ')}`);
   for (const dir of [tree.gopath, tree.temp, out]) await remove(dir);
   for (const dir of [tree.path, tree.temp, out]) await mkdir(dir, { recursive: true });
-  // Debian's patches are for kubectl alone, and that comes from its own package.
+  // Debian's three patches, on how kubectl prints, are left out: they take patch(1), which a small machine lacks.
   const args = ['--extract', '--file', tarball, '--directory', tree.path, '--strip-components=1'];
   await run('tar', args, { what: 'unpack the source of Kubernetes' });
 }

@@ -1,11 +1,11 @@
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { Need } from './needs.ts';
 import type { Stage } from './stages.ts';
 import { askVersion } from './versions.ts';
 
-/** A folder of binaries that is made once, as a whole. */
+/** A folder of binaries that is made once; what is missing in it later is added. */
 export interface BinarySet {
   /** Where it will lie. What is there is whole and checked. */
   readonly target: string;
@@ -40,6 +40,7 @@ export function makeSet({ target, needs, version, work, make }: BinarySet): Stag
           if (name !== basename(out))
             await rm(join(work, name), { recursive: true, force: true, maxRetries: 10 });
         }
+        await keepEarlier(target, out);
         await mkdir(dirname(target), { recursive: true });
         await rm(target, { recursive: true, force: true });
         await rename(out, target);
@@ -47,4 +48,11 @@ export function makeSet({ target, needs, version, work, make }: BinarySet): Stag
       },
     },
   ];
+}
+
+/** What the set has already goes on being part of it. */
+async function keepEarlier(target: string, out: string): Promise<void> {
+  const made = new Set(await readdir(out));
+  const earlier = await readdir(target).catch(() => []);
+  for (const name of earlier.filter((each) => !made.has(each))) await link(join(target, name), join(out, name));
 }

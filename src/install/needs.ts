@@ -21,7 +21,8 @@ export const nodeNeeds = [
   { name: 'kube-scheduler', ask: ['--version'] },
   { name: 'kubelet', ask: ['--version'] },
   { name: 'kube-proxy', ask: ['--version'] },
-  { name: 'kubectl', debian: 'kubernetes-client', ask: ['version', '--client'] },
+  // Not from Debian's kubernetes-client: that one has the reflect2 that crashes (see kubernetes.ts).
+  { name: 'kubectl', ask: ['version', '--client'] },
   { name: 'containerd', debian: 'containerd', ask: ['--version'] },
   { name: 'containerd-shim-runc-v2', debian: 'containerd', ask: ['-v'] },
   { name: 'ctr', debian: 'containerd', ask: ['--version'] },

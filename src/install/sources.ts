@@ -80,7 +80,8 @@ async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }:
   }
   if (built.length > 0) {
     const work = join(cacheDir, 'build');
-    const make = (out: string) => kubernetesBuild(apt, run, work, out);
+    const names = built.map(({ name }) => name);
+    const make = (out: string) => kubernetesBuild(apt, run, names, { work, out });
     const needs = nodeNeeds.filter((need) => !('debian' in need));
     stages.push(
       ...makeSet({ target: kubernetesDir(cacheDir), needs, version: debianKubernetes, work, make }),
