@@ -37,10 +37,14 @@ async function gather(
   const commands = new Map<string, Command>();
   const lines = new Map<string, readonly string[]>();
   for (const stage of stages) {
-    if (stage.kind !== 'service' || !events.some(({ component, type }) => component === stage.name && type === 'starting')) {
+    if (
+      stage.kind !== 'service' ||
+      !events.some(({ component, type }) => component === stage.name && type === 'starting')
+    ) {
       continue;
     }
-    const command = typeof stage.command === 'function' ? await stage.command().catch(() => undefined) : stage.command;
+    const command =
+      typeof stage.command === 'function' ? await stage.command().catch(() => undefined) : stage.command;
     if (command !== undefined) commands.set(stage.name, command);
     lines.set(stage.name, await tail(join(logs, `${stage.name}.log`), quotedLines).catch(() => []));
   }

@@ -37,7 +37,9 @@ async function printTable(now: NodeStatus): Promise<void> {
 
 async function follow(look: () => Promise<NodeStatus>): Promise<void> {
   if (!process.stdout.isTTY) {
-    throw new Failure('usage', '--watch redraws a terminal, and stdout is none', { hint: 'use --wait, or ask again' });
+    throw new Failure('usage', '--watch redraws a terminal, and stdout is none', {
+      hint: 'use --wait, or ask again',
+    });
   }
   const { watchStatus } = await import('../report/watch.ts');
   const { styleFor } = await import('../report/style.ts');
