@@ -19,6 +19,7 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
       '/var/log/pods': join(paths.logs, 'pods'),
       '/var/log/containers': join(paths.logs, 'containers'),
     },
+    avoid: [node.network.podCidr, node.network.serviceCidr],
     init: binaries.files.catatonit,
     argv: [process.execPath, ...process.argv.slice(1)] as const,
   };
@@ -26,6 +27,10 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
 
   await mkdir(paths.logs, { recursive: true, mode: 0o700 });
   const log = await open(join(paths.logs, 'supervisor.log'), 'w', 0o600);
-  const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] }).finally(async () => log.close());
-  return followBoot(entered, options, node, binaries);
+  try {
+    const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] });
+    return await followBoot(entered, options, node, binaries);
+  } finally {
+    await log.close();
+  }
 }

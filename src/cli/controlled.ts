@@ -5,7 +5,7 @@ import type { History } from '../report/history.ts';
 import { readLogs } from '../report/logs.ts';
 import { apply, initialState } from '../report/state.ts';
 import type { State } from '../report/state.ts';
-import { statusOf } from '../report/status.ts';
+import { notReadyLines, statusOf } from '../report/status.ts';
 import { summarize } from '../report/summary.ts';
 import { usageSampler } from '../report/usage.ts';
 import type { Running } from '../up.ts';
@@ -42,15 +42,13 @@ export function controlled(
     const pids = [...memory.state().values()].flatMap(({ pid }) => pid ?? []);
     return statusOf(name, memory.state(), await sample(pids), Date.now());
   };
-  const line = ({ name: component, is, reason }: { name: string; is: string; reason: string | undefined }) =>
-    reason === undefined ? `${component} is ${is}` : `${component} is ${is}: ${reason}`;
   let metrics: Promise<{ text: () => Promise<string> }> | undefined;
   return {
     name,
     components: memory.names,
     status,
     isReady: () => summarize(memory.state()).is === 'ready',
-    notReady: () => [...memory.state().values()].filter(({ is }) => is !== 'ready').map(line),
+    notReady: () => notReadyLines(memory.state(), Date.now()),
     history: memory.events,
     subscribe: memory.subscribe,
     logs: (query, signal) => readLogs(logDir, query, signal),

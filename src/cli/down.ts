@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { client } from '../control/client.ts';
 import { Failure } from '../errors.ts';
 import { clear, untilGone } from '../isolate/clear.ts';
+import { assertRoot } from '../isolate/preflight.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 
@@ -18,6 +19,7 @@ export async function down({
   purge?: boolean;
   dataDir?: string;
 }): Promise<number> {
+  assertRoot();
   const known = await readNodeFile(name).catch(() => undefined);
   const { run, data, controlSocket } = nodePaths(name, dataDir ?? known?.dataDir);
   const traces = { name, run, data };

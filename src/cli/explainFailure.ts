@@ -8,7 +8,7 @@ import { styleFor } from '../report/style.ts';
 import { tail } from '../supervise/tail.ts';
 
 /** Where the machine-readable report of a failed boot is: it is gone with the next boot. */
-export function failureFile(dataDir: string): string {
+function failureFile(dataDir: string): string {
   return join(dataDir, 'failure.json');
 }
 

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { unix } from '../../probes/unix.ts';
 import { until } from '../../probes/until.ts';
 import { toComponents } from '../config/components.ts';
-import { loadConfig } from '../config/load.ts';
 import type { NodeConfig } from '../config/node.ts';
 import { client } from '../control/client.ts';
 import type { Binaries } from '../install/install.ts';
@@ -15,7 +14,7 @@ import type { Reporter } from '../report/reporter.ts';
 import { apply, initialState } from '../report/state.ts';
 import { summarize } from '../report/summary.ts';
 import { factsOf } from './nodeFacts.ts';
-import { withOptions } from './options.ts';
+import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 
 /** Shows the boot of a node in its box until it is ready, then leaves it running; or until it ends, and says why. */
@@ -27,7 +26,7 @@ export async function followBoot(
 ): Promise<number> {
   const { controlSocket, logs } = nodePaths(node.name, node.dataDir);
   // Only its names and edges are looked at: the address is known in the box alone.
-  const config = withOptions(await loadConfig(options.config), options);
+  const config = await configFor(options);
   const stages = toComponents(config, kubernetesNode(factsOf(node, binaries, '127.0.0.1')));
   const reporter = await createReporter({ output: options.output, stages });
   const ended = new AbortController();

@@ -8,6 +8,7 @@ import { removeRemains, removeTraces } from '../isolate/clear.ts';
 import { followOutside } from '../isolate/follow.ts';
 import { setUpInside } from '../isolate/inside.ts';
 import { lockNode } from '../isolate/lock.ts';
+import { assertRoot } from '../isolate/preflight.ts';
 import { nodePaths } from '../paths.ts';
 
 /** What the node stands on. */
@@ -30,6 +31,7 @@ export async function settle(node: NodeConfig, box: Box | undefined): Promise<Gr
 async function onHost({ name, dataDir, kubernetes }: NodeConfig): Promise<Ground> {
   const { run, data } = nodePaths(name, dataDir);
   const traces = { name, run, data };
+  assertRoot();
   const ip = kubernetes === false ? '127.0.0.1' : ownAddress();
   const lock = await lockNode(run);
   if (lock === undefined) {

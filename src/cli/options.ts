@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../config/duration.ts';
+import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/load.ts';
 import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../report/reporter.ts';
@@ -18,19 +19,18 @@ export interface UpOptions {
   readonly output: OutputMode;
 }
 
-/** The config with what the command line says laid over it. */
-export function withOptions(config: Config, { name, dataDir, binDir, timeout }: UpOptions): Config {
-  const { node } = config;
-  return {
-    ...config,
-    node: {
-      ...node,
-      name: name ?? node.name,
-      ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
-      binDirs: [...(binDir ?? []), ...binDirsOfEnvironment(), ...node.binDirs],
-      timeouts: { ...node.timeouts, ...(timeout === undefined ? {} : { boot: parseDuration(timeout) }) },
-    },
+/** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
+export async function configFor(options: UpOptions, ip?: string): Promise<Config> {
+  const { config: file, name, dataDir, binDir = [], timeout } = options;
+  const set = {
+    ...(name === undefined ? {} : { name }),
+    ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
   };
+  const config = await loadConfig(file, { set, ...(ip === undefined ? {} : { ip }) });
+  const { node } = config;
+  const boot = timeout === undefined ? node.timeouts.boot : parseDuration(timeout);
+  const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];
+  return { ...config, node: { ...node, binDirs, timeouts: { ...node.timeouts, boot } } };
 }
 
 /** K8S_SINGLE_BIN_DIR: folders, colon-separated. */

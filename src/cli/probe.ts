@@ -1,3 +1,4 @@
+import { exec } from '../../probes/exec.ts';
 import { parseProbe } from '../../probes/kinds.ts';
 import { look } from '../../probes/look.ts';
 import { Unhealthy } from '../../probes/probe.ts';
@@ -19,7 +20,7 @@ export async function probe(
   { timeout, ...tls }: ProbeOptions,
 ): Promise<number> {
   const what = `${kind} ${target.join(' ')}`;
-  const found = parse(kind, target.join(' '), tls);
+  const found = parse(kind, target, tls);
   const started = performance.now();
   try {
     await look(found, parseDuration(timeout), new AbortController().signal);
@@ -32,9 +33,12 @@ export async function probe(
   }
 }
 
-function parse(kind: string, target: string, tls: Omit<ProbeOptions, 'timeout'>): Probe {
+function parse(kind: string, target: readonly string[], tls: Omit<ProbeOptions, 'timeout'>): Probe {
+  const [program, ...args] = target;
+  // As words, so that what the shell has quoted stays together.
+  if (kind === 'exec' && program !== undefined && args.length > 0) return exec([program, ...args]);
   try {
-    return parseProbe(kind, target, tls);
+    return parseProbe(kind, target.join(' '), tls);
   } catch (error) {
     throw new Failure('usage', reasonOf(error), { cause: error });
   }

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
 import type { NodeConfig } from '../config/node.ts';
 import { serve } from '../control/server.ts';
-import { Failure } from '../errors.ts';
+import { makeRoom } from '../control/socket.ts';
+import { Failure, reasonOf } from '../errors.ts';
 import { writeNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { OutputMode } from '../report/reporter.ts';
+import { keepRotated } from '../report/rotation.ts';
 import { up } from '../up.ts';
 import { controlled, remember } from './controlled.ts';
 import { explainFailure, forgetFailure } from './explainFailure.ts';
@@ -30,32 +32,47 @@ export interface Site {
 export async function runGraph(components: readonly Component[], site: Site): Promise<number> {
   const { node, ip, kubectl, output, stops } = site;
   const paths = nodePaths(node.name, node.dataDir);
-  for (const folder of [paths.data, paths.run]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [paths.data, paths.run, paths.logs])
+    await mkdir(folder, { recursive: true, mode: 0o700 });
   await forgetFailure(paths.data);
+  await makeRoom(paths.controlSocket, node.name);
   const reporter = await createReporter({ output, stages: components });
   const memory = remember(components);
   const emit = (event: Event): void => {
     memory.add(event);
     reporter.emit(event);
   };
+  const rotation = keepRotated(paths.logs, {
+    maxBytes: node.logs.maxMiB * 1024 * 1024,
+    keep: node.logs.keep,
+    onError: (error) => reporter.say(`logs are not rotated: ${reasonOf(error)}`),
+  });
   try {
-    const running = up(components, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });
-    const down = (): void => void running.down().catch(() => undefined);
-    stops.send(down);
     const kubernetes =
       kubectl === undefined ? {} : { kubectl, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
     await writeNodeFile({ name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes });
+    const running = up(components, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });
+    const down = (): void => void running.down().catch(() => undefined);
+    stops.send(down);
     const control = await serve(
       paths.controlSocket,
       controlled(node.name, memory, { running, logDir: paths.logs, down }),
-    );
-    await running.done.finally(async () => control.close());
+    ).catch(async (error: unknown) => {
+      await running.down().catch(() => undefined);
+      throw error;
+    });
+    try {
+      await running.done;
+    } finally {
+      await control.close();
+    }
     return 0;
   } catch (error) {
     const why = error instanceof Failure && (await explainFailure(components, memory.events(), paths));
     if (typeof why === 'string') reporter.say(why);
     throw error;
   } finally {
+    await rotation[Symbol.asyncDispose]();
     await reporter.end();
   }
 }

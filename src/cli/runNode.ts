@@ -1,10 +1,9 @@
 import { toComponents } from '../config/components.ts';
-import { loadConfig } from '../config/load.ts';
 import type { Box } from '../isolate/box.ts';
 import { kubernetesNode } from '../node/index.ts';
 import { settle } from './ground.ts';
 import { factsOf } from './nodeFacts.ts';
-import { withOptions } from './options.ts';
+import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 import { runGraph } from './runGraph.ts';
 import { StopRequests } from './stopRequests.ts';
@@ -17,10 +16,10 @@ import { toolchain } from './toolchain.ts';
 export async function runNode(options: UpOptions, box: Box | undefined): Promise<number> {
   const stops = new StopRequests();
   // The address is known only on the ground, and the config may refer to it: so it is read twice.
-  const ground = await settle(withOptions(await loadConfig(options.config), options).node, box);
+  const ground = await settle((await configFor(options)).node, box);
   try {
     const { ip } = ground;
-    const config = withOptions(await loadConfig(options.config, { ip }), options);
+    const config = await configFor(options, ip);
     const { node } = config;
     const site = { node, ip, output: options.output, stops };
     if (node.kubernetes === false) return await runGraph(toComponents(config, []), site);

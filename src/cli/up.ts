@@ -1,8 +1,7 @@
 import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
 import { currentBox } from '../isolate/box.ts';
-import { loadConfig } from '../config/load.ts';
 import { upInBox } from './box.ts';
-import { withOptions } from './options.ts';
+import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 import { runNode } from './runNode.ts';
 import { toolchain } from './toolchain.ts';
@@ -13,7 +12,7 @@ import { toolchain } from './toolchain.ts';
  */
 export async function up(options: UpOptions): Promise<number> {
   const box = currentBox();
-  const config = withOptions(await loadConfig(options.config), options);
+  const config = await configFor(options);
   const { node } = config;
   if (
     box !== undefined ||

@@ -41,6 +41,14 @@ export const nodeShape = {
   kubelet: map({
     maxPods: integer(1, 1000).prefault(110).describe('How many pods the node takes.'),
   }).prefault({}),
+  logs: map({
+    maxMiB: integer(1, 1_000_000)
+      .default(50)
+      .describe('A log that is longer, in MiB, is moved away and begun anew.'),
+    keep: integer(0, 100)
+      .default(3)
+      .describe('How many logs of each component are kept beside the current one.'),
+  }).prefault({}),
   features: map({
     kubeProxy: bool().prefault(true).describe('Services: cluster IPs and node ports.'),
   }).prefault({}),

@@ -54,5 +54,6 @@ export function makeSet({ target, needs, version, work, make }: BinarySet): Stag
 async function keepEarlier(target: string, out: string): Promise<void> {
   const made = new Set(await readdir(out));
   const earlier = await readdir(target).catch(() => []);
-  for (const name of earlier.filter((each) => !made.has(each))) await link(join(target, name), join(out, name));
+  for (const name of earlier.filter((each) => !made.has(each)))
+    await link(join(target, name), join(out, name));
 }

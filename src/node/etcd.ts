@@ -28,7 +28,8 @@ export function etcd({ config, paths, programs, env, cacheDir }: NodeFacts, need
     needs,
     command,
     ready: healthy(client),
-    live: healthy(client),
+    // A restart does not mend a full quota, which the plain look calls unhealthy.
+    live: healthy(client, { live: true }),
     ports: [etcdPort, etcdPeerPort],
   };
 }

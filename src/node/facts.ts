@@ -2,7 +2,7 @@ import type { NodeConfig } from '../config/node.ts';
 import type { Paths } from '../paths.ts';
 
 /** The programs a node is made of, by name: absolute paths. */
-export type Programs = Readonly<
+type Programs = Readonly<
   Record<
     | 'containerd'
     | 'ctr'

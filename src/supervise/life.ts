@@ -72,7 +72,10 @@ async function livesOn(
   try {
     const exited = exit(running, end.signal, say);
     const timeoutMs = service.timeoutMs ?? startTimeoutMs;
-    await Promise.race([exited, until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say) }, end.signal)]);
+    await Promise.race([
+      exited,
+      until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say) }, end.signal),
+    ]);
     say({ type: 'ready', ms: performance.now() - started });
     onReady();
     return await Promise.race([exited, unhealthy(service, end.signal, say), aborted(end.signal)]);

@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { groupGone } from '../../probes/gone.ts';
 import { until } from '../../probes/until.ts';
 import type { Command, StopPolicy } from '../component.ts';
-import { reasonOf } from '../errors.ts';
+import { Failure, reasonOf } from '../errors.ts';
 import { tail } from './tail.ts';
 
 /** One running process, the leader of a process group of its own. */
@@ -26,7 +26,7 @@ const killedWithinMs = 30_000;
 /**
  * Starts the command with its output appended to `logFile`: the component writes there itself, so this program is never
  * in the data path and its death sends nobody a SIGPIPE.
- * @throws Error with the reason when it cannot be started.
+ * @throws Failure `preflight` with the reason when it cannot be started.
  */
 export async function spawn(command: Command, logFile: string): Promise<Process> {
   await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
@@ -60,11 +60,15 @@ export async function spawn(command: Command, logFile: string): Promise<Process>
   };
 }
 
-async function whyNotStarted(command: Command, child: PromiseLike<{ cause?: unknown }>): Promise<Error> {
+async function whyNotStarted(command: Command, child: PromiseLike<{ cause?: unknown }>): Promise<Failure> {
   const { cause } = await child;
   const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
   const reason = missing ? 'there is no such program (or its working folder is missing)' : reasonOf(cause);
-  return new Error(`cannot start ${command.file}: ${reason}`, { cause });
+  // It will not be there at the next try, either.
+  return new Failure('preflight', `cannot start ${command.file}: ${reason}`, {
+    cause,
+    hint: 'correct the command, or install what it names',
+  });
 }
 
 async function stopGroup(pid: number, policy: StopPolicy, hurry: AbortSignal): Promise<void> {

@@ -22,7 +22,7 @@ export async function importBusybox(containerdSocket: string): Promise<void> {
     await mkdir(bin, { recursive: true });
     await copyFile(files.busybox, join(bin, 'busybox'));
     await chmod(join(bin, 'busybox'), 0o755);
-    for (const applet of ['sh', 'sleep', 'httpd', 'wget', 'cat']) await symlink('busybox', join(bin, applet));
+    for (const applet of ['sh', 'sleep', 'httpd', 'nc', 'cat']) await symlink('busybox', join(bin, applet));
     const config = { Cmd: ['sleep', '1000000'], Env: ['PATH=/bin'] };
     const archive = await imageArchive(folder, { image: busyboxImage, root: join(folder, 'root'), config });
     await execa(files.ctr, [

@@ -12,7 +12,9 @@ export function cli(
   args: readonly string[],
   options: Options = {},
 ): ResultPromise<Options & { reject: false }> {
-  return execa(process.execPath, [main, ...args], { ...options, reject: false }) as never;
+  // Without a terminal nobody answers a question: whoever asks shall see the end of the file.
+  const stdin = options.input === undefined ? ({ stdin: 'ignore' } as const) : {};
+  return execa(process.execPath, [main, ...args], { ...stdin, ...options, reject: false }) as never;
 }
 
 /** A folder that is removed with the test. */

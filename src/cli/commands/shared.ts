@@ -10,8 +10,9 @@ export function nameOrConfigOption(): Option {
   return new Option('--name <name>', 'which node (default: "default")').env('K8S_SINGLE_NAME');
 }
 
+const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
+
 export function binDirOption(): Option {
-  const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
   return new Option(
     '--bin-dir <dir>',
     'look here for binaries first (repeatable; also K8S_SINGLE_BIN_DIR)',
