@@ -66,6 +66,8 @@ async function podsAreReady(): Promise<void> {
 }
 
 beforeAll(async () => {
+  // A run that was killed may have left it.
+  await node.remove();
   before = await snapshotHost();
   await node.up();
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { spawn } from 'node:child_process';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Event } from '../../src/component.ts';
 import { main } from '../support/cli.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
@@ -9,6 +9,7 @@ import { TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-stop');
 
+beforeAll(async () => node.remove());
 afterEach(async () => node.remove());
 
 /** Starts `up` in the foreground and stops it with the signal at the first event that fits. Resolves with its exit code. */
