@@ -82,9 +82,8 @@ async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }:
     const work = join(cacheDir, 'build');
     const names = built.map(({ name }) => name);
     const make = (out: string) => kubernetesBuild(apt, run, names, { work, out });
-    const needs = nodeNeeds.filter((need) => !('debian' in need));
     stages.push(
-      ...makeSet({ target: kubernetesDir(cacheDir), needs, version: debianKubernetes, work, make }),
+      ...makeSet({ target: kubernetesDir(cacheDir), needs: built, version: debianKubernetes, work, make }),
     );
   }
   return stages;
