@@ -6,7 +6,7 @@ import { systemPath } from './find.ts';
 import { chooseIptables, hasBackEnds, iptablesNeeds } from './iptables.ts';
 import { debianKubernetes, kubernetesBuild } from './kubernetes.ts';
 import { makeSet } from './makeSet.ts';
-import { nodeNeeds, type Need } from './needs.ts';
+import { type Need } from './needs.ts';
 import type { Run } from './run.ts';
 import type { Stage } from './stages.ts';
 

@@ -52,8 +52,9 @@ export function plainView(
     progress(progress) {
       const last = slow.get(progress.label);
       const { label, detail, elapsedMs, done } = progress;
-      const same = last !== undefined && last.detail === detail && last.done === done;
-      if (same && elapsedMs - last.elapsedMs < repeatMs) return;
+      // A detail may change many times a second; a log wants to know that it goes on, and the end.
+      const told = last !== undefined && last.done === done;
+      if (told && elapsedMs - last.elapsedMs < patienceMs) return;
       slow.set(label, progress);
       const what = [label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': ');
       log('info', '', what);

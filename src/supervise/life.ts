@@ -4,6 +4,7 @@ import { watch } from '../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Happening, Service, Task } from '../component.ts';
 import { Failure } from '../errors.ts';
+import { linked } from './linked.ts';
 import { portHolder } from './ports.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
@@ -48,6 +49,7 @@ export async function liveService(service: Service, around: Surroundings): Promi
   const { signal, say, attempt, hurry } = around;
   await refuseIfTaken(service, attempt, signal);
   const command = typeof service.command === 'function' ? await service.command() : service.command;
+  signal.throwIfAborted();
   const started = performance.now();
   const running = await spawn(command, around.logFile);
   say({ type: 'starting', attempt, pid: running.pid });
@@ -66,9 +68,7 @@ async function livesOn(
   started: number,
 ): Promise<never> {
   const { say, onReady } = around;
-  const end = new AbortController();
-  const pass = (): void => end.abort(around.signal.reason);
-  around.signal.addEventListener('abort', pass);
+  const { own: end, unlink } = linked(around.signal);
   try {
     const exited = exit(running, end.signal, say);
     const timeoutMs = service.timeoutMs ?? startTimeoutMs;
@@ -81,7 +81,7 @@ async function livesOn(
     return await Promise.race([exited, unhealthy(service, end.signal, say), aborted(end.signal)]);
   } finally {
     around.onEnd();
-    around.signal.removeEventListener('abort', pass);
+    unlink();
     end.abort();
   }
 }

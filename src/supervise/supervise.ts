@@ -5,6 +5,7 @@ import { Failure, reasonOf } from '../errors.ts';
 import { Budget } from './budget.ts';
 import type { Gate } from './gate.ts';
 import { liveService, liveTask } from './life.ts';
+import { linked } from './linked.ts';
 import { lost, NeedLost, needsReady } from './needs.ts';
 import type { Edge } from './needs.ts';
 
@@ -52,9 +53,7 @@ export function supervise(component: Component, ward: Ward): Supervised {
     await needsReady(ward.edges, say, signal);
     attempt += 1;
     const needsLost = lossesOf(ward.edges);
-    const end = new AbortController();
-    const pass = (): void => end.abort(signal.reason);
-    signal.addEventListener('abort', pass);
+    const { own: end, unlink } = linked(signal);
     let readySince = Number.POSITIVE_INFINITY;
     let wasReadyFor = 0;
     const onReady = (): void => {
@@ -78,7 +77,7 @@ export function supervise(component: Component, ward: Ward): Supervised {
       const free = lossesOf(ward.edges) > needsLost;
       if (!free && wasReadyFor < policy.resetAfterMs) throw error;
     } finally {
-      signal.removeEventListener('abort', pass);
+      unlink();
       end.abort();
       onEnd();
     }

@@ -17,6 +17,8 @@ export interface Bench {
   readonly events: Event[];
   /** Resolves with the next event, past or to come, that fits and has not been asked for before. */
   next<T extends Event['type']>(component: string, type: T): Promise<Extract<Event, { type: T }>>;
+  /** Calls back for each event at once, as the engine emits it. */
+  onEvent(listener: (event: Event) => void): void;
   up(components: readonly Component[], options?: { timeoutMs?: number }): Running;
 }
 
@@ -33,6 +35,7 @@ export async function bench(): Promise<Bench> {
   return {
     dir,
     events,
+    onEvent: (listener) => void emitter.on('event', listener),
     async next(component, type) {
       const fits = (event: Event) =>
         event.component === component && event.type === type && !asked.has(event);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { groupGone } from '../../probes/gone.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import type { Command } from '../../src/component.ts';
 import { alive, bench, gated, stubborn } from '../support/engine.ts';
 
 const logged = async (log: string, pattern: RegExp): Promise<void> => {
@@ -12,6 +13,12 @@ const logged = async (log: string, pattern: RegExp): Promise<void> => {
   };
   await until(look, { timeoutMs: 10_000 }, new AbortController().signal);
 };
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
 
 describe('stop', () => {
   it('ends dependents before what they need, and whole process groups', async () => {
@@ -59,6 +66,39 @@ describe('stop', () => {
     expect(alive(pid!)).toBe(false);
     await expect(running.ready).rejects.toThrow('asked to stop');
     expect(t.events.some((event) => event.component === 'b' && event.type === 'starting')).toBe(false);
+  });
+
+  it('while a component is being started leaves nothing running', async () => {
+    const t = await bench();
+    const asked = deferred();
+    const answer = deferred();
+    const a = stubborn(t.dir, 'a', { stop: { graceMs: 10 } });
+    const fixed = a.command as Command;
+    const running = t.up([
+      {
+        ...a,
+        command: async () => {
+          asked.resolve();
+          await answer.promise;
+          return fixed;
+        },
+      },
+    ]);
+    await asked.promise;
+    const down = running.down();
+    answer.resolve();
+    await down;
+    expect(t.events.some((event) => event.type === 'starting')).toBe(false);
+  });
+
+  it('between the spawn and the first look ends what was spawned', async () => {
+    const t = await bench();
+    const a = stubborn(t.dir, 'a', { stop: { graceMs: 10 } });
+    const running = t.up([a]);
+    t.onEvent((event) => event.type === 'starting' && void running.down());
+    await running.done;
+    const { pid } = await t.next('a', 'starting');
+    await groupGone(pid!)(new AbortController().signal);
   });
 
   it('and start again of one component, with and without those that need it', async () => {
