@@ -1,14 +1,16 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event } from '../component.ts';
+import type { Config } from '../config/load.ts';
+import { hideIn, hider, secretsInFiles, secretValues } from '../config/secrets.ts';
 import { failureText } from '../report/failure-text.ts';
 import { failureReport, quotedLines } from '../report/failure.ts';
-import type { FailureReport } from '../report/failure.ts';
+import type { FailedStage, FailureReport } from '../report/failure.ts';
 import { styleFor } from '../report/style.ts';
 import { tail } from '../supervise/tail.ts';
 
 /** Where the machine-readable report of a failed boot is: it is gone with the next boot. */
-function failureFile(dataDir: string): string {
+export function failureFile(dataDir: string): string {
   return join(dataDir, 'failure.json');
 }
 
@@ -16,13 +18,17 @@ export async function forgetFailure(dataDir: string): Promise<void> {
   await rm(failureFile(dataDir), { force: true });
 }
 
-/** Writes `failure.json` and resolves with the text for a person; undefined when no component is to blame. */
+/**
+ * Writes `failure.json` and resolves with the text for a person; undefined when no component is to blame. The secrets of the
+ * config are masked in both.
+ */
 export async function explainFailure(
   components: readonly Component[],
   events: readonly Event[],
-  { data, logs }: { data: string; logs: string },
+  { data, logs, config }: { data: string; logs: string; config: Config },
 ): Promise<string | undefined> {
-  const report = await gather(components, events, logs);
+  const hide = hider([...secretValues(config), ...(await secretsInFiles(config))]);
+  const report = await gather(components, events, { logs, hide });
   if (report === undefined) return undefined;
   const file = failureFile(data);
   await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 });
@@ -32,7 +38,7 @@ export async function explainFailure(
 async function gather(
   stages: readonly Component[],
   events: readonly Event[],
-  logs: string,
+  { logs, hide }: { logs: string; hide: (text: string) => string },
 ): Promise<FailureReport | undefined> {
   const commands = new Map<string, Command>();
   const lines = new Map<string, readonly string[]>();
@@ -45,8 +51,21 @@ async function gather(
     }
     const command =
       typeof stage.command === 'function' ? await stage.command().catch(() => undefined) : stage.command;
-    if (command !== undefined) commands.set(stage.name, command);
+    if (command !== undefined) commands.set(stage.name, hideIn(command, hide));
     lines.set(stage.name, await tail(join(logs, `${stage.name}.log`), quotedLines).catch(() => []));
   }
-  return failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });
+  const report = failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });
+  return report && { ...report, stages: report.stages.map((stage) => shown(stage, hide)) };
+}
+
+function shown(stage: FailedStage, hide: (text: string) => string): FailedStage {
+  const { reason, lastProbe, exit, lastLines } = stage;
+  const orNull = (text: string | null): string | null => text && hide(text);
+  return {
+    ...stage,
+    reason: orNull(reason),
+    lastProbe: orNull(lastProbe),
+    exit: orNull(exit),
+    lastLines: lastLines.map(hide),
+  };
 }

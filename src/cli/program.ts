@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { exitCodes } from '../errors.ts';
 import { kubernetesCommands } from './commands/kubernetes.ts';
 import { lifecycleCommands } from './commands/lifecycle.ts';
 import { observeCommands } from './commands/observe.ts';
 import { setupCommands } from './commands/setup.ts';
+import { version } from './version.ts';
 
 /** The command line. Each command loads its own code, so that `status` does not pay for `up`. */
 export function program(): Command {
@@ -35,14 +35,4 @@ function exitCodeHelp(): string {
   } satisfies Record<keyof typeof exitCodes, string>;
   const lines = Object.values(meanings).map((meaning, code) => `  ${code}  ${meaning}`);
   return `\nExit codes:\n${lines.join('\n')}`;
-}
-
-/** From dist/src/cli as from src/cli: the nearest package.json above is ours. */
-function version(): string {
-  const places = ['../../package.json', '../../../package.json'].map(
-    (path) => new URL(path, import.meta.url),
-  );
-  const file = places.find((place) => existsSync(place));
-  const description: { version?: string } = file === undefined ? {} : JSON.parse(readFileSync(file, 'utf8'));
-  return description.version ?? 'unknown';
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
-import type { NodeConfig } from '../config/node.ts';
+import type { Config } from '../config/load.ts';
 import { serve } from '../control/server.ts';
 import { makeRoom } from '../control/socket.ts';
 import { Failure, reasonOf } from '../errors.ts';
@@ -11,14 +11,18 @@ import { createReporter } from '../report/reporter.ts';
 import type { OutputMode } from '../report/reporter.ts';
 import { keepRotated } from '../report/rotation.ts';
 import { up } from '../up.ts';
+import { recordBoot } from './bootRecord.ts';
 import { controlled, remember } from './controlled.ts';
 import { explainFailure, forgetFailure } from './explainFailure.ts';
 import type { StopRequests } from './stopRequests.ts';
+import { withTimedProbes } from './timedProbes.ts';
 
 /** Where and how a graph is run. */
 export interface Site {
-  readonly node: NodeConfig;
+  readonly config: Config;
   readonly ip: string;
+  /** Of the node's binaries, by name. */
+  readonly versions?: Readonly<Record<string, string>>;
   /** None for a graph without Kubernetes. */
   readonly kubectl?: string;
   readonly output: OutputMode;
@@ -30,18 +34,24 @@ export interface Site {
  * @throws Failure when it could not go on, after everything was stopped and explained.
  */
 export async function runGraph(components: readonly Component[], site: Site): Promise<number> {
-  const { node, ip, kubectl, output, stops } = site;
+  const { config, ip, kubectl, output, stops } = site;
+  const { node } = config;
   const paths = nodePaths(node.name, node.dataDir);
   for (const folder of [paths.data, paths.run, paths.logs])
     await mkdir(folder, { recursive: true, mode: 0o700 });
   await forgetFailure(paths.data);
   await makeRoom(paths.controlSocket, node.name);
+  const saveBoot = await recordBoot(paths.data, components, site);
   const reporter = await createReporter({ output, stages: components });
   const memory = remember(components);
   const emit = (event: Event): void => {
     memory.add(event);
     reporter.emit(event);
   };
+  const record = async (): Promise<void> =>
+    saveBoot(memory.events()).catch((error: unknown) =>
+      reporter.say(`this boot is not recorded: ${reasonOf(error)}`),
+    );
   const rotation = keepRotated(paths.logs, {
     maxBytes: node.logs.maxMiB * 1024 * 1024,
     keep: node.logs.keep,
@@ -51,9 +61,11 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     const kubernetes =
       kubectl === undefined ? {} : { kubectl, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
     await writeNodeFile({ name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes });
-    const running = up(components, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });
+    const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
+    const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });
     const down = (): void => void running.down().catch(() => undefined);
     stops.send(down);
+    running.ready.then(record, () => undefined);
     const control = await serve(
       paths.controlSocket,
       controlled(node.name, memory, { running, logDir: paths.logs, down }),
@@ -68,10 +80,12 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     }
     return 0;
   } catch (error) {
-    const why = error instanceof Failure && (await explainFailure(components, memory.events(), paths));
+    const why =
+      error instanceof Failure && (await explainFailure(components, memory.events(), { ...paths, config }));
     if (typeof why === 'string') reporter.say(why);
     throw error;
   } finally {
+    await record();
     await rotation[Symbol.asyncDispose]();
     await reporter.end();
   }

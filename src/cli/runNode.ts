@@ -1,6 +1,8 @@
 import { toComponents } from '../config/components.ts';
 import type { Box } from '../isolate/box.ts';
 import { kubernetesNode } from '../node/index.ts';
+import { nodePaths } from '../paths.ts';
+import { keepReport } from './artifacts.ts';
 import { settle } from './ground.ts';
 import { factsOf } from './nodeFacts.ts';
 import { configFor } from './options.ts';
@@ -16,16 +18,22 @@ import { toolchain } from './toolchain.ts';
 export async function runNode(options: UpOptions, box: Box | undefined): Promise<number> {
   const stops = new StopRequests();
   // The address is known only on the ground, and the config may refer to it: so it is read twice.
-  const ground = await settle((await configFor(options)).node, box);
+  const { node: before } = await configFor(options);
+  const { name, dataDir } = before;
+  const ground = await settle(before, box);
   try {
     const { ip } = ground;
     const config = await configFor(options, ip);
     const { node } = config;
-    const site = { node, ip, output: options.output, stops };
+    const site = { config, ip, output: options.output, stops };
     if (node.kubernetes === false) return await runGraph(toComponents(config, []), site);
     const binaries = await toolchain(options, node);
     const components = toComponents(config, kubernetesNode(factsOf(node, binaries, ip)));
-    return await runGraph(components, { ...site, kubectl: binaries.files.kubectl });
+    const { files, versions } = binaries;
+    return await runGraph(components, { ...site, kubectl: files.kubectl, versions });
+  } catch (error) {
+    if (options.artifacts !== undefined) await keepReport(nodePaths(name, dataDir), options.artifacts);
+    throw error;
   } finally {
     await ground.leave();
     stops.close();

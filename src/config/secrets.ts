@@ -1,3 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { Command } from '../component.ts';
 import type { Config } from './load.ts';
 
 /** What stands where a secret was. */
@@ -9,8 +13,12 @@ const secretWord =
 /** A variable or header whose value is not for every eye. */
 const secretName = new RegExp(`${secretWord}|key`, 'i');
 
-/** A flag with its value in one word: `--db-password=...`. */
-const secretFlag = new RegExp(`(--?[\\w-]*(?:${secretWord})[\\w-]*=)\\S+`, 'gi');
+/** A flag whose value is a secret and not the path of one: `--db-password`, but not `--tls-private-key-file`. */
+const flag = `--?(?![\\w-]*(?:file|path|dir)(?![\\w-]))[\\w-]*(?:${secretWord})[\\w-]*`;
+
+/** With its value in one word: `--db-password=...`. */
+const flagWithValue = new RegExp(`(${flag}=)\\S+`, 'gi');
+const bareFlag = new RegExp(`^${flag}$`, 'i');
 
 /** The password in `scheme://user:password@host`. */
 const passwordInUrl = /(\w:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/g;
@@ -23,20 +31,56 @@ export function isSecret(name: string): boolean {
   return secretName.test(name);
 }
 
-/** Masks in a text every secret that the config knows of, and what looks like one. */
-export function hider({ components, secrets }: Config): (text: string) => string {
-  const named = Object.values(components)
-    .flatMap(({ env }) => Object.entries(env ?? {}))
-    .filter(([name]) => isSecret(name))
-    .map(([, value]) => value);
-  const values = [...new Set([...secrets, ...named])]
-    .filter((value) => value !== '')
-    .sort((a, b) => b.length - a.length);
+/** Every secret that the config knows of, the longest first. What its envFiles hold is {@link secretsInFiles}. */
+export function secretValues({ components, secrets }: Pick<Config, 'components' | 'secrets'>): string[] {
+  const specs = Object.values(components);
+  const inEnv = specs.flatMap(({ env = {} }) => valuesOf(env));
+  // A text for the shell is taken at its blanks.
+  const inFlags = specs.flatMap(({ command = [], args = [] }) =>
+    flagValues((typeof command === 'string' ? command.split(/[\s'"]+/) : command).concat(args)),
+  );
+  return sorted([...secrets, ...inEnv, ...inFlags]);
+}
+
+/** The secrets in the envFiles of a config; what cannot be read has none. */
+export async function secretsInFiles({
+  components,
+  dir,
+}: Pick<Config, 'components' | 'dir'>): Promise<string[]> {
+  const files = Object.values(components).flatMap(({ envFile }) => envFile ?? []);
+  const texts = files.map(async (file) => readFile(resolve(dir, file), 'utf8').catch(() => ''));
+  return (await Promise.all(texts)).flatMap((text) => valuesOf(parseEnv(text)));
+}
+
+/** Masks in a text these secrets, and what looks like one. */
+export function hider(secrets: Iterable<string>): (text: string) => string {
+  const values = sorted(secrets);
   return (text) => {
     if (values.includes(text)) return masked;
     const hidden = values
       .filter(({ length }) => length >= shortestPart)
       .reduce((rest, value) => rest.replaceAll(value, masked), text);
-    return hidden.replaceAll(secretFlag, `$1${masked}`).replaceAll(passwordInUrl, `$1${masked}`);
+    return hidden.replaceAll(flagWithValue, `$1${masked}`).replaceAll(passwordInUrl, `$1${masked}`);
   };
+}
+
+/** The command as anybody may see it. */
+export function hideIn({ args, env = {}, ...command }: Command, hide: (text: string) => string): Command {
+  const shown = Object.entries(env).map(
+    ([name, value]) => [name, isSecret(name) ? masked : hide(value)] as const,
+  );
+  return { ...command, args: args.map(hide), env: Object.fromEntries(shown) };
+}
+
+function valuesOf(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(env).flatMap(([name, value]) => (isSecret(name) && value ? [value] : []));
+}
+
+/** What follows a flag as a word of its own: `--token abc`. */
+function flagValues(words: readonly string[]): string[] {
+  return words.filter((word, index) => !word.startsWith('-') && bareFlag.test(words[index - 1] ?? ''));
+}
+
+function sorted(values: Iterable<string>): string[] {
+  return [...new Set(values)].filter((value) => value !== '').sort((a, b) => b.length - a.length);
 }

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { formatDuration } from './duration.ts';
 import type { Config } from './load.ts';
-import { hider, isSecret, masked } from './secrets.ts';
+import { hider, isSecret, masked, secretValues } from './secrets.ts';
 
 /** The keys whose numbers are ms. */
 const durations = 'boot timeout interval delay maxDelay resetAfter window grace'.split(' ');
@@ -14,7 +14,7 @@ const namedValues = new Set(['env', 'headers']);
  * Where nothing is masked, loading it gives the same config again.
  */
 export function resolved(config: Config): Record<string, unknown> {
-  const hide = hider(config);
+  const hide = hider(secretValues(config));
 
   function show(value: unknown, key: string): unknown {
     if (typeof value === 'number' && durations.includes(key)) return formatDuration(value);

@@ -54,3 +54,26 @@ components:
     },
   });
 });
+
+test('secrets of flags in two words are masked, paths of key files are not', () => {
+  const text = `
+components:
+  a: { command: [a, --auth-token, geheim-17, --tls-private-key-file=/etc/a.key, --token-file, /etc/token] }
+  b: { command: 'b --password geheim-18 --verbose', shell: true }
+`;
+  expect(resolved(parseConfig(text, 'c.yaml'))).toMatchObject({
+    components: {
+      a: {
+        command: [
+          'a',
+          '--auth-token',
+          '***',
+          '--tls-private-key-file=/etc/a.key',
+          '--token-file',
+          '/etc/token',
+        ],
+      },
+      b: { command: 'b --password *** --verbose' },
+    },
+  });
+});
