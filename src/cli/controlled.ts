@@ -2,6 +2,8 @@ import type { Component } from '../component.ts';
 import type { ControlledNode } from '../control/node.ts';
 import { createHistory } from '../report/history.ts';
 import type { History } from '../report/history.ts';
+import { createLooks } from '../report/looks.ts';
+import type { Looks } from '../report/looks.ts';
 import { readLogs } from '../report/logs.ts';
 import { apply, initialState } from '../report/state.ts';
 import type { State } from '../report/state.ts';
@@ -14,6 +16,7 @@ import type { Running } from '../up.ts';
 export interface Memory extends History {
   readonly names: readonly string[];
   readonly state: () => State;
+  readonly looks: Looks;
 }
 
 export function remember(components: readonly Component[]): Memory {
@@ -23,6 +26,7 @@ export function remember(components: readonly Component[]): Memory {
   return {
     ...history,
     names,
+    looks: createLooks(),
     add(event) {
       state = apply(state, event);
       history.add(event);
@@ -63,7 +67,7 @@ export function controlled(
 /** Counting begins when somebody asks for the first time, with all that is remembered: prom-client takes 50 ms to load. */
 async function collect(memory: Memory): Promise<{ text: () => Promise<string> }> {
   const { createMetrics } = await import('../report/metrics.ts');
-  const metrics = createMetrics(memory.names, memory.events());
+  const metrics = createMetrics(memory.names, memory.events(), memory.looks.take);
   memory.subscribe(metrics.add);
   return metrics;
 }

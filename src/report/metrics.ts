@@ -1,5 +1,6 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Event } from '../component.ts';
+import type { Look } from './looks.ts';
 import { apply, initialState } from './state.ts';
 import type { State } from './state.ts';
 import { summarize } from './summary.ts';
@@ -11,8 +12,15 @@ export interface Metrics {
   readonly text: () => Promise<string>;
 }
 
-/** `events`: what has happened so far. */
-export function createMetrics(names: readonly string[], events: readonly Event[] = []): Metrics {
+/** From a look at a unix socket to one that runs into its time limit, in seconds. */
+const buckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 2, 5];
+
+/** `events`: what has happened so far. `takeLooks`: the looks since it was called last. */
+export function createMetrics(
+  names: readonly string[],
+  events: readonly Event[] = [],
+  takeLooks: () => readonly Look[] = () => [],
+): Metrics {
   const registers = [new Registry()];
   const labelNames = ['component'] as const;
   const gauge = (name: string, help: string): Gauge<'component'> =>
@@ -31,6 +39,13 @@ export function createMetrics(names: readonly string[], events: readonly Event[]
     'k8s_single_component_unhealthy_total',
     'How often a ready component was found unhealthy.',
   );
+  const looks = new Histogram({
+    name: 'k8s_single_component_probe_duration_seconds',
+    help: 'How long a look at a component took, whether it was healthy or not.',
+    labelNames: ['component', 'result'] as const,
+    buckets,
+    registers,
+  });
   const nodeReady = new Gauge({
     name: 'k8s_single_node_ready',
     help: 'Whether everything is ready (1) or not (0).',
@@ -67,5 +82,10 @@ export function createMetrics(names: readonly string[], events: readonly Event[]
     booted ||= all;
   };
   for (const event of events) add(event);
-  return { add, text: () => registers[0]!.metrics() };
+  const text = async (): Promise<string> => {
+    for (const { component, ms, healthy } of takeLooks())
+      looks.observe({ component, result: healthy ? 'healthy' : 'unhealthy' }, ms / 1000);
+    return registers[0]!.metrics();
+  };
+  return { add, text };
 }
