@@ -1,64 +1,38 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
-import type { Document, Pair, YAMLError, YAMLMap } from 'yaml';
-import { reasonOf } from '../errors.ts';
+import { Composer, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
+import type { CST, Document, Node, YAMLError } from 'yaml';
+import { PlainValues } from './plainValues.ts';
 import type { Position, Problems } from './problems.ts';
 
-/** An alias used this often in a file is an attack or a mistake; a thousand components with one anchor are neither. */
-const maxAliases = 10_000;
-
-/** What the parser says in words that only mean something to its caller. */
-const inOtherWords: Partial<Record<YAMLError['code'], string>> = {
-  MULTIPLE_DOCS: 'a config is one YAML document: remove the ---',
-};
+/** Several times as deep as a config can be. Every level costs the parser more than the one before. */
+const maxDepth = 100;
 
 /** A YAML file as plain maps, lists and texts, that still knows where each of them stands. */
 export class YamlFile {
-  readonly #document: Document;
+  /** The whole file; an empty one is an empty map. */
+  readonly root: unknown;
+  readonly #contents: Node | null;
   readonly #lines = new LineCounter();
+  readonly #values: PlainValues;
 
-  /** Notes every syntax error in `problems`. */
+  /** @throws Failure `usage` with what is wrong with it as YAML. */
   constructor(text: string, problems: Problems) {
-    this.#document = parseDocument(text, {
+    const composer = new Composer({
       schema: 'failsafe',
-      merge: true,
       stringKeys: true,
-      prettyErrors: false,
-      lineCounter: this.#lines,
+      uniqueKeys: false,
       logLevel: 'error',
     });
-    for (const { code, message, pos } of this.#mistakes())
-      problems.add(this.#positionAt(pos[0]), (inOtherWords[code] ?? message) + quotingHint(text, pos[0]));
-    visit(this.#document, {
-      Pair: (_key, pair) => (hasNoValue(pair) ? visit.REMOVE : undefined),
-      Alias: (_key, alias) => {
-        if (alias.resolve(this.#document) !== undefined) return;
-        problems.add(this.#position(alias), `there is no anchor &${alias.source} before this`);
-      },
-    });
-  }
+    const [document, another] = composer.compose(this.#tokens(text, problems), true, text.length);
+    for (const { message, pos } of mistakesOf(document))
+      problems.add(this.#positionAt(pos[0]), message + quotingHint(text, pos[0]));
+    if (another !== undefined)
+      problems.add(this.#positionAt(another.range[0]), 'a config is one YAML document: remove the ---');
+    problems.throwIfAny();
 
-  /** Replaces every text with a `$` under the top-level keys that `accepts` takes. Keys are left as they are. */
-  mapTexts(accepts: (key: string) => boolean, replace: (text: string, at: () => Position) => string): void {
-    if (!isMap(this.#document.contents)) return;
-    for (const { key, value } of this.#document.contents.items) {
-      if (!isScalar(key) || !accepts(String(key.value)) || !isNode(value)) continue;
-      visit(value, {
-        Scalar: (role, scalar) => {
-          if (role === 'key' || typeof scalar.value !== 'string' || !scalar.value.includes('$')) return;
-          scalar.value = replace(scalar.value, () => this.#position(scalar));
-        },
-      });
-    }
-  }
-
-  /** The whole file; an empty one is an empty map. */
-  toJs(problems: Problems): unknown {
-    try {
-      return this.#document.toJS({ maxAliasCount: maxAliases }) ?? {};
-    } catch (error) {
-      problems.add({ line: 1, column: 1 }, reasonOf(error));
-      return {};
-    }
+    this.#contents = document?.contents ?? null;
+    this.#values = new PlainValues((at, message) => problems.add(this.#position(at), message));
+    this.root = this.#contents === null ? {} : this.#values.of(this.#contents);
+    problems.throwIfAny();
   }
 
   /** Where the value at `path` stands: a text itself, a map or a list at its key; what is missing, where it should be. */
@@ -69,7 +43,7 @@ export class YamlFile {
   /** Where `key` of the map at `path` stands. */
   positionOfKey(path: readonly PropertyKey[], key: string): Position {
     const { node, at } = this.#find(path);
-    const pair = isMap(node) ? pairOf(node, key) : undefined;
+    const pair = isMap(node) ? this.#values.pairOf(node, key) : undefined;
     return this.#position(pair?.key ?? at);
   }
 
@@ -81,26 +55,32 @@ export class YamlFile {
 
   /** As deep as the file goes along `path`: the node there, what shows its place, and how many steps it took. */
   #find(path: readonly PropertyKey[]): { node: unknown; at: unknown; depth: number } {
-    let node: unknown = this.#document.contents;
-    let at: unknown = node;
+    let node: unknown = this.#contents;
+    let at = node;
     let depth = 0;
     for (const step of path) {
-      const pair = isMap(node) ? pairOf(node, step) : undefined;
+      const pair = isMap(node) ? this.#values.pairOf(node, String(step)) : undefined;
       const item = isSeq(node) ? node.items[Number(step)] : undefined;
       const next = pair?.value ?? item;
       if (next === undefined) break;
-      node = isAlias(next) ? next.resolve(this.#document) : next;
+      node = this.#values.targetOf(next);
       at = pair !== undefined && !isScalar(next) ? pair.key : next;
       depth += 1;
     }
     return { node, at, depth };
   }
 
-  /** One slip makes the parser stumble again and again, so only the first error counts, but every duplicate key. */
-  #mistakes(): YAMLError[] {
-    const { errors, warnings } = this.#document;
-    const first = errors.find(({ code }) => code !== 'DUPLICATE_KEY');
-    return [...errors.filter((error) => error === first || error.code === 'DUPLICATE_KEY'), ...warnings];
+  /** As the parser makes them, as long as they do not go too deep. */
+  *#tokens(text: string, problems: Problems): Generator<CST.Token, void> {
+    const parser = new Parser(this.#lines.addNewLine);
+    this.#lines.addNewLine(0);
+    for (const lexeme of new Lexer().lex(text)) {
+      yield* parser.next(lexeme);
+      if (parser.stack.length <= maxDepth) continue;
+      problems.add(this.#positionAt(parser.offset), `this is nested more than ${maxDepth} levels deep`);
+      problems.throwIfAny();
+    }
+    yield* parser.end();
   }
 
   #position(node: unknown): Position {
@@ -113,16 +93,10 @@ export class YamlFile {
   }
 }
 
-/** A key with nothing behind it is as if it were not there. */
-function hasNoValue({ value }: Pair): boolean {
-  return (
-    value === null ||
-    (isScalar(value) && value.type === 'PLAIN' && ['', '~', 'null'].includes(String(value.value)))
-  );
-}
-
-function pairOf(map: YAMLMap, key: PropertyKey): Pair | undefined {
-  return map.items.find((pair) => isScalar(pair.key) && pair.key.value === key);
+/** One slip makes the parser stumble again and again, so only the first error counts. */
+function mistakesOf(document: Document.Parsed | undefined): YAMLError[] {
+  const { errors = [], warnings = [] } = document ?? {};
+  return [...errors.slice(0, 1), ...warnings];
 }
 
 /** In `[ ]` and `{ }` the braces of a reference are YAML's own, the trap of every config with references. */

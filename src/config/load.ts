@@ -4,11 +4,12 @@ import { Failure, reasonOf } from '../errors.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import { YamlFile } from './document.ts';
 import { factsOf } from './facts.ts';
+import type { Facts } from './facts.ts';
 import { addIssues } from './issues.ts';
 import type { NodeConfig } from './node.ts';
 import { Problems } from './problems.ts';
 import type { Position } from './problems.ts';
-import { expand } from './references.ts';
+import { expand, mapTexts } from './references.ts';
 import { configSchema, knobsSchema } from './schema.ts';
 
 /** A config with all defaults filled in, all references resolved, and nothing wrong with it as far as a file can show. */
@@ -52,38 +53,45 @@ export function parseConfig(
   { env = process.env, ip = '127.0.0.1', set = {} }: World = {},
 ): Config {
   const problems = new Problems(file ?? 'config');
+  checkKnobs(set);
   const yaml = new YamlFile(text, problems);
-  problems.throwIfAny();
-
+  const dir = resolve(file === undefined ? '.' : dirname(file));
   const secrets = new Set<string>();
-  const resolveTexts = (accepts: (key: string) => boolean, facts: Record<string, string>): void =>
-    yaml.mapTexts(accepts, (value, at) =>
+  const resolveTexts = <Value>(value: Value, path: readonly string[], facts: Facts): Value =>
+    mapTexts(value, path, (found, at) =>
       expand(
-        value,
+        found,
         { env, facts },
-        (message) => problems.add(at(), message),
+        (message) => problems.add(yaml.positionOf(at), message),
         (secret) => secrets.add(secret),
       ),
     );
 
-  const dir = resolve(file === undefined ? '.' : dirname(file));
-  resolveTexts((key) => key !== 'components', {});
-  const knobs = knobsSchema.safeParse(withKnobs(yaml.toJs(problems), set));
-  const node = knobs.data ?? knobsSchema.parse({});
-  resolveTexts((key) => key === 'components', factsOf(node, { ip, configDir: dir }));
+  // The components can refer to the knobs, so these come first.
+  const resolveMap = ({ components, ...others }: Readonly<Record<string, unknown>>): object => {
+    const knobs = { ...resolveTexts(others, [], {}), ...set };
+    if (components === undefined) return knobs;
+    const node = knobsSchema.safeParse(knobs).data ?? knobsSchema.parse({});
+    const facts = factsOf(node, { ip, configDir: dir });
+    return { ...knobs, components: resolveTexts(components, ['components'], facts) };
+  };
 
-  const parsed = configSchema.safeParse(withKnobs(yaml.toJs(problems), set), { reportInput: true });
+  const whole = isMap(yaml.root) ? resolveMap(yaml.root) : yaml.root;
+  const parsed = configSchema.safeParse(whole, { reportInput: true });
   if (!parsed.success) addIssues(parsed.error.issues, yaml, problems);
   problems.throwIfAny();
-  const { components, ...rest } = parsed.data!;
-  return { node: rest, components, file, dir, secrets, positionOf: (place) => yaml.positionOf(place) };
+  const { components, ...node } = parsed.data!;
+  return { node, components, file, dir, secrets, positionOf: (place) => yaml.positionOf(place) };
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws Failure `usage` when a knob of the command line is not right in itself. */
-function withKnobs(whole: unknown, set: NonNullable<World['set']>): unknown {
+function checkKnobs(set: NonNullable<World['set']>): void {
   const [issue] = knobsSchema.safeParse(set).error?.issues ?? [];
   if (issue !== undefined) throw new Failure('usage', `${issue.path.join('.')}: ${issue.message}`);
-  return typeof whole === 'object' && !Array.isArray(whole) ? { ...whole, ...set } : whole;
 }
 
 async function read(path: string): Promise<string> {
@@ -97,11 +105,17 @@ async function read(path: string): Promise<string> {
         if (bytes > maxBytes) throw new Error(`it is larger than ${maxBytes / 1024 / 1024} MiB`);
         chunks.push(chunk);
       }
-      return Buffer.concat(chunks).toString('utf8');
+      return new TextDecoder('utf8', { fatal: true }).decode(Buffer.concat(chunks));
     } finally {
       await handle.close();
     }
   } catch (error) {
-    throw new Failure('usage', `cannot read the config ${path}: ${reasonOf(error)}`, { cause: error });
+    throw new Failure('usage', `cannot read the config ${path}: ${whyNot(error)}`, { cause: error });
   }
+}
+
+function whyNot(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EISDIR') return 'it is a folder';
+  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not text in UTF-8' : reasonOf(error);
 }

@@ -39,6 +39,28 @@ export function expand(
   });
 }
 
+type Replace = (text: string, path: readonly PropertyKey[]) => string;
+
+/** The value with each text in it that has a `$` replaced; keys are left as they are. `path` leads to the value. */
+export function mapTexts<Value>(value: Value, path: readonly PropertyKey[], replace: Replace): Value;
+export function mapTexts(value: unknown, path: readonly PropertyKey[], replace: Replace): unknown {
+  // One path for all, because there are many values and few with a `$`.
+  const here = [...path];
+  const inside = (inner: unknown, step: PropertyKey): unknown => {
+    here.push(step);
+    const mapped = map(inner);
+    here.pop();
+    return mapped;
+  };
+  const map = (one: unknown): unknown => {
+    if (typeof one === 'string') return one.includes('$') ? replace(one, here) : one;
+    if (Array.isArray(one)) return one.map(inside);
+    if (typeof one !== 'object' || one === null) return one;
+    return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, inside(inner, key)]));
+  };
+  return map(value);
+}
+
 function unknown(name: string, known: readonly string[]): string {
   if (known.length === 0) return `unknown reference \${${name}}: only \${env:NAME} can be used here`;
   return `unknown reference \${${name}}${didYouMean(name, known) || `; known: env:NAME, ${known.join(', ')}`}`;

@@ -1,10 +1,13 @@
-import { readFile } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { componentSchema } from '../../src/config/componentSpec.ts';
 import { jsonSchema } from '../../src/config/jsonSchema.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
 import { nodeShape } from '../../src/config/node.ts';
 import { restartDefaults, stopDefaults } from '../../src/component.ts';
+import type { Failure } from '../../src/errors.ts';
 
 const file = 'config/default.yaml';
 
@@ -43,13 +46,46 @@ test('schema.json is fresh (npm run schema)', async () => {
   expect(JSON.parse(await readFile('config/schema.json', 'utf8'))).toEqual(jsonSchema());
 });
 
-test('a file that cannot be read says why', async () => {
-  await expect(loadConfig('/nowhere/c.yaml')).rejects.toMatchObject({
-    code: 'usage',
-    message:
-      "cannot read the config /nowhere/c.yaml: ENOENT: no such file or directory, open '/nowhere/c.yaml'",
+describe('a file', () => {
+  let dir = '';
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'k8s-single-config-'));
   });
-  await expect(loadConfig('/dev/zero')).rejects.toThrow(
-    'cannot read the config /dev/zero: it is larger than 2 MiB',
-  );
+  afterAll(async () => rm(dir, { recursive: true }));
+
+  async function refusal(name: string): Promise<unknown> {
+    const path = join(dir, name);
+    return loadConfig(path).then(
+      () => 'none',
+      ({ code, message }: Failure) => ({ code, message: message.replace(path, 'FILE') }),
+    );
+  }
+
+  const refused = (reason: string) => ({ code: 'usage', message: `cannot read the config FILE: ${reason}` });
+
+  test('that is not there', async () => {
+    expect(await refusal('gone')).toEqual(
+      refused(`ENOENT: no such file or directory, open '${join(dir, 'gone')}'`),
+    );
+  });
+
+  test('that is a folder', async () => {
+    expect(await refusal('')).toEqual(refused('it is a folder'));
+  });
+
+  test('of a gigabyte is not read to its end', async () => {
+    await writeFile(join(dir, 'large'), '');
+    await truncate(join(dir, 'large'), 1024 ** 3);
+    expect(await refusal('large')).toEqual(refused('it is larger than 2 MiB'));
+  });
+
+  test('that is no text', async () => {
+    await writeFile(join(dir, 'program'), Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe]));
+    expect(await refusal('program')).toEqual(refused('it is not text in UTF-8'));
+  });
+
+  test('with a byte order mark is as if it had none', async () => {
+    await writeFile(join(dir, 'bom.yaml'), '\uFEFFname: A');
+    expect(await refusal('bom.yaml')).toMatchObject({ message: expect.stringMatching(/^FILE:1:7: name: /) });
+  });
 });

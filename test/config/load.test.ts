@@ -66,3 +66,8 @@ test('the command line counts instead of the file, for the facts, too', () => {
     'name: expected at most 40 lower-case letters, digits and dashes',
   );
 });
+
+test('Windows line ends are line ends', () => {
+  const { node } = parseConfig('name: a\r\nkubelet:\r\n  maxPods: 5\r\n', 'c.yaml');
+  expect(node).toMatchObject({ name: 'a', kubelet: { maxPods: 5 } });
+});

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 
 /** What is wrong with the text, one line each, without the file's name. */
@@ -49,7 +49,7 @@ test.each([
   ['just a text', '1:1: expected a map of keys and values, not "just a text"'],
   ['- a\n- b', '1:1: expected a map of keys and values, not a list'],
   ['name: [', '1:8: Flow sequence in block collection must be sufficiently indented and end with a ]'],
-  ['name: a\nname: b', '2:1: Map keys must be unique'],
+  ['name: a\nname: b', '2:1: the key "name" is here twice'],
   ['a: *b', '1:4: there is no anchor &b before this'],
   ['name: !mine x', '1:7: Unresolved tag: !mine'],
   ['name: a\n---\nname: b', '2:1: a config is one YAML document: remove the ---'],
@@ -137,16 +137,47 @@ test('a hundred mistakes are not a hundred lines', () => {
   expect(lines.at(-1)).toBe('… and 50 more');
 });
 
-test('an alias bomb is refused before it goes off', () => {
-  const levels = Array.from(
-    { length: 30 },
-    (_, i) => `k${i + 1}: &a${i + 1} [*a${i}, *a${i}, *a${i}, *a${i}]`,
-  );
-  expect(mistakes(['k0: &a0 [x]', ...levels].join('\n'))[0]).toMatch(/Excessive alias count/);
+describe('a bomb is refused at once:', () => {
+  const levels = (from: number, more: (name: string) => string): string =>
+    Array.from(
+      { length: 40 - from },
+      (_, i) => `k${i + from}: &a${i + from} ${more(`*a${i + from - 1}`)}`,
+    ).join('\n');
+  const tooMuch = /^\d+:\d+: the aliases make too much of this file$/;
+  const tooDeep = /^\d+:\d+: this is nested more than 100 levels deep$/;
+
+  test.each([
+    ['aliases of aliases', `k0: &a0 [x]\n${levels(1, (name) => `[${name}, ${name}, ${name}]`)}`, tooMuch],
+    ['merges of merges', `k0: &a0 { x: y }\n${levels(1, (name) => `{ <<: [${name}, ${name}] }`)}`, tooMuch],
+    [
+      'one large anchor, often used',
+      `a: &a [${'x,'.repeat(100_000)}]\nb: [${'*a,'.repeat(10_000)}]`,
+      tooMuch,
+    ],
+    ['brackets', `name: ${'['.repeat(500_000)}`, tooDeep],
+    ['braces', `name: ${'{a: '.repeat(500_000)}`, tooDeep],
+    ['dashes', '- '.repeat(500_000), tooDeep],
+    ['question marks', '? '.repeat(500_000), tooDeep],
+    ['indents', Array.from({ length: 1000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), tooDeep],
+  ])('%s', (_what, text, expected) => {
+    expect(mistakes(text)[0]).toMatch(expected);
+  });
 });
 
-test('a file nested too deeply to be read is refused', () => {
-  expect(mistakes(`name: ${'['.repeat(5000)}`)).toEqual([
-    expect.stringContaining('Maximum call stack size exceeded'),
-  ]);
+test('ten thousand keys that nobody knows are no more than their first lines', () => {
+  const lines = mistakes(Array.from({ length: 10_000 }, (_, i) => `k${i}: x`).join('\n'));
+  expect(lines).toHaveLength(51);
+  expect(lines.at(-1)).toBe('… and 9950 more');
+});
+
+test.each([
+  ['tabs as indent', 'network:\n\tetcdPort: 1', '2:1: Tabs are not allowed as indentation'],
+  ['Windows line ends', 'name: a\r\nkubernetes: x\r\n', '2:13: kubernetes: expected a version like'],
+  ['a text that never ends', 'name: "abc\n', '2:1: Missing closing "quote'],
+])('%s', (_what, text, expected) => {
+  expect(mistakes(text)).toEqual([expect.stringContaining(expected)]);
+});
+
+test('an anchor that contains itself is refused', () => {
+  expect(mistakes('binDirs: &a [*a]')).toEqual(['1:14: &a would contain itself']);
 });
