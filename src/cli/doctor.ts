@@ -1,3 +1,29 @@
-export async function doctor(_options: object): Promise<number> {
-  return 0;
+import { exitCodes } from '../errors.ts';
+import { styleFor } from '../report/style.ts';
+import { examine } from './examine.ts';
+import type { Finding } from './examine.ts';
+
+export interface DoctorOptions {
+  readonly name: string;
+  readonly binDir?: readonly string[];
+  readonly host?: boolean;
+}
+
+const marks = { fine: '✓', note: '·', problem: '✗' } as const;
+const colours = { fine: 'green', note: 'yellow', problem: 'red' } as const;
+
+/** `k8s-single doctor`: exits with the preflight code when something would keep `up` from succeeding. */
+export async function doctor(options: DoctorOptions): Promise<number> {
+  const findings = await examine(options);
+  const style = styleFor(process.stdout, process.env);
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  for (const { is, what, found, mend } of findings) {
+    console.log(`${style(colours[is], marks[is])} ${what.padEnd(width)}  ${found}`);
+    if (mend !== undefined) console.log(`  ${' '.repeat(width)}  ${style('dim', mend)}`);
+  }
+  return findings.some(isProblem) ? exitCodes.preflight : exitCodes.ok;
+}
+
+function isProblem({ is }: Finding): boolean {
+  return is === 'problem';
 }

@@ -1,0 +1,108 @@
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { dirname } from 'node:path';
+import { Failure, reasonOf } from '../errors.ts';
+import { binaryRows } from '../install/doctor.ts';
+import type { BinaryRow } from '../install/doctor.ts';
+import { hierarchies } from '../isolate/hierarchies.ts';
+import { assertCanIsolate, assertRoot, inContainer } from '../isolate/preflight.ts';
+import { readNodeFile } from '../nodeFile.ts';
+import { cacheDir, nodePaths } from '../paths.ts';
+import { portHolder } from '../supervise/ports.ts';
+import type { DoctorOptions } from './doctor.ts';
+import { binDirsOfEnvironment } from './options.ts';
+
+/** One thing that was looked at. A `note` does not keep `up` from succeeding. */
+export interface Finding {
+  readonly is: 'fine' | 'note' | 'problem';
+  readonly what: string;
+  readonly found: string;
+  readonly mend?: string;
+}
+
+/** A node at rest takes about 1 GiB, and pods want some, too. */
+const enoughMemory = 2 * 2 ** 30;
+/** etcd, images and logs of a small node, in bytes; the first build of Kubernetes asks for its own. */
+const enoughDisk = 2 ** 30;
+/** The ports of the components on the node's own address or loopback, with their defaults. */
+const ports = [2380, 4001, 6443, 10_248, 10_249, 10_250, 10_256, 10_257, 10_259];
+
+/** Looks at everything that `up` will want, and changes nothing. */
+export async function examine({ name, binDir = [], host }: DoctorOptions): Promise<Finding[]> {
+  const container = inContainer();
+  const onHost = host === true || container !== undefined;
+  const rows = await binaryRows({ binDirs: [...binDir, ...binDirsOfEnvironment()], cacheDir: cacheDir() });
+  return [
+    await attempt('root', 'yes', async () => assertRoot()),
+    onHost
+      ? fine('isolation', host === true ? 'off, by --host' : `not needed: ${container}`)
+      : await attempt('isolation', 'namespaces can be made', assertCanIsolate),
+    await attempt('cgroups', 'mounted', async () => void (await hierarchies())),
+    ...binaries(rows),
+    ...(onHost ? await takenPorts() : []),
+    await running(name),
+    memory(),
+    await disk(nodePaths(name).data),
+  ];
+}
+
+function fine(what: string, found: string): Finding {
+  return { is: 'fine', what, found };
+}
+
+async function attempt(what: string, found: string, look: () => Promise<void>): Promise<Finding> {
+  try {
+    await look();
+    return fine(what, found);
+  } catch (error) {
+    const mend = error instanceof Failure ? error.hint : undefined;
+    return { is: 'problem', what, found: reasonOf(error), ...(mend === undefined ? {} : { mend }) };
+  }
+}
+
+function binaries(rows: readonly BinaryRow[]): Finding[] {
+  const bad = rows.filter(({ problem }) => problem !== undefined);
+  const summary = fine('binaries', `${rows.length - bad.length} of ${rows.length} found`);
+  return [
+    summary,
+    ...bad.map(({ binary, problem, mend }): Finding => {
+      // What is merely missing is brought by `up` itself.
+      const is = problem === 'missing' && existsSync('/usr/bin/apt-get') ? 'note' : 'problem';
+      return { is, what: binary, found: problem ?? '', ...(mend === undefined ? {} : { mend }) };
+    }),
+  ];
+}
+
+async function takenPorts(): Promise<Finding[]> {
+  const holders = await Promise.all(ports.map(async (port) => ({ port, holder: await portHolder(port) })));
+  const taken = holders.filter(({ holder }) => holder !== undefined);
+  if (taken.length === 0) return [fine('ports', 'free')];
+  return taken.map(({ port, holder }) => ({
+    is: 'problem',
+    what: `port ${port}`,
+    found: `held by ${holder}`,
+    mend: 'stop that process, or run without --host',
+  }));
+}
+
+async function running(name: string): Promise<Finding> {
+  const node = await readNodeFile(name).catch(() => undefined);
+  if (node === undefined) return fine('node', `${name} is not running`);
+  return { is: 'note', what: 'node', found: `${name} is running`, mend: `k8s-single status --name ${name}` };
+}
+
+function memory(): Finding {
+  const gib = `${(totalmem() / 2 ** 30).toFixed(1)} GiB`;
+  if (totalmem() >= enoughMemory) return fine('memory', gib);
+  return { is: 'note', what: 'memory', found: gib, mend: 'a node and its pods want 2 GiB' };
+}
+
+async function disk(data: string): Promise<Finding> {
+  let folder = data;
+  while (!existsSync(folder)) folder = dirname(folder);
+  const { bavail, bsize } = await statfs(folder);
+  const found = `${((bavail * bsize) / 2 ** 30).toFixed(1)} GiB free for ${data}`;
+  if (bavail * bsize >= enoughDisk) return fine('disk', found);
+  return { is: 'problem', what: 'disk', found, mend: 'free some, or choose another place: --data-dir' };
+}
