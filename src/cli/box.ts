@@ -3,34 +3,48 @@ import { join } from 'node:path';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { enter } from '../isolate/enter.ts';
+import type { Inside } from '../isolate/enter.ts';
 import { nodePaths } from '../paths.ts';
-import { followBoot } from './followBoot.ts';
+import { bootSeen, supervisorLog } from './followBoot.ts';
 import type { UpOptions } from './options.ts';
 
 /** Starts this same command line again in a box and resolves with its exit code, or, with --detach, when it is ready. */
 export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Binaries): Promise<number> {
-  const paths = nodePaths(node.name, node.dataDir);
-  const box = {
-    name: node.name,
-    nodeName: node.nodeName,
-    run: paths.run,
-    data: paths.data,
-    also: {
-      '/var/log/pods': join(paths.logs, 'pods'),
-      '/var/log/containers': join(paths.logs, 'containers'),
-    },
-    avoid: [node.network.podCidr, node.network.serviceCidr],
-    init: binaries.files.catatonit,
-    argv: [process.execPath, ...process.argv.slice(1)] as const,
-  };
+  const box = boxFor(node, binaries, process.argv.slice(1));
   if (options.detach !== true) return (await enter(box)).exited;
 
-  await mkdir(paths.logs, { recursive: true, mode: 0o700 });
-  const log = await open(join(paths.logs, 'supervisor.log'), 'w', 0o600);
+  const { logs } = nodePaths(node.name, node.dataDir);
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const log = await open(join(logs, 'supervisor.log'), 'w+', 0o600);
   try {
     const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] });
-    return await followBoot(entered, options, node, binaries);
+    if (await bootSeen(entered, options, node, binaries)) {
+      await entered.detach();
+      return 0;
+    }
+    const code = await entered.exited;
+    console.error(await supervisorLog(log));
+    return code;
   } finally {
     await log.close();
   }
+}
+
+/** The box of a node, in which this program is started again with the arguments. */
+export function boxFor(
+  { name, nodeName, dataDir, network }: NodeConfig,
+  binaries: Binaries,
+  args: readonly string[],
+): Inside {
+  const { run, data, logs } = nodePaths(name, dataDir);
+  return {
+    name,
+    nodeName,
+    run,
+    data,
+    also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
+    avoid: [network.podCidr, network.serviceCidr],
+    init: binaries.files.catatonit,
+    argv: [process.execPath, ...args],
+  };
 }

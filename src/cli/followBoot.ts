@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
 import { unix } from '../../probes/unix.ts';
 import { until } from '../../probes/until.ts';
 import { toComponents } from '../config/components.ts';
@@ -17,36 +16,37 @@ import { factsOf } from './nodeFacts.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 
-/** Shows the boot of a node in its box until it is ready, then leaves it running; or until it ends, and says why. */
-export async function followBoot(
+/** Shows the boot of a node in its box: true when it is ready, false when it has ended before that. */
+export async function bootSeen(
   entered: Entered,
   options: UpOptions,
   node: NodeConfig,
   binaries: Binaries,
-): Promise<number> {
-  const { controlSocket, logs } = nodePaths(node.name, node.dataDir);
+): Promise<boolean> {
+  const { controlSocket } = nodePaths(node.name, node.dataDir);
   // Only its names and edges are looked at: the address is known in the box alone.
   const config = await configFor(options);
   const stages = toComponents(config, kubernetesNode(factsOf(node, binaries, '127.0.0.1')));
   const reporter = await createReporter({ output: options.output, stages });
   const ended = new AbortController();
-  const exited = entered.exited.finally(() => ended.abort());
+  const end = (): void => ended.abort();
+  entered.exited.then(end, end);
   try {
     const names = stages.map(({ name }) => name);
-    if (await readySeen(controlSocket, names, reporter, ended.signal)) {
-      await entered.detach();
-      return 0;
-    }
+    return await readySeen(controlSocket, names, reporter, ended.signal);
   } finally {
     await reporter.end();
   }
-  const code = await exited;
-  // It has ended before it was ready: what it said is in its log.
-  console.error(await readFile(join(logs, 'supervisor.log'), 'utf8'));
-  return code;
 }
 
-/** True when everything is ready; false when the node ended before that. */
+/** All that a node in its box has said, also when the file has gone with it. */
+export async function supervisorLog(log: FileHandle): Promise<string> {
+  const { size } = await log.stat();
+  // An empty buffer is refused.
+  const { buffer } = await log.read({ buffer: Buffer.alloc(size + 1), position: 0 });
+  return buffer.toString('utf8', 0, size).trimEnd();
+}
+
 async function readySeen(
   controlSocket: string,
   names: readonly string[],

@@ -17,6 +17,10 @@ export interface UpOptions {
   readonly install: boolean;
   readonly source: SourceName;
   readonly output: OutputMode;
+  /** Nothing of the node is kept: see `run`. */
+  readonly throwAway?: boolean;
+  /** Where the report and the logs of a node that has failed are kept; by default they stay with its data. */
+  readonly artifacts?: string;
 }
 
 /** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
@@ -30,7 +34,9 @@ export async function configFor(options: UpOptions, ip?: string): Promise<Config
   const { node } = config;
   const boot = timeout === undefined ? node.timeouts.boot : parseDuration(timeout);
   const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];
-  return { ...config, node: { ...node, binDirs, timeouts: { ...node.timeouts, boot } } };
+  // What is thrown away need not be on any disk.
+  const etcd = options.throwAway === true ? { ...node.etcd, fsync: false } : node.etcd;
+  return { ...config, node: { ...node, binDirs, etcd, timeouts: { ...node.timeouts, boot } } };
 }
 
 /** K8S_SINGLE_BIN_DIR: folders, colon-separated. */

@@ -10,9 +10,12 @@ const boxSchema = z.object({
   name: z.string(),
   /** The host name inside. */
   nodeName: z.string(),
-  /** The run folder, below /run, and the data folder: the only ones in which a write reaches the host. */
+  /** The run folder, below /run, and the data folder: in these and in `kept` alone a write reaches the host. */
   run: z.string(),
   data: z.string(),
+  kept: z.array(z.string()).optional(),
+  /** Folders below the data folder that are in memory and go with the box. */
+  inMemory: z.array(z.string()).optional(),
   /** An unpacked Debian tree whose usr/ fills the gaps of the host's. */
   debianTree: z.string().optional(),
   /** Ranges in which its address must not be: those of its pods and services. */

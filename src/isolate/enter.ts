@@ -12,6 +12,7 @@ import { clear, removeRemains } from './clear.ts';
 import { farewell } from './follow.ts';
 import { lockNode } from './lock.ts';
 import { onSignals } from './signals.ts';
+import type { Signals } from './signals.ts';
 
 export interface Inside extends Box {
   /** A static init that reaps orphans: catatonit's path. */
@@ -38,11 +39,10 @@ export interface Entered {
 
 /**
  * Starts a program in its own network, mount, UTS, PID and IPC namespaces with an init as PID 1; the program furnishes
- * them with `setUpInside`. SIGTERM, SIGINT and SIGHUP of this process go to it until it has exited. Rejects with a
- * preflight Failure when the node runs already.
+ * them with `setUpInside`. SIGTERM, SIGINT and SIGHUP of this process go to it until it has exited, or until the owner of
+ * `signals` sends them elsewhere. Rejects with a preflight Failure when the node runs already.
  */
-export async function enter(inside: Inside): Promise<Entered> {
-  const signals = onSignals();
+export async function enter(inside: Inside, signals: Signals = onSignals()): Promise<Entered> {
   try {
     const { child, ended } = await start(inside);
     const control = child.stdio[3];

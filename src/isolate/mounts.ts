@@ -11,13 +11,14 @@ const systemFolders = ['/etc', '/opt', '/tmp', '/usr', '/var'];
 
 /**
  * Gives this mount namespace its own view: system folders are overlays whose changes stay in memory, /run, /dev/shm
- * and /sys are fresh, the data and run folders are the real ones. Mounts of the host still go away inside when they do
+ * and /sys are fresh, the run, data and kept folders are the real ones. Mounts of the host still go away inside when they do
  * on the host, so that the node keeps no disk busy; nothing goes the other way. Ends with everything shared inside, as
  * kubelet and containerd want for mount propagation.
  */
-export async function viewOfItsOwn({ run, data, debianTree, also = {} }: Box): Promise<void> {
+export async function viewOfItsOwn(box: Box): Promise<void> {
+  const { run, data, kept = [], inMemory = [], debianTree, also = {} } = box;
   const stage = join(run, 'stage');
-  const realData = await realpath(data);
+  const realFolders = [run, ...(await Promise.all([data, ...kept].map(async (folder) => realpath(folder))))];
   const tree = join(stage, 'tree');
   const overlays = systemFolders.map((folder) =>
     overlay(stage, folder, folder === '/usr' && debianTree ? [tree] : []),
@@ -27,8 +28,7 @@ export async function viewOfItsOwn({ run, data, debianTree, also = {} }: Box): P
   await runAll(
     ['mkdir', '-p', stage],
     tmpfs(stage, '755'),
-    ...bind(run, join(stage, 'kept-run')),
-    ...bind(realData, join(stage, 'kept-data')),
+    ...realFolders.flatMap((folder, index) => bind(folder, join(stage, 'kept', String(index)))),
     ...(debianTree ? bind(join(debianTree, 'usr'), tree) : []),
     ...(await Promise.all(overlays)).flat(),
     ...(await freshSys(join(stage, 'sys'))),
@@ -36,8 +36,8 @@ export async function viewOfItsOwn({ run, data, debianTree, also = {} }: Box): P
     ...shadowTunables(stage),
     ['mkdir', join(stage, 'run')],
     tmpfs(join(stage, 'run'), '755'),
-    ...bind(join(stage, 'kept-run'), intoRun(run)),
-    ...bind(join(stage, 'kept-data'), intoRun(realData)),
+    ...realFolders.flatMap((folder, index) => bind(join(stage, 'kept', String(index)), intoRun(folder))),
+    ...inMemory.flatMap((folder) => bind(join(stage, 'memory', folder), intoRun(folder))),
     mount('--rbind', join(stage, 'run'), '/run'),
     ...Object.entries(also).flatMap(([path, folder]) => bind(folder, path)),
     mount('--make-rshared', '/'),

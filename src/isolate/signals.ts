@@ -1,7 +1,14 @@
 const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
+/** The signals that end this process, taken from it. */
+export interface Signals {
+  /** From now on they go here, first those that nobody has got yet. */
+  readonly sendTo: (send: (signal: NodeJS.Signals) => void) => void;
+  readonly close: () => void;
+}
+
 /** Takes the signals that end this process and holds them until there is someone to send them to. */
-export function onSignals(): { sendTo: (send: (signal: NodeJS.Signals) => void) => void; close: () => void } {
+export function onSignals(): Signals {
   const early: NodeJS.Signals[] = [];
   let deliver = (signal: NodeJS.Signals): void => void early.push(signal);
   const onSignal = (signal: NodeJS.Signals): void => deliver(signal);
@@ -9,7 +16,7 @@ export function onSignals(): { sendTo: (send: (signal: NodeJS.Signals) => void) 
   return {
     sendTo: (send) => {
       deliver = send;
-      for (const signal of early) send(signal);
+      for (const signal of early.splice(0)) send(signal);
     },
     close: () => {
       for (const signal of forwarded) process.off(signal, onSignal);

@@ -21,7 +21,27 @@ export function lifecycleCommands(cli: Command): void {
         .choices(['auto', 'pretty', 'plain', 'json'])
         .default('auto'),
     )
+    .addOption(new Option('--throw-away', 'as `run` starts it').hideHelp())
+    .addOption(new Option('--artifacts <dir>', 'as `run` starts it').hideHelp())
     .action(async (options) => exitWith((await import('../up.ts')).up(options)));
+
+  cli
+    .command('run')
+    .description('a fresh node in memory, the command, the node gone; exits with the code of the command')
+    .argument('<command...>', 'after `--`; finds the node through KUBECONFIG, and kubectl in its PATH')
+    .option('--config <file>', 'the YAML config')
+    .option('--name <name>', 'the name of the node (default: one of its own)')
+    .addOption(binDirOption())
+    .option('--timeout <duration>', 'how long the boot may take (default: 300s)')
+    .option(
+      '--artifacts <dir>',
+      'keep the report and the logs there, in a folder of its own, when anything fails',
+    )
+    .option('--keep-on-failure', 'leave the node running when the command fails')
+    .option('--no-install', 'use what is there; install nothing')
+    .addOption(sourceOption())
+    .passThroughOptions()
+    .action(async (command, options) => exitWith((await import('../run.ts')).run(command, options)));
 
   cli
     .command('down')

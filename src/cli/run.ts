@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { rmdir } from 'node:fs/promises';
+import { dirname, delimiter, join, resolve } from 'node:path';
+import type { NodeConfig } from '../config/node.ts';
+import { exitCodes, Failure } from '../errors.ts';
+import type { Binaries } from '../install/install.ts';
+import { killNodeCgroup } from '../isolate/cgroup.ts';
+import { assertCanIsolate } from '../isolate/preflight.ts';
+import { onSignals } from '../isolate/signals.ts';
+import { nodePaths } from '../paths.ts';
+import { formatMs } from '../report/text.ts';
+import { keepReport } from './artifacts.ts';
+import { codeOf, runCommand } from './command.ts';
+import { bootSeen, supervisorLog } from './followBoot.ts';
+import { configFor } from './options.ts';
+import type { UpOptions } from './options.ts';
+import { enterThrowAway, throwAwayData } from './throwAway.ts';
+import { toolchain } from './toolchain.ts';
+
+interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'throwAway'> {
+  readonly keepOnFailure?: boolean;
+}
+
+type Argv = readonly [string, ...string[]];
+
+/**
+ * `k8s-single run -- COMMAND`: a fresh node, the command, the node gone. Resolves with the command's exit code, or with
+ * the node's own where that is why the command did not run to its end.
+ */
+export async function run(
+  command: Argv,
+  { keepOnFailure = false, artifacts, ...given }: RunOptions,
+): Promise<number> {
+  const name = given.name ?? `run-${randomBytes(3).toString('hex')}`;
+  const options: UpOptions = {
+    ...given,
+    ...(artifacts === undefined ? {} : { artifacts: resolve(artifacts, name) }),
+    name,
+    dataDir: throwAwayData(name),
+    throwAway: true,
+    output: 'auto',
+  };
+  const { node } = await configFor(options);
+  if (node.kubernetes === false) {
+    throw new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
+      hint: 'k8s-single up --config FILE',
+    });
+  }
+  await assertCanIsolate();
+  const binaries = await toolchain(options, node);
+  return onNode(command, { options, node, binaries, keepOnFailure });
+}
+
+interface Circumstances {
+  readonly options: UpOptions;
+  readonly node: NodeConfig;
+  readonly binaries: Binaries;
+  readonly keepOnFailure: boolean;
+}
+
+async function onNode(
+  command: Argv,
+  { options, node, binaries, keepOnFailure }: Circumstances,
+): Promise<number> {
+  const { name } = node;
+  const paths = nodePaths(name, node.dataDir);
+  const signals = onSignals();
+  const { entered, log } = await enterThrowAway(options, { node, binaries, signals });
+  const gone = new AbortController();
+  const exited = entered.exited.finally(() => gone.abort());
+  exited.catch(() => undefined);
+  let asked: NodeJS.Signals | undefined;
+  signals.sendTo((signal) => {
+    asked ??= signal;
+    entered.signal(signal);
+  });
+  try {
+    if (!(await bootSeen(entered, options, node, binaries)) || asked !== undefined) {
+      const code = await exited;
+      console.error(await supervisorLog(log));
+      return asked === undefined ? code : codeOf(asked);
+    }
+    const readyMs = performance.now();
+    const path = [dirname(binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter);
+    const env = { KUBECONFIG: join(paths.kubeconfigs, 'admin.conf'), K8S_SINGLE_NAME: name, PATH: path };
+    const code = await runCommand(command, { env, signals, signal: gone.signal });
+    const commandMs = performance.now();
+    if (gone.signal.aborted) {
+      console.error(`${await supervisorLog(log)}\nnode ${name} has gone before the command was done`);
+      return (await exited) || exitCodes.notReady;
+    }
+    if (code !== 0 && options.artifacts !== undefined) {
+      await keepReport(paths, options.artifacts);
+      console.error(`the logs are kept in ${options.artifacts}`);
+    }
+    if (code !== 0 && keepOnFailure) {
+      await entered.detach();
+      console.error(`node ${name} is kept: k8s-single kubectl --name ${name} -- get pods -A`);
+      console.error(`remove it with: k8s-single down --name ${name} --purge`);
+      return code;
+    }
+    const said = await supervisorLog(log);
+    // Not in order, which takes seconds: nothing of it is kept.
+    await killNodeCgroup(name);
+    await exited;
+    const left = (await supervisorLog(log)).slice(said.length);
+    if (left !== '') console.error(left);
+    const goneMs = performance.now();
+    console.error(
+      `node ${name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
+        `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
+    );
+    return code;
+  } finally {
+    signals.close();
+    await log.close();
+    // When there was nothing to keep.
+    if (options.artifacts !== undefined) await rmdir(options.artifacts).catch(() => undefined);
+  }
+}
