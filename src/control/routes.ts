@@ -3,7 +3,8 @@ import type { ControlledNode, LogQuery } from './node.ts';
 import { BadRequest, sendError, sendJson, sendText } from './reply.ts';
 import { streamEvents, streamLogs } from './stream.ts';
 
-interface Request {
+/** What a request is answered from. */
+export interface Request {
   readonly node: ControlledNode;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -13,10 +14,16 @@ interface Request {
   readonly signal: AbortSignal;
 }
 
-type Route = (request: Request) => void | Promise<void>;
+type Table = Readonly<Record<string, (request: Request) => void | Promise<void>>>;
+
+/** Which paths there are, for GET and for POST. A path that ends with a slash takes a name after it. */
+export interface Routes {
+  readonly reading: Table;
+  readonly acting: Table;
+}
 
 /** Reading changes nothing: safe to serve on a port as well. */
-const reading: Record<string, Route> = {
+export const reading: Table = {
   '/healthz': ({ response }) => sendText(response, 200, 'ok\n'),
   '/readyz': ({ node, response }) => {
     if (node.isReady()) sendText(response, 200, 'ok\n');
@@ -30,7 +37,7 @@ const reading: Record<string, Route> = {
     streamLogs(node, logQuery(node, query), response, signal),
 };
 
-const acting: Record<string, Route> = {
+const acting: Table = {
   '/v1/restart/': async ({ node, response, rest, query }) => {
     await node.restart(known(node, rest), { cascade: flag(query, 'cascade') });
     sendJson(response, 200, {});
@@ -49,26 +56,32 @@ const acting: Record<string, Route> = {
   },
 };
 
+/** For the control socket. */
+export const everything: Routes = { reading, acting };
+
 /** Answers one request, whatever it is; never throws. */
 export async function answer(
-  node: ControlledNode,
+  routes: Routes,
   request: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
+  { node, response, signal }: Pick<Request, 'node' | 'response' | 'signal'>,
 ): Promise<void> {
   request.resume();
   response.on('error', () => undefined);
   try {
     const url = new URL(`http://node${request.url ?? '/'}`);
-    const { route, rest } = find(request.method ?? 'GET', url.pathname);
+    const { route, rest } = find(routes, request.method ?? 'GET', url.pathname);
     await route({ node, response, query: url.searchParams, rest, signal });
   } catch (error) {
     sendError(response, error);
   }
 }
 
-function find(method: string, path: string): { route: Route; rest: string } {
-  const [table, other] = method === 'POST' ? [acting, reading] : [reading, acting];
+function find(
+  { reading: read, acting: act }: Routes,
+  method: string,
+  path: string,
+): { route: Table[string]; rest: string } {
+  const [table, other] = method === 'POST' ? [act, read] : [read, act];
   const wrongMethod = Object.keys(other).some((prefix) => matches(path, prefix));
   if (wrongMethod || (method !== 'GET' && method !== 'POST'))
     throw new BadRequest(405, `${path} does not take ${method}`);
@@ -78,14 +91,14 @@ function find(method: string, path: string): { route: Route; rest: string } {
     throw new BadRequest(
       404,
       `there is no ${path}`,
-      `there are ${[...Object.keys(reading), ...Object.keys(acting)].join(' ')}`,
+      `there are ${[...Object.keys(read), ...Object.keys(act)].join(' ')}`,
     );
   }
   return { route, rest: path.slice(prefix.length) };
 }
 
 function matches(path: string, prefix: string): boolean {
-  return prefix.endsWith('/') ? path.startsWith(prefix) && path !== prefix : path === prefix;
+  return prefix.endsWith('/') && prefix !== '/' ? path.startsWith(prefix) && path !== prefix : path === prefix;
 }
 
 function known(node: ControlledNode, encoded: string): string {
