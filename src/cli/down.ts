@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { client } from '../control/client.ts';
 import { Failure } from '../errors.ts';
 import { clear, untilGone } from '../isolate/clear.ts';
@@ -34,7 +35,11 @@ export async function down({
     }
   }
   await clear(traces);
-  if (purge === true) await rm(data, { recursive: true, force: true });
+  if (purge === true) {
+    await rm(data, { recursive: true, force: true });
+    // The folder of all nodes goes with the last of them.
+    await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
+  }
   console.error(known === undefined ? `node ${name} was not running` : `node ${name} is down`);
   return 0;
 }

@@ -32,7 +32,7 @@ const graph = (components: string): string => `kubernetes: false\ncomponents:\n$
 describe('a config with', () => {
   it('an unknown key: names it, its place and what was meant', async () => {
     const { code, stderr, file } = await upWith('nodeNam: x\n');
-    expect(stderr).toContain(`${file}:1:1: unknown key "nodeNam": did you mean "nodeName"?`);
+    expect(stderr).toContain(`${file}:1:1: unknown key "nodeNam"; did you mean "nodeName"?`);
     expect(code).toBe(2);
   });
 
