@@ -64,14 +64,15 @@ async function attempt(what: string, found: string, look: () => Promise<void>): 
 function binaries(rows: readonly BinaryRow[]): Finding[] {
   const bad = rows.filter(({ problem }) => problem !== undefined);
   const summary = fine('binaries', `${rows.length - bad.length} of ${rows.length} found`);
-  return [
-    summary,
-    ...bad.map(({ binary, problem, mend }): Finding => {
-      // What is merely missing is brought by `up` itself.
-      const is = problem === 'missing' && existsSync('/usr/bin/apt-get') ? 'note' : 'problem';
-      return { is, what: binary, found: problem ?? '', ...(mend === undefined ? {} : { mend }) };
-    }),
-  ];
+  return [summary, ...bad.map(badBinary)];
+}
+
+/** What is merely missing is brought by `up` itself. */
+function badBinary({ binary, problem = '', mend }: BinaryRow): Finding {
+  const is = problem === 'missing' && existsSync('/usr/bin/apt-get') ? 'note' : 'problem';
+  return mend === undefined
+    ? { is, what: binary, found: problem }
+    : { is, what: binary, found: problem, mend };
 }
 
 async function takenPorts(): Promise<Finding[]> {
