@@ -1,5 +1,6 @@
 import type { Component } from '../component.ts';
-import type { ControlledNode } from '../control/node.ts';
+import { supervisorLog } from '../control/node.ts';
+import type { ControlledNode, LogQuery } from '../control/node.ts';
 import { createHistory } from '../report/history.ts';
 import type { History } from '../report/history.ts';
 import { createLooks } from '../report/looks.ts';
@@ -55,13 +56,18 @@ export function controlled(
     notReady: () => notReadyLines(memory.state(), Date.now()),
     history: memory.events,
     subscribe: memory.subscribe,
-    logs: (query, signal) => readLogs(logDir, query, signal),
+    logs: (query, signal) => readLogs(logDir, query.follow ? allOf(memory.names, query) : query, signal),
     metrics: async () => (await (metrics ??= collect(memory))).text(),
     restart: async (component, options) => running.restart(component, options),
     stop: async (component) => running.stop(component),
     start: async (component) => running.start(component),
     down,
   };
+}
+
+/** Whoever follows all follows those, too, that have no log yet. */
+function allOf(names: readonly string[], query: LogQuery): LogQuery {
+  return query.components.length > 0 ? query : { ...query, components: [...names, supervisorLog] };
 }
 
 /** Counting begins when somebody asks for the first time, with all that is remembered: prom-client takes 50 ms to load. */

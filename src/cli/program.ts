@@ -3,6 +3,7 @@ import type { exitCodes } from '../errors.ts';
 import { kubernetesCommands } from './commands/kubernetes.ts';
 import { lifecycleCommands } from './commands/lifecycle.ts';
 import { observeCommands } from './commands/observe.ts';
+import { operateCommands } from './commands/operate.ts';
 import { setupCommands } from './commands/setup.ts';
 import { version } from './version.ts';
 
@@ -16,6 +17,7 @@ export function program(): Command {
     .showSuggestionAfterError();
   lifecycleCommands(cli);
   observeCommands(cli);
+  operateCommands(cli);
   kubernetesCommands(cli);
   setupCommands(cli);
   cli.addHelpText('after', exitCodeHelp);

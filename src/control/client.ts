@@ -9,11 +9,13 @@ export interface Client<Status> {
   notReady(signal?: AbortSignal): Promise<string[]>;
   /** All events so far and all to come, until the node ends or the signal aborts. */
   events(signal?: AbortSignal): AsyncGenerator<Event, void>;
+  /** All events so far. */
+  past(): Promise<readonly Event[]>;
   logs(query: LogQuery, signal?: AbortSignal): AsyncGenerator<LogLine, void>;
   metrics(): Promise<string>;
-  restart(component: string, options?: { readonly cascade?: boolean }): Promise<void>;
-  stop(component: string): Promise<void>;
-  start(component: string): Promise<void>;
+  restart(component: string, options?: { readonly cascade?: boolean }, signal?: AbortSignal): Promise<void>;
+  stop(component: string, signal?: AbortSignal): Promise<void>;
+  start(component: string, signal?: AbortSignal): Promise<void>;
   /** Asks the node to go down and resolves when its control socket is closed, the last thing it does. */
   down(signal?: AbortSignal): Promise<void>;
 }
@@ -25,9 +27,10 @@ export interface Client<Status> {
 export function client<Status>(socketPath: string): Client<Status> {
   const get = async (path: string, signal?: AbortSignal): Promise<string> =>
     text(await send(socketPath, 'GET', path, signal));
-  const post = async (path: string): Promise<void> => void (await text(await send(socketPath, 'POST', path)));
-  const action = (verb: string, component: string, query = ''): Promise<void> =>
-    post(`/v1/${verb}/${encodeURIComponent(component)}${query}`);
+  const post = async (path: string, signal?: AbortSignal): Promise<void> =>
+    void (await text(await send(socketPath, 'POST', path, signal)));
+  const action = (order: string, component: string, signal?: AbortSignal, query = ''): Promise<void> =>
+    post(`/v1/${order}/${encodeURIComponent(component)}${query}`, signal);
   async function* events(signal?: AbortSignal): AsyncGenerator<Event, void> {
     for await (const line of lines(await send(socketPath, 'GET', '/v1/events', signal), signal)) {
       if (!line.startsWith('data: ')) continue;
@@ -46,6 +49,10 @@ export function client<Status>(socketPath: string): Client<Status> {
       return response.statusCode === 503 ? body.trimEnd().split('\n') : [];
     },
     events,
+    async past() {
+      const all: Event[] = JSON.parse(await get('/v1/events?past'));
+      return all;
+    },
     async *logs(query, signal) {
       for await (const line of lines(
         await send(socketPath, 'GET', `/v1/logs?${logSearch(query)}`, signal),
@@ -56,9 +63,10 @@ export function client<Status>(socketPath: string): Client<Status> {
       }
     },
     metrics: () => get('/metrics'),
-    restart: (component, { cascade = false } = {}) => action('restart', component, cascade ? '?cascade' : ''),
-    stop: (component) => action('stop', component),
-    start: (component) => action('start', component),
+    restart: (component, { cascade = false } = {}, signal) =>
+      action('restart', component, signal, cascade ? '?cascade' : ''),
+    stop: (component, signal) => action('stop', component, signal),
+    start: (component, signal) => action('start', component, signal),
     async down(signal) {
       const untilTheEnd = await send(socketPath, 'GET', '/v1/events', signal);
       await post('/v1/down');

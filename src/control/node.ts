@@ -27,6 +27,9 @@ export interface ControlledNode {
   readonly down: () => void;
 }
 
+/** What the supervisor of a detached node has to say is in a log of this name, beside those of the components. */
+export const supervisorLog = 'supervisor';
+
 export interface LogQuery {
   /** Empty: all. */
   readonly components: readonly string[];

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { supervisorLog } from './node.ts';
 import type { ControlledNode, LogQuery } from './node.ts';
 import { BadRequest, sendError, sendJson, sendText } from './reply.ts';
 import { streamEvents, streamLogs } from './stream.ts';
@@ -32,7 +33,8 @@ export const reading: Table = {
   '/metrics': async ({ node, response }) =>
     sendText(response, 200, await node.metrics(), 'text/plain; version=0.0.4; charset=utf-8'),
   '/v1/status': async ({ node, response }) => sendJson(response, 200, await node.status()),
-  '/v1/events': ({ node, response, signal }) => streamEvents(node, response, signal),
+  '/v1/events': ({ node, response, query, signal }) =>
+    flag(query, 'past') ? sendJson(response, 200, node.history()) : streamEvents(node, response, signal),
   '/v1/logs': ({ node, response, query, signal }) =>
     streamLogs(node, logQuery(node, query), response, signal),
 };
@@ -98,7 +100,9 @@ function find(
 }
 
 function matches(path: string, prefix: string): boolean {
-  return prefix.endsWith('/') && prefix !== '/' ? path.startsWith(prefix) && path !== prefix : path === prefix;
+  return prefix.endsWith('/') && prefix !== '/'
+    ? path.startsWith(prefix) && path !== prefix
+    : path === prefix;
 }
 
 function known(node: ControlledNode, encoded: string): string {
@@ -124,7 +128,9 @@ function flag(query: URLSearchParams, name: string): boolean {
 }
 
 function logQuery(node: ControlledNode, query: URLSearchParams): LogQuery {
-  const components = query.getAll('component').map((name) => known(node, encodeURIComponent(name)));
+  const components = query
+    .getAll('component')
+    .map((name) => (name === supervisorLog ? name : known(node, encodeURIComponent(name))));
   return {
     components,
     follow: flag(query, 'follow'),

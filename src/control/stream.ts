@@ -42,11 +42,18 @@ export async function streamLogs(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const end = AbortSignal.any([gone.signal, signal]);
-  response.writeHead(200, { 'content-type': 'application/jsonl', connection: 'close' });
-  response.flushHeaders();
+  const begin = (): void => {
+    if (response.headersSent) return;
+    response.writeHead(200, { 'content-type': 'application/jsonl', connection: 'close' });
+    response.flushHeaders();
+  };
+  // Whoever follows wants to know at once that it goes on; of the others the first line may not come, with a reason.
+  if (query.follow) begin();
   for await (const line of node.logs(query, end)) {
+    begin();
     if (response.destroyed) return;
     if (!response.write(`${JSON.stringify(line)}\n`)) await once(response, 'drain', { signal: gone.signal });
   }
+  begin();
   response.end();
 }

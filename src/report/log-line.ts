@@ -29,7 +29,11 @@ const levels: ReadonlyMap<string, Level> = new Map([
  */
 export function stampOf(text: string, now: number): Stamp {
   return (
-    klog(text, now) ?? zap(text) ?? logrus(text) ?? capnslog(text) ?? { at: undefined, level: undefined }
+    klog(text, now) ??
+    zap(text) ??
+    logrus(text) ??
+    capnslog(text) ??
+    iso(text) ?? { at: undefined, level: undefined }
   );
 }
 
@@ -66,6 +70,12 @@ function logrus(text: string): Stamp | undefined {
 function capnslog(text: string): Stamp | undefined {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})\d* ([A-Z]) \| /.exec(text);
   return match === null ? undefined : stamp(Date.parse(`${match[1]}T${match[2]}`), match[3]);
+}
+
+/** `2026-08-01T12:00:00Z text` (RFC 3339), as the supervisor's own log and many a program's. */
+function iso(text: string): Stamp | undefined {
+  const match = /^\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))[\] ]/.exec(text);
+  return match === null ? undefined : stamp(Date.parse(match[1]!), undefined);
 }
 
 function stamp(at: number, level: string | undefined): Stamp {

@@ -7,7 +7,7 @@ const palette: readonly Parameters<Style>[0][] = ['cyan', 'magenta', 'blue', 'gr
 // oxlint-disable-next-line no-control-regex -- a component's own control characters must not reach the terminal
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-/** Lines with the component in front, each in its own colour; what is grave is red, a warning yellow. */
+/** Lines with the component in front, unless there is but one, each in its own colour; what is grave is red, a warning yellow. */
 export function logPrinter(components: readonly string[], style: Style): (line: LogLine) => string {
   const column = Math.max(0, ...components.map(width));
   const colours = new Map(
@@ -15,8 +15,11 @@ export function logPrinter(components: readonly string[], style: Style): (line: 
   );
   return ({ component, level, text }) => {
     const safe = stripVTControlCharacters(text).replace(control, '');
-    const prefix = style(colours.get(component) ?? 'cyan', `${padEnd(component, column)} |`);
-    if (level === 'error' || level === 'fatal') return `${prefix} ${style('red', safe)}`;
-    return `${prefix} ${level === 'warn' ? style('yellow', safe) : safe}`;
+    const prefix =
+      components.length === 1
+        ? ''
+        : `${style(colours.get(component) ?? 'cyan', `${padEnd(component, column)} |`)} `;
+    if (level === 'error' || level === 'fatal') return `${prefix}${style('red', safe)}`;
+    return `${prefix}${level === 'warn' ? style('yellow', safe) : safe}`;
   };
 }

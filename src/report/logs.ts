@@ -50,19 +50,28 @@ function pathOf(folder: string, component: string): string {
   return join(folder, `${component}.log`);
 }
 
-async function withLogs(
-  folder: string,
-  { components, follow: waits }: LogOptions,
-): Promise<readonly string[]> {
+/**
+ * The names of those that have a log in this folder.
+ * @throws Failure `usage` when there is no such folder.
+ */
+export async function logNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder).catch((cause: unknown) => {
     throw new Failure('usage', `there are no logs in ${folder}`, {
       cause,
       hint: 'has this node ever been up?',
     });
   });
-  const present = entries
+  return entries
     .filter((entry) => entry.endsWith('.log'))
-    .map((entry) => entry.slice(0, -'.log'.length));
+    .map((entry) => entry.slice(0, -'.log'.length))
+    .sort();
+}
+
+async function withLogs(
+  folder: string,
+  { components, follow: waits }: LogOptions,
+): Promise<readonly string[]> {
+  const present = await logNames(folder);
   const unknown = components.find((component) => !present.includes(component));
   if (unknown !== undefined && !waits) {
     throw new Failure('usage', `"${unknown}" has no log`, { hint: `these have one: ${present.join(', ')}` });

@@ -90,6 +90,7 @@ function step(before: ComponentState, event: Event): ComponentState {
         ...before,
         is: 'waiting',
         on: event.on,
+        pid: undefined,
         since: before.is === 'waiting' ? before.since : event.at,
       };
     case 'starting': {

@@ -29,12 +29,13 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
     return `${critical.has(component) ? style('bold', label) : label}  ${row}${formatMs(took).padStart(10)}`;
   });
   const legend = drawnPhases(timeline);
+  const path = criticalPathText(timeline.criticalPath);
   return [
     ...rows,
     '',
     legend.map((is) => `${style(bars[is][1], bars[is][0])} ${is}`).join('   '),
     `${timeline.ready ? 'ready in' : 'not ready after'} ${formatMs(timeline.ms)}`,
-    `critical path, in s: ${criticalPathText(timeline.criticalPath)}`,
+    ...(path === '' ? [] : [`critical path, in s: ${path}`]),
   ].join('\n');
 }
 

@@ -139,7 +139,11 @@ describe('a printed line', () => {
     expect(print(line('dead', 'fatal'))).toBe('<magenta>ab   |</> <red>dead</>');
   });
 
+  it('of the only component has nothing in front', () => {
+    expect(logPrinter(['ab'], colours)(line('dead', 'fatal'))).toBe('<red>dead</>');
+  });
+
   it('cannot speak to the terminal', () => {
-    expect(logPrinter(['ab'], (_colour, text) => text)(line('a\u001b[2J\tb\u0007\u009b'))).toBe('ab | a\tb');
+    expect(logPrinter(['ab'], (_colour, text) => text)(line('a\u001b[2J\tb\u0007\u009b'))).toBe('a\tb');
   });
 });

@@ -10,6 +10,13 @@ export function nameOrConfigOption(): Option {
   return new Option('--name <name>', 'which node (default: "default")').env('K8S_SINGLE_NAME');
 }
 
+export function dataDirOption(): Option {
+  return new Option(
+    '--data-dir <dir>',
+    'where the data of a node is that is down, when it is not where it usually is',
+  );
+}
+
 const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
 
 export function binDirOption(): Option {
@@ -17,6 +24,14 @@ export function binDirOption(): Option {
     '--bin-dir <dir>',
     'look here for binaries first (repeatable; also K8S_SINGLE_BIN_DIR)',
   ).argParser(collect);
+}
+
+/** An option with names: comma-separated, repeatable. */
+export function namesOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, earlier: readonly string[] = []) => [
+    ...earlier,
+    ...value.split(',').filter(Boolean),
+  ]);
 }
 
 export function sourceOption(): Option {
