@@ -1,0 +1,35 @@
+import type { Check } from './check.ts';
+import { configFiles } from './checks/configFiles.ts';
+import { deployment } from './checks/deployment.ts';
+import { dns } from './checks/dns.ts';
+import { exec } from './checks/exec.ts';
+import { job } from './checks/job.ts';
+import { logs } from './checks/logs.ts';
+import { namespace } from './checks/namespace.ts';
+import { node } from './checks/node.ts';
+import { nodePort } from './checks/nodePort.ts';
+import { pod } from './checks/pod.ts';
+import { podIp } from './checks/podIp.ts';
+import { rbac } from './checks/rbac.ts';
+import { service } from './checks/service.ts';
+import { serviceAccount } from './checks/serviceAccount.ts';
+import { volume } from './checks/volume.ts';
+
+/** The whole smoke test. Each comes after those it needs; what needs nothing of each other runs at the same time. */
+export const checks: readonly Check[] = [
+  node,
+  serviceAccount,
+  pod,
+  logs,
+  exec,
+  podIp,
+  service,
+  nodePort,
+  deployment,
+  configFiles,
+  job,
+  rbac,
+  dns,
+  volume,
+  namespace,
+];

@@ -1,0 +1,32 @@
+import { Unhealthy } from '../../../probes/probe.ts';
+import { oneLine } from '../../../probes/reason.ts';
+import type { Check } from '../check.ts';
+import { createPod } from '../objects.ts';
+import { podSucceeded } from '../podState.ts';
+
+const name = 'config-files';
+
+export const configFiles: Check = {
+  name,
+  summary: 'a ConfigMap and a Secret arrive as files',
+  needs: ['service-account'],
+  deadlineMs: 90_000,
+  run: async (context) => {
+    const { api, home, signal, until } = context;
+    const object = (kind: string, value: string) => {
+      return { apiVersion: 'v1', kind, metadata: { name }, data: { file: value } };
+    };
+    await api.create(`${home}/configmaps`, object('ConfigMap', 'from the map'), signal);
+    const secret = Buffer.from(' and from the secret').toString('base64');
+    await api.create(`${home}/secrets`, object('Secret', secret), signal);
+    await createPod(context, name, {
+      command: ['cat', '/map/file', '/secret/file'],
+      once: true,
+      volumes: { '/map': { configMap: { name } }, '/secret': { secret: { secretName: name } } },
+    });
+    await until('the pod', podSucceeded(context, name));
+    const text = await api.text(`${home}/pods/${name}/log`, signal);
+    if (text === 'from the map and from the secret') return;
+    throw new Unhealthy(`the files hold something else: ${oneLine(text) || 'nothing'}`);
+  },
+};

@@ -1,0 +1,28 @@
+import { at } from '../../../probes/json.ts';
+import { Unhealthy } from '../../../probes/probe.ts';
+import { Hopeless, type Check } from '../check.ts';
+import { podTemplate } from '../objects.ts';
+import { condition, told } from '../podState.ts';
+
+const name = 'job';
+
+export const job: Check = {
+  name,
+  summary: 'a Job completes',
+  needs: ['service-account'],
+  deadlineMs: 90_000,
+  run: async ({ api, namespace, image, signal, until }) => {
+    const jobs = `/apis/batch/v1/namespaces/${namespace}/jobs`;
+    const template = podTemplate(name, image, { command: ['sh', '-c', 'echo done'], once: true });
+    const spec = { backoffLimit: 0, template };
+    await api.create(jobs, { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec }, signal);
+    await until('the Job', async (lookSignal) => {
+      const found = await api.get(`${jobs}/${name}`, lookSignal);
+      if (at(condition(found, 'Complete'), 'status') === 'True') return;
+      const failed = condition(found, 'Failed');
+      if (at(failed, 'status') === 'True') throw new Hopeless(`it failed: ${told(failed)}`);
+      const active = Number(at(found, 'status', 'active') ?? 0);
+      throw new Unhealthy(active > 0 ? 'its pod has not ended yet' : 'it has no pod yet');
+    });
+  },
+};

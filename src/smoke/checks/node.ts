@@ -1,0 +1,23 @@
+import { at, listAt, textAt } from '../../../probes/json.ts';
+import { Unhealthy } from '../../../probes/probe.ts';
+import type { Check } from '../check.ts';
+import { condition, told } from '../podState.ts';
+
+export const node: Check = {
+  name: 'node',
+  summary: 'every node is Ready',
+  needs: [],
+  deadlineMs: 30_000,
+  run: async ({ api, until }) =>
+    until('nodes', async (signal) => {
+      const nodes = listAt(await api.get('/api/v1/nodes', signal), 'items');
+      if (nodes.length === 0) throw new Unhealthy('no node is registered');
+      for (const each of nodes) {
+        const ready = condition(each, 'Ready');
+        if (at(ready, 'status') === 'True') continue;
+        throw new Unhealthy(
+          `${textAt(each, 'metadata', 'name')} is not Ready: ${told(ready) || 'it has not said why'}`,
+        );
+      }
+    }),
+};

@@ -1,0 +1,87 @@
+import { Screen, type Terminal } from '../../report/screen.ts';
+import type { Style } from '../../report/style.ts';
+import { formatMs, oneLine, padEnd, truncate } from '../../report/text.ts';
+import { tick } from '../../report/ticker.ts';
+import type { Result } from '../check.ts';
+import { tally } from './summary.ts';
+import type { View } from './view.ts';
+
+/** What is known of a check by now. */
+type Row =
+  | { readonly is: 'waiting' }
+  | { readonly is: 'running'; readonly since: number; readonly reason: string }
+  | Result;
+
+const symbols = {
+  waiting: ['·', 'dim'],
+  running: ['›', 'cyan'],
+  passed: ['✓', 'green'],
+  failed: ['✗', 'red'],
+  skipped: ['-', 'yellow'],
+} as const;
+
+export interface PrettyOptions {
+  readonly names: readonly string[];
+  readonly style: Style;
+  /** Redraw the table in place; otherwise each check gets its line when it is done. */
+  readonly inPlace: boolean;
+}
+
+/** For people: a line per check with its time and, beside whatever has not passed, the reason. Failures are explained below. */
+export function prettyView(terminal: Terminal, { names, style, inPlace }: PrettyOptions): View {
+  const rows = new Map<string, Row>(names.map((name) => [name, { is: 'waiting' }]));
+  const column = Math.max(...names.map((name) => name.length));
+  const screen = new Screen(terminal);
+  const draw = (): void => {
+    const lines = [...rows].map(([name, row]) => line(name, row, terminal.columns ?? 80));
+    if (inPlace) screen.draw(lines);
+  };
+  const line = (name: string, row: Row, columns: number): string => {
+    const [symbol, colour] = symbols[row.is];
+    const start = `  ${symbol} ${padEnd(name, column)}  ${elapsed(row).padStart(9)}`;
+    const reason = 'reason' in row ? oneLine(row.reason) : '';
+    const head = `  ${style(colour, symbol)}${start.slice(3)}`;
+    return `${head}  ${style('dim', truncate(reason, columns - start.length - 3))}`.trimEnd();
+  };
+  const ticker = tick(draw);
+  draw();
+  return {
+    started: (name) => {
+      rows.set(name, { is: 'running', since: performance.now(), reason: '' });
+      draw();
+    },
+    waiting: (name, reason) => {
+      const row = rows.get(name);
+      if (row?.is === 'running') rows.set(name, { ...row, reason });
+    },
+    ended: (result) => {
+      rows.set(result.check, result);
+      if (inPlace) draw();
+      else terminal.write(`${line(result.check, result, Number.POSITIVE_INFINITY)}\n`);
+    },
+    end: (results, ms, interrupted) => {
+      ticker[Symbol.dispose]();
+      draw();
+      const text = results.flatMap((result) => explained(result, style));
+      const verdict = interrupted === undefined ? summary(results, ms) : `interrupted by ${interrupted}`;
+      terminal.write(`${[...text, '', `  ${verdict}`].join('\n')}\n`);
+    },
+  };
+}
+
+function elapsed(row: Row): string {
+  if (row.is === 'waiting' || row.is === 'skipped') return '';
+  return formatMs(row.is === 'running' ? performance.now() - row.since : row.ms);
+}
+
+function explained(result: Result, style: Style): string[] {
+  if (result.is !== 'failed') return [];
+  const title = `  ${style('red', '✗')} ${style('bold', result.check)}: ${oneLine(result.reason)}`;
+  return ['', title, ...result.evidence.map((each) => `      ${oneLine(each)}`)];
+}
+
+function summary(results: readonly Result[], ms: number): string {
+  const { passed, failed, skipped } = tally(results);
+  const more = [failed > 0 ? `, ${failed} failed` : '', skipped > 0 ? `, ${skipped} skipped` : ''];
+  return `${passed} passed${more.join('')} in ${formatMs(ms)}`;
+}

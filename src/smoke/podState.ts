@@ -1,0 +1,64 @@
+import { at, listAt, textAt } from '../../probes/json.ts';
+import { Unhealthy, type Probe } from '../../probes/probe.ts';
+import { oneLine } from '../../probes/reason.ts';
+import { Hopeless, type Context } from './check.ts';
+
+/** The kubelet's reasons for an image that it will not try to get again. */
+const neverMends = new Set(['ErrImageNeverPull', 'InvalidImageName']);
+
+/** The pod is Ready. */
+export function podReady({ api, home }: Context, name: string): Probe {
+  return async (signal) => {
+    const pod = await api.get(`${home}/pods/${name}`, signal);
+    if (!isReady(pod)) throw why(pod);
+  };
+}
+
+/** The pod, which ends by itself, has ended well. */
+export function podSucceeded({ api, home }: Context, name: string): Probe {
+  return async (signal) => {
+    const pod = await api.get(`${home}/pods/${name}`, signal);
+    if (textAt(pod, 'status', 'phase') !== 'Succeeded') throw why(pod);
+  };
+}
+
+export function isReady(pod: unknown): boolean {
+  return (
+    at(condition(pod, 'Ready'), 'status') === 'True' && at(pod, 'metadata', 'deletionTimestamp') === undefined
+  );
+}
+
+/** The condition of a type, wherever it stands in the list. */
+export function condition(object: unknown, type: string): unknown {
+  return listAt(object, 'status', 'conditions').find((each) => at(each, 'type') === type);
+}
+
+/** Why a pod is not where it should be: the scheduler's word, the container's, or else its phase. */
+function why(pod: unknown): Error {
+  const name = `pod ${textAt(pod, 'metadata', 'name')}`;
+  const scheduled = condition(pod, 'PodScheduled');
+  if (at(scheduled, 'status') !== 'True') {
+    return new Unhealthy(
+      `${name} is not scheduled: ${told(scheduled) || 'the scheduler has said nothing about it'}`,
+    );
+  }
+  const [container] = listAt(pod, 'status', 'containerStatuses');
+  const waiting = at(container, 'state', 'waiting');
+  if (waiting !== undefined) {
+    const reason = `${name} is waiting: ${told(waiting) || 'its container has not been started'}`;
+    return neverMends.has(textAt(waiting, 'reason')) ? new Hopeless(reason) : new Unhealthy(reason);
+  }
+  const ended = at(container, 'state', 'terminated');
+  if (textAt(pod, 'status', 'phase') === 'Failed') {
+    const how =
+      ended === undefined ? told(at(pod, 'status')) : `exited with ${String(at(ended, 'exitCode'))}`;
+    return new Hopeless(`${name} failed: ${how}`);
+  }
+  const ready = told(condition(pod, 'Ready'));
+  return new Unhealthy(`${name} is ${textAt(pod, 'status', 'phase')}${ready && `, not ready: ${ready}`}`);
+}
+
+/** `Reason: message` of whatever has them. */
+export function told(object: unknown): string {
+  return [textAt(object, 'reason'), textAt(object, 'message')].filter(Boolean).map(oneLine).join(': ');
+}
