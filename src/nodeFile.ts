@@ -15,6 +15,8 @@ export interface NodeFile {
   readonly kubeconfig?: string;
   /** The kubectl that fits the node's version. */
   readonly kubectl?: string;
+  /** The client of its containerd. */
+  readonly ctr?: string;
 }
 
 const file = (name: string): string => join(nodePaths(name).run, 'node.json');

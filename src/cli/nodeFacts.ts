@@ -1,14 +1,18 @@
+import { join } from 'node:path';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../isolate/cgroup.ts';
 import type { NodeFacts } from '../node/facts.ts';
+import { imagePlaces } from '../node/images.ts';
 import { cacheDir, nodePaths } from '../paths.ts';
 
 /** Everything the node is made from: the config, where things are, and the binaries. */
 export function factsOf(config: NodeConfig, binaries: Binaries, ip: string): NodeFacts {
+  const paths = nodePaths(config.name, config.dataDir);
   return {
     config,
-    paths: nodePaths(config.name, config.dataDir),
+    paths,
+    images: imagePlaces(config.images, join(paths.data, 'images')),
     programs: binaries.files,
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),

@@ -36,7 +36,8 @@ export async function configFor(options: UpOptions, ip?: string): Promise<Config
   const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];
   // What is thrown away need not be on any disk.
   const etcd = options.throwAway === true ? { ...node.etcd, fsync: false } : node.etcd;
-  return { ...config, node: { ...node, binDirs, etcd, timeouts: { ...node.timeouts, boot } } };
+  const images = node.images.map((place) => resolve(config.dir, place));
+  return { ...config, node: { ...node, binDirs, images, etcd, timeouts: { ...node.timeouts, boot } } };
 }
 
 /** K8S_SINGLE_BIN_DIR: folders, colon-separated. */

@@ -99,12 +99,11 @@ async function onNode(
       console.error(`remove it with: k8s-single down --name ${name} --purge`);
       return code;
     }
-    const said = await supervisorLog(log);
     // Not in order, which takes seconds: nothing of it is kept.
     await killNodeCgroup(name);
     await exited;
-    const left = (await supervisorLog(log)).slice(said.length);
-    if (left !== '') console.error(left);
+    const said = await supervisorLog(log);
+    if (said.includes('left something behind')) console.error(said);
     const goneMs = performance.now();
     console.error(
       `node ${name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +

@@ -25,6 +25,7 @@ export interface Site {
   readonly versions?: Readonly<Record<string, string>>;
   /** None for a graph without Kubernetes. */
   readonly kubectl?: string;
+  readonly ctr?: string;
   readonly output: OutputMode;
   readonly stops: StopRequests;
 }
@@ -34,7 +35,7 @@ export interface Site {
  * @throws Failure when it could not go on, after everything was stopped and explained.
  */
 export async function runGraph(components: readonly Component[], site: Site): Promise<number> {
-  const { config, ip, kubectl, output, stops } = site;
+  const { config, ip, kubectl, ctr, output, stops } = site;
   const { node } = config;
   const paths = nodePaths(node.name, node.dataDir);
   for (const folder of [paths.data, paths.run, paths.logs])
@@ -59,7 +60,9 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
   });
   try {
     const kubernetes =
-      kubectl === undefined ? {} : { kubectl, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
+      kubectl === undefined || ctr === undefined
+        ? {}
+        : { kubectl, ctr, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
     await writeNodeFile({ name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes });
     const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
     const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });

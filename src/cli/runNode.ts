@@ -30,7 +30,7 @@ export async function runNode(options: UpOptions, box: Box | undefined): Promise
     const binaries = await toolchain(options, node);
     const components = toComponents(config, kubernetesNode(factsOf(node, binaries, ip)));
     const { files, versions } = binaries;
-    return await runGraph(components, { ...site, kubectl: files.kubectl, versions });
+    return await runGraph(components, { ...site, kubectl: files.kubectl, ctr: files.ctr, versions });
   } catch (error) {
     if (options.artifacts !== undefined) await keepReport(nodePaths(name, dataDir), options.artifacts);
     throw error;

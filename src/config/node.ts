@@ -32,6 +32,11 @@ export const nodeShape = {
   pauseImage: filled('an image name')
     .exactOptional()
     .describe("The image that holds a pod's namespaces open. Default: one that is built here."),
+  images: list(filled('a file or a folder'))
+    .default([])
+    .describe(
+      'Images that the node knows from its start: archives (docker save, OCI layout, gzipped or not) and OCI folders.',
+    ),
   network: networkSchema.prefault({}),
   etcd: map({
     fsync: bool()

@@ -24,6 +24,8 @@ export interface NodeFacts {
   readonly programs: Programs;
   /** The folder of the CNI plugins. */
   readonly cniBinDir: string;
+  /** Files and folders with images that the node shall know. */
+  readonly images: readonly string[];
   /** The user's cache folder, for what is slow to find out. */
   readonly cacheDir: string;
   /** 20 for Kubernetes 1.20. */

@@ -5,6 +5,7 @@ import { containerd } from './containerd.ts';
 import { controllerManager } from './controllerManager.ts';
 import { etcd } from './etcd.ts';
 import type { NodeFacts } from './facts.ts';
+import { images } from './images.ts';
 import { kubelet } from './kubelet.ts';
 import { kubeProxy } from './kubeProxy.ts';
 import { defaultAccount, nodeMilestone } from './milestones.ts';
@@ -16,11 +17,14 @@ import { scheduler } from './scheduler.ts';
  * before the other is no edge. So the kubelet needs containerd, not the apiserver: it registers when that answers.
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
+  const hasImages = facts.images.length > 0;
+  const imageNeeds = ['pause-image', ...(hasImages ? ['images'] : [])];
   const components = [
     certificates(facts, []),
     etcd(facts, []),
     containerd(facts, []),
     pauseImage(facts, ['containerd']),
+    images(facts, ['containerd']),
     apiserver(facts, ['pki', 'etcd']),
     kubelet(facts, ['pki', 'containerd']),
     controllerManager(facts, ['apiserver']),
@@ -28,7 +32,11 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     kubeProxy(facts, ['apiserver']),
     // Milestones: ready when Kubernetes says so, and no longer so while what they speak of is gone.
     defaultAccount(facts, ['controller-manager']),
-    nodeMilestone(facts, ['apiserver', 'pause-image', { on: 'kubelet', whenLost: 'restart' }]),
+    nodeMilestone(facts, ['apiserver', ...imageNeeds, { on: 'kubelet', whenLost: 'restart' }]),
   ];
-  return components.filter(({ name }) => name !== 'kube-proxy' || facts.config.features.kubeProxy);
+  const wanted: Readonly<Record<string, boolean>> = {
+    'kube-proxy': facts.config.features.kubeProxy,
+    images: hasImages,
+  };
+  return components.filter(({ name }) => wanted[name] ?? true);
 }

@@ -17,4 +17,17 @@ export function kubernetesCommands(cli: Command): void {
     .addOption(nameOption())
     .option('--merge', 'into $KUBECONFIG or ~/.kube/config')
     .action(async (options) => exitWith((await import('../kubeconfig.ts')).kubeconfig(options)));
+
+  const image = cli.command('image').description('images without a registry');
+  image
+    .command('load')
+    .description('make the images of an archive known to the node: docker save or OCI layout, gzipped or not')
+    .argument('<file>', 'the archive, an OCI folder, or `-` for stdin')
+    .addOption(nameOption())
+    .action(async (file, options) => exitWith((await import('../image.ts')).loadImage(file, options)));
+  image
+    .command('ls')
+    .description('the images that pods can be made of without pulling')
+    .addOption(nameOption())
+    .action(async (options) => exitWith((await import('../image.ts')).listImages(options)));
 }
