@@ -44,6 +44,8 @@ export function boxFor(
     data,
     also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
     avoid: [network.podCidr, network.serviceCidr],
+    // What the machine lacks, `ip` for one, is found in the cache.
+    env: { PATH: binaries.searchPath },
     init: binaries.files.catatonit,
     argv: [process.execPath, ...args],
   };
