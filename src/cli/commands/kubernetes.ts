@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { exitWith, nameOption } from './shared.ts';
+import { Option } from 'commander';
+import { binDirOption, exitWith, namesOption, nameOption } from './shared.ts';
 
 /** Commands that use the node as Kubernetes. */
 export function kubernetesCommands(cli: Command): void {
@@ -30,4 +31,24 @@ export function kubernetesCommands(cli: Command): void {
     .description('the images that pods can be made of without pulling')
     .addOption(nameOption())
     .action(async (options) => exitWith((await import('../image.ts')).listImages(options)));
+
+  cli
+    .command('smoke')
+    .description('prove that the node works by using it; exit 7 when a check fails')
+    .addOption(nameOption())
+    .option('--kubeconfig <file>', 'test this cluster instead of a node')
+    .option(
+      '--image <image>',
+      'an image with busybox in it (default: one that is built here; busybox for a cluster)',
+    )
+    .addOption(namesOption('--only <checks>', 'only these, comma-separated, and what they need'))
+    .addOption(namesOption('--skip <checks>', 'all but these, comma-separated, and what needs them'))
+    .option('--list', 'say what would be checked, and do nothing')
+    .option('--timeout <duration>', 'how long all checks together may take', '300s')
+    .option('--junit <file>', 'write a report as JUnit XML, too')
+    .addOption(binDirOption())
+    .addOption(
+      new Option('--output <mode>', 'the format').choices(['pretty', 'tap', 'json']).default('pretty'),
+    )
+    .action(async (options) => exitWith((await import('../smoke.ts')).smokeCommand(options)));
 }
