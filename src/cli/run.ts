@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmdir } from 'node:fs/promises';
-import { dirname, delimiter, join, resolve } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import type { NodeConfig } from '../config/node.ts';
 import { exitCodes, Failure } from '../errors.ts';
 import type { Binaries } from '../install/install.ts';
@@ -8,9 +9,11 @@ import { killNodeCgroup } from '../isolate/cgroup.ts';
 import { assertCanIsolate } from '../isolate/preflight.ts';
 import { onSignals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
+import type { Paths } from '../paths.ts';
 import { formatMs } from '../report/text.ts';
 import { keepReport } from './artifacts.ts';
 import { codeOf, runCommand } from './command.ts';
+import { failureFile } from './explainFailure.ts';
 import { bootSeen, supervisorLog } from './followBoot.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
@@ -77,7 +80,7 @@ async function onNode(
   try {
     if (!(await bootSeen(entered, options, node, binaries)) || asked !== undefined) {
       const code = await exited;
-      console.error(await supervisorLog(log));
+      console.error(await lastWords(log, paths, options.artifacts));
       return asked === undefined ? code : codeOf(asked);
     }
     const readyMs = performance.now();
@@ -86,8 +89,10 @@ async function onNode(
     const code = await runCommand(command, { env, signals, signal: gone.signal });
     const commandMs = performance.now();
     if (gone.signal.aborted) {
-      console.error(`${await supervisorLog(log)}\nnode ${name} has gone before the command was done`);
-      return (await exited) || exitCodes.notReady;
+      const nodeCode = await exited;
+      console.error(await lastWords(log, paths, options.artifacts));
+      console.error(`node ${name} has gone before the command was done`);
+      return nodeCode || exitCodes.notReady;
     }
     if (code !== 0 && options.artifacts !== undefined) {
       await keepReport(paths, options.artifacts);
@@ -116,4 +121,20 @@ async function onNode(
     // When there was nothing to keep.
     if (options.artifacts !== undefined) await rmdir(options.artifacts).catch(() => undefined);
   }
+}
+
+/** What the node has said; it knows only where things were while it lived. */
+async function lastWords(
+  log: FileHandle,
+  { data, logs }: Paths,
+  artifacts: string | undefined,
+): Promise<string> {
+  const said = await supervisorLog(log);
+  if (artifacts !== undefined) {
+    const kept = [failureFile(data), logs];
+    return kept.reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), said);
+  }
+  return said.includes(data)
+    ? `${said}\nall of it has gone with the node: keep it with --artifacts DIR`
+    : said;
 }
