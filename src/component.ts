@@ -77,18 +77,28 @@ interface Common {
   readonly restart?: Partial<RestartPolicy>;
 }
 
-/** Work that is done once: certificates, a node registered, an addon applied. Ready when `run` resolves. */
+/** What is started, and how it is ended. */
+export interface Program {
+  /** Asked for before each start, when all needs are ready. */
+  readonly command: Command | (() => Promise<Command>);
+  readonly stop?: Partial<StopPolicy>;
+  /** Where its output goes instead of into the log folder: an absolute path. The log folder has a link to it then. */
+  readonly logFile?: string;
+}
+
+/** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
+export type Work = (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
+
+/** What is done once: certificates, a node registered, an addon applied. */
 export interface Task extends Common {
   readonly kind: 'task';
-  /** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
-  readonly run: (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
+  /** Done, and so ready, when the work resolves, or when the program exits with 0. */
+  readonly run: Work | Program;
 }
 
 /** A process that is kept running. */
-export interface Service extends Common {
+export interface Service extends Common, Program {
   readonly kind: 'service';
-  /** Asked for before each start, when all needs are ready. */
-  readonly command: Command | (() => Promise<Command>);
   readonly ready: Probe;
   readonly readyLook?: LookOptions;
   /** Looked at while ready; without it only the process's exit counts. */
@@ -96,7 +106,6 @@ export interface Service extends Common {
   readonly liveLook?: LookOptions;
   /** TCP ports on which it will listen: a port already taken is a clear refusal, not a crash loop. */
   readonly ports?: readonly number[];
-  readonly stop?: Partial<StopPolicy>;
 }
 
 export type Component = Task | Service;

@@ -66,7 +66,10 @@ const stop = map({
 });
 
 /** The keys that mean something to a process that is kept running, and nothing to a step that ends. */
-const serviceOnly = ['live', 'ports', 'stop'] as const;
+const serviceOnly = ['live', 'ports'] as const;
+
+/** The keys that mean something to a process, and nothing to a step that is but a look. */
+const processOnly = ['stop', 'logFile'] as const;
 
 const shape = map({
   command: command
@@ -101,6 +104,9 @@ const shape = map({
   user: pattern(/^[\w.-]+(:[\w.-]+)?$/, 'USER or USER:GROUP, by name or number')
     .exactOptional()
     .describe('Run as this user.'),
+  logFile: filled('a path')
+    .exactOptional()
+    .describe('Where its output goes; relative to this config. Default: NAME.log in the log folder.'),
   restart: restart.exactOptional(),
   stop: stop.exactOptional(),
 });
@@ -113,7 +119,7 @@ export const componentSchema = shape.superRefine((spec, context) => {
   if (Array.isArray(spec.command) && spec.shell === true)
     refuse('command', 'expected one text, because of `shell: true`');
   if (spec.task === true)
-    for (const key of serviceOnly)
+    for (const key of spec.command === undefined ? [...serviceOnly, ...processOnly] : serviceOnly)
       if (spec[key] !== undefined) refuse(key, `a task is done once: it has no "${key}"`);
   if (spec.task === true && spec.command !== undefined && spec.ready !== undefined)
     refuse('ready', 'a task runs a command or waits for a probe, not both: make them two tasks');

@@ -1,5 +1,4 @@
 import type { Component } from '../component.ts';
-import { nodePaths } from '../paths.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import type { Config } from './load.ts';
 import { componentOf, override } from './override.ts';
@@ -23,14 +22,11 @@ export function toComponents(config: Config, builtIns: readonly Component[]): Co
   checkNeeds(known, config, problems);
   problems.throwIfAny();
 
-  const folders = { dir, logs: nodePaths(node.name, node.dataDir).logs };
   const changed = [...known.values()].map((one) => {
     const spec = config.components[one.name];
-    return spec === undefined ? one : override(one, spec, folders);
+    return spec === undefined ? one : override(one, spec, dir);
   });
-  const own = specs
-    .filter(([name]) => !known.has(name))
-    .map(([name, spec]) => componentOf(name, spec, folders));
+  const own = specs.filter(([name]) => !known.has(name)).map(([name, spec]) => componentOf(name, spec, dir));
   return [...changed, ...own].filter(({ name }) => config.components[name]?.enabled !== false);
 }
 

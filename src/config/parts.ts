@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { ExecOptions } from '../../probes/exec.ts';
-import type { LookOptions, Need, RestartPolicy, Service, StopPolicy } from '../component.ts';
+import type { LookOptions, Need, Program, RestartPolicy, Service, StopPolicy } from '../component.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import { probeOf } from './probeOf.ts';
 
@@ -13,18 +13,26 @@ export function commonParts(spec: ComponentSpec) {
   });
 }
 
-type PartName = 'ready' | 'readyLook' | 'live' | 'liveLook' | 'ports' | 'stop';
+/** How a program is ended, and where its output goes. `dir` is the folder of the config. */
+export function programParts({ stop, logFile }: ComponentSpec, dir: string) {
+  return given<Pick<Program, 'stop' | 'logFile'>>({
+    stop: stop && given<StopPolicy>({ signal: stop.signal, graceMs: stop.grace }),
+    logFile: logFile === undefined ? logFile : resolve(dir, logFile),
+  });
+}
+
+type PartName = 'ready' | 'readyLook' | 'live' | 'liveLook' | 'ports';
 
 /** The same for a service. `dir` is the folder of the config. */
 export function serviceParts(spec: ComponentSpec, dir: string) {
   const around = surroundings(spec, dir);
   return {
     ...commonParts(spec),
+    ...programParts(spec, dir),
     ...given<Pick<Service, PartName>>({
       ready: spec.ready && probeOf(spec.ready, around),
       live: spec.live && probeOf(spec.live, around),
       ports: spec.ports,
-      stop: spec.stop && given<StopPolicy>({ signal: spec.stop.signal, graceMs: spec.stop.grace }),
       readyLook: spec.ready && given<LookOptions>({ lookTimeoutMs: spec.ready.timeout }),
       liveLook:
         spec.live &&

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { until } from '../../probes/until.ts';
 import { watch } from '../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
-import type { Happening, Service, Task } from '../component.ts';
+import type { Happening, Program, Service, Task } from '../component.ts';
 import { Failure } from '../errors.ts';
 import { linked } from './linked.ts';
+import { placeLog } from './logFile.ts';
 import { portHolder } from './ports.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
@@ -28,17 +29,34 @@ export interface Surroundings {
 }
 
 /** From start to end of a task: it is ready when its work is done and stays so. Rejects with the reason of its end. */
-export async function liveTask(task: Task, { attempt, say, onReady, signal }: Surroundings): Promise<never> {
-  say({ type: 'starting', attempt });
+export async function liveTask(task: Task, around: Surroundings): Promise<never> {
+  const { attempt, say, onReady, signal } = around;
+  const { run } = task;
   const started = performance.now();
-  const report = reasons(say);
+  const report = reasons(
+    say,
+    typeof run === 'function' ? 'no reason was given' : 'its program is still running',
+  );
+  const { own: end, unlink } = linked(signal);
   const deadline = AbortSignal.timeout(task.timeoutMs ?? startTimeoutMs);
-  const work = task.run(AbortSignal.any([signal, deadline]), report);
-  await Promise.race([work, aborted(signal), aborted(deadline)]).catch((error: unknown) => {
+  deadline.addEventListener('abort', () => end.abort(deadline.reason));
+  const work = async (): Promise<void> => {
+    if (typeof run !== 'function')
+      return withProcess(run, around, async (process) => success(process, end.signal, say));
+    say({ type: 'starting', attempt });
+    return Promise.race([run(end.signal, report), aborted(end.signal)]);
+  };
+  try {
+    await work();
+    // Some work just ends when it is told to.
+    end.signal.throwIfAborted();
+  } catch (error) {
     if (!deadline.aborted || signal.aborted) throw error;
     const seconds = (performance.now() - started) / 1000;
     throw new Error(`not done within ${seconds.toFixed(0)} s: ${report.last}`, { cause: error });
-  });
+  } finally {
+    unlink();
+  }
   say({ type: 'ready', ms: performance.now() - started });
   onReady();
   return aborted(signal);
@@ -46,18 +64,27 @@ export async function liveTask(task: Task, { attempt, say, onReady, signal }: Su
 
 /** From spawn to the end of its process group. Rejects with the reason of its end. */
 export async function liveService(service: Service, around: Surroundings): Promise<never> {
-  const { signal, say, attempt, hurry } = around;
-  await refuseIfTaken(service, attempt, signal);
-  const command = typeof service.command === 'function' ? await service.command() : service.command;
+  await refuseIfTaken(service, around.attempt, around.signal);
+  return withProcess(service, around, async (running, started) => livesOn(service, running, around, started));
+}
+
+/** Starts the program for as long as `use` takes; then its whole group is ended. */
+async function withProcess<Result>(
+  { command, stop, logFile }: Program,
+  { signal, say, attempt, hurry, logFile: ownLog }: Surroundings,
+  use: (running: Process, started: number) => Promise<Result>,
+): Promise<Result> {
+  const known = typeof command === 'function' ? await command() : command;
+  await placeLog(ownLog, logFile);
   signal.throwIfAborted();
   const started = performance.now();
-  const running = await spawn(command, around.logFile);
+  const running = await spawn(known, ownLog);
   say({ type: 'starting', attempt, pid: running.pid });
   try {
-    return await livesOn(service, running, around, started);
+    return await use(running, started);
   } finally {
     if (signal.aborted) say({ type: 'stopping' });
-    await running.stop({ ...stopDefaults, ...service.stop }, hurry);
+    await running.stop({ ...stopDefaults, ...stop }, hurry);
   }
 }
 
@@ -74,7 +101,7 @@ async function livesOn(
     const timeoutMs = service.timeoutMs ?? startTimeoutMs;
     await Promise.race([
       exited,
-      until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say) }, end.signal),
+      until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say, '') }, end.signal),
     ]);
     say({ type: 'ready', ms: performance.now() - started });
     onReady();
@@ -86,24 +113,30 @@ async function livesOn(
   }
 }
 
-/** Says each reason once as long as it stays the same, and remembers the last. */
-function reasons(say: Surroundings['say']): { (reason: string): void; last: string } {
+/** Says each reason once as long as it stays the same, and remembers the last, at first the `initial` one. */
+function reasons(say: Surroundings['say'], initial: string): { (reason: string): void; last: string } {
   const report = (reason: string): void => {
     if (reason !== report.last) say({ type: 'probing', reason });
     report.last = reason;
   };
-  report.last = 'no reason was given';
+  report.last = initial;
   return report;
+}
+
+/** Resolves when the process ended with exit code 0; rejects when otherwise, or when `end` aborts before. */
+async function success(running: Process, end: AbortSignal, say: Surroundings['say']): Promise<void> {
+  const { isSuccess } = await Promise.race([running.exited, aborted(end)]);
+  if (!isSuccess) await exit(running, end, say);
 }
 
 /** Rejects when the process ended of its own accord, after saying so with its last lines. */
 async function exit(running: Process, end: AbortSignal, say: Surroundings['say']): Promise<never> {
-  const reason = await running.exited;
+  const { how } = await running.exited;
   if (end.aborted) return aborted(end);
   const lastLines = await running.lastLines(quotedLines).catch(() => []);
-  say({ type: 'exited', reason, lastLines });
+  say({ type: 'exited', reason: how, lastLines });
   const last = lastLines.at(-1);
-  throw new Error(last === undefined ? reason : `${reason}: ${last}`);
+  throw new Error(last === undefined ? how : `${how}: ${last}`);
 }
 
 async function unhealthy(service: Service, signal: AbortSignal, say: Surroundings['say']): Promise<never> {

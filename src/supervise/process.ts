@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { execa } from 'execa';
 import { groupGone } from '../../probes/gone.ts';
 import { until } from '../../probes/until.ts';
@@ -9,11 +8,17 @@ import type { Command, StopPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import { tail } from './tail.ts';
 
+/** The end of a process: whether that was exit code 0, and in words: "exited with code 1", "killed by SIGKILL". */
+export interface Exit {
+  readonly isSuccess: boolean;
+  readonly how: string;
+}
+
 /** One running process, the leader of a process group of its own. */
 export interface Process {
   readonly pid: number;
-  /** How it ended, in words: "exited with code 1", "killed by SIGKILL". Never rejects. */
-  readonly exited: Promise<string>;
+  /** How it ended. Never rejects. */
+  readonly exited: Promise<Exit>;
   /** What this process wrote last to its log. */
   lastLines(count: number): Promise<string[]>;
   /** Ends the whole group by the policy; `hurry` cuts the grace short. Resolves when the group is gone. */
@@ -24,12 +29,11 @@ export interface Process {
 const killedWithinMs = 30_000;
 
 /**
- * Starts the command with its output appended to `logFile`: the component writes there itself, so this program is never
- * in the data path and its death sends nobody a SIGPIPE.
+ * Starts the command with its output appended to `logFile`, or where that links to: the component writes there itself, so
+ * this program is never in the data path and its death sends nobody a SIGPIPE.
  * @throws Failure `preflight` with the reason when it cannot be started.
  */
 export async function spawn(command: Command, logFile: string): Promise<Process> {
-  await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
   const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
   await once(log, 'open');
   const { size } = await stat(logFile);
@@ -44,10 +48,10 @@ export async function spawn(command: Command, logFile: string): Promise<Process>
     reject: false,
     buffer: false,
   });
-  const exited = child.then((result) => {
-    if (result.signal !== undefined) return `killed by ${result.signal}`;
-    return `exited with code ${result.exitCode}`;
-  });
+  const exited = child.then(({ signal, exitCode }) => ({
+    isSuccess: exitCode === 0,
+    how: signal === undefined ? `exited with code ${exitCode}` : `killed by ${signal}`,
+  }));
   const { pid } = child;
   // The child has its own copy of the descriptor.
   log.destroy();
