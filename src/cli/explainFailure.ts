@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command, Component, Event } from '../component.ts';
+import type { Command, Component, Event, Program } from '../component.ts';
 import type { Config } from '../config/load.ts';
 import { hideIn, hider, secretsInFiles, secretValues } from '../config/secrets.ts';
 import { failureText } from '../report/failure-text.ts';
@@ -43,19 +43,27 @@ async function gather(
   const commands = new Map<string, Command>();
   const lines = new Map<string, readonly string[]>();
   for (const stage of stages) {
+    const program = programOf(stage);
     if (
-      stage.kind !== 'service' ||
+      program === undefined ||
       !events.some(({ component, type }) => component === stage.name && type === 'starting')
     ) {
       continue;
     }
     const command =
-      typeof stage.command === 'function' ? await stage.command().catch(() => undefined) : stage.command;
+      typeof program.command === 'function'
+        ? await program.command().catch(() => undefined)
+        : program.command;
     if (command !== undefined) commands.set(stage.name, hideIn(command, hide));
     lines.set(stage.name, await tail(join(logs, `${stage.name}.log`), quotedLines).catch(() => []));
   }
   const report = failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });
   return report && { ...report, stages: report.stages.map((stage) => shown(stage, hide)) };
+}
+
+function programOf(component: Component): Program | undefined {
+  if (component.kind === 'service') return component;
+  return typeof component.run === 'function' ? undefined : component.run;
 }
 
 function shown(stage: FailedStage, hide: (text: string) => string): FailedStage {
