@@ -11,6 +11,8 @@ export interface NodeFile {
   /** The node's own address. */
   readonly ip: string;
   readonly dataDir: string;
+  /** Of the page, where one is served. */
+  readonly url?: string;
   /** The administrator's kubeconfig; none for a graph without Kubernetes. */
   readonly kubeconfig?: string;
   /** The kubectl that fits the node's version. */

@@ -7,6 +7,7 @@ import type { Inside } from '../isolate/enter.ts';
 import { nodePaths } from '../paths.ts';
 import { bootSeen, supervisorLog } from './followBoot.ts';
 import type { UpOptions } from './options.ts';
+import { openPort } from './port.ts';
 
 /** Starts this same command line again in a box and resolves with its exit code, or, with --detach, when it is ready. */
 export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Binaries): Promise<number> {
@@ -32,7 +33,7 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
 
 /** The box of a node, in which this program is started again with the arguments. */
 export function boxFor(
-  { name, nodeName, dataDir, network }: NodeConfig,
+  { name, nodeName, dataDir, network, listen }: NodeConfig,
   binaries: Binaries,
   args: readonly string[],
 ): Inside {
@@ -48,5 +49,6 @@ export function boxFor(
     env: { PATH: binaries.searchPath },
     init: binaries.files.catatonit,
     argv: [process.execPath, ...args],
+    ...(listen !== undefined && { listener: async () => openPort(listen) }),
   };
 }

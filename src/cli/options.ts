@@ -14,6 +14,7 @@ export interface UpOptions {
   readonly detach?: boolean;
   readonly timeout?: string;
   readonly host?: boolean;
+  readonly listen?: string;
   readonly install: boolean;
   readonly source: SourceName;
   readonly output: OutputMode;
@@ -25,10 +26,11 @@ export interface UpOptions {
 
 /** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
 export async function configFor(options: UpOptions, ip?: string): Promise<Config> {
-  const { config: file, name, dataDir, binDir = [], timeout } = options;
+  const { config: file, name, dataDir, binDir = [], timeout, listen } = options;
   const set = {
     ...(name === undefined ? {} : { name }),
     ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
+    ...(listen === undefined ? {} : { listen }),
   };
   const config = await loadConfig(file, { set, ...(ip === undefined ? {} : { ip }) });
   const { node } = config;

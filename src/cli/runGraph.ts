@@ -2,18 +2,18 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
 import type { Config } from '../config/load.ts';
-import { serve } from '../control/server.ts';
 import { makeRoom } from '../control/socket.ts';
 import { Failure, reasonOf } from '../errors.ts';
-import { writeNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { OutputMode } from '../report/reporter.ts';
 import { keepRotated } from '../report/rotation.ts';
 import { up } from '../up.ts';
+import { answer } from './answer.ts';
 import { recordBoot } from './bootRecord.ts';
 import { controlled, remember } from './controlled.ts';
 import { explainFailure, forgetFailure } from './explainFailure.ts';
+import type { Port } from './port.ts';
 import type { StopRequests } from './stopRequests.ts';
 import { withTimedProbes } from './timedProbes.ts';
 
@@ -28,6 +28,8 @@ export interface Site {
   readonly ctr?: string;
   readonly output: OutputMode;
   readonly stops: StopRequests;
+  /** Listens for the page and the metrics. */
+  readonly port: Port | undefined;
 }
 
 /**
@@ -63,23 +65,24 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
       kubectl === undefined || ctr === undefined
         ? {}
         : { kubectl, ctr, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
-    await writeNodeFile({ name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes });
+    const nodeFile = { name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes };
     const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
     const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });
     const down = (): void => void running.down().catch(() => undefined);
     stops.send(down);
     running.ready.then(record, () => undefined);
-    const control = await serve(
-      paths.controlSocket,
-      controlled(node.name, memory, { running, logDir: paths.logs, down }),
-    ).catch(async (error: unknown) => {
+    const asked = controlled(node.name, memory, { running, logDir: paths.logs, down });
+    const page = { name: node.name, components, state: memory.state, events: memory.events };
+    const places = { controlSocket: paths.controlSocket, nodeFile, port: site.port, page };
+    const answering = await answer(asked, places).catch(async (error: unknown) => {
       await running.down().catch(() => undefined);
       throw error;
     });
+    if (answering.url !== undefined) reporter.say(`see it in a browser: ${answering.url}`);
     try {
       await running.done;
     } finally {
-      await control.close();
+      await answering.close();
     }
     return 0;
   } catch (error) {

@@ -7,6 +7,7 @@ import { settle } from './ground.ts';
 import { factsOf } from './nodeFacts.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
+import { portOf } from './port.ts';
 import { runGraph } from './runGraph.ts';
 import { StopRequests } from './stopRequests.ts';
 import { toolchain } from './toolchain.ts';
@@ -25,7 +26,8 @@ export async function runNode(options: UpOptions, box: Box | undefined): Promise
     const { ip } = ground;
     const config = await configFor(options, ip);
     const { node } = config;
-    const site = { config, ip, output: options.output, stops };
+    const port = await portOf(node.listen, box);
+    const site = { config, ip, output: options.output, stops, port };
     if (node.kubernetes === false) return await runGraph(toComponents(config, []), site);
     const binaries = await toolchain(options, node);
     const components = toComponents(config, kubernetesNode(factsOf(node, binaries, ip)));

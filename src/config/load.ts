@@ -32,7 +32,7 @@ export interface World {
   /** `${node.ip}`. */
   readonly ip?: string;
   /** Knobs from the command line: they count instead of the file's. */
-  readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir'>>>;
+  readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
 }
 
 /** The largest config that is read: several times what a thousand components need would be an accident. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { bool, duration, filled, integer, list, map, pattern, word } from './fields.ts';
+import { parseListen } from './listen.ts';
 import { networkSchema } from './network.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
@@ -32,6 +33,12 @@ export const nodeShape = {
   pauseImage: filled('an image name')
     .exactOptional()
     .describe("The image that holds a pod's namespaces open. Default: one that is built here."),
+  listen: filled('a port on a loopback address, like 127.0.0.1:9990')
+    .refine((text) => parseListen(text) !== undefined, {
+      error: 'expected a port on a loopback address, like 127.0.0.1:9990',
+    })
+    .exactOptional()
+    .describe('Where the page, the metrics and all else that can be read are served. Default: nowhere.'),
   images: list(filled('a file or a folder'))
     .default([])
     .describe(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** The descriptors that the process inside inherits. */
-export const fds = { control: 3, hostNetwork: 4, lock: 5 } as const;
+export const fds = { control: 3, hostNetwork: 4, lock: 5, listener: 6 } as const;
 
 const variable = 'K8S_SINGLE_BOX';
 

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -21,11 +22,23 @@ export interface Inside extends Box {
   readonly argv: readonly [string, ...string[]];
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Listens on the host, for the program to serve as descriptor {@link fds}.listener. */
+  readonly listener?: (() => Promise<Server>) | undefined;
   /** stdin, stdout and stderr of the program; a number is a descriptor. Default: this process's own. */
   readonly stdio?: readonly [Stream, Stream, Stream];
 }
 
 type Stream = 'ignore' | 'inherit' | number;
+
+/** A socket belongs to the network in which it was made, so the program inside serves a port of the host's. */
+function descriptorOf(listener: Server): number {
+  // Node.js has no public way to it; its own tests hand one on like this (test/parallel/test-listen-fd-detached.js).
+  const handle: unknown = Reflect.get(listener, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number' || fd < 0)
+    throw new Error('this Node.js does not tell the descriptor of a server');
+  return fd;
+}
 
 /** A program that runs in namespaces of its own. */
 export interface Entered {
@@ -85,6 +98,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   }
   await removeRemains(inside);
   mkdirSync(data, { recursive: true });
+  const listener = await inside.listener?.();
   const hostNetwork = openSync('/proc/self/ns/net', 'r');
   const afterwards = fileURLToPath(import.meta.url).replace(/enter(\.\w+)$/, 'afterwards$1');
   const kept = [process.execPath, afterwards, name, run, data, ...unshare.split(' '), init, '--', ...argv];
@@ -93,6 +107,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
     'pipe',
     hostNetwork,
     lock,
+    ...(listener === undefined ? [] : [descriptorOf(listener)]),
   ];
   const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
     // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
@@ -103,6 +118,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   const ended = exitOf(child, inside);
   closeSync(hostNetwork);
   closeSync(lock);
+  listener?.close();
   await once(child, 'spawn');
   return { child, ended };
 }

@@ -13,6 +13,7 @@ export function lifecycleCommands(cli: Command): void {
     .addOption(binDirOption())
     .option('--detach', 'return when the node is ready and leave it running')
     .option('--timeout <duration>', 'how long the whole boot may take (default: 300s)')
+    .option('--listen <address:port>', 'a page and metrics on a loopback port, like 127.0.0.1:9990')
     .option('--host', 'no namespaces of its own: run on the host itself')
     .option('--no-install', 'use what is there; install nothing')
     .addOption(sourceOption())

@@ -1,0 +1,28 @@
+import type { Event } from '../component.ts';
+import { apply, initialState } from '../report/state.ts';
+import type { State } from '../report/state.ts';
+import { words } from '../report/words.ts';
+import { html } from './html.ts';
+import type { Html } from './html.ts';
+import { time } from './time.ts';
+
+/** So many of the last events are listed. */
+const listed = 100;
+
+/** What happened, the newest first. */
+export function eventList(names: readonly string[], events: readonly Event[]): Html {
+  let state: State = initialState(names, events[0]?.at ?? 0);
+  const items: Html[] = [];
+  for (const event of events) {
+    const said = words(event, state.get(event.component));
+    state = apply(state, event);
+    if (said === undefined) continue;
+    const { level, text } = said;
+    items.push(
+      html`<li class="${level}">${time(event.at)} <span class="name">${event.component}</span> ${text}</li>`,
+    );
+  }
+  return html`<ol class="events">
+    ${items.slice(-listed).toReversed()}
+  </ol>`;
+}

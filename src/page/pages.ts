@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import type { Component, Event } from '../component.ts';
+import type { Page, Pages } from '../control/port.ts';
+import type { State } from '../report/state.ts';
+import { pageDocument } from './document.ts';
+import { favicon } from './icon.ts';
+import { style } from './style.ts';
+
+/** What the page is made of when somebody asks for it. */
+export interface PageSource {
+  readonly name: string;
+  readonly components: readonly Component[];
+  readonly state: () => State;
+  readonly events: () => readonly Event[];
+}
+
+/** Compiled like the rest, but for the browser. */
+function script(name: string): () => Promise<Page> {
+  const extension = /\.\w+$/.exec(import.meta.url)?.[0] ?? '.js';
+  const file = new URL(`browser/${name}${extension}`, import.meta.url);
+  return async () => ({ type: 'text/javascript; charset=utf-8', body: await readFile(file, 'utf8') });
+}
+
+/** The page and what it loads. */
+export function pagesOf({ name, components, state, events }: PageSource): Pages {
+  const page = (): string =>
+    pageDocument({ name, components, state: state(), events: events(), now: Date.now() });
+  return {
+    '/': () => ({ type: 'text/html; charset=utf-8', body: page() }),
+    '/style.css': () => ({ type: 'text/css; charset=utf-8', body: style }),
+    '/live.js': script('live'),
+    '/logs.js': script('logs'),
+    '/icon.svg': () => ({ type: 'image/svg+xml', body: favicon }),
+  };
+}
