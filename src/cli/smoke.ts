@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:os';
-import { resolve } from 'node:path';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { constants } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../config/duration.ts';
 import { exitCodes, Failure, reasonOf } from '../errors.ts';
 import { checks } from '../smoke/checks.ts';
@@ -10,11 +9,11 @@ import type { Check } from '../smoke/check.ts';
 import { junit } from '../smoke/output/junit.ts';
 import { select } from '../smoke/select.ts';
 import { smoke } from '../smoke/smoke.ts';
-import { interruptions } from './interruptions.ts';
+import { interruptions, type Interruptions } from './interruptions.ts';
 import { targetOf } from './smokeTarget.ts';
 import { smokeView } from './smokeView.ts';
 
-export interface SmokeOptions {
+interface SmokeOptions {
   readonly name: string;
   readonly kubeconfig?: string;
   readonly image?: string;
@@ -32,28 +31,45 @@ export async function smokeCommand(options: SmokeOptions): Promise<number> {
   const selected = select(checks, { only: options.only ?? [], skip: options.skip ?? [] });
   if (options.list === true) return list(selected, options.output);
   const timeoutMs = parseDuration(options.timeout);
+  using asked = interruptions();
+  try {
+    const failed = await prove(selected, { ...options, timeoutMs }, asked);
+    return exitCodeOf(asked) ?? (failed ? exitCodes.smoke : exitCodes.ok);
+  } catch (error) {
+    const code =
+      error === asked.signal.reason || error === asked.hurry.reason ? exitCodeOf(asked) : undefined;
+    if (code === undefined) throw error;
+    return code;
+  }
+}
+
+/** Runs the checks, shows and writes what came of them, and resolves with whether one failed. */
+async function prove(
+  selected: readonly Check[],
+  options: SmokeOptions & { readonly timeoutMs: number },
+  asked: Interruptions,
+): Promise<boolean> {
+  const { timeoutMs, output, junit: report } = options;
   const startedAt = new Date();
   const begin = performance.now();
   const run = randomBytes(4).toString('hex');
-  using asked = interruptions();
   const { signal, hurry } = asked;
-  const target = await targetOf(options, run, signal);
+  const { name, leave, ...means } = await targetOf(options, run, signal);
   try {
-    const watcher = smokeView(options.output, selected);
-    const { kubeconfig, kubectl, image, suspects } = target;
-    const parts = { run, checks: selected, kubeconfig, kubectl, image, suspects };
-    const results = await smoke({ ...parts, timeoutMs, watcher, signal, hurry });
+    const watcher = smokeView(output, selected);
+    const results = await smoke({ ...means, run, checks: selected, timeoutMs, watcher, signal, hurry });
     const ms = performance.now() - begin;
     watcher.end(results, ms, asked.by());
-    if (options.junit !== undefined) {
-      await writeReport(options.junit, junit(results, { name: target.name, startedAt, ms }));
-    }
-    const by = asked.by();
-    if (by !== undefined) return 128 + constants.signals[by];
-    return results.some(({ is }) => is === 'failed') ? exitCodes.smoke : exitCodes.ok;
+    if (report !== undefined) await writeReport(report, junit(results, { name, startedAt, ms }));
+    return results.some(({ is }) => is === 'failed');
   } finally {
-    await target.leave();
+    await leave();
   }
+}
+
+function exitCodeOf(asked: Interruptions): number | undefined {
+  const by = asked.by();
+  return by === undefined ? undefined : 128 + constants.signals[by];
 }
 
 function list(selected: readonly Check[], output: SmokeOptions['output']): number {

@@ -54,8 +54,8 @@ async function ownNode(
   run: string,
   signal: AbortSignal,
 ): Promise<SmokeTarget> {
-  const { kubeconfig, kubectl, dataDir } = await readNodeFile(name);
-  if (kubeconfig === undefined || kubectl === undefined) {
+  const { kubeconfig, kubectl, ctr, dataDir } = await readNodeFile(name);
+  if (kubeconfig === undefined || kubectl === undefined || ctr === undefined) {
     throw new Failure('usage', `node ${name} is a graph without Kubernetes: there is nothing to test`);
   }
   const { controlSocket, containerdSocket: socket } = nodePaths(name, dataDir);
@@ -65,16 +65,17 @@ async function ownNode(
   if (image !== undefined) {
     return { ...target, image: { name: image, pull: 'IfNotPresent' }, leave: async () => undefined };
   }
-  const needs = [...nodeNeeds.filter((need) => need.name === 'ctr'), ...imageNeeds];
-  const { files } = await install({ ...places(binDir), needs, signal }).catch((cause: unknown) => {
-    if (!(cause instanceof Failure)) throw cause;
-    const hint = 'or name an image that has busybox: --image busybox';
-    throw new Failure(cause.code, cause.message, {
-      hint: [cause.hint, hint].filter(Boolean).join('; '),
-      cause,
-    });
-  });
-  const own = await importImage({ ...files, socket, run }, signal);
+  const { files } = await install({ ...places(binDir), needs: imageNeeds, signal }).catch(
+    (cause: unknown) => {
+      if (!(cause instanceof Failure)) throw cause;
+      const hint = 'or name an image that has busybox: --image busybox';
+      throw new Failure(cause.code, cause.message, {
+        hint: [cause.hint, hint].filter(Boolean).join('; '),
+        cause,
+      });
+    },
+  );
+  const own = await importImage({ ctr, busybox: files.busybox, socket, run }, signal);
   return { ...target, image: { name: own.name, pull: 'Never' }, leave: own.remove };
 }
 

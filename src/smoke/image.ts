@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { Failure, reasonOf, type FailureCode } from '../errors.ts';
 import { imageArchive } from '../node/imageArchive.ts';
 
 /** What the checks call in a pod. */
@@ -17,14 +18,17 @@ export interface OwnImage {
 /**
  * Builds an image around a static busybox and imports it into the containerd behind `socket`. Each run has an image of
  * its own, so that none takes another's away.
+ * @throws Failure `notReady` when containerd does not take it.
  */
 export async function importImage(
   { ctr, busybox, socket, run }: { ctr: string; busybox: string; socket: string; run: string },
   signal: AbortSignal,
 ): Promise<OwnImage> {
   const name = `k8s-single.local/smoke:${run}`;
-  const images = async (...args: string[]) =>
-    execa(ctr, ['--address', socket, '--namespace', 'k8s.io', 'images', ...args]);
+  const images = async (code: FailureCode, ...args: string[]) =>
+    execa(ctr, ['--address', socket, '--namespace', 'k8s.io', 'images', ...args]).catch((cause: unknown) => {
+      throw new Failure(code, `the image of the smoke test: ${reasonOf(cause)}`, { cause });
+    });
   const folder = await mkdtemp(join(tmpdir(), 'k8s-single-smoke-'));
   try {
     const root = join(folder, 'root');
@@ -40,8 +44,8 @@ export async function importImage(
     // containerd's CRI keeps it under its id as well: the digest of its config.
     const id = createHash('sha256').update(await readFile(join(folder, 'config.json')));
     const names = [name, `sha256:${id.digest('hex')}`];
-    await images('import', archive);
-    return { name, remove: async () => void (await images('rm', ...names)) };
+    await images('notReady', 'import', archive);
+    return { name, remove: async () => void (await images('smoke', 'rm', ...names)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -16,8 +16,8 @@ export async function kubectlExec(
   const result = await execa(kubectl, args, { reject: false, stdin: 'ignore', cancelSignal: signal });
   signal.throwIfAborted();
   if (result.exitCode === 0) return result.stdout;
-  const said = result.stderr.trim().split('\n').at(-1) ?? '';
-  throw new Unhealthy(`kubectl exec: ${oneLine(said || (result.shortMessage ?? 'it failed'))}`, {
-    cause: result.cause,
-  });
+  const lines = result.stderr.trim().split('\n');
+  // Its own last line tells the exit code alone; before it is what the command said.
+  const said = lines.findLast((line) => !line.startsWith('command terminated')) ?? lines.at(-1);
+  throw new Unhealthy(`kubectl exec: ${oneLine(said || 'it failed')}`, { cause: result.cause });
 }

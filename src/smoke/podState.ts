@@ -33,29 +33,27 @@ export function condition(object: unknown, type: string): unknown {
   return listAt(object, 'status', 'conditions').find((each) => at(each, 'type') === type);
 }
 
-/** Why a pod is not where it should be: the scheduler's word, the container's, or else its phase. */
+/** Why a pod is not where it should be: the scheduler's word, its container's, or else its phase. */
 function why(pod: unknown): Error {
-  const name = `pod ${textAt(pod, 'metadata', 'name')}`;
   const scheduled = condition(pod, 'PodScheduled');
   if (at(scheduled, 'status') !== 'True') {
-    return new Unhealthy(
-      `${name} is not scheduled: ${told(scheduled) || 'the scheduler has said nothing about it'}`,
-    );
+    return new Unhealthy(`not scheduled: ${told(scheduled) || 'the scheduler has said nothing about it'}`);
   }
   const [container] = listAt(pod, 'status', 'containerStatuses');
   const waiting = at(container, 'state', 'waiting');
   if (waiting !== undefined) {
-    const reason = `${name} is waiting: ${told(waiting) || 'its container has not been started'}`;
+    const reason = `waiting: ${told(waiting) || 'its container has not been started'}`;
     return neverMends.has(textAt(waiting, 'reason')) ? new Hopeless(reason) : new Unhealthy(reason);
   }
-  const ended = at(container, 'state', 'terminated');
-  if (textAt(pod, 'status', 'phase') === 'Failed') {
-    const how =
-      ended === undefined ? told(at(pod, 'status')) : `exited with ${String(at(ended, 'exitCode'))}`;
-    return new Hopeless(`${name} failed: ${how}`);
+  const phase = textAt(pod, 'status', 'phase');
+  if (phase === 'Failed') {
+    const code = at(container, 'state', 'terminated', 'exitCode');
+    return new Hopeless(
+      code === undefined ? `failed: ${told(at(pod, 'status'))}` : `exited with ${String(code)}`,
+    );
   }
   const ready = told(condition(pod, 'Ready'));
-  return new Unhealthy(`${name} is ${textAt(pod, 'status', 'phase')}${ready && `, not ready: ${ready}`}`);
+  return new Unhealthy(`${phase}${ready && `, not ready: ${ready}`}`);
 }
 
 /** `Reason: message` of whatever has them. */

@@ -1,5 +1,6 @@
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { oneLine } from '../../probes/reason.ts';
+import { reasonOf } from '../errors.ts';
 import type { Context } from './check.ts';
 
 /** The pod from which others are reached, made by the check `exec`: so the smoke test itself may run anywhere. */
@@ -13,24 +14,22 @@ export function greeting({ namespace }: Pick<Context, 'namespace'>): string {
   return `hello from ${namespace}`;
 }
 
+/** What it means when the server does not answer at an address of a Service. */
+export const proxyHint = 'the pod itself answers, so look at kube-proxy';
+
 /**
- * The server answers the client at this address. Not wget: busybox's static one looks the port up by name, which takes
- * libraries that a tiny image has not.
+ * The server answers the client at this address; `hint` ends the reason when it does not. Not wget: busybox's static one
+ * looks the port up by name, which takes libraries that a tiny image has not.
  */
-export function answers(context: Context, host: string, port: number): Probe {
+export function answers(context: Context, host: string, port: number, hint = ''): Probe {
   const request = `printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${host} ${port}`;
+  const miss = (how: string, cause?: unknown): Unhealthy =>
+    new Unhealthy([`${host}:${port} ${how}`, hint].filter(Boolean).join('; '), { cause });
   return async (signal) => {
-    const where = `${host}:${port}`;
-    const answer = await context.exec(client, ['sh', '-c', request], signal).catch((error: unknown) => {
-      throw new Unhealthy(
-        `${where} does not answer: ${error instanceof Error ? error.message : String(error)}`,
-        {
-          cause: error,
-        },
-      );
+    const answer = await context.exec(client, ['sh', '-c', request], signal).catch((cause: unknown) => {
+      throw miss(`does not answer: ${reasonOf(cause)}`, cause);
     });
-    if (!answer.includes(greeting(context))) {
-      throw new Unhealthy(`${where} answers something else: ${oneLine(answer) || 'nothing'}`);
-    }
+    if (answer.includes(greeting(context))) return;
+    throw miss(`answers something else: ${oneLine(answer) || 'nothing'}`);
   };
 }

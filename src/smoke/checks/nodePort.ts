@@ -1,7 +1,7 @@
 import { at, listAt, textAt } from '../../../probes/json.ts';
 import type { Check } from '../check.ts';
 import { service } from '../objects.ts';
-import { answers, server } from '../reach.ts';
+import { answers, proxyHint, server } from '../reach.ts';
 
 export const nodePort: Check = {
   name: 'node-port',
@@ -14,9 +14,6 @@ export const nodePort: Check = {
     const made = await api.create(`${home}/services`, object, signal);
     const port = Number(at(listAt(made, 'spec', 'ports')[0], 'nodePort'));
     const host = textAt(await api.get(`${home}/pods/${server.name}`, signal), 'status', 'hostIP');
-    await until(
-      'the node port (the pod itself answers, so this is the work of kube-proxy)',
-      answers(context, host, port),
-    );
+    await until('the node port', answers(context, host, port));
   },
 };

@@ -1,7 +1,7 @@
 import { textAt } from '../../../probes/json.ts';
 import type { Check } from '../check.ts';
 import { service as serviceObject } from '../objects.ts';
-import { answers, server } from '../reach.ts';
+import { answers, proxyHint, server } from '../reach.ts';
 
 export const service: Check = {
   name: 'service',
@@ -12,9 +12,6 @@ export const service: Check = {
     const { api, home, signal, until } = context;
     const object = serviceObject('service', server.name, server.port, 'ClusterIP');
     const address = textAt(await api.create(`${home}/services`, object, signal), 'spec', 'clusterIP');
-    await until(
-      'the cluster IP (the pod itself answers, so this is the work of kube-proxy)',
-      answers(context, address, server.port),
-    );
+    await until('the cluster IP', answers(context, address, server.port, proxyHint));
   },
 };
