@@ -1,6 +1,9 @@
 import type { Component, Need } from './component.ts';
 import { Failure } from './errors.ts';
 
+/** What a graph is made of: a component, or what is known of one. */
+type Vertex = Pick<Component, 'name' | 'needs'>;
+
 /** The name at the far end of an edge. */
 export function nameOf(need: Need): string {
   return typeof need === 'string' ? need : need.on;
@@ -10,7 +13,7 @@ export function nameOf(need: Need): string {
  * The components in an order in which each comes after all it needs; among equals the given order is kept.
  * @throws Failure `usage` for a duplicate name, an unknown need, or a cycle, which is shown as a path.
  */
-export function sort(components: readonly Component[]): Component[] {
+export function sort<V extends Vertex>(components: readonly V[]): V[] {
   const byName = index(components);
   const missing = new Map(components.map(({ name, needs }) => [name, new Set(needs.map(nameOf)).size]));
   const dependents = dependentsOf(components);
@@ -27,7 +30,7 @@ export function sort(components: readonly Component[]): Component[] {
 }
 
 /** From a component's name to the names of those that need it. */
-export function dependentsOf(components: readonly Component[]): (name: string) => readonly string[] {
+export function dependentsOf(components: readonly Vertex[]): (name: string) => readonly string[] {
   const dependents = new Map<string, string[]>(components.map(({ name }) => [name, []]));
   for (const { name, needs } of components) {
     for (const need of new Set(needs.map(nameOf))) dependents.get(need)?.push(name);
@@ -36,7 +39,7 @@ export function dependentsOf(components: readonly Component[]): (name: string) =
 }
 
 /** The component itself and all that need it, directly or not, in the given order. `order` comes from {@link sort}. */
-export function withDependents(order: readonly Component[], name: string): string[] {
+export function withDependents(order: readonly Vertex[], name: string): string[] {
   const found = new Set([name]);
   for (const component of order) {
     if (component.needs.some((need) => found.has(nameOf(need)))) found.add(component.name);
@@ -64,8 +67,8 @@ export async function cascade(
   await Promise.all(visits.values());
 }
 
-function index(components: readonly Component[]): Map<string, Component> {
-  const byName = new Map<string, Component>();
+function index<V extends Vertex>(components: readonly V[]): Map<string, V> {
+  const byName = new Map<string, V>();
   for (const component of components) {
     if (byName.has(component.name)) {
       throw new Failure('usage', `two components are named "${component.name}"`, {
@@ -86,7 +89,7 @@ function index(components: readonly Component[]): Map<string, Component> {
 }
 
 /** Everything not in `ordered` is on a cycle or behind one, so walking from need to need must come round. */
-function cycleIn(byName: ReadonlyMap<string, Component>, ordered: ReadonlySet<string>): Failure {
+function cycleIn(byName: ReadonlyMap<string, Vertex>, ordered: ReadonlySet<string>): Failure {
   const path: string[] = [];
   let name = [...byName.keys()].find((candidate) => !ordered.has(candidate))!;
   while (!path.includes(name)) {

@@ -24,8 +24,14 @@ export interface UpOptions {
   readonly artifacts?: string;
 }
 
+/** What the command line says of the config. */
+export type ConfigOptions = Pick<
+  UpOptions,
+  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'throwAway'
+>;
+
 /** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
-export async function configFor(options: UpOptions, ip?: string): Promise<Config> {
+export async function configFor(options: ConfigOptions, ip?: string): Promise<Config> {
   const { config: file, name, dataDir, binDir = [], timeout, listen } = options;
   const set = {
     ...(name === undefined ? {} : { name }),

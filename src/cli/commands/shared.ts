@@ -17,6 +17,10 @@ export function dataDirOption(): Option {
   );
 }
 
+export function configOption(): Option {
+  return new Option('--config <file>', 'the YAML config');
+}
+
 const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
 
 export function binDirOption(): Option {

@@ -1,0 +1,37 @@
+import { isCritical } from './graph.ts';
+import type { Drawing } from './graph.ts';
+import { formatMs } from './text.ts';
+
+/** The graph in Graphviz' language (https://graphviz.org/doc/info/lang.html), from what starts first to the right. */
+export function graphDot(drawing: Drawing): string {
+  const { stages, times, path } = drawing;
+  const critical = new Set(path);
+  const nodes = stages.map(({ name }) => {
+    const ms = times.get(name);
+    const label = ms === undefined ? quote(name) : quote(`${name}\\n${formatMs(ms)}`);
+    return `  ${quote(name)} [label=${label}${critical.has(name) ? ' penwidth=3' : ''}];`;
+  });
+  const edges = stages.flatMap(({ name, needs }) =>
+    needs.map((need) => {
+      const { on, whenLost } = typeof need === 'string' ? { on: need, whenLost: 'keep' } : need;
+      const attributes = [
+        ...(isCritical(drawing, on, name) ? ['penwidth=3'] : []),
+        ...(whenLost === 'keep' ? [] : [`label=${quote(whenLost)}`]),
+      ];
+      return `  ${quote(on)} -> ${quote(name)}${attributes.length === 0 ? '' : ` [${attributes.join(' ')}]`};`;
+    }),
+  );
+  return [
+    'digraph {',
+    `  graph [rankdir=LR label=${quote(drawing.caption)}];`,
+    '  node [shape=box style=rounded];',
+    ...nodes,
+    ...edges,
+    '}',
+  ].join('\n');
+}
+
+/** A quoted name: only the quotation mark is special in it, and names have none. */
+function quote(text: string): string {
+  return `"${text.replaceAll('"', String.raw`\"`)}"`;
+}
