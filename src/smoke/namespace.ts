@@ -12,7 +12,12 @@ const answerMs = 10_000;
  *
  * @throws Failure `notReady` when nothing answers, `usage` when we may not.
  */
-export async function makeNamespace(api: Api, name: string, signal: AbortSignal): Promise<void> {
+export async function makeNamespace(
+  api: Api,
+  name: string,
+  signal: AbortSignal,
+  timeoutMs = answerMs,
+): Promise<void> {
   // So that a cluster with a stricter default (Pod Security admission) lets our pods in.
   const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
@@ -25,7 +30,7 @@ export async function makeNamespace(api: Api, name: string, signal: AbortSignal)
       refusal = error;
     });
   };
-  await until(made, { timeoutMs: answerMs, lookTimeoutMs: answerMs }, signal).catch((cause: unknown) => {
+  await until(made, { timeoutMs, lookTimeoutMs: timeoutMs }, signal).catch((cause: unknown) => {
     if (!(cause instanceof NotInTime)) throw cause;
     throw new Failure('notReady', `the API server cannot be used: ${cause.lastReason}`, {
       hint: '`k8s-single status` says what is not ready; with --wait it waits',

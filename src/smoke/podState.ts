@@ -47,10 +47,8 @@ function why(pod: unknown): Error {
   }
   const phase = textAt(pod, 'status', 'phase');
   if (phase === 'Failed') {
-    const code = at(container, 'state', 'terminated', 'exitCode');
-    return new Hopeless(
-      code === undefined ? `failed: ${told(at(pod, 'status'))}` : `exited with ${String(code)}`,
-    );
+    const code = Number(at(container, 'state', 'terminated', 'exitCode'));
+    return new Hopeless(Number.isNaN(code) ? `failed: ${told(at(pod, 'status'))}` : `exited with ${code}`);
   }
   const ready = told(condition(pod, 'Ready'));
   return new Unhealthy(`${phase}${ready && `, not ready: ${ready}`}`);

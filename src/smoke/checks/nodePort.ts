@@ -14,6 +14,6 @@ export const nodePort: Check = {
     const made = await api.create(`${home}/services`, object, signal);
     const port = Number(at(listAt(made, 'spec', 'ports')[0], 'nodePort'));
     const host = textAt(await api.get(`${home}/pods/${server.name}`, signal), 'status', 'hostIP');
-    await until('the node port', answers(context, host, port));
+    await until('the node port', answers(context, host, port, proxyHint));
   },
 };

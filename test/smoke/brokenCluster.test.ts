@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { apiOf } from '../../src/smoke/api.ts';
+import type { Check } from '../../src/smoke/check.ts';
+import { namespace } from '../../src/smoke/checks/namespace.ts';
+import { node } from '../../src/smoke/checks/node.ts';
+import { pod } from '../../src/smoke/checks/pod.ts';
+import { rbac } from '../../src/smoke/checks/rbac.ts';
+import { volume } from '../../src/smoke/checks/volume.ts';
+import { makeNamespace } from '../../src/smoke/namespace.ts';
+import { runChecks } from '../../src/smoke/run.ts';
+import { closedPort, serve } from '../fixtures/probes/servers.ts';
+
+/** What an API server that a real one cannot be made into says, by path; what is not there is an empty object. */
+async function broken(answers: Record<string, object>, status = 200) {
+  const { url } = await serve((request, response) => {
+    const object = answers[new URL(request.url ?? '', 'http://any').pathname] ?? {};
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
+  });
+  return apiOf({ server: url, insecure: false });
+}
+
+const home = '/api/v1/namespaces/test';
+
+async function reasonOf(check: Check, answers: Record<string, object>): Promise<string> {
+  const api = await broken(answers);
+  const never = new AbortController().signal;
+  const [result] = await runChecks([{ ...check, needs: [], deadlineMs: 100 }], {
+    context: {
+      api,
+      apiAs: () => api,
+      namespace: 'test',
+      home,
+      image: { name: 'none', pull: 'Never' },
+      exec: async () => '',
+    },
+    timeoutMs: 10_000,
+    watcher: { started: () => undefined, waiting: () => undefined, ended: () => undefined },
+    suspects: async () => [],
+    signal: never,
+    hurry: never,
+  });
+  return result !== undefined && 'reason' in result ? `${result.is}: ${result.reason}` : 'passed';
+}
+
+function withCondition(name: string, condition: object): object {
+  return { metadata: { name }, status: { conditions: [condition] } };
+}
+
+describe('a cluster', () => {
+  it('with a node that is not Ready', async () => {
+    const down = { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: 'no CNI plugin' };
+    const nodes = {
+      items: [withCondition('a', { type: 'Ready', status: 'True' }), withCondition('b', down)],
+    };
+    expect(await reasonOf(node, { '/api/v1/nodes': nodes })).toContain(
+      'failed: nodes: b is not Ready: KubeletNotReady: no CNI plugin',
+    );
+  });
+
+  it('without a node', async () => {
+    expect(await reasonOf(node, { '/api/v1/nodes': { items: [] } })).toContain('no node is registered');
+  });
+
+  it('whose scheduler finds no place', async () => {
+    const condition = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message: '0/1 nodes',
+    };
+    expect(await reasonOf(pod, { [`${home}/pods/pod`]: withCondition('pod', condition) })).toContain(
+      'the pod: not scheduled: Unschedulable: 0/1 nodes',
+    );
+  });
+
+  it('that allows everything to everyone', async () => {
+    expect(await reasonOf(rbac, {})).toBe(
+      'failed: refusing an account without rights: an account without that right may read the configmaps: is RBAC turned on?',
+    );
+  });
+
+  it('whose default StorageClass would keep what we write', async () => {
+    const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
+    const items = [{ metadata: { name: 'disk', annotations }, reclaimPolicy: 'Retain' }];
+    expect(await reasonOf(volume, { '/apis/storage.k8s.io/v1/storageclasses': { items } })).toBe(
+      'skipped: the default StorageClass disk retains its volumes: ours would stay behind',
+    );
+  });
+
+  it('that cannot finish removing a namespace', async () => {
+    const condition = {
+      type: 'NamespaceContentRemaining',
+      status: 'True',
+      reason: 'SomeResourcesRemain',
+      message: 'pods. has 1 resource instances',
+    };
+    expect(await reasonOf(namespace, { [home]: withCondition('test', condition) })).toContain(
+      'kubectl delete namespace test: it is still there: SomeResourcesRemain: pods. has 1 resource instances',
+    );
+  });
+});
+
+describe('the namespace of a run', () => {
+  const never = new AbortController().signal;
+
+  it('is refused: the user lacks the right', async () => {
+    const api = await broken({ '/api/v1/namespaces': { message: 'namespaces is forbidden' } }, 403);
+    await expect(makeNamespace(api, 'test', never)).rejects.toMatchObject({
+      code: 'usage',
+      message: 'this user may not make a namespace: namespaces is forbidden',
+    });
+  });
+
+  it('is there already: the answer to the request before was lost', async () => {
+    await expect(makeNamespace(await broken({}, 409), 'test', never)).resolves.toBeUndefined();
+  });
+
+  it('cannot be asked for: nothing answers', async () => {
+    const api = apiOf({ server: `http://127.0.0.1:${await closedPort()}`, insecure: false });
+    await expect(makeNamespace(api, 'test', never, 200)).rejects.toMatchObject({
+      code: 'notReady',
+      message: expect.stringContaining('the API server cannot be used: connection refused') as string,
+    });
+  });
+});
