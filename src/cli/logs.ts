@@ -6,6 +6,7 @@ import { Failure } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import { logPrinter } from '../report/log-print.ts';
 import { logNames, readLogs } from '../report/logs.ts';
+import type { NodeStatus } from '../report/status.ts';
 import { styleFor } from '../report/style.ts';
 import { ifRunning, placeOf } from './place.ts';
 import type { Which } from './place.ts';
@@ -26,24 +27,29 @@ export async function logs(components: readonly string[], options: LogsOptions):
     tail: tail === undefined ? undefined : lineCount(tail),
     since: since === undefined ? undefined : Date.now() - parseDuration(since),
   };
-  const known = components.length > 0 ? components : await logNames(paths.logs);
-  const print = logPrinter(known, styleFor(process.stdout, process.env));
   const enough = new AbortController();
   process.once('SIGINT', () => enough.abort());
-  await toStdout(printed(await source(paths, query, options.name, enough.signal), print));
+  const { names, lines } = await source(paths, query, options.name, enough.signal);
+  const print = logPrinter(components.length > 0 ? components : names, styleFor(process.stdout, process.env));
+  await toStdout(printed(lines, print));
   return 0;
 }
 
+/** The lines, and the names of all that they may come from. */
 async function source(
   { controlSocket, logs: folder }: Paths,
   query: LogQuery,
   name: string,
   signal: AbortSignal,
-): Promise<AsyncIterable<LogLine>> {
-  const node = client(controlSocket);
-  if ((await ifRunning(async () => node.notReady())) !== undefined) return node.logs(query, signal);
+): Promise<{ names: readonly string[]; lines: AsyncIterable<LogLine> }> {
+  const node = client<NodeStatus>(controlSocket);
+  const running = await ifRunning(async () => node.status());
+  if (running !== undefined) {
+    return { names: running.components.map((each) => each.name), lines: node.logs(query, signal) };
+  }
+  const names = await logNames(folder);
   console.error(`node ${name} is not running: this is what it left behind`);
-  return readLogs(folder, { ...query, follow: false }, signal);
+  return { names, lines: readLogs(folder, { ...query, follow: false }, signal) };
 }
 
 async function* printed(

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import type { exitCodes } from '../errors.ts';
+import { configCommands } from './commands/config.ts';
 import { kubernetesCommands } from './commands/kubernetes.ts';
 import { lifecycleCommands } from './commands/lifecycle.ts';
 import { observeCommands } from './commands/observe.ts';
 import { operateCommands } from './commands/operate.ts';
 import { setupCommands } from './commands/setup.ts';
+import { shellCommands } from './commands/shell.ts';
 import { version } from './version.ts';
 
 /** The command line. Each command loads its own code, so that `status` does not pay for `up`. */
@@ -19,7 +21,9 @@ export function program(): Command {
   observeCommands(cli);
   operateCommands(cli);
   kubernetesCommands(cli);
+  configCommands(cli);
   setupCommands(cli);
+  shellCommands(cli);
   cli.addHelpText('after', exitCodeHelp);
   return cli;
 }

@@ -1,3 +1,4 @@
+import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { binDirOption, exitWith, nameOption, sourceOption } from './shared.ts';
 
@@ -22,7 +23,18 @@ export function setupCommands(cli: Command): void {
   cli
     .command('probe')
     .description('look once; exit 0, or 1 with the reason')
-    .argument('<kind>', 'http, tcp, unix, exec, file, etcd, grpc or cri')
+    .addArgument(
+      new Argument('<kind>', 'of what').choices([
+        'http',
+        'tcp',
+        'unix',
+        'exec',
+        'file',
+        'etcd',
+        'grpc',
+        'cri',
+      ]),
+    )
     .argument('<target...>', 'at what; for exec the command')
     .option('--ca <file>', 'the CA that must have signed the certificate')
     .option('--cert <file>', "the client's certificate")
