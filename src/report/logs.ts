@@ -55,15 +55,15 @@ function pathOf(folder: string, component: string): string {
  * @throws Failure `usage` when there is no such folder.
  */
 export async function logNames(folder: string): Promise<string[]> {
-  const entries = await readdir(folder).catch((cause: unknown) => {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new Failure('usage', `there are no logs in ${folder}`, {
       cause,
       hint: 'has this node ever been up?',
     });
   });
   return entries
-    .filter((entry) => entry.endsWith('.log'))
-    .map((entry) => entry.slice(0, -'.log'.length))
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.log'))
+    .map(({ name }) => name.slice(0, -'.log'.length))
     .sort();
 }
 

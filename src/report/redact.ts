@@ -1,7 +1,7 @@
 const begin = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----/;
 const end = /-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----/;
 /** A key within one line, its newlines written as `\n`; or as much of it as there is. */
-const wholeKey = new RegExp(`${begin.source}.*?(?:${end.source}|$)`, 'g');
+const wholeKey = new RegExp(`${begin.source}.*?(?:${end.source}|$)`, 'gs');
 /** Base64, or a header before it (RFC 1421). Whatever else follows an unfinished key is none of it. */
 const keyLine = /^\W*(?:[A-Za-z0-9+/=]*|(?:Proc-Type|DEK-Info|Version|Comment): .*)\W*$/;
 

@@ -10,6 +10,8 @@ export interface GraphOptions {
   readonly knobs?: string;
   /** Added to the supervisor's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Files beside the config, by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** A graph without Kubernetes that runs under `up`, driven by nothing but the command line. It ends with the test. */
@@ -79,13 +81,14 @@ function startUp(config: string, env: Readonly<Record<string, string>>) {
 export async function graph(
   name: string,
   components: string,
-  { knobs = '', env = {} }: GraphOptions = {},
+  { knobs = '', env = {}, files = {} }: GraphOptions = {},
 ): Promise<Graph> {
   const dir = await tempDir(name);
   await writeFile(
     join(dir, 'graph.yaml'),
     `name: ${name}\ndataDir: ${join(dir, 'data')}\nkubernetes: false\n${knobs}\ncomponents:\n${components}`,
   );
+  for (const [file, text] of Object.entries(files)) await writeFile(join(dir, file), text);
   const made = new Graph(name, dir, env);
   onTestFinished(async () => {
     await made.down();
