@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../probes/tcp.ts';
 import { until } from '../../probes/until.ts';
 import { boxes, enterBox, newBox, runInBox } from '../support/box.ts';
@@ -16,8 +17,13 @@ describe('in a box', () => {
     expect(stdout).toBe('catatonit\n0\n');
   });
 
-  test('a write reaches the host in the data and run folders only', async () => {
-    const box = newBox();
+  test('a write reaches the host in the data, run and kept folders only', async () => {
+    const plain = newBox();
+    const kept = join(tmpdir(), `${plain.name}-kept`);
+    const memory = join(plain.data, 'memory');
+    const box = { ...plain, kept: [kept], inMemory: [memory] };
+    mkdirSync(kept);
+    onTestFinished(() => rmSync(kept, { recursive: true }));
     const places = [
       '/etc',
       '/opt',
@@ -27,8 +33,10 @@ describe('in a box', () => {
       '/var/tmp',
       '/run',
       '/dev/shm',
+      memory,
       box.data,
       box.run,
+      kept,
     ];
     const files = places.map((place) => join(place, `${box.name}.txt`));
     const { heard } = enterBox(
@@ -37,7 +45,7 @@ describe('in a box', () => {
       'stay',
     );
     expect(await heard('stdout')).toBe(files.map((file) => `${file}\n`).join(''));
-    expect(files.filter((file) => existsSync(file))).toEqual(files.slice(-2));
+    expect(files.filter((file) => existsSync(file))).toEqual(files.slice(-3));
   });
 
   test('the settings of the kernel that kubelet writes stay what they are on the host', async () => {
