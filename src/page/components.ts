@@ -18,11 +18,7 @@ export function componentList(components: readonly Component[], state: State): H
       return html`<details class="component" id="c-${name}" data-log="${name}">
         <summary data-live="row-${name}">${line}</summary>
         <div class="log" role="region" aria-label="The log of ${name}" tabindex="0">
-          <noscript
-            ><a href="/v1/logs?component=${name}&amp;tail=200"
-              >the last lines, one JSON object each</a
-            ></noscript
-          >
+          <noscript><a href="/v1/logs?component=${name}&amp;tail=200">its last lines</a></noscript>
         </div>
       </details>`;
     })}

@@ -5,8 +5,8 @@ import type { Summary } from '../report/summary.ts';
 import { timelineOf } from '../report/timeline.ts';
 import { componentList } from './components.ts';
 import { eventList } from './eventList.ts';
-import { graph } from './graph.ts';
 import { html } from './html.ts';
+import type { Html } from './html.ts';
 import { icon } from './icon.ts';
 import { time } from './time.ts';
 import { timelineSection } from './timeline.ts';
@@ -15,6 +15,7 @@ import { timelineSection } from './timeline.ts';
 export interface Shown {
   readonly name: string;
   readonly components: readonly Component[];
+  readonly graph: (state: State) => Html;
   readonly state: State;
   readonly events: readonly Event[];
   readonly now: number;
@@ -32,7 +33,7 @@ const iconOf: Record<Summary['is'], PhaseName> = {
  * The whole page. It says everything without a script, as of now; the script fetches it again when something has
  * happened and puts in place what is marked with `data-live` and has changed.
  */
-export function pageDocument({ name, components, state, events, now }: Shown): string {
+export function pageDocument({ name, components, graph, state, events, now }: Shown): string {
   const summary = summarize(state);
   const text = summaryText(summary);
   const names = components.map((component) => component.name);
@@ -56,7 +57,7 @@ export function pageDocument({ name, components, state, events, now }: Shown): s
         <main>
           <section aria-labelledby="h-graph">
             <h2 id="h-graph">Graph</h2>
-            <div class="scroll" data-live="graph">${graph(components, state)}</div>
+            <div class="scroll" data-live="graph">${graph(state)}</div>
           </section>
           <section aria-labelledby="h-events">
             <h2 id="h-events">Events</h2>

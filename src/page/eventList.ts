@@ -8,12 +8,14 @@ import { time } from './time.ts';
 
 /** So many of the last events are listed. */
 const listed = 100;
+/** And so many are looked at: not all are worth a line. */
+const lookedAt = 500;
 
 /** What happened, the newest first. */
 export function eventList(names: readonly string[], events: readonly Event[]): Html {
   let state: State = initialState(names, events[0]?.at ?? 0);
   const items: Html[] = [];
-  for (const event of events) {
+  for (const event of events.slice(-lookedAt)) {
     const said = words(event, state.get(event.component));
     state = apply(state, event);
     if (said === undefined) continue;

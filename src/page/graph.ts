@@ -14,40 +14,54 @@ interface Look extends Measures {
   /** Of a name in one line, in characters. */
   readonly characters: number;
   readonly lines: number;
+  /** A picture that is wider than this, in px, is not made to fit: one scrolls it. */
+  readonly fits: number;
 }
 
 const wide: Look = {
   name: 'wide',
-  boxWidth: 168,
+  boxWidth: 176,
   boxHeight: 50,
-  gapX: 18,
+  gapX: 14,
   gapY: 34,
-  characters: 19,
+  characters: 18,
   lines: 1,
+  fits: 1000,
 };
 /** Four boxes side by side fit on a phone. */
 const narrow: Look = {
   name: 'narrow',
-  boxWidth: 82,
+  boxWidth: 84,
   boxHeight: 66,
-  gapX: 6,
+  gapX: 4,
   gapY: 24,
   characters: 12,
   lines: 2,
+  fits: 420,
 };
 /** Room for the outline of what has the focus. */
 const edge = 4;
 
-/** The graph with its states, twice: the page shows the one that fits. Each box leads to the component's log. */
-export function graph(stages: readonly Stage[], state: State): Html {
-  return html`${[wide, narrow].map((look) => draw(stages, state, look))}`;
+/**
+ * The graph, laid out once, to be drawn with the states of the moment: twice, and the page shows the one that fits. Each
+ * box leads to the component's log.
+ */
+export function graphOf(stages: readonly Stage[]): (state: State) => Html {
+  const layouts = [wide, narrow].map((look) => ({ look, layout: layOut(stages, look) }));
+  const dashed = stages.some(({ needs }) =>
+    needs.some((need) => typeof need === 'object' && need.whenLost !== 'keep'),
+  );
+  const legend = dashed
+    ? html`<p class="legend soft">Dashed: goes down when what it needs is lost.</p>`
+    : html``;
+  return (state) => html`${layouts.map(({ look, layout }) => draw(stages, state, look, layout))}${legend}`;
 }
 
-function draw(stages: readonly Stage[], state: State, look: Look): Html {
-  const layout = layOut(stages, look);
+function draw(stages: readonly Stage[], state: State, look: Look, layout: Layout): Html {
   const [width, height] = [layout.width + 2 * edge, layout.height + 2 * edge];
+  const size = width > look.fits ? 'scrolls' : 'fits';
   return html`<svg
-    class="graph ${look.name}"
+    class="graph ${look.name} ${size}"
     width="${width}"
     height="${height}"
     viewBox="${-edge} ${-edge} ${width} ${height}"
@@ -88,7 +102,7 @@ function box(stage: Stage, component: ComponentState | undefined, { boxes }: Lay
   const label = `${stage.name}: ${state.text}${needs.length === 0 ? '' : `; needs ${needs.join(', ')}`}`;
   const texts = nameLines(stage.name, characters, lines);
   const isWide = look.name === 'wide';
-  const [x, y] = isWide ? [36, 21] : [boxWidth / 2, texts.length === 1 ? 41 : 35];
+  const [x, y] = isWide ? [34, 21] : [boxWidth / 2, texts.length === 1 ? 41 : 35];
   const name = texts.map(
     (text, index) => html`<text class="name" x="${x}" y="${y + 12 * index}">${text}</text>`,
   );
@@ -100,7 +114,7 @@ function box(stage: Stage, component: ComponentState | undefined, { boxes }: Lay
     transform="translate(${at(place)})"
   >
     <title>${label}</title> <rect width="${boxWidth}" height="${boxHeight}" rx="8" />
-    <g transform="translate(${isWide ? '12,17' : `${boxWidth / 2 - 8},6`})">${shape(component.is)}</g>
+    <g transform="translate(${isWide ? '10,17' : `${boxWidth / 2 - 8},6`})">${shape(component.is)}</g>
     ${name}<text class="state" x="${x}" y="${isWide ? 38 : 59}"
       >${isWide ? state.text : component.is}</text
     ></a

@@ -18,23 +18,24 @@ export function layersOf(stages: readonly Stage[]): Cell[][] {
   const needs = new Map(stages.map((stage) => [stage.name, needNames(stage)]));
   const depths = depthsOf(needs);
   const reach = reachOf(needs, depths);
-  let layers = Array.from({ length: Math.max(-1, ...depths.values()) + 1 }, (_, depth) =>
+  const layers = Array.from({ length: Math.max(-1, ...depths.values()) + 1 }, (_, depth) =>
     [...depths].flatMap(([from, own]): Cell[] => {
       if (own === depth) return [{ from, passes: false }];
       return own < depth && depth < (reach.get(from) ?? 0) ? [{ from, passes: true }] : [];
     }),
   );
-  const above = (cell: Cell): string[] => (cell.passes ? [cell.from] : (needs.get(cell.from) ?? []));
+  const above = ({ from, passes }: Cell): readonly string[] => (passes ? [from] : (needs.get(from) ?? []));
   for (let sweep = 0; sweep < sweeps; sweep += 1) {
-    layers = layers.map((layer, depth) =>
-      ordered(layer, layers[depth - 1] ?? [], (cell, over) => above(cell).includes(over.from)),
-    );
-    layers = layers
-      .toReversed()
-      .map((layer, index, all) =>
-        ordered(layer, all[index - 1] ?? [], (cell, under) => above(under).includes(cell.from)),
-      )
-      .toReversed();
+    for (const [depth, layer] of layers.entries()) {
+      const over = placesOf(layers[depth - 1] ?? []);
+      layers[depth] = ordered(layer, (cell) => above(cell).flatMap((name) => over.get(name) ?? []));
+    }
+    for (const [depth, layer] of [...layers.entries()].toReversed()) {
+      const under = new Map<string, number[]>();
+      for (const [index, cell] of (layers[depth + 1] ?? []).entries())
+        for (const name of above(cell)) append(under, name, place(index, layers[depth + 1] ?? []));
+      layers[depth] = ordered(layer, ({ from }) => under.get(from) ?? []);
+    }
   }
   return layers;
 }
@@ -63,20 +64,27 @@ function reachOf(
   return reach;
 }
 
-/** By the mean place of the neighbours, measured from the middle of their layer; who has none stays where it is. */
-function ordered(
-  layer: readonly Cell[],
-  other: readonly Cell[],
-  linked: (cell: Cell, other: Cell) => boolean,
-): Cell[] {
+/** By the mean place of the neighbours; who has none stays where it is. */
+function ordered(layer: readonly Cell[], neighbours: (cell: Cell) => readonly number[]): Cell[] {
   const wanted = layer.map((cell, index) => {
-    const places = other.flatMap((each, at) => (linked(cell, each) ? [place(at, other)] : []));
+    const places = neighbours(cell);
     const mean = places.reduce((sum, each) => sum + each, 0) / places.length;
     return { cell, at: places.length === 0 ? place(index, layer) : mean };
   });
   return wanted.sort((a, b) => a.at - b.at).map(({ cell }) => cell);
 }
 
-function place(index: number, { length }: { length: number }): number {
+function placesOf(layer: readonly Cell[]): Map<string, number> {
+  return new Map(layer.map(({ from }, index) => [from, place(index, layer)]));
+}
+
+/** Measured from the middle of the layer. */
+function place(index: number, { length }: { readonly length: number }): number {
   return index - (length - 1) / 2;
+}
+
+function append(lists: Map<string, number[]>, name: string, value: number): void {
+  const list = lists.get(name);
+  if (list === undefined) lists.set(name, [value]);
+  else list.push(value);
 }

@@ -3,6 +3,7 @@ import type { Component, Event } from '../component.ts';
 import type { Page, Pages } from '../control/port.ts';
 import type { State } from '../report/state.ts';
 import { pageDocument } from './document.ts';
+import { graphOf } from './graph.ts';
 import { favicon } from './icon.ts';
 import { style } from './style.ts';
 
@@ -23,8 +24,9 @@ function script(name: string): () => Promise<Page> {
 
 /** The page and what it loads. */
 export function pagesOf({ name, components, state, events }: PageSource): Pages {
+  const graph = graphOf(components);
   const page = (): string =>
-    pageDocument({ name, components, state: state(), events: events(), now: Date.now() });
+    pageDocument({ name, components, graph, state: state(), events: events(), now: Date.now() });
   return {
     '/': () => ({ type: 'text/html; charset=utf-8', body: page() }),
     '/style.css': () => ({ type: 'text/css; charset=utf-8', body: style }),

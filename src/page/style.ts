@@ -9,10 +9,10 @@ export const style = `${rowStyles}
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 ui-sans-serif,system-ui,sans-serif}
 header{display:flex;flex-wrap:wrap;align-items:baseline;gap:.25rem 1.5rem;padding:1rem 1.5rem .25rem}
-h1{font-size:1.25rem;margin:0;overflow-wrap:anywhere}h1 .soft{font-weight:400}
+h1{font-size:1.25rem;margin:0;overflow-wrap:anywhere}h1 .soft{font-weight:400;font-size:1rem}
 h2{font-size:.95rem;margin:0 0 .75rem}
 p{margin:0}
-.soft,.since,time{color:var(--soft)}
+.soft,.since,time{color:var(--soft)}p.soft,p .soft{font-size:.85rem}
 .summary{font-size:1.1rem;font-weight:600;flex:1}
 .connection{font-size:.85rem}.connection.lost{color:var(--failed);font-weight:600}
 main{display:grid;grid-template-columns:minmax(0,1fr);gap:1rem;padding:1rem 1.5rem 2rem;max-width:90rem;margin:0 auto}
@@ -21,7 +21,7 @@ section{background:var(--panel);border:1px solid var(--line);border-radius:10px;
 .scroll{overflow:auto}.tall{max-height:22rem}
 svg{vertical-align:-.15em}
 svg.graph,svg.timeline{display:block;margin:0 auto}
-svg.timeline{max-width:100%;height:auto}
+svg.timeline,svg.fits{max-width:100%;height:auto}
 .narrow{display:none!important}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;font-size:.85rem;margin-top:.5rem}
 .legend svg{display:inline;vertical-align:-.2em}
@@ -33,8 +33,8 @@ svg.timeline{max-width:100%;height:auto}
 .box rect{fill:var(--panel);stroke:var(--line);stroke-width:1.5}
 .box.is-starting rect{stroke:var(--starting)}.box.is-ready rect{stroke:var(--ready)}
 .box.is-down rect{stroke:var(--down);stroke-width:2.5}.box.is-failed rect{stroke:var(--failed);stroke-width:2.5}
-.box text{fill:var(--ink)}.box .name{font-weight:600}.box .state{fill:var(--soft);font-size:12px}
-.graph.narrow text{text-anchor:middle;font-size:11px}
+.box text{fill:var(--ink)}.box .name{font-weight:600;font-size:12.5px}.box .state{fill:var(--soft);font-size:12px}
+.graph.narrow text{text-anchor:middle;font-size:10.5px}
 .box:hover rect{fill:var(--ground)}
 a.box:focus{outline:none}a.box:focus-visible rect{stroke:var(--focus);stroke-width:3.5}
 :focus-visible{outline:2px solid var(--focus);outline-offset:2px;border-radius:4px}
@@ -59,7 +59,7 @@ border-radius:6px;font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;whit
 .log:empty::before{content:"nothing yet";color:var(--soft)}
 @media(min-width:75rem){main{grid-template-columns:minmax(0,3fr) minmax(0,2fr)}.whole{grid-column:1/-1}.tall{max-height:20rem}}
 @media(max-width:50rem){.narrow{display:block!important}.wide{display:none!important}
-header{padding:.75rem .75rem 0}main{padding:.75rem;gap:.75rem}section{padding:.75rem}
+header{padding:.75rem .75rem 0}.summary{flex-basis:100%;order:1}.connection{margin-left:auto}main{padding:.75rem;gap:.75rem}section{padding:.6rem}
 .component .name{min-width:0;margin-right:.4rem}.component .state{min-width:0}.component .since{display:none}
 .component .why{display:block;margin:0 0 0 1.75rem}.component .why:empty{display:none}}
 `;

@@ -1,6 +1,6 @@
 import type { PhaseName } from '../report/state.ts';
 import { timelineHeadline } from '../report/timeline-svg.ts';
-import { timelineRows } from '../report/timeline-rows.ts';
+import { barHeight, timelineRows } from '../report/timeline-rows.ts';
 import { criticalPathText, drawnPhases } from '../report/timeline.ts';
 import type { Timeline } from '../report/timeline.ts';
 import { Html, html } from './html.ts';
@@ -45,6 +45,6 @@ function legend(is: PhaseName): Html {
 }
 
 function sample(is: PhaseName): Html {
-  const height = { waiting: 4, ready: 8 }[is as string] ?? 16;
+  const height = barHeight(is);
   return html`<rect class="${is}" x="0" y="${8 - height / 2}" width="24" height="${height}" rx="2" />`;
 }

@@ -22,18 +22,20 @@ export interface Rows {
 const rowHeight = 26;
 /** Width of a character of the 13 px font, roughly. */
 const characterWidth = 7.6;
-/** The phases differ in height as they do in colour. */
-const heights: Partial<Record<PhaseName, number>> = { waiting: 4, ready: 8 };
-const fullHeight = 16;
+
+/** The phases differ in height as they do in colour. In px. */
+export function barHeight(is: PhaseName): number {
+  return is === 'waiting' ? 4 : is === 'ready' ? 8 : 16;
+}
 
 /** The classes that {@link timelineRows} uses; light or dark as the reader's system is. */
 export const rowStyles = `
 text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}
 .soft{fill:#656d76;font-size:11px}.critical{font-weight:600}.grid{stroke:#d0d7de;stroke-width:1}
-.waiting{fill:#afb8c1}.starting{fill:#54aeff}.ready{fill:#4ac26b}.down{fill:#d4a72c}.stopping,.stopped{fill:#afb8c1}.failed{fill:#cf222e}
+.waiting{fill:#8c959f}.starting{fill:#54aeff}.ready{fill:#4ac26b}.down{fill:#d4a72c}.stopping,.stopped{fill:#afb8c1}.failed{fill:#cf222e}
 .starting.critical{fill:#0969da}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.soft{fill:#8d96a0}.grid{stroke:#30363d}
-.waiting{fill:#484f58}.starting{fill:#1f6feb}.starting.critical{fill:#79c0ff}.ready{fill:#2ea043}}`;
+.waiting{fill:#6e7681}.starting{fill:#1f6feb}.starting.critical{fill:#79c0ff}.ready{fill:#2ea043}}`;
 
 export function timelineRows(timeline: Timeline, { plotWidth, top }: RowsSize): Rows {
   const { components, spans, ms, criticalPath } = timeline;
@@ -49,7 +51,7 @@ export function timelineRows(timeline: Timeline, { plotWidth, top }: RowsSize): 
   const bars = spans
     .filter(({ is }) => is !== 'stopped')
     .map(({ component, is, from, to }) => {
-      const height = heights[is] ?? fullHeight;
+      const height = barHeight(is);
       const width = Math.max(1, Number(x(to)) - Number(x(from))).toFixed(1);
       const size = `x="${x(from)}" y="${(middle.get(component) ?? 0) - height / 2}" width="${width}" height="${height}"`;
       const title = `${component} ${is}: ${formatMs(to - from)}, from ${formatMs(from)} to ${formatMs(to)}`;
