@@ -87,7 +87,7 @@ export interface Program {
 }
 
 /** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
-export type Work = (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
+type Work = (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
 
 /** What is done once: certificates, a node registered, an addon applied. */
 export interface Task extends Common {

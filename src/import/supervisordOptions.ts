@@ -20,18 +20,28 @@ export const converters: Readonly<Record<string, (value: string) => Converted>> 
     keys: { user: value },
     note: 'the groups of the user beyond the first are not taken on',
   }),
+  stdout_logfile_maxbytes: sameForAll,
+  stdout_logfile_backups: sameForAll,
+  stderr_logfile_maxbytes: sameForAll,
+  stderr_logfile_backups: sameForAll,
   stopasgroup: asGroup,
   killasgroup: asGroup,
 };
 
-/** Where a program's output went: both streams of a component go to one log. */
-export function logFiles(files: readonly (string | undefined)[]): Converted {
-  const given = files.filter((file) => file !== undefined && !/^(none|off|auto)$/i.test(file));
-  if (given.length === 0) return {};
+/** Where a program's output goes: both streams of a component go to one log. */
+export function logFile(stdout = 'auto', stderr = 'auto', isRedirected = 'false'): Converted {
+  const both = [stdout, isTrue(isRedirected) ? 'auto' : stderr];
+  const [out, err] = both.map((file) => (/^(none|off|auto)$/i.test(file) ? undefined : file));
+  const own = [out, err].find((file) => file !== undefined && !noFile.test(file));
+  const lost = [out, err].filter((file) => file !== undefined && file !== own);
   return {
-    note: `log file ${given.join(' and ')}: both streams go to one log here, see \`k8s-single logs\``,
+    ...(own !== undefined && { keys: { logFile: own } }),
+    ...(lost.length > 0 && { note: `log file ${lost.join(' and ')}: both streams go to one log, a file` }),
   };
 }
+
+/** What is no file of its own: a terminal, what supervisord was started with, the syslog. */
+const noFile = /^(\/dev\/.*|\/proc\/.*|syslog)$/;
 
 /** supervisord's default, `unexpected`, leaves a program down that exits with a code of `exitcodes`. */
 export function autorestart(value = 'unexpected', exitcodes = '0'): Converted {
@@ -48,6 +58,12 @@ function isTrue(value: string): boolean {
 
 function asGroup(value: string): Converted {
   return isTrue(value) ? {} : { note: 'signals always go to the whole process group' };
+}
+
+function sameForAll(): Converted {
+  return {
+    note: 'how long a log gets, and how many are kept, is the same for all: logs.maxMiB and logs.keep',
+  };
 }
 
 /** `TERM`, `SIGTERM` or `15` as `SIGTERM`. */

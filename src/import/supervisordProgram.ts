@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { expand } from './expand.ts';
 import type { Expansions } from './expand.ts';
 import type { Found } from './supervisordFiles.ts';
-import { autorestart, converters, logFiles } from './supervisordOptions.ts';
+import { autorestart, converters, logFile } from './supervisordOptions.ts';
 import type { Converted } from './supervisordOptions.ts';
 import { keyValues, shellWords } from './words.ts';
 
@@ -90,7 +90,7 @@ function componentOf(
     .map((option) => converters[option]?.(get(option) ?? '') ?? { note: `${option}=${get(option)}` });
   const all: Converted[] = [
     autorestart(get('autorestart'), get('exitcodes')),
-    logFiles([get('stdout_logfile'), get('stderr_logfile')]),
+    logFile(get('stdout_logfile'), get('stderr_logfile'), get('redirect_stderr')),
     ...converted,
   ];
   const stop = merged(all.map((one) => one.stop));

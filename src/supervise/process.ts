@@ -9,7 +9,7 @@ import { Failure, reasonOf } from '../errors.ts';
 import { tail } from './tail.ts';
 
 /** The end of a process: whether that was exit code 0, and in words: "exited with code 1", "killed by SIGKILL". */
-export interface Exit {
+interface Exit {
   readonly isSuccess: boolean;
   readonly how: string;
 }

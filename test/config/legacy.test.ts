@@ -46,6 +46,10 @@ describe.each([
     for (const client of clients)
       expect(at(run, client, 'starting'), client).toBeGreaterThan(at(run, 'kube-apiserver', 'ready'));
 
+    const drawn = await run.cli('graph', '--name', 'legacy');
+    expect(drawn).toMatch(/^[○●] etcd +\d+\.\d s\n└─[○●] kube-apiserver +\d+\.\d s$/m);
+    expect(drawn).toMatch(/^● ready in \d+\.\d s; critical path, in s: .* → \S+ \d\.\d$/m);
+
     expect(await run.stop()).toBe(0);
     for (const client of clients)
       expect(at(run, 'kube-apiserver', 'stopping'), client).toBeGreaterThan(at(run, client, 'stopped'));

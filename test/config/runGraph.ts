@@ -1,40 +1,40 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import type { Event } from '../../src/component.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { install } from '../../src/install/install.ts';
 import { nodeNeeds } from '../../src/install/needs.ts';
 import { cacheDir } from '../../src/paths.ts';
+import { main } from '../support/cli.ts';
 
-const fixtures = join(import.meta.dirname, '../fixtures');
-const dist = join(import.meta.dirname, '../../dist');
+const box = join(import.meta.dirname, '../fixtures/legacy/box.sh');
 
-/** The graph of a config that runs in a network and a /var and /run of its own. */
+/** A graph that was started from the command line, in a network and a /var and /run of its own. */
 export interface GraphRun {
   readonly events: readonly Event[];
   /** Resolves with the next event, past or to come, that fits. */
   until(fits: (event: Event) => boolean): Promise<Event>;
   /** What this address answers inside. */
   get(url: string): Promise<string>;
+  /** What this command of ours prints inside. */
+  cli(...args: string[]): Promise<string>;
   /** Stops the graph and resolves with the exit code, when everything is gone. */
   stop(): Promise<number | undefined>;
 }
 
-/** Runs the graph of the config and resolves when all of it is ready. It ends with the test. */
+/** Runs `up --config` and resolves when all of the graph is ready. It ends with the test. */
 export async function runGraph(config: string, env: Record<string, string>): Promise<GraphRun> {
   const { files } = await install({
     binDirs: [],
     cacheDir: cacheDir(),
     needs: nodeNeeds.filter(({ name }) => name === 'ip'),
   });
-  const logs = await mkdtemp(join(tmpdir(), 'k8s-single-graph-'));
-  const box = ['--net', '--mount', join(fixtures, 'legacy/box.sh')];
-  const graph = [process.execPath, join(fixtures, 'config/graph.mjs'), dist, config, logs];
-  const child = execa('unshare', [...box, ...graph], {
+  const names = Object.keys((await loadConfig(config)).components);
+  const up = [process.execPath, main, 'up', '--config', resolve(config), '--output', 'json'];
+  const child = execa('unshare', ['--net', '--mount', box, ...up], {
     env: { ...env, IP: files.ip },
     reject: false,
     buffer: { stdout: false, stderr: true },
@@ -43,12 +43,9 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
     child.kill('SIGTERM');
     return (await child).exitCode;
   };
-  onTestFinished(async () => {
-    await stop();
-    await rm(logs, { recursive: true });
-  });
+  onTestFinished(async () => void (await stop()));
   const events: Event[] = [];
-  const news = new EventEmitter();
+  const news = new EventEmitter().setMaxListeners(0);
   const until = async (fits: (event: Event) => boolean): Promise<Event> => {
     for (;;) {
       const found = events.find(fits);
@@ -56,26 +53,27 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
       await once(news, 'event');
     }
   };
-  const get = async (url: string): Promise<string> => {
-    const script = `process.stdout.write(await (await fetch(process.argv[1])).text())`;
-    const node = [process.execPath, '--input-type=module', '--eval', script, url];
-    return (await execa('nsenter', ['--net', '--target', String(child.pid), ...node])).stdout;
-  };
-  const ready = new Promise<void>((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const event = JSON.parse(line) as Event | { type: 'up' };
-      if (event.type === 'up') return resolve();
-      events.push(event);
-      news.emit('event');
-    });
+  const inside = async (...command: string[]): Promise<string> =>
+    (await execa('nsenter', ['--net', '--mount', '--target', String(child.pid), ...command])).stdout;
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    events.push(JSON.parse(line) as Event);
+    news.emit('event');
   });
+  const ready = names.map(async (name) =>
+    until(({ component, type }) => component === name && type === 'ready'),
+  );
   const ended = child.then(({ stderr }) => {
-    throw new Error(
-      `the graph ended:\n${stderr}\n${events.map((event) => JSON.stringify(event)).join('\n')}`,
-    );
+    throw new Error(`the graph ended:\n${stderr}`);
   });
-  await Promise.race([ready, ended]);
+  await Promise.race([Promise.all(ready), ended]);
   // From now on an end is what the test asks for.
   ended.catch(() => undefined);
-  return { events, until, get, stop };
+  const fetched = 'process.stdout.write(await (await fetch(process.argv[1])).text())';
+  return {
+    events,
+    until,
+    get: async (url) => inside(process.execPath, '--input-type=module', '--eval', fetched, url),
+    cli: async (...args) => inside(process.execPath, main, ...args),
+    stop,
+  };
 }

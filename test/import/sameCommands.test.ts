@@ -55,7 +55,7 @@ async function bySupervisord(): Promise<Record<string, string>> {
   const folder = await records('supervisord');
   const child = execa(
     real.file,
-    [...real.args, '-n', '-c', config, '-l', '/dev/null', '-j', join(dir, 'pid')],
+    [...real.args, '-n', '-c', config, '-l', '/dev/null', '-j', join(dir, 'pid'), '-q', dir],
     {
       env: { ...real.env, ...environment(folder) },
       reject: false,

@@ -41,10 +41,22 @@ test.each([
   ['stopsignal=10', { stop: { signal: 'SIGUSR1' } }],
   ['directory=/usr', { cwd: '/usr' }],
   ['user=nobody', { user: 'nobody' }],
+  ['stdout_logfile=/var/log/%(program_name)s.log', { logFile: '/var/log/x.log' }],
+  ['stdout_logfile=NONE\nstderr_logfile=x.err', { logFile: 'x.err' }],
+  ['stdout_logfile=x.log\nstderr_logfile=x.err\nredirect_stderr=true', { logFile: 'x.log' }],
   ['environment=A=1,B="x, y"', { env: { A: '1', B: 'x, y' } }],
 ])('%s', async (options, expected) => {
   expect(await component(options)).toMatchObject(expected);
 });
+
+test.each(['/dev/stdout', '/dev/fd/1', '/proc/1/fd/1', 'syslog'])(
+  'a log that is no file, %s, is not imported',
+  async (log) => {
+    const { yaml, notes } = await imported(`[program:x]\ncommand=x\nstdout_logfile=${log}`);
+    expect(parseConfig(yaml, 'c.yaml').components['x']).not.toHaveProperty('logFile');
+    expect(notes).toContain(`x: log file ${log}: both streams go to one log, a file`);
+  },
+);
 
 test('the environment is referred to, not copied, unless the file itself gives the variable', async () => {
   const options = 'environment=OWN=mine,BOTH="%(ENV_HOME)s/x"\ndirectory=/%(ENV_OWN)s/%(ENV_HOME)s';
@@ -88,7 +100,8 @@ command=x %(ENV_OPTIONS)s
 umask=022
 user=nobody
 stdout_logfile=/var/log/x.log
-stderr_logfile=NONE
+stdout_logfile_maxbytes=1MB
+stderr_logfile=/var/log/x.err
 stopasgroup=false
 `);
   expect(notes).toEqual([
@@ -96,9 +109,10 @@ stopasgroup=false
     '[unix_http_server] has no counterpart',
     '[eventlistener:e] has no counterpart',
     'x: after an exit with code 0 it is started again, too (a step that ends is a `task: true`)',
-    'x: log file /var/log/x.log: both streams go to one log here, see `k8s-single logs`',
+    'x: log file /var/log/x.err: both streams go to one log, a file',
     'x: umask=022',
     'x: the groups of the user beyond the first are not taken on',
+    'x: how long a log gets, and how many are kept, is the same for all: logs.maxMiB and logs.keep',
     'x: signals always go to the whole process group',
     'x: the value of OPTIONS is more than one word today, and stays one word here',
   ]);
