@@ -1,0 +1,60 @@
+import { basename, join } from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, it } from 'vitest';
+import { cli, main } from '../support/cli.ts';
+import { graph } from '../support/graph.ts';
+
+describe('healthcheck', () => {
+  it('exits 0 when all is ready and otherwise 1, with the reasons on stdout', async () => {
+    const g = await graph(
+      'healthcheck',
+      `  a: { command: [sleep, '1000'] }\n  b: { command: [sleep, '1001'], needs: [a] }\n`,
+    );
+    await g.ready();
+    expect(await g.run('healthcheck')).toEqual({ code: 0, stdout: 'ready', stderr: '' });
+    await g.run('stop', 'a');
+    expect(await g.run('healthcheck')).toEqual({
+      code: 1,
+      stdout: expect.stringMatching(/^a stopped/),
+      stderr: '',
+    });
+    await g.down();
+    expect(await g.run('healthcheck')).toEqual({
+      code: 1,
+      stdout: 'node "healthcheck" is not running',
+      stderr: '',
+    });
+  });
+
+  it.each([[[]], [['--name', 'none']]])('loads next to nothing: %j', async (args) => {
+    const hook = join(import.meta.dirname, '../fixtures/cli/sayWhatIsLoaded.mjs');
+    const { exitCode, stderr } = await execa(
+      process.execPath,
+      ['--import', hook, main, 'healthcheck', ...args],
+      {
+        env: { K8S_SINGLE_NAME: 'none' },
+        reject: false,
+      },
+    );
+    expect(exitCode).toBe(1);
+    const loaded = stderr.split('\n').filter((line) => line.startsWith('file:'));
+    expect(loaded.map((url) => basename(url)).toSorted()).toEqual([
+      'client.js',
+      'errors.js',
+      'healthcheck.js',
+      'main.js',
+      'paths.js',
+      'request.js',
+    ]);
+  });
+
+  it('means the same however its options are written', async () => {
+    const { exitCode, stdout } = await cli(['healthcheck', '--name=none']);
+    expect([exitCode, stdout]).toEqual([1, 'node "none" is not running']);
+    expect((await cli(['healthcheck', '--nam', 'none'])).exitCode).toBe(2);
+  });
+
+  it('is offered to Docker in the help', async () => {
+    expect((await cli(['healthcheck', '--help'])).stdout).toContain('HEALTHCHECK');
+  });
+});
