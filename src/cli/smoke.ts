@@ -8,7 +8,7 @@ import { checks } from '../smoke/checks.ts';
 import type { Check } from '../smoke/check.ts';
 import { junit } from '../smoke/output/junit.ts';
 import { select } from '../smoke/select.ts';
-import { smoke } from '../smoke/smoke.ts';
+import { runNamespace, smoke } from '../smoke/smoke.ts';
 import { interruptions, type Interruptions } from './interruptions.ts';
 import { targetOf } from './smokeTarget.ts';
 import { smokeView } from './smokeView.ts';
@@ -60,6 +60,7 @@ async function prove(
     const results = await smoke({ ...means, run, checks: selected, timeoutMs, watcher, signal, hurry });
     const ms = performance.now() - begin;
     watcher.end(results, ms, asked.by());
+    if (hurry.aborted) console.error(`  the cluster goes on removing namespace ${runNamespace(run)}`);
     if (report !== undefined) await writeReport(report, junit(results, { name, startedAt, ms }));
     return results.some(({ is }) => is === 'failed');
   } finally {

@@ -23,6 +23,11 @@ export interface SmokeOptions {
   readonly hurry: AbortSignal;
 }
 
+/** Where a run makes everything it makes. */
+export function runNamespace(run: string): string {
+  return `k8s-single-smoke-${run}`;
+}
+
 /**
  * Runs the checks in a namespace of their own and removes whatever they made, also when they failed or were interrupted.
  * Resolves with a result for each check that was not interrupted.
@@ -33,7 +38,7 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   const { run, kubectl, kubeconfig, image, checks, timeoutMs, watcher, signal, hurry } = options;
   const access = await accessOf(kubectl, kubeconfig);
   const api = apiOf(access);
-  const namespace = `k8s-single-smoke-${run}`;
+  const namespace = runNamespace(run);
   const context = {
     api,
     apiAs: (token: string) => apiOf(withToken(access, token)),
