@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../probes/until.ts';
 import { Unhealthy } from '../../probes/probe.ts';
+import { readNodeFile } from '../../src/nodeFile.ts';
 import { cli } from '../support/cli.ts';
 import { busyboxImage, importBusybox } from '../support/busybox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
@@ -69,7 +70,7 @@ beforeAll(async () => {
   // A run that was killed may have left it.
   await node.remove();
   before = await snapshotHost();
-  await node.up();
+  await node.up('--listen', '127.0.0.1:0');
 });
 
 afterAll(async () => node.remove());
@@ -94,6 +95,17 @@ describe('a node that came up from nothing', () => {
   it('has logs and exec', async () => {
     expect(await node.kubectl('logs', 'web')).toBe('serving');
     expect(await node.kubectl('exec', 'web', '--', 'cat', '/index.html')).toBe('hello');
+  });
+
+  it('serves its page and its metrics on a port of the host, and nothing that acts', async () => {
+    const { url } = await readNodeFile(node.name);
+    const get = async (path: string, init?: RequestInit) => fetch(new URL(path, url), init);
+    expect(await (await get('/')).text()).toContain('aria-label="apiserver: ready in');
+    expect(await (await get('/readyz')).text()).toBe('ok\n');
+    expect(await (await get('/metrics')).text()).toMatch(
+      /probe_duration_seconds_count\{component="apiserver",result="healthy"\} \d/,
+    );
+    expect((await get('/v1/down', { method: 'POST' })).status).toBe(404);
   });
 
   it('refuses whoever has no certificate', async () => {

@@ -32,7 +32,7 @@ function show(page: Document): void {
   }
   document.title = page.title;
   if (focused && document.activeElement?.id !== focused)
-    document.querySelector<HTMLElement>(`#${CSS.escape(focused)}`)?.focus({ preventScroll: true });
+    document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
 /** One request at a time, however much happens meanwhile. */
@@ -78,13 +78,14 @@ function onVisibility(): void {
 }
 
 document.addEventListener('visibilitychange', onVisibility);
-document.addEventListener('click', ({ target }) => {
-  const link = target instanceof Element ? target.closest('a.box') : null;
-  const row =
-    link &&
-    document.querySelector<HTMLElement>(`#${CSS.escape((link.getAttribute('href') ?? '#').slice(1))}`);
+document.addEventListener('click', (event) => {
+  const link = event.target instanceof Element ? event.target.closest('a.box') : null;
+  const row = link && document.getElementById((link.getAttribute('href') ?? '').slice(1));
+  if (row === null) return;
+  // Going there by the link would put the focus nowhere.
+  event.preventDefault();
   if (row instanceof HTMLDetailsElement) row.open = true;
-  (row?.querySelector('summary') ?? row)?.focus();
+  (row.querySelector('summary') ?? row).focus();
 });
 localize(document);
 onVisibility();

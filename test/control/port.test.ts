@@ -1,0 +1,130 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { servePort } from '../../src/control/port.ts';
+import type { ServedPort } from '../../src/control/port.ts';
+import { FakeNode } from './fake-node.ts';
+
+let node: FakeNode;
+let port: ServedPort;
+
+beforeEach(async () => {
+  const listening = createServer().listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  node = new FakeNode();
+  port = await servePort(listening, node, { '/': () => ({ type: 'text/html', body: '<p>hello</p>' }) });
+});
+
+afterEach(async () => port.close());
+
+async function ask(path: string, options: { method?: string; host?: string } = {}): Promise<IncomingMessage> {
+  const { method = 'GET', host } = options;
+  const { hostname, port: number } = new URL(port.url);
+  const outgoing = request({
+    hostname,
+    port: number,
+    method,
+    path,
+    agent: false,
+    headers: host === undefined ? {} : { host },
+  });
+  outgoing.end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  return response;
+}
+
+describe('the port', () => {
+  it.each([
+    ['/', '<p>hello</p>'],
+    ['/healthz', 'ok\n'],
+    ['/metrics', 'up 1\n'],
+    ['/v1/status', '{"version":1,"ready":false}\n'],
+    ['/v1/logs?component=etcd', '{"component":"etcd","at":5,"level":"info","text":"a line\\nof two"}\n'],
+  ])('answers %s', async (path, body) => {
+    const response = await ask(path);
+    expect([response.statusCode, await text(response)]).toEqual([200, body]);
+  });
+
+  it('is not ready while the node is not', async () => {
+    const response = await ask('/readyz');
+    expect([response.statusCode, await text(response)]).toEqual([
+      503,
+      'etcd: starting\nkube apiserver: waiting for etcd\n',
+    ]);
+  });
+
+  it.each([
+    ['POST', '/v1/down', 404],
+    ['POST', '/v1/restart/etcd', 404],
+    ['POST', '/v1/stop/etcd', 404],
+    ['POST', '/v1/start/etcd', 404],
+    ['POST', '/', 405],
+    ['POST', '/metrics', 405],
+    ['DELETE', '/', 405],
+    ['GET', '/v1/down', 404],
+    ['GET', '/nothing', 404],
+    ['GET', '/../../etc/passwd', 404],
+  ])('does not act: %s %s is answered %i', async (method, path, status) => {
+    const response = await ask(path, { method });
+    expect(response.statusCode).toBe(status);
+    expect(JSON.parse(await text(response))).toMatchObject({ error: { code: 'usage' } });
+    expect(node.asked).toEqual([]);
+  });
+
+  it.each([
+    'evil.example',
+    'evil.example:9990',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example:80',
+    '192.168.0.1',
+    '[::2]',
+  ])('turns away whoever thinks that this is "%s"', async (host) => {
+    for (const path of ['/', '/v1/events', '/healthz', '/nothing']) {
+      const response = await ask(path, { host });
+      expect([response.statusCode, await text(response)]).toEqual([
+        421,
+        expect.stringContaining('is not this machine'),
+      ]);
+    }
+  });
+
+  it.each(['localhost', 'LocalHost:9990', '127.0.0.1', '127.0.0.1:1', '[::1]:9990'])(
+    'answers as %s',
+    async (host) => {
+      expect((await ask('/', { host })).statusCode).toBe(200);
+    },
+  );
+
+  it('lets a browser load and run nothing but its own files, and show them nowhere else', async () => {
+    for (const path of ['/', '/healthz', '/nothing']) {
+      const { headers } = await ask(path);
+      expect(headers['content-security-policy']).toBe(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      );
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-resource-policy': 'same-origin',
+      });
+      expect(headers).not.toHaveProperty('access-control-allow-origin');
+    }
+  });
+
+  it('ends the streams when it is closed, and is free again', async () => {
+    const { port: number } = new URL(port.url);
+    const events = await ask('/v1/events');
+    const logs = await ask('/v1/logs?follow=1');
+    const ended = Promise.all([text(events), text(logs)]);
+    await port.close();
+    await ended;
+    const next = createServer().listen(Number(number), '127.0.0.1');
+    await once(next, 'listening');
+    expect((next.address() as AddressInfo).port).toBe(Number(number));
+    port = await servePort(next, node, {});
+  });
+});
