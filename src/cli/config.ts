@@ -1,3 +1,4 @@
+import { unknownIp } from '../config/load.ts';
 import { resolved, resolvedYaml } from '../config/show.ts';
 import { exitCodes } from '../errors.ts';
 import { readNodeFile } from '../nodeFile.ts';
@@ -21,7 +22,7 @@ export async function configShow({ output, ...options }: ShowOptions): Promise<n
   process.stdout.write(shown);
   // An address of the documentation (RFC 5737), to see whether any would make a difference.
   if (ip === undefined && node.kubernetes !== false && shown !== (await show('192.0.2.1')))
-    console.error('127.0.0.1 stands for ${node.ip} here, which is known only while the node runs');
+    console.error(`${unknownIp} stands for \${node.ip} here, which is known only while the node runs`);
   return exitCodes.ok;
 }
 

@@ -1,4 +1,5 @@
 import { toComponents } from '../config/components.ts';
+import { unknownIp } from '../config/load.ts';
 import type { Config } from '../config/load.ts';
 import type { Component } from '../component.ts';
 import { sort } from '../graph.ts';
@@ -7,6 +8,8 @@ import { nodeNeeds } from '../install/needs.ts';
 import { kubernetesNode } from '../node/index.ts';
 import { factsOf } from './nodeFacts.ts';
 
+type NodeNeed = keyof Binaries['files'];
+
 /**
  * The graph that a config makes, each component after all it needs: to look at, not to run, because no binary is looked for.
  * @throws Failure `usage` when it is no graph.
@@ -14,21 +17,20 @@ import { factsOf } from './nodeFacts.ts';
 export function plannedGraph(config: Config): Component[] {
   const { node } = config;
   const builtIns =
-    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), '127.0.0.1'));
+    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownIp));
   return sort(toComponents(config, builtIns));
 }
 
 function unknownBinaries(): Binaries {
-  const byName = <V>(value: (name: string) => V) =>
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each need has its entry
-    Object.fromEntries(nodeNeeds.map(({ name }) => [name, value(name)])) as Record<
-      keyof Binaries['files'],
-      V
-    >;
   return {
-    files: byName((name) => name),
-    versions: byName(() => ''),
-    from: byName(() => 'path' as const),
+    files: eachNeed((name) => name),
+    versions: eachNeed(() => ''),
+    from: eachNeed(() => 'path' as const),
     searchPath: '',
   };
+}
+
+function eachNeed<Value>(value: (name: string) => Value): Record<NodeNeed, Value> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each need has its entry
+  return Object.fromEntries(nodeNeeds.map(({ name }) => [name, value(name)])) as Record<NodeNeed, Value>;
 }

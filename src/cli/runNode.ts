@@ -1,4 +1,6 @@
 import { toComponents } from '../config/components.ts';
+import type { Config } from '../config/load.ts';
+import { unknownIp } from '../config/load.ts';
 import type { Box } from '../isolate/box.ts';
 import { kubernetesNode } from '../node/index.ts';
 import { nodePaths } from '../paths.ts';
@@ -13,18 +15,18 @@ import { StopRequests } from './stopRequests.ts';
 import { toolchain } from './toolchain.ts';
 
 /**
- * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
+ * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code. `read` is the
+ * config as far as it can be known without the node's own address.
  * @throws Failure when that is why it ended, after everything was stopped and the ground left.
  */
-export async function runNode(options: UpOptions, box: Box | undefined): Promise<number> {
+export async function runNode(options: UpOptions, box: Box | undefined, read: Config): Promise<number> {
   const stops = new StopRequests();
-  // The address is known only on the ground, and the config may refer to it: so it is read twice.
-  const { node: before } = await configFor(options);
-  const { name, dataDir } = before;
-  const ground = await settle(before, box);
+  const { name, dataDir } = read.node;
+  const ground = await settle(read.node, box);
   try {
     const { ip } = ground;
-    const config = await configFor(options, ip);
+    // The config may refer to the address: then it is read anew.
+    const config = ip === unknownIp ? read : await configFor(options, ip);
     const { node } = config;
     const port = await portOf(node.listen, box);
     const site = { config, ip, output: options.output, stops, port };

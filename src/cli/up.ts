@@ -20,7 +20,7 @@ export async function up(options: UpOptions): Promise<number> {
     node.kubernetes === false ||
     inContainer() !== undefined
   ) {
-    return runNode(options, box);
+    return runNode(options, box, config);
   }
   await assertCanIsolate();
   return upInBox(options, node, await toolchain(options, node));

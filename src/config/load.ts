@@ -29,11 +29,14 @@ export interface Config {
 /** What a config is read against. */
 export interface World {
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** `${node.ip}`. */
+  /** `${node.ip}`; by default {@link unknownIp}. */
   readonly ip?: string;
   /** Knobs from the command line: they count instead of the file's. */
   readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
 }
+
+/** The address of a node that has none of its own: a graph without Kubernetes, or one that is not running yet. */
+export const unknownIp = '127.0.0.1';
 
 /** The largest config that is read: several times what a thousand components need would be an accident. */
 const maxBytes = 2 * 1024 * 1024;
@@ -50,7 +53,7 @@ export async function loadConfig(path: string | undefined, world: World = {}): P
 export function parseConfig(
   text: string,
   file: string | undefined,
-  { env = process.env, ip = '127.0.0.1', set = {} }: World = {},
+  { env = process.env, ip = unknownIp, set = {} }: World = {},
 ): Config {
   const problems = new Problems(file ?? 'config');
   checkKnobs(set);
