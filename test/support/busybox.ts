@@ -1,39 +1,38 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { install } from '../../src/install/install.ts';
 import { imageNeeds, nodeNeeds } from '../../src/install/needs.ts';
 import { imageArchive } from '../../src/node/imageArchive.ts';
+import { imageStore } from '../../src/node/imageStore.ts';
 import { cacheDir } from '../../src/paths.ts';
 
 export const busyboxImage = 'k8s-single.local/busybox:1';
 
-/** Builds an image of Debian's static busybox and imports it into the containerd behind the socket. */
-export async function importBusybox(containerdSocket: string): Promise<void> {
-  const { files } = await install({
-    binDirs: [],
-    cacheDir: cacheDir(),
-    needs: [...nodeNeeds, ...imageNeeds],
-  });
+/** The binaries of a node and those that images are made of. */
+export async function testBinaries(): Promise<Record<'busybox' | 'ctr', string>> {
+  const needs = [...nodeNeeds, ...imageNeeds];
+  return (await install({ binDirs: [], cacheDir: cacheDir(), needs })).files;
+}
+
+/** Builds an image of Debian's static busybox in the folder, and resolves with the path of its archive. */
+export async function busyboxArchive(folder: string, image: string): Promise<string> {
+  const { busybox } = await testBinaries();
+  const bin = join(folder, 'root/bin');
+  await mkdir(bin, { recursive: true });
+  await copyFile(busybox, join(bin, 'busybox'));
+  await chmod(join(bin, 'busybox'), 0o755);
+  for (const applet of ['sh', 'sleep', 'httpd', 'nc', 'cat']) await symlink('busybox', join(bin, applet));
+  const config = { Cmd: ['sleep', '1000000'], Env: ['PATH=/bin'] };
+  return imageArchive(folder, { image, root: join(folder, 'root'), config });
+}
+
+/** Builds such an image and imports it into the containerd behind the socket. */
+export async function importBusybox(socket: string): Promise<void> {
+  const { ctr } = await testBinaries();
   const folder = await mkdtemp(join(tmpdir(), 'k8s-single-busybox-'));
   try {
-    const bin = join(folder, 'root/bin');
-    await mkdir(bin, { recursive: true });
-    await copyFile(files.busybox, join(bin, 'busybox'));
-    await chmod(join(bin, 'busybox'), 0o755);
-    for (const applet of ['sh', 'sleep', 'httpd', 'nc', 'cat']) await symlink('busybox', join(bin, applet));
-    const config = { Cmd: ['sleep', '1000000'], Env: ['PATH=/bin'] };
-    const archive = await imageArchive(folder, { image: busyboxImage, root: join(folder, 'root'), config });
-    await execa(files.ctr, [
-      '--address',
-      containerdSocket,
-      '--namespace',
-      'k8s.io',
-      'images',
-      'import',
-      archive,
-    ]);
+    await imageStore({ ctr, socket }).load(await busyboxArchive(folder, busyboxImage));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
