@@ -4,6 +4,7 @@ import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { enter } from '../isolate/enter.ts';
 import type { Inside } from '../isolate/enter.ts';
+import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 import { bootSeen, supervisorLog } from './followBoot.ts';
 import type { UpOptions } from './options.ts';
@@ -21,6 +22,8 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
     const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] });
     if (await bootSeen(entered, options, node, binaries)) {
       await entered.detach();
+      const { url } = await readNodeFile(node.name);
+      if (url !== undefined) console.error(`see it in a browser: ${url}`);
       return 0;
     }
     const code = await entered.exited;
