@@ -33,7 +33,7 @@ svg.timeline,svg.fits{max-width:100%;height:auto}
 .box rect{fill:var(--panel);stroke:var(--line);stroke-width:1.5}
 .box.is-starting rect{stroke:var(--starting)}.box.is-ready rect{stroke:var(--ready)}
 .box.is-down rect{stroke:var(--down);stroke-width:2.5}.box.is-failed rect{stroke:var(--failed);stroke-width:2.5}
-.box text{fill:var(--ink)}.box .name{font-weight:600;font-size:12.5px}.box .state{fill:var(--soft);font-size:12px}
+.box text{fill:var(--ink)}.box .name{font-weight:600;font-size:12px}.box .state{fill:var(--soft);font-size:12px}
 .graph.narrow text{text-anchor:middle;font-size:10.5px}
 .box:hover rect{fill:var(--ground)}
 a.box:focus{outline:none}a.box:focus-visible rect{stroke:var(--focus);stroke-width:3.5}
