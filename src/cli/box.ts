@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
@@ -17,7 +17,10 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
 
   const { logs } = nodePaths(node.name, node.dataDir);
   await mkdir(logs, { recursive: true, mode: 0o700 });
-  const log = await open(join(logs, 'supervisor.log'), 'w+', 0o600);
+  const logFile = join(logs, 'supervisor.log');
+  await rm(logFile, { force: true });
+  // Appended to: it is rotated as all of them are.
+  const log = await open(logFile, 'a+', 0o600);
   try {
     const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] });
     if (await bootSeen(entered, options, node, binaries)) {
