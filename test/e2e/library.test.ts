@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { Job } from '../support/action.ts';
+import { busyboxArchive } from '../support/busybox.ts';
+import { cli } from '../support/cli.ts';
+import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+let folder = '';
+let tarball = '';
+let outsider = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/k8s-single-library-');
+  outsider = join(folder, 'outsider');
+  const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
+  tarball = join(folder, (await execa('npm', pack, { cwd: root })).stdout);
+  await cp(join(root, 'test/outsider'), outsider, { recursive: true });
+  await execa('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], { cwd: outsider });
+  // What the outsider's own tests need, as any version of it would do.
+  await mkdir(join(outsider, 'node_modules/@types'), { recursive: true });
+  for (const name of ['vitest', '@types/node'])
+    await symlink(join(root, 'node_modules', name), join(outsider, 'node_modules', name));
+});
+
+afterAll(async () => rm(folder, { recursive: true, force: true }));
+
+/** Runs a tool of this project in the outsider's. */
+async function tool(name: string, ...args: string[]) {
+  const env = { IMAGE: join(folder, 'image/image.tar') };
+  return execa(join(root, 'node_modules/.bin', name), args, { cwd: outsider, env, all: true, reject: false });
+}
+
+describe('a project that has installed the package', () => {
+  it('gets the types', async () => {
+    const { exitCode, all } = await tool('tsc');
+    expect(exitCode, all).toBe(0);
+  });
+
+  it('has nodes in the tests of Vitest and of node:test, at once', async () => {
+    await mkdir(join(folder, 'image'));
+    await busyboxArchive(join(folder, 'image'), 'app:1');
+    const before = await snapshotHost();
+    const [vitest, nodeTest] = await Promise.all([
+      tool('vitest', 'run'),
+      execa(process.execPath, ['--test', 'nodeTest.mjs'], { cwd: outsider, all: true, reject: false }),
+    ]);
+    expect(vitest.exitCode, vitest.all).toBe(0);
+    expect(vitest.all).toContain('2 passed');
+    expect(nodeTest.exitCode, nodeTest.all).toBe(0);
+    const name = /(test-[0-9a-f]{6}) at 1/.exec(nodeTest.all)?.[1] ?? '';
+    expect(await leftoversSince(before, name)).toEqual([]);
+  });
+
+  it('is killed: its node goes, too', async () => {
+    const before = await snapshotHost();
+    const child = execa(process.execPath, ['forgets.mjs'], { cwd: outsider, reject: false });
+    const [data] = await once(child.stdout, 'data');
+    const name = String(data).trim();
+    expect(await cli(['kubectl', '--name', name, '--', 'get', 'nodes'])).toMatchObject({ exitCode: 0 });
+    child.kill('SIGKILL');
+    await child;
+    const gone = async (): Promise<void> => {
+      const left = await leftoversSince(before, name);
+      if (left.length > 0) throw new Unhealthy(left.join('\n'));
+    };
+    await until(gone, { timeoutMs: 60_000, lookTimeoutMs: 20_000 }, new AbortController().signal);
+  });
+});
+
+describe('the scripts of the action', () => {
+  const name = 'e2e-action';
+
+  it('install the package, start a node, and say where it is and how long it took', async () => {
+    await cli(['down', '--name', name, '--purge']);
+    const job = await Job.start(folder, { version: `file:${tarball}` });
+    job.env['K8S_SINGLE_NAME'] = name;
+    try {
+      await job.run('Install k8s-single');
+      await job.run('Start the node');
+      const kubeconfig = await job.output('kubeconfig');
+      expect(await readFile(kubeconfig, 'utf8')).toContain(`current-context: k8s-single-${name}`);
+      expect(job.env['KUBECONFIG']).toBe(kubeconfig);
+      expect(await job.output('ready-ms')).toMatch(/^\d{4,6}$/);
+      await job.run('Smoke test');
+      await job.run('Gather the failure report');
+      expect(await readFile(join(job.temp, 'k8s-single/report/log/kubelet.log'), 'utf8')).toContain(
+        'kubelet',
+      );
+    } finally {
+      await cli(['down', '--name', name, '--purge']);
+    }
+  });
+});
