@@ -19,6 +19,11 @@ export interface Paths {
   readonly containerdSocket: string;
 }
 
+/** What a node may be called: its name is part of paths below which `down` removes everything. */
+export const nodeName = /^(?=.{1,40}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+/** The same in words. */
+export const nodeNameForm = 'at most 40 lower-case letters, digits and dashes';
+
 /** The paths of the node `name`. `run` is short because a unix socket's path holds 107 bytes at most (unix(7)). */
 export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', name)): Paths {
   const run = join('/run/k8s-single', name);

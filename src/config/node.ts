@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { bool, duration, filled, integer, list, map, pattern, word } from './fields.ts';
 import { parseListen } from './listen.ts';
+import { nodeName, nodeNameForm } from '../paths.ts';
 import { networkSchema } from './network.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 
 /** The knobs of the Kubernetes node: the top level of a config beside `components`. */
 export const nodeShape = {
-  name: pattern(new RegExp(`^(?=.{1,40}$)${label}$`), 'at most 40 lower-case letters, digits and dashes')
+  name: pattern(nodeName, nodeNameForm)
     .default('default')
     .describe('Which node this is: several can run side by side, each with its own data.'),
   nodeName: pattern(new RegExp(`^(?=.{1,63}$)${label}(\\.${label})*$`), 'a host name in lower case')

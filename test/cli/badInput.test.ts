@@ -150,6 +150,21 @@ describe('a command line with', () => {
   }
 });
 
+describe('a name that is none', () => {
+  it('is refused before `down` removes what the path it makes leads to', async () => {
+    const dir = await tempDir('bad-name');
+    await writeFile(join(dir, 'precious'), '');
+    const { exitCode, stderr } = await cli(['down', '--name', `../..${dir}`]);
+    expect(existsSync(join(dir, 'precious'))).toBe(true);
+    expect(String(stderr)).toContain('at most 40 lower-case letters, digits and dashes');
+    expect(exitCode).toBe(2);
+  });
+
+  it('and so is the empty one of an unset variable', async () => {
+    expect((await cli(['status'], { env: { K8S_SINGLE_NAME: '' } })).exitCode).toBe(2);
+  });
+});
+
 describe('a node that does not run', () => {
   it('has no status: not ready', async () => {
     const result = await cli(['status', '--name', name]);

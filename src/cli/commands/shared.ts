@@ -1,8 +1,18 @@
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { nodeName, nodeNameForm } from '../../paths.ts';
 
 /** `--name`: every command that talks to a node has it. */
 export function nameOption(): Option {
-  return new Option('--name <name>', 'which node').default('default').env('K8S_SINGLE_NAME');
+  return new Option('--name <name>', 'which node')
+    .default('default')
+    .env('K8S_SINGLE_NAME')
+    .argParser(nameOfNode);
+}
+
+/** Checked before anything is done with it: `down --name ..` would be the end of /run. */
+function nameOfNode(value: string): string {
+  if (nodeName.test(value)) return value;
+  throw new InvalidArgumentError(`Expected ${nodeNameForm}.`);
 }
 
 /** The same where a config may say the name. */
