@@ -73,7 +73,11 @@ export function supervise(component: Component, ward: Ward): Supervised {
       await (component.kind === 'task' ? liveTask(component, around) : liveService(component, around));
     } catch (error) {
       if (signal.aborted || error instanceof Failure) throw error;
-      if (error instanceof NeedLost && error.whenLost === 'stop') throw error;
+      if (error instanceof NeedLost) {
+        if (error.whenLost === 'stop') throw error;
+        // Free even when it was lost between the wait for the needs and the count above.
+        return;
+      }
       const free = lossesOf(ward.edges) > needsLost;
       if (!free && wasReadyFor < policy.resetAfterMs) throw error;
     } finally {

@@ -1,5 +1,9 @@
+import { EventEmitter, once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { bench, gated } from '../support/engine.ts';
+import type { Happening } from '../../src/component.ts';
+import { Gate } from '../../src/supervise/gate.ts';
+import { supervise } from '../../src/supervise/supervise.ts';
+import { bench, gated, task } from '../support/engine.ts';
 
 describe('a need that is lost', () => {
   it('is waited for again before the next start, and its loss is not charged', async () => {
@@ -42,5 +46,36 @@ describe('a need that is lost', () => {
     await c.open();
     await t.next('c', 'ready');
     await t.next('c', 'ready');
+  });
+
+  it('in the very moment of the start is waited for again, too', async () => {
+    const need = new Gate('a');
+    need.open();
+    const said: Happening['type'][] = [];
+    const happens = new EventEmitter();
+    const b = supervise(
+      task('b', [], async () => undefined),
+      {
+        gate: new Gate('b'),
+        edges: [{ gate: need, whenLost: 'restart' }],
+        logFile: '',
+        say: ({ type }) => {
+          said.push(type);
+          happens.emit(type);
+        },
+        onGivenUp: () => undefined,
+        hurry: new AbortController().signal,
+      },
+    );
+    const settled = Promise.race([once(happens, 'waiting'), once(happens, 'stopped')]);
+    b.start();
+    // All needs have been found ready, and nothing has been started yet.
+    need.close();
+    await settled;
+    const ready = once(happens, 'ready');
+    need.open();
+    await ready;
+    expect(said).not.toContain('stopped');
+    await b.stop();
   });
 });
