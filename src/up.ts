@@ -26,6 +26,7 @@ export interface Running {
   down(): Promise<void>;
   /** Stops one component, or with `cascade` first all that need it. */
   stop(name: string, options?: { cascade?: boolean }): Promise<void>;
+  /** @throws Failure `notReady` when everything is being stopped: so do `restart` and whatever else starts something. */
   start(name: string): void;
   restart(name: string, options?: { cascade?: boolean }): Promise<void>;
 }
@@ -74,6 +75,13 @@ export function up(components: readonly Component[], { emit, logDir, timeoutMs }
     if (found !== undefined) return found;
     throw new Failure('usage', `there is no component "${name}"`, { hint: `there are: ${names.join(', ')}` });
   };
+  const start = (name: string): void => {
+    const component = find(name);
+    // What has been stopped once is not visited again, and would outlive the graph.
+    if (end.signal.aborted)
+      throw new Failure('notReady', `everything is being stopped: ${name} is not started`);
+    component.start();
+  };
   const stop = async (some: readonly string[]): Promise<void> =>
     cascade(some.toReversed(), dependents, async (name) => find(name).stop());
   const affected = (name: string, all = false): string[] => (all ? withDependents(order, name) : [name]);
@@ -96,11 +104,11 @@ export function up(components: readonly Component[], { emit, logDir, timeoutMs }
       return done;
     },
     stop: async (name, { cascade: all } = {}) => stop(affected(name, all)),
-    start: (name) => find(name).start(),
+    start,
     restart: async (name, { cascade: all } = {}) => {
       const some = affected(name, all);
       await stop(some);
-      for (const other of some) find(other).start();
+      for (const other of some) start(other);
     },
   };
 }

@@ -11,7 +11,10 @@ import type { Edge } from './needs.ts';
 
 /** One component under supervision. Its gate is open while it is ready. */
 export interface Supervised {
-  /** Starts it as soon as its needs are ready and keeps it up. Does nothing while it is started already. */
+  /**
+   * Starts it as soon as its needs are ready and keeps it up. Does nothing while it is started already; while it is being
+   * stopped it is started after that.
+   */
   start(): void;
   /** Ends it and resolves when its whole process group is gone. */
   stop(): Promise<void>;
@@ -46,6 +49,8 @@ export function supervise(component: Component, ward: Ward): Supervised {
   const { gate, say } = ward;
   const policy: RestartPolicy = { ...defaultsOf(component), ...component.restart };
   let running: { orders: AbortController; ended: Promise<void> } | undefined;
+  /** What was asked for last: a start while it is being stopped is not lost. */
+  let wanted = false;
   let attempt = 0;
 
   /** One life. Resolves when the next shall follow at once; rejects when a back-off comes first. */
@@ -109,25 +114,34 @@ export function supervise(component: Component, ward: Ward): Supervised {
     }
   }
 
+  function begin(): void {
+    const orders = new AbortController();
+    const ended = keepUp(orders.signal).catch((error: unknown) => {
+      if (orders.signal.aborted) return;
+      running = undefined;
+      if (error instanceof NeedLost) return say({ type: 'stopped' });
+      say({ type: 'failed', reason: reasonOf(error) });
+      ward.onGivenUp(failureOf(component, policy, error));
+    });
+    running = { orders, ended };
+  }
+
   return {
     start(): void {
-      if (running !== undefined) return;
-      const orders = new AbortController();
-      const ended = keepUp(orders.signal).catch((error: unknown) => {
-        if (orders.signal.aborted) return;
-        running = undefined;
-        if (error instanceof NeedLost) return say({ type: 'stopped' });
-        say({ type: 'failed', reason: reasonOf(error) });
-        ward.onGivenUp(failureOf(component, policy, error));
-      });
-      running = { orders, ended };
+      wanted = true;
+      if (running === undefined) begin();
     },
     async stop(): Promise<void> {
-      if (running === undefined) return;
-      running.orders.abort(new Error('asked to stop'));
-      await running.ended;
+      wanted = false;
+      const stopping = running;
+      if (stopping === undefined) return;
+      stopping.orders.abort(new Error('asked to stop'));
+      await stopping.ended;
+      // Whoever asked first has done the rest.
+      if (running !== stopping) return;
       running = undefined;
       say({ type: 'stopped' });
+      if (wanted) begin();
     },
   };
 }

@@ -116,4 +116,37 @@ describe('stop', () => {
     expect(stops).toEqual(['b', 'a']);
     await expect(running.stop('c')).rejects.toThrow('there is no component "c"');
   });
+
+  it('of everything is not undone by a restart that is under way, nor by a start', async () => {
+    const t = await bench();
+    const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
+    await running.ready;
+    const restarted = running.restart('a');
+    await t.next('a', 'stopping');
+    const down = running.down();
+    await expect(restarted).rejects.toThrow('everything is being stopped: a is not started');
+    expect(() => running.start('a')).toThrow('everything is being stopped');
+    await down;
+    expect(t.events.filter((event) => event.type === 'starting')).toHaveLength(1);
+  });
+
+  it('of one component is followed by the start that was asked for meanwhile', async () => {
+    const t = await bench();
+    const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
+    await running.ready;
+    await t.next('a', 'ready');
+    const stopped = running.stop('a');
+    await t.next('a', 'stopping');
+    running.start('a');
+    await stopped;
+    await t.next('a', 'ready');
+  });
+
+  it('of one component is said once, however many asked for it', async () => {
+    const t = await bench();
+    const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
+    await running.ready;
+    await Promise.all([running.stop('a'), running.stop('a')]);
+    expect(t.events.filter((event) => event.type === 'stopped')).toHaveLength(1);
+  });
 });
