@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { look } from '../../probes/look.ts';
 import { until } from '../../probes/until.ts';
 import { watch } from '../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
@@ -12,6 +13,9 @@ import type { Process } from './process.ts';
 
 /** Lines of the log that are quoted when a process dies. */
 const quotedLines = 20;
+
+/** Before the start there is no reason to wait for an answer for longer than after it; in ms. */
+const firstLookMs = 2000;
 
 /** What one life of a component sees of the world around it. */
 export interface Surroundings {
@@ -167,7 +171,8 @@ async function refuseIfTaken(service: Service, attempt: number, signal: AbortSig
     }
   }
   if (attempt > 1 || service.ports !== undefined) return;
-  const alreadyUp = await service.ready(signal).then(
+  const timeoutMs = service.readyLook?.lookTimeoutMs ?? firstLookMs;
+  const alreadyUp = await look(service.ready, timeoutMs, signal).then(
     () => true,
     () => false,
   );

@@ -28,4 +28,12 @@ describe('before spawning', () => {
     const a = await gated(t.dir, 'a', { ready: async () => undefined });
     await expect(t.up([a]).done).rejects.toMatchObject({ code: 'preflight' });
   });
+
+  it('does not wait for a probe that never answers', async () => {
+    const t = await bench();
+    const never = new Promise<void>(() => undefined);
+    const a = await gated(t.dir, 'a', { ready: async () => never, readyLook: { lookTimeoutMs: 10 } });
+    t.up([a]);
+    await t.next('a', 'starting');
+  });
 });
