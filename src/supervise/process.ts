@@ -25,13 +25,16 @@ export interface Process {
   stop(policy: StopPolicy, hurry: AbortSignal): Promise<void>;
 }
 
+/** What keeps a good program from starting, but not for ever: no process, memory or descriptor left, or being written. */
+const passing: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY']);
+
 /** From SIGKILL to gone: the kernel's work alone, but a process in disk sleep can take its time. */
 const killedWithinMs = 30_000;
 
 /**
  * Starts the command with its output appended to `logFile`, or where that links to: the component writes there itself, so
  * this program is never in the data path and its death sends nobody a SIGPIPE.
- * @throws Failure `preflight` with the reason when it cannot be started.
+ * @throws Failure `preflight` with the reason when it cannot be started, and a mere Error when it may be the next time.
  */
 export async function spawn(command: Command, logFile: string): Promise<Process> {
   const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
@@ -64,12 +67,15 @@ export async function spawn(command: Command, logFile: string): Promise<Process>
   };
 }
 
-async function whyNotStarted(command: Command, child: PromiseLike<{ cause?: unknown }>): Promise<Failure> {
+async function whyNotStarted(command: Command, child: PromiseLike<{ cause?: unknown }>): Promise<Error> {
   const { cause } = await child;
-  const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const missing = code === 'ENOENT';
   const reason = missing ? 'there is no such program (or its working folder is missing)' : reasonOf(cause);
+  const message = `cannot start ${command.file}: ${reason}`;
+  if (passing.has(code)) return new Error(message, { cause });
   // It will not be there at the next try, either.
-  return new Failure('preflight', `cannot start ${command.file}: ${reason}`, {
+  return new Failure('preflight', message, {
     cause,
     hint: 'correct the command, or install what it names',
   });

@@ -1,3 +1,5 @@
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { alive, bench, gated, stubborn } from '../support/engine.ts';
@@ -65,5 +67,23 @@ describe('restart', () => {
     expect((await t.next('a', 'unhealthy')).reason).toBe('NOSPACE');
     await t.next('a', 'starting');
     expect((await t.next('a', 'starting')).attempt).toBe(2);
+  });
+
+  it('tries again what could not be started for a passing reason', async () => {
+    const t = await bench();
+    const file = join(t.dir, 'program');
+    await writeFile(file, '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
+    // A program that is open for writing cannot be run (ETXTBSY).
+    const writer = await open(file, 'r+');
+    const a = await gated(t.dir, 'a', {
+      command: { file, args: [] },
+      ready: async () => undefined,
+      ports: [],
+      restart: { delayMs: 1, budget: 1000 },
+    });
+    const running = t.up([a]);
+    expect((await t.next('a', 'backoff')).reason).toContain('ETXTBSY');
+    await writer.close();
+    await running.ready;
   });
 });
