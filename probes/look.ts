@@ -39,7 +39,8 @@ export function longest(ms: number): number {
   return Math.min(ms, 2 ** 31 - 1);
 }
 
-function isMistake(error: unknown): boolean {
+/** A mistake in the code of a probe or a task, which no waiting and no restart will mend. */
+export function isMistake(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError;
 }
 

@@ -2,6 +2,7 @@ import pRetry from 'p-retry';
 import { restartDefaults } from '../component.ts';
 import type { Component, Happening, RestartPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../errors.ts';
+import { isMistake } from '../../probes/look.ts';
 import { Budget } from './budget.ts';
 import type { Gate } from './gate.ts';
 import { liveService, liveTask } from './life.ts';
@@ -105,6 +106,7 @@ export function supervise(component: Component, ward: Ward): Supervised {
         maxTimeout: policy.maxDelayMs,
         shouldRetry: ({ error, retriesConsumed }) => {
           if (orders.aborted || error instanceof Failure || error instanceof NeedLost) return false;
+          if (isMistake(error)) return false;
           if (policy.when === 'never' || !budget.charge()) return false;
           const ms = Math.min(policy.maxDelayMs, Math.round(minTimeout * 2 ** retriesConsumed));
           say({ type: 'backoff', ms, reason: error.message });
@@ -158,6 +160,8 @@ function failureOf({ kind, name }: Component, policy: RestartPolicy, cause: unkn
   if (cause instanceof Failure) return cause;
   const reason = reasonOf(cause);
   if (kind === 'task') return new Failure('notReady', `${name} failed: ${reason}`, { cause });
+  if (isMistake(cause))
+    return new Failure('crashLoop', `${name} has a mistake in its definition: ${reason}`, { cause });
   const how =
     policy.when === 'never'
       ? 'ended and is not to be restarted'

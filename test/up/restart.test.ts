@@ -86,4 +86,17 @@ describe('restart', () => {
     await writer.close();
     await running.ready;
   });
+
+  it('does not call a mistake in a probe a crash loop', async () => {
+    const t = await bench();
+    const a = stubborn(t.dir, 'a', {
+      live: async () => {
+        throw new ReferenceError('x is not defined');
+      },
+      liveLook: { intervalMs: 1 },
+      stop: { graceMs: 1 },
+    });
+    await expect(t.up([a]).done).rejects.toThrow('a has a mistake in its definition: x is not defined');
+    expect(t.events.filter((event) => event.type === 'starting')).toHaveLength(1);
+  });
 });
