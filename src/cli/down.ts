@@ -1,7 +1,7 @@
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { client } from '../control/client.ts';
-import { Failure } from '../errors.ts';
+import { reasonOf } from '../errors.ts';
 import { clear, untilGone } from '../isolate/clear.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { readNodeFile } from '../nodeFile.ts';
@@ -29,9 +29,7 @@ export async function down({
       await client(controlSocket).down(AbortSignal.timeout(stopWithinMs));
       await untilGone(traces, stopWithinMs);
     } catch (error) {
-      console.error(
-        `node ${name} does not stop by itself (${error instanceof Failure ? error.message : String(error)}): by force`,
-      );
+      console.error(`node ${name} does not stop by itself (${reasonOf(error)}): by force`);
     }
   }
   await clear(traces);

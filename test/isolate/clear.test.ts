@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { clear, untilGone } from '../../src/isolate/clear.ts';
+import { lockFile } from '../../src/isolate/lock.ts';
 import { mountsBelow } from '../../src/isolate/mountTable.ts';
 
 /** A node that is not there, with a data folder. */
@@ -41,4 +42,12 @@ test('clear of a node that never was leaves nothing behind, and it is gone', asy
   await clear(node);
   expect(existsSync(node.run)).toBe(false);
   await untilGone(node, 1000);
+});
+
+test('a node is gone, too, when whoever would have removed its traces was killed', async () => {
+  const node = await traces();
+  mkdirSync(node.run, { recursive: true });
+  onTestFinished(async () => clear(node));
+  writeFileSync(lockFile(node.run), '');
+  await untilGone(node, 5000);
 });
