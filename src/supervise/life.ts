@@ -107,6 +107,9 @@ async function livesOn(
       exited,
       until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say, '') }, end.signal),
     ]);
+    // What a look has seen may be what the dead left behind, or what was told to stop meanwhile.
+    end.signal.throwIfAborted();
+    if (running.hasExited()) await exited;
     say({ type: 'ready', ms: performance.now() - started });
     onReady();
     return await Promise.race([exited, unhealthy(service, end.signal, say), aborted(end.signal)]);

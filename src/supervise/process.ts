@@ -19,6 +19,8 @@ export interface Process {
   readonly pid: number;
   /** How it ended. Never rejects. */
   readonly exited: Promise<Exit>;
+  /** Known a little earlier than how. */
+  hasExited(): boolean;
   /** What this process wrote last to its log. */
   lastLines(count: number): Promise<string[]>;
   /** Ends the whole group by the policy; `hurry` cuts the grace short. Resolves when the group is gone. */
@@ -62,6 +64,7 @@ export async function spawn(command: Command, logFile: string): Promise<Process>
   return {
     pid,
     exited,
+    hasExited: () => child.exitCode !== null || child.signalCode !== null,
     lastLines: (count) => tail(logFile, count, size),
     stop: (policy, hurry) => stopGroup(pid, policy, hurry),
   };

@@ -1,5 +1,8 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
 import type { Task } from '../../src/component.ts';
 import { alive, bench, gated, task } from '../support/engine.ts';
 
@@ -85,6 +88,26 @@ describe('boot', () => {
     expect(
       t.events.findIndex((event) => event.component === 'second' && event.type === 'starting'),
     ).toBeGreaterThan(t.events.findIndex((event) => event.component === 'first' && event.type === 'ready'));
+  });
+
+  it('does not call ready what has died by the time its probe passes', async () => {
+    const t = await bench();
+    let pid = 0;
+    t.onEvent((event) => {
+      if (event.type === 'starting') pid = event.pid!;
+    });
+    const dead: Probe = async () => {
+      if (pid === 0 || alive(pid)) throw new Unhealthy('it lives');
+    };
+    const a = await gated(t.dir, 'a', {
+      command: { file: 'sh', args: ['-c', 'exit 3'] },
+      ports: [],
+      ready: async (signal) => until(dead, { timeoutMs: 30_000, intervalMs: 1, maxIntervalMs: 1 }, signal),
+      readyLook: { lookTimeoutMs: 30_000 },
+      restart: { when: 'never' },
+    });
+    await expect(t.up([a]).done).rejects.toThrow('exited with code 3');
+    expect(t.events.some((event) => event.type === 'ready')).toBe(false);
   });
 
   it('fails with the reason of a task that fails, and does not try it again', async () => {
