@@ -27,12 +27,15 @@ export interface BootRecord {
 
 const fileIn = (dataDir: string): string => join(dataDir, 'boot.json');
 
+/** Writes the record again, with what happened so far. */
+export type SaveBoot = (events: readonly Event[]) => Promise<void>;
+
 /** Writes the record of a run that begins; the function that it resolves with writes it again with what happened. */
 export async function recordBoot(
   dataDir: string,
   components: readonly Component[],
   { config, versions = {} }: { config: Config; versions?: Readonly<Record<string, string>> },
-): Promise<(events: readonly Event[]) => Promise<void>> {
+): Promise<SaveBoot> {
   const about: Omit<BootRecord, 'events'> = {
     version: 1,
     k8sSingle: version(),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../component.ts';
 import type { Config } from '../config/load.ts';
 import { hideIn, hider, secretsInFiles, secretValues } from '../config/secrets.ts';
+import { reasonOf } from '../errors.ts';
 import { failureText } from '../report/failure-text.ts';
 import { failureReport, quotedLines } from '../report/failure.ts';
 import type { FailedStage, FailureReport } from '../report/failure.ts';
@@ -31,8 +32,12 @@ export async function explainFailure(
   const report = await gather(components, events, { logs, hide });
   if (report === undefined) return undefined;
   const file = failureFile(data);
-  await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 });
-  return `${failureText(report, styleFor(process.stderr, process.env))}\n\nThe same for programs: ${file}`;
+  // A full disk may well be why it failed: that must not hide the failure itself.
+  const written = await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 }).then(
+    () => `The same for programs: ${file}`,
+    (error: unknown) => `Not written for programs: ${reasonOf(error)}`,
+  );
+  return `${failureText(report, styleFor(process.stderr, process.env))}\n\n${written}`;
 }
 
 async function gather(

@@ -5,12 +5,14 @@ import type { Config } from '../config/load.ts';
 import { makeRoom } from '../control/socket.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import { nodePaths } from '../paths.ts';
+import type { Paths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { OutputMode } from '../report/reporter.ts';
 import { keepRotated } from '../report/rotation.ts';
 import { up } from '../up.ts';
 import { answer } from './answer.ts';
 import { recordBoot } from './bootRecord.ts';
+import type { SaveBoot } from './bootRecord.ts';
 import { controlled, remember } from './controlled.ts';
 import { explainFailure, forgetFailure } from './explainFailure.ts';
 import type { Port } from './port.ts';
@@ -40,11 +42,8 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
   const { config, ip, kubectl, ctr, output, stops } = site;
   const { node } = config;
   const paths = nodePaths(node.name, node.dataDir);
-  for (const folder of [paths.data, paths.run, paths.logs])
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  await forgetFailure(paths.data);
   await makeRoom(paths.controlSocket, node.name);
-  const saveBoot = await recordBoot(paths.data, components, site);
+  const saveBoot = await begin(components, site, paths);
   const reporter = await createReporter({ output, stages: components });
   const memory = remember(components);
   const emit = (event: Event): void => {
@@ -94,5 +93,24 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     await record();
     await rotation[Symbol.asyncDispose]();
     await reporter.end();
+  }
+}
+
+/** Makes the folders and begins the record of this boot: the first look at whether anything can be written there. */
+async function begin(
+  components: readonly Component[],
+  site: Site,
+  { data, run, logs }: Paths,
+): Promise<SaveBoot> {
+  try {
+    for (const folder of [data, run, logs]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    await forgetFailure(data);
+    return await recordBoot(data, components, site);
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new Failure('preflight', `the data folder ${data} cannot be written: ${reasonOf(error)}`, {
+      hint: 'mend that, or choose another one: --data-dir',
+      cause: error,
+    });
   }
 }
