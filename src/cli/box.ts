@@ -1,4 +1,4 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
@@ -17,11 +17,10 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
 
   const { logs } = nodePaths(node.name, node.dataDir);
   await mkdir(logs, { recursive: true, mode: 0o700 });
-  const logFile = join(logs, 'supervisor.log');
-  await rm(logFile, { force: true });
-  // Appended to: it is rotated as all of them are.
-  const log = await open(logFile, 'a+', 0o600);
+  // Appended to like every log: it may be that of a node that runs already, and it is rotated.
+  const log = await open(join(logs, 'supervisor.log'), 'a+', 0o600);
   try {
+    const { size } = await log.stat();
     const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] });
     if (await bootSeen(entered, options, node, binaries)) {
       await entered.detach();
@@ -30,7 +29,7 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
       return 0;
     }
     const code = await entered.exited;
-    console.error(await supervisorLog(log));
+    console.error(await supervisorLog(log, size));
     return code;
   } finally {
     await log.close();

@@ -39,12 +39,14 @@ export async function bootSeen(
   }
 }
 
-/** All that a node in its box has said, also when the file has gone with it. */
-export async function supervisorLog(log: FileHandle): Promise<string> {
+/** All that a node in its box has said since byte `from`, also when the file has gone with it. */
+export async function supervisorLog(log: FileHandle, from = 0): Promise<string> {
   const { size } = await log.stat();
+  // It was rotated meanwhile.
+  const start = from > size ? 0 : from;
   // An empty buffer is refused.
-  const { buffer } = await log.read({ buffer: Buffer.alloc(size + 1), position: 0 });
-  return buffer.toString('utf8', 0, size).trimEnd();
+  const { buffer, bytesRead } = await log.read({ buffer: Buffer.alloc(size - start + 1), position: start });
+  return buffer.toString('utf8', 0, bytesRead).trimEnd();
 }
 
 async function readySeen(
