@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { client } from '../control/client.ts';
 import { reasonOf } from '../errors.ts';
 import { clear, untilGone } from '../isolate/clear.ts';
+import { lockFile } from '../isolate/lock.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
@@ -32,12 +34,14 @@ export async function down({
       console.error(`node ${name} does not stop by itself (${reasonOf(error)}): by force`);
     }
   }
+  // Before there is a node.json there is a lock: one that was just starting is ended, too.
+  const wasThere = known !== undefined || existsSync(lockFile(run));
   await clear(traces);
   if (purge === true) {
     await rm(data, { recursive: true, force: true });
     // The folder of all nodes goes with the last of them.
     await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
   }
-  console.error(known === undefined ? `node ${name} was not running` : `node ${name} is down`);
+  console.error(wasThere ? `node ${name} is down` : `node ${name} was not running`);
   return 0;
 }
