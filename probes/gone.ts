@@ -4,7 +4,8 @@ import { codeOf } from './reason.ts';
 
 /**
  * No process of the group runs any more. A zombie counts as gone: it runs nothing and holds nothing, and only its
- * parent, which may be a container's PID 1 that never reaps, can remove it. The reason names who is left.
+ * parent, which may be a container's PID 1 that never reaps, can remove it. But a zombie with other threads is only the
+ * first thread of a process that is ending: the others still hold its sockets. The reason names who is left.
  */
 export function groupGone(pgid: number): Probe {
   // kill(2) reads 0 and -1 as "my own group" and "every process".
@@ -37,9 +38,11 @@ async function running(pgid: number): Promise<string[]> {
 async function member(pid: string, pgid: number): Promise<string | undefined> {
   // It may end while we look: then it is gone, which is what we want to know.
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // proc_pid_stat(5): pid (comm) state ppid pgrp ...; comm may hold blanks and parentheses.
+  // proc_pid_stat(5): pid (comm) state ppid pgrp ... num_threads, the 20th; comm may hold blanks and parentheses.
   const end = stat.lastIndexOf(')');
-  const [state, , group] = stat.slice(end + 2).split(' ');
-  if (Number(group) !== pgid || state === 'Z' || state === 'X') return undefined;
+  const fields = stat.slice(end + 2).split(' ');
+  const [state, , group] = fields;
+  const isOver = state === 'X' || (state === 'Z' && Number(fields[17]) <= 1);
+  if (Number(group) !== pgid || isOver) return undefined;
   return `${stat.slice(stat.indexOf('(') + 1, end)} (pid ${pid})`;
 }

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import { readNodeFile } from '../nodeFile.ts';
+import { nodePaths } from '../paths.ts';
 
 /**
  * `k8s-single kubectl -- ARGS`: the node's own kubectl with the administrator's kubeconfig, on this terminal and in this
@@ -19,7 +21,13 @@ export async function kubectl(args: readonly string[], { name }: { name: string 
   // Not execa: an interactive `exec -it` wants the terminal untouched, and nothing here is worth its load time.
   const child = spawn(node.kubectl, args, {
     stdio: 'inherit',
-    env: { ...process.env, KUBECONFIG: node.kubeconfig },
+    env: {
+      ...process.env,
+      KUBECONFIG: node.kubeconfig,
+      // What it remembers of an API server it finds again by address alone, and a node of this name has the same one,
+      // whatever its version. Gone with the node. A kubectl as old as 1.20 does not look at it.
+      KUBECACHEDIR: join(nodePaths(name).run, 'kubectl'),
+    },
   });
   // Ctrl-C reaches kubectl by itself; it decides what it means.
   process.on('SIGINT', () => undefined);

@@ -26,7 +26,7 @@ export function checkVersions(versions: Versions, { found }: FindResult, wanted:
     const version = versions.get(name);
     if (version === undefined) continue;
     const file = found.get(name)?.path ?? name;
-    if (wanted !== undefined && version !== wanted.replace(/^v/, '')) {
+    if (wanted !== undefined && !isOf(version, wanted)) {
       throw new Failure('install', `${file} is version ${version}, not ${wanted}`, {
         hint: `give a folder with the binaries of ${wanted} with --bin-dir, or do not ask for a version`,
       });
@@ -37,6 +37,11 @@ export function checkVersions(versions: Versions, { found }: FindResult, wanted:
       });
     }
   }
+}
+
+/** Whether 1.20.2 is what was asked for: 1.20, 1.20.2 or v1.20.2. */
+export function isOf(version: string, wanted: string): boolean {
+  return `${version}.`.startsWith(`${wanted.replace(/^v/, '')}.`);
 }
 
 /** 20 of 1.20.2; 0 when there is none. All of Kubernetes is 1.x. */

@@ -8,6 +8,7 @@ import { debianKubernetes, kubernetesBuild } from './kubernetes.ts';
 import { makeSet } from './makeSet.ts';
 import { type Need } from './needs.ts';
 import type { Run } from './run.ts';
+import { isOf } from './skew.ts';
 import type { Stage } from './stages.ts';
 
 /** What a source is given to bring what is missing. */
@@ -56,7 +57,7 @@ function kubernetesDir(cacheDir: string): string {
 
 async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }: Order): Promise<Stage[]> {
   const built = missing.filter((need) => need.debian === undefined);
-  if (built.length > 0 && kubernetes.replace(/^v/, '') !== debianKubernetes) {
+  if (built.length > 0 && !isOf(debianKubernetes, kubernetes)) {
     throw new Failure('install', `Debian offers Kubernetes ${debianKubernetes} only, not ${kubernetes}`, {
       hint: `give a folder with the binaries of ${kubernetes} with --bin-dir`,
     });

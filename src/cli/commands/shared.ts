@@ -40,12 +40,14 @@ export function binDirOption(): Option {
   ).argParser(collect);
 }
 
+const collectNames = (value: string, earlier?: readonly string[]): string[] => [
+  ...(earlier ?? []),
+  ...value.split(',').filter(Boolean),
+];
+
 /** An option with names: comma-separated, repeatable. */
 export function namesOption(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((value: string, earlier: readonly string[] = []) => [
-    ...earlier,
-    ...value.split(',').filter(Boolean),
-  ]);
+  return new Option(flags, description).argParser(collectNames);
 }
 
 export function sourceOption(): Option {
