@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Need, Task } from '../component.ts';
+import type { Need, Work } from '../component.ts';
 import type { NodeFacts } from './facts.ts';
 import { imageStore } from './imageStore.ts';
 
@@ -15,7 +15,7 @@ type Imported = Readonly<Record<string, { readonly state: string; readonly image
  * Imports the images of the config and of the data folder's `images`, those that are new or have changed. Part of the node's
  * milestone, so that a pod of a ready node never finds its image missing.
  */
-export function images(facts: NodeFacts, needs: readonly Need[]): Task {
+export function images(facts: NodeFacts, needs: readonly Need[]): Work {
   const { paths, programs, env } = facts;
   const store = imageStore({ ctr: programs.ctr, socket: paths.containerdSocket, env });
   // Beside the store that it speaks of: they are lost together.
