@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,6 +30,14 @@ describe('rotation', () => {
     await writeFile(log, '12345');
     expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
     expect(await contents()).toEqual({ 'a.log': '12345' });
+  });
+
+  it('empties a log that lies elsewhere, and keeps the rotated ones by the link to it', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    await writeFile(elsewhere, 'one\n');
+    await symlink(elsewhere, log);
+    expect(await rotate(log, { maxBytes: 3, keep: 2 })).toBe(true);
+    expect(await contents()).toEqual({ 'a.log': '', 'a.log.1': 'one\n', elsewhere: '' });
   });
 
   it('keeps so many, the newest first', async () => {
