@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { unix } from '../../probes/unix.ts';
 import { until } from '../../probes/until.ts';
 import type { NodeFacts } from '../../src/node/facts.ts';
-import { imagePlaces, images } from '../../src/node/images.ts';
+import { imagePlaces, importImages } from '../../src/node/images.ts';
 import { busyboxArchive, testBinaries } from '../support/busybox.ts';
 import { tempDir } from '../support/cli.ts';
 
@@ -47,7 +47,7 @@ it('imports what is new, has changed or is lost, and nothing else', async () => 
   /** What the task says that it imports. */
   const run = async (): Promise<string[]> => {
     const said: string[] = [];
-    await images(facts, []).run(signal, (reason) => said.push(reason));
+    await importImages(facts, signal, (reason) => said.push(reason));
     return said;
   };
   const stored = async (...args: string[]): Promise<string> =>
@@ -62,6 +62,8 @@ it('imports what is new, has changed or is lost, and nothing else', async () => 
   expect(await run()).toEqual([`importing ${archive}`]);
   expect(await stored('list', '--quiet')).toBe('docker.io/library/app:1');
 
+  await writeFile(join(dir, 'imported.json'), '{"cut');
+  expect(await run()).toEqual([`importing ${archive}`]);
   await writeFile(archive, 'no archive at all');
   await expect(run()).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(archive) });
 });
