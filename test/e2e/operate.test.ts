@@ -1,0 +1,143 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cli, main } from '../support/cli.ts';
+import { TestNode } from '../support/testNode.ts';
+
+const node = new TestNode('e2e-operate');
+const services = [
+  'etcd',
+  'containerd',
+  'apiserver',
+  'controller-manager',
+  'scheduler',
+  'kubelet',
+  'kube-proxy',
+];
+
+beforeAll(async () => {
+  await node.remove();
+  await node.up();
+});
+
+afterAll(async () => node.remove());
+
+/** The restarts of each service by now. */
+async function restarts(): Promise<Record<string, number>> {
+  const status = await node.status();
+  return Object.fromEntries(services.map((name) => [name, status.get(name)!.restarts]));
+}
+
+describe('a running node', () => {
+  it('is healthy', async () => {
+    expect(await node.run('healthcheck')).toBe('ready');
+  });
+
+  it('shows the logs of all its components by time, every line stamped but continuations', async () => {
+    const lines = (await node.run('logs', '--tail', '50')).split('\n');
+    const seen = new Set(lines.map((line) => line.split('|')[0]!.trim()));
+    expect([...seen]).toEqual(expect.arrayContaining(services));
+    const own = await node.run('logs', 'etcd', '--since', '10m');
+    expect(own).toContain('ready to serve client requests');
+    expect(await node.run('logs', '--since', '0', '--tail', '0')).toBe('');
+    const follower = execa(process.execPath, [main, ...node.args('logs', 'kubelet', '--tail', '1', '-f')]);
+    const lines2 = createInterface({ input: follower.stdout })[Symbol.asyncIterator]();
+    expect((await lines2.next()).done).toBe(false);
+    await node.run('restart', 'kubelet');
+    expect((await lines2.next()).done).toBe(false);
+    follower.kill('SIGINT');
+    expect((await follower).exitCode).toBe(0);
+  });
+
+  it('restarts one component and leaves those alone that need it', async () => {
+    const before = await restarts();
+    await node.run('restart', 'etcd');
+    expect((await node.status()).get('etcd')!.state).toBe('ready');
+    await node.run('status', '--wait', '--timeout', '120s');
+    expect(await restarts()).toEqual({ ...before, etcd: before['etcd']! + 1 });
+    expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/ Ready /);
+  });
+
+  it('restarts one with all that need it, and the node is whole again', async () => {
+    const before = await restarts();
+    await node.run('restart', 'apiserver', '--cascade');
+    const after = await restarts();
+    for (const name of ['etcd', 'containerd', 'kubelet']) expect(after[name], name).toBe(before[name]);
+    for (const name of ['apiserver', 'controller-manager', 'scheduler'])
+      expect(after[name], name).toBe(before[name]! + 1);
+    await node.run('status', '--wait', '--timeout', '120s');
+    expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/ Ready /);
+  });
+
+  it('is without a scheduler when that is stopped, and says so until it is started', async () => {
+    await node.run('stop', 'scheduler');
+    const { exitCode, stdout } = await cli(node.args('healthcheck'));
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining('scheduler stopped')]);
+    await node.run('start', 'scheduler');
+    await node.run('healthcheck');
+  });
+
+  it('knows where the time of its boot went', async () => {
+    const text = await node.run('timeline');
+    for (const name of services) expect(text).toMatch(new RegExp(`^${name} .*█`, 'm'));
+    expect(text).toMatch(/critical path, in s: .*apiserver [\d.]+/);
+    expect(await node.run('timeline', '--output', 'svg')).toMatch(/^<svg .*Ready in/s);
+  });
+
+  it('packs a report with no private key, no token and nothing of its certificates', async () => {
+    const folder = join(node.dataDir, 'unpacked');
+    const archive = join(node.dataDir, 'report.tar.gz');
+    expect(await node.run('report', '--output', archive)).toBe(archive);
+    await mkdir(folder);
+    await execa('tar', ['--extract', '--gzip', '--file', archive, '--directory', folder]);
+    const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((each) =>
+      each.isFile(),
+    );
+    const texts = await Promise.all(
+      files.map(async (each) => readFile(join(each.parentPath, each.name), 'utf8')),
+    );
+    const all = texts.join('\n');
+    for (const name of services) expect(files.map((each) => each.name)).toContain(`${name}.log`);
+    expect(all).toContain('"kube-apiserver": "');
+    expect(all).toMatch(/^default +service\/kubernetes/m);
+    const pki = join(node.dataDir, 'pki');
+    const keys = (await readdir(pki)).filter((name) => name.endsWith('.key'));
+    expect(keys.length).toBeGreaterThan(5);
+    for (const name of keys) {
+      const [, ...lines] = (await readFile(join(pki, name), 'utf8')).trim().split('\n');
+      for (const line of lines.slice(0, -1)) expect(all).not.toContain(line);
+    }
+    const [secret] = JSON.parse(await node.kubectl('get', 'secrets', '-A', '-o', 'json')).items.filter(
+      (each: { type: string }) => each.type === 'kubernetes.io/service-account-token',
+    ) as { data: { token: string } }[];
+    expect(all).not.toMatch(/-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[\w-]+\.eyJ/);
+    if (secret !== undefined) expect(all).not.toContain(Buffer.from(secret.data.token, 'base64').toString());
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe('a node that failed', () => {
+  it('says which stage blocked and why, and still has its logs, its timeline and a report', async () => {
+    await node.run('down');
+    // It comes as far as etcd, whose data folder is a file now.
+    await rm(join(node.dataDir, 'etcd'), { recursive: true });
+    await execa('touch', [join(node.dataDir, 'etcd')]);
+    const up = await cli(node.args('up', '--detach', '--output', 'plain', '--timeout', '10s'), { all: true });
+    expect(up.exitCode).toBe(4);
+    const { stages } = JSON.parse(await readFile(join(node.dataDir, 'failure.json'), 'utf8')) as {
+      stages: { component: string; waiting: string[]; command: string }[];
+    };
+    expect(stages[0]).toMatchObject({
+      component: 'etcd',
+      waiting: expect.arrayContaining(['apiserver', 'controller-manager', 'node']),
+      command: expect.stringContaining('--data-dir'),
+    });
+    expect(up.all).toContain(stages[0]!.command);
+    const there = ['--data-dir', node.dataDir];
+    expect(await node.run('logs', ...there, 'etcd')).toContain('error listing data dir');
+    expect(await node.run('timeline', ...there)).toMatch(/^etcd .*[█✗]/m);
+    expect(await node.run('report', ...there, '--output', join(node.dataDir, 'r.tgz'))).toContain('r.tgz');
+  });
+});
