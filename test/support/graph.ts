@@ -25,7 +25,7 @@ export class Graph {
     this.name = name;
     this.dir = dir;
     this.dataDir = join(dir, 'data');
-    this.#up = startUp(join(dir, 'graph.yaml'), env);
+    this.#up = startUp(name, join(dir, 'graph.yaml'), env);
   }
 
   /** The supervisor's pid. */
@@ -69,8 +69,8 @@ export class Graph {
   }
 }
 
-function startUp(config: string, env: Readonly<Record<string, string>>) {
-  return execa(process.execPath, [main, 'up', '--config', config, '--output', 'plain'], {
+function startUp(name: string, config: string, env: Readonly<Record<string, string>>) {
+  return execa(process.execPath, [main, 'up', '--name', name, '--config', config, '--output', 'plain'], {
     env,
     stdin: 'ignore',
     reject: false,
