@@ -3,12 +3,11 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Unhealthy } from '../../probes/probe.ts';
-import { until } from '../../probes/until.ts';
 import { Job } from '../support/action.ts';
 import { busyboxArchive } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
-import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+import { snapshotHost } from '../support/leftovers.ts';
+import { nothingLeft } from '../support/nothingLeft.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -55,7 +54,7 @@ describe('a project that has installed the package', () => {
     expect(vitest.all).toContain('2 passed');
     expect(nodeTest.exitCode, nodeTest.all).toBe(0);
     const name = /(test-[0-9a-f]{6}) at 1/.exec(nodeTest.all)?.[1] ?? '';
-    expect(await leftoversSince(before, name)).toEqual([]);
+    await nothingLeft(before, [name]);
   });
 
   it('is killed: its node goes, too', async () => {
@@ -66,11 +65,7 @@ describe('a project that has installed the package', () => {
     expect(await cli(['kubectl', '--name', name, '--', 'get', 'nodes'])).toMatchObject({ exitCode: 0 });
     child.kill('SIGKILL');
     await child;
-    const gone = async (): Promise<void> => {
-      const left = await leftoversSince(before, name);
-      if (left.length > 0) throw new Unhealthy(left.join('\n'));
-    };
-    await until(gone, { timeoutMs: 60_000, lookTimeoutMs: 20_000 }, new AbortController().signal);
+    await nothingLeft(before, [name], 60_000);
   });
 });
 

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Unhealthy } from '../../probes/probe.ts';
-import { until } from '../../probes/until.ts';
 import { busyboxArchive, testBinaries } from '../support/busybox.ts';
 import { cli, main } from '../support/cli.ts';
-import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+import { snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
+import { nothingLeft } from '../support/nothingLeft.ts';
 
 let folder = '';
 let before: Snapshot;
@@ -90,7 +89,7 @@ describe('two at once', () => {
 
   it('leave nothing', async () => {
     const [name = ''] = failed.stdout.split('\n');
-    for (const node of [name, 'e2e-run']) expect(await leftoversSince(before, node)).toEqual([]);
+    await nothingLeft(before, [name, 'e2e-run']);
   });
 });
 
@@ -130,8 +129,7 @@ describe('a run that is ended', () => {
       running,
     ]);
     expect([terminated, stdout, interrupted]).toEqual([143, '', 130]);
-    for (const node of ['e2e-run-term', 'e2e-run-int'])
-      expect(await leftoversSince(before, node)).toEqual([]);
+    await nothingLeft(before, ['e2e-run-term', 'e2e-run-int']);
   });
 
   it('by SIGKILL while the command runs: the node goes all the same', async () => {
@@ -141,10 +139,6 @@ describe('a run that is ended', () => {
     // The command is an orphan now, with nothing to work with.
     running.stdin.end();
     await running;
-    const gone = async (): Promise<void> => {
-      const left = await leftoversSince(before, 'e2e-run-kill');
-      if (left.length > 0) throw new Unhealthy(left.join('\n'));
-    };
-    await until(gone, { timeoutMs: 60_000, lookTimeoutMs: 20_000 }, new AbortController().signal);
+    await nothingLeft(before, ['e2e-run-kill'], 60_000);
   });
 });
