@@ -1,0 +1,18 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cli, tempDir } from '../support/cli.ts';
+
+it('what a component wrote does nothing to the terminal of the one who reads the failure', async () => {
+  const dir = await tempDir('report-error');
+  const config = join(dir, 'node.yaml');
+  const command = String.raw`printf '\033[2J\033]0;owned\007last words\n'; exit 3`;
+  await writeFile(
+    config,
+    `kubernetes: false\ncomponents:\n  a:\n    command: ${JSON.stringify(command)}\n    shell: true\n    restart: { when: never }\n`,
+  );
+  const args = ['--config', config, '--name', 'report-error', '--data-dir', join(dir, 'data')];
+  const { stderr } = await cli(['up', ...args, '--output', 'plain']);
+  expect(String(stderr)).toContain('a ended and is not to be restarted: exited with code 3: last words');
+  expect(String(stderr)).not.toMatch(/[^\P{Cc}\n\t]/u);
+});
