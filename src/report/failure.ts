@@ -53,8 +53,10 @@ export function failureReport({ stages, events, commands, lastLines }: Evidence)
   const names = stages.map(({ name }) => name);
   const upTo = untilTeardown(events);
   const state = replay(names, upTo);
-  const at = upTo.at(-1)?.at ?? 0;
   const summary = summarize(state);
+  // What hangs is silent: it has hung until it was stopped, not until it was last heard of.
+  const stopped = summary.is === 'starting' ? events[upTo.length] : undefined;
+  const at = (stopped ?? upTo.at(-1))?.at ?? 0;
   const blocking =
     summary.is === 'failed' ? summary.failed : summary.is === 'starting' ? summary.blocking : [];
   if (blocking.length === 0) return undefined;

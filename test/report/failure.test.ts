@@ -64,7 +64,7 @@ describe('the failure report', () => {
       {
         component: 'apiserver',
         state: 'starting',
-        forMs: 690,
+        forMs: 8190,
         reason: 'connection refused',
         exit: null,
         waiting: ['node'],
@@ -72,7 +72,7 @@ describe('the failure report', () => {
     ]);
     expect(found?.stages[0]?.lastLines).toEqual(lines.slice(-20));
     expect(failureText(found!, plain)).toContain(
-      '✗ apiserver has been starting for 0.7 s\n  reason    connection refused\n  waiting   node',
+      '✗ apiserver has been starting for 8.2 s\n  reason    connection refused\n  waiting   node',
     );
   });
 
