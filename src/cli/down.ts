@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { client } from '../control/client.ts';
 import { reasonOf } from '../errors.ts';
@@ -8,6 +8,7 @@ import { lockFile } from '../isolate/lock.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
+import { purge as purgeData } from './purge.ts';
 
 /** Stopping in order takes what the components' graces take together in the worst case, in ms. */
 const stopWithinMs = 120_000;
@@ -38,7 +39,8 @@ export async function down({
   const wasThere = known !== undefined || existsSync(lockFile(run));
   await clear(traces);
   if (purge === true) {
-    await rm(data, { recursive: true, force: true });
+    const left = await purgeData(data);
+    if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
     // The folder of all nodes goes with the last of them.
     await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
   }

@@ -1,5 +1,6 @@
 import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
 import { currentBox } from '../isolate/box.ts';
+import { Failure } from '../errors.ts';
 import { upInBox } from './box.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
@@ -20,8 +21,19 @@ export async function up(options: UpOptions): Promise<number> {
     node.kubernetes === false ||
     inContainer() !== undefined
   ) {
+    if (options.detach === true && box === undefined) throw cannotDetach();
     return runNode(options, box, config);
   }
   await assertCanIsolate();
   return upInBox(options, node, await toolchain(options, node));
+}
+
+function cannotDetach(): Failure {
+  return new Failure(
+    'usage',
+    '--detach is for a node in namespaces of its own, and this one runs right here',
+    {
+      hint: 'leave it out, and run it in the background: k8s-single up ... &',
+    },
+  );
 }

@@ -82,6 +82,12 @@ describe('a config with', () => {
   });
 });
 
+it('--detach where nothing could go on without the terminal is refused', async () => {
+  const { code, stderr } = await upWith(graph('  web: { command: [sleep, "9"] }\n'), { args: ['--detach'] });
+  expect(stderr).toContain('--detach is for a node in namespaces of its own');
+  expect(code).toBe(2);
+});
+
 describe('binaries that are', () => {
   it('missing, with --no-install: each is named', async () => {
     const cache = await tempDir('empty-cache');
