@@ -14,7 +14,7 @@ const secretWord =
 const secretName = new RegExp(`${secretWord}|key`, 'i');
 
 /** A flag whose value is a secret and not the path of one: `--db-password`, but not `--tls-private-key-file`. */
-const flag = `--?(?![\\w-]*(?:file|path|dir)(?![\\w-]))[\\w-]*(?:${secretWord})[\\w-]*`;
+const flag = `--?(?![\\w-]*(?:file|path|dir|mode|kubeconfig)(?![\\w-]))[\\w-]*(?:${secretWord})[\\w-]*`;
 
 /** With its value in one word: `--db-password=...`. */
 const flagWithValue = new RegExp(`(${flag}=)\\S+`, 'gi');
