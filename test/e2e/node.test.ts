@@ -7,7 +7,7 @@ import { cli } from '../support/cli.ts';
 import { busyboxImage, importBusybox } from '../support/busybox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
-import { TestNode } from '../support/testNode.ts';
+import { nodeServices, TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-node');
 let before: Snapshot;
@@ -118,16 +118,7 @@ describe('a node that came up from nothing', () => {
 });
 
 describe('kill -9 of', () => {
-  const services = [
-    'etcd',
-    'containerd',
-    'apiserver',
-    'controller-manager',
-    'scheduler',
-    'kubelet',
-    'kube-proxy',
-  ] as const;
-  for (const name of services) {
+  for (const name of nodeServices) {
     it(`${name}: the node is fully ready again`, async () => {
       const { pid, restarts } = (await node.status()).get(name)!;
       // Pids of the node's own namespace mean nothing here, so the node's own kill is asked.

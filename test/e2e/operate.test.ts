@@ -4,18 +4,9 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli, main } from '../support/cli.ts';
-import { TestNode } from '../support/testNode.ts';
+import { nodeServices, TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-operate');
-const services = [
-  'etcd',
-  'containerd',
-  'apiserver',
-  'controller-manager',
-  'scheduler',
-  'kubelet',
-  'kube-proxy',
-];
 
 beforeAll(async () => {
   await node.remove();
@@ -27,7 +18,7 @@ afterAll(async () => node.remove());
 /** The restarts of each service by now. */
 async function restarts(): Promise<Record<string, number>> {
   const status = await node.status();
-  return Object.fromEntries(services.map((name) => [name, status.get(name)!.restarts]));
+  return Object.fromEntries(nodeServices.map((name) => [name, status.get(name)!.restarts]));
 }
 
 describe('a running node', () => {
@@ -38,7 +29,7 @@ describe('a running node', () => {
   it('shows the logs of all its components by time, every line stamped but continuations', async () => {
     const lines = (await node.run('logs', '--tail', '50')).split('\n');
     const seen = new Set(lines.map((line) => line.split('|')[0]!.trim()));
-    expect([...seen]).toEqual(expect.arrayContaining(services));
+    expect([...seen]).toEqual(expect.arrayContaining([...nodeServices]));
     const own = await node.run('logs', 'etcd', '--since', '10m');
     expect(own).toContain('ready to serve client requests');
     expect(await node.run('logs', '--since', '0', '--tail', '0')).toBe('');
@@ -81,7 +72,7 @@ describe('a running node', () => {
 
   it('knows where the time of its boot went', async () => {
     const text = await node.run('timeline');
-    for (const name of services) expect(text).toMatch(new RegExp(`^${name} .*█`, 'm'));
+    for (const name of nodeServices) expect(text).toMatch(new RegExp(`^${name} .*█`, 'm'));
     expect(text).toMatch(/critical path, in s: .*apiserver [\d.]+/);
     expect(await node.run('timeline', '--output', 'svg')).toMatch(/^<svg .*Ready in/s);
   });
@@ -99,7 +90,7 @@ describe('a running node', () => {
       files.map(async (each) => readFile(join(each.parentPath, each.name), 'utf8')),
     );
     const all = texts.join('\n');
-    for (const name of services) expect(files.map((each) => each.name)).toContain(`${name}.log`);
+    for (const name of nodeServices) expect(files.map((each) => each.name)).toContain(`${name}.log`);
     expect(all).toContain('"kube-apiserver": "');
     expect(all).toMatch(/^default +service\/kubernetes/m);
     const pki = join(node.dataDir, 'pki');

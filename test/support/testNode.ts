@@ -12,6 +12,17 @@ interface StatusOfOne {
   readonly restarts: number;
 }
 
+/** The processes of a node, each of which it must outlive. */
+export const nodeServices: readonly string[] = [
+  'etcd',
+  'containerd',
+  'apiserver',
+  'controller-manager',
+  'scheduler',
+  'kubelet',
+  'kube-proxy',
+];
+
 /** A real node under test, driven by nothing but the command line. */
 export class TestNode {
   readonly name: string;
