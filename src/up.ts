@@ -114,13 +114,11 @@ export function up(components: readonly Component[], { emit, logDir, timeoutMs }
 }
 
 async function everyGate(gates: ReadonlyMap<string, Gate>, end: AbortSignal): Promise<void> {
-  const all = Promise.all([...gates.values()].map(async (gate) => gate.opened(end)));
-  const ready = all.then(
-    () => undefined,
-    () => {
-      throw end.reason;
-    },
-  );
+  const ready = new Promise<void>((resolve, reject) => {
+    // One listener for all gates: each more that a signal gets goes through all it has.
+    end.addEventListener('abort', () => reject(end.reason), { once: true });
+    Promise.all([...gates.values()].map(async (gate) => gate.opened())).then(() => resolve(), reject);
+  });
   // Whoever only waits for `done` need not look at `ready`.
   ready.catch(() => undefined);
   return ready;

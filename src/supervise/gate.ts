@@ -1,11 +1,10 @@
-import { EventEmitter, once } from 'node:events';
-
 /** Says of one component whether it is ready, now and as it changes. Closed at first. */
 export class Gate {
   readonly name: string;
   #open = false;
   #timesLost = 0;
-  readonly #changes = new EventEmitter().setMaxListeners(0);
+  /** A thousand components may wait for one, and each must be able to leave without looking at the others. */
+  readonly #waiting = { open: new Set<() => void>(), closed: new Set<() => void>() };
 
   constructor(name: string) {
     this.name = name;
@@ -22,23 +21,45 @@ export class Gate {
 
   open(): void {
     this.#open = true;
-    this.#changes.emit('open');
+    release(this.#waiting.open);
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#timesLost += 1;
-    this.#changes.emit('close');
+    release(this.#waiting.closed);
   }
 
   /** Resolves once it is open; rejects when the signal aborts. */
-  async opened(signal: AbortSignal): Promise<void> {
-    if (!this.#open) await once(this.#changes, 'open', { signal });
+  async opened(signal?: AbortSignal): Promise<void> {
+    if (!this.#open) await joined(this.#waiting.open, signal);
   }
 
   /** Resolves once it is closed; rejects when the signal aborts. */
-  async closed(signal: AbortSignal): Promise<void> {
-    if (this.#open) await once(this.#changes, 'close', { signal });
+  async closed(signal?: AbortSignal): Promise<void> {
+    if (this.#open) await joined(this.#waiting.closed, signal);
   }
+}
+
+function release(waiting: Set<() => void>): void {
+  const all = [...waiting];
+  waiting.clear();
+  for (const go of all) go();
+}
+
+async function joined(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      waiting.delete(go);
+      reject(signal?.reason);
+    };
+    const go = (): void => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    waiting.add(go);
+    signal?.addEventListener('abort', leave, { once: true });
+  });
 }

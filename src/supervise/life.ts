@@ -5,8 +5,7 @@ import { watch } from '../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Happening, Program, Service, Task } from '../component.ts';
 import { Failure } from '../errors.ts';
-import { linked } from './linked.ts';
-import { placeLog } from './logFile.ts';
+import { linked, over } from './linked.ts';
 import { portHolder } from './ports.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
@@ -79,10 +78,8 @@ async function withProcess<Result>(
   use: (running: Process, started: number) => Promise<Result>,
 ): Promise<Result> {
   const known = typeof command === 'function' ? await command() : command;
-  await placeLog(ownLog, logFile);
-  signal.throwIfAborted();
   const started = performance.now();
-  const running = await spawn(known, ownLog);
+  const running = await spawn(known, { path: ownLog, elsewhere: logFile }, signal);
   say({ type: 'starting', attempt, pid: running.pid });
   try {
     return await use(running, started);
@@ -116,7 +113,7 @@ async function livesOn(
   } finally {
     around.onEnd();
     unlink();
-    end.abort();
+    end.abort(over);
   }
 }
 

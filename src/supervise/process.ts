@@ -1,11 +1,11 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { closeSync, fstatSync } from 'node:fs';
 import { execa } from 'execa';
 import { groupGone } from '../../probes/gone.ts';
+import type { Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Command, StopPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../errors.ts';
+import { openLog } from './logFile.ts';
 import { tail } from './tail.ts';
 
 /** The end of a process: whether that was exit code 0, and in words: "exited with code 1", "killed by SIGKILL". */
@@ -33,21 +33,42 @@ const passing: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENF
 /** From SIGKILL to gone: the kernel's work alone, but a process in disk sleep can take its time. */
 const killedWithinMs = 30_000;
 
+/** Where a process writes: `path`, or `elsewhere` with a link to it at `path`. */
+interface Log {
+  readonly path: string;
+  readonly elsewhere: string | undefined;
+}
+
 /**
- * Starts the command with its output appended to `logFile`, or where that links to: the component writes there itself, so
- * this program is never in the data path and its death sends nobody a SIGPIPE.
+ * Starts the command with its output appended to the log: the component writes there itself, so this program is never in the
+ * data path and its death sends nobody a SIGPIPE. When `signal` aborts before the start, there is none.
  * @throws Failure `preflight` with the reason when it cannot be started, and a mere Error when it may be the next time.
  */
-export async function spawn(command: Command, logFile: string): Promise<Process> {
-  const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
-  await once(log, 'open');
-  const { size } = await stat(logFile);
+export async function spawn(
+  command: Command,
+  { path, elsewhere }: Log,
+  signal: AbortSignal,
+): Promise<Process> {
+  const log = await openLog(path, elsewhere);
+  try {
+    signal.throwIfAborted();
+    return await spawnInto(log, command, path);
+  } finally {
+    // The child has its own copy of the descriptor.
+    closeSync(log);
+  }
+}
+
+async function spawnInto(log: number, command: Command, path: string): Promise<Process> {
+  const { size } = fstatSync(log);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- execa takes any descriptor, its types know the first ten
+  const output = log as 3;
   const child = execa(command.file, command.args, {
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     ...(command.env === undefined ? {} : { env: command.env }),
     ...(command.uid === undefined ? {} : { uid: command.uid }),
     ...(command.gid === undefined ? {} : { gid: command.gid }),
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', output, output],
     detached: true,
     cleanup: false,
     reject: false,
@@ -58,15 +79,13 @@ export async function spawn(command: Command, logFile: string): Promise<Process>
     how: signal === undefined ? `exited with code ${exitCode}` : `killed by ${signal}`,
   }));
   const { pid } = child;
-  // The child has its own copy of the descriptor.
-  log.destroy();
   if (pid === undefined) throw await whyNotStarted(command, child);
   return {
     pid,
     exited,
     hasExited: () => child.exitCode !== null || child.signalCode !== null,
-    lastLines: (count) => tail(logFile, count, size),
-    stop: (policy, hurry) => stopGroup(pid, policy, hurry),
+    lastLines: (count) => tail(path, count, size),
+    stop: (policy, hurry) => stopGroup({ pid, exited }, policy, hurry),
   };
 }
 
@@ -84,16 +103,27 @@ async function whyNotStarted(command: Command, child: PromiseLike<{ cause?: unkn
   });
 }
 
-async function stopGroup(pid: number, policy: StopPolicy, hurry: AbortSignal): Promise<void> {
+async function stopGroup(
+  { pid, exited }: Pick<Process, 'pid' | 'exited'>,
+  policy: StopPolicy,
+  hurry: AbortSignal,
+): Promise<void> {
   const gone = groupGone(pid);
+  // The kernel tells of the end of the process itself; only for those that outlive it all processes are looked through.
+  const ended: Probe = async (signal) => {
+    await exited;
+    await gone(signal);
+  };
+  const oneLook = { lookTimeoutMs: Infinity };
   const never = new AbortController().signal;
   if (!signalGroup(pid, policy.signal)) return;
   try {
     hurry.throwIfAborted();
-    await until(gone, { timeoutMs: policy.graceMs }, hurry);
+    await until(ended, { ...oneLook, timeoutMs: policy.graceMs }, hurry);
   } catch {
     signalGroup(pid, 'SIGKILL');
-    await until(gone, { timeoutMs: killedWithinMs }, never);
+    // The last look says who is left.
+    await until(ended, { ...oneLook, timeoutMs: killedWithinMs }, never).catch(async () => gone(never));
   }
 }
 

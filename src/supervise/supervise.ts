@@ -6,7 +6,7 @@ import { isMistake } from '../../probes/look.ts';
 import { Budget } from './budget.ts';
 import type { Gate } from './gate.ts';
 import { liveService, liveTask } from './life.ts';
-import { linked } from './linked.ts';
+import { linked, over } from './linked.ts';
 import { lost, NeedLost, needsReady } from './needs.ts';
 import type { Edge } from './needs.ts';
 
@@ -88,7 +88,7 @@ export function supervise(component: Component, ward: Ward): Supervised {
       if (!free && wasReadyFor < policy.resetAfterMs) throw error;
     } finally {
       unlink();
-      end.abort();
+      end.abort(over);
       onEnd();
     }
   }
