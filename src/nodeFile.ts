@@ -15,6 +15,8 @@ export interface NodeFile {
   readonly url?: string;
   /** The administrator's kubeconfig; none for a graph without Kubernetes. */
   readonly kubeconfig?: string;
+  /** Where others reach its API server, when not at `ip`. */
+  readonly server?: string;
   /** The kubectl that fits the node's version. */
   readonly kubectl?: string;
   /** The client of its containerd. */

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { parseDuration } from '../config/duration.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/load.ts';
+import { serverForm, serverHost } from '../config/serverUrl.ts';
+import { Failure } from '../errors.ts';
 import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../report/reporter.ts';
 
@@ -45,7 +47,19 @@ export async function configFor(options: ConfigOptions, ip?: string): Promise<Co
   // What is thrown away need not be on any disk.
   const etcd = options.throwAway === true ? { ...node.etcd, fsync: false } : node.etcd;
   const images = node.images.map((place) => resolve(config.dir, place));
-  return { ...config, node: { ...node, binDirs, images, etcd, timeouts: { ...node.timeouts, boot } } };
+  const network = { ...serverOfEnvironment(), ...node.network };
+  return {
+    ...config,
+    node: { ...node, network, binDirs, images, etcd, timeouts: { ...node.timeouts, boot } },
+  };
+}
+
+/** K8S_SINGLE_SERVER: for a container, whose published port only those outside know. */
+function serverOfEnvironment(): { server?: string } {
+  const server = process.env['K8S_SINGLE_SERVER'];
+  if (!server) return {};
+  if (serverHost(server) !== undefined) return { server };
+  throw new Failure('usage', `K8S_SINGLE_SERVER is ${JSON.stringify(server)}: expected ${serverForm}`);
 }
 
 /** K8S_SINGLE_BIN_DIR: folders, colon-separated. */

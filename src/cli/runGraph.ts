@@ -60,10 +60,11 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     onError: (error) => reporter.say(`logs are not rotated: ${reasonOf(error)}`),
   });
   try {
+    const server = node.network.server === undefined ? {} : { server: node.network.server };
     const kubernetes =
       kubectl === undefined || ctr === undefined
         ? {}
-        : { kubectl, ctr, kubeconfig: join(paths.kubeconfigs, 'admin.conf') };
+        : { kubectl, ctr, kubeconfig: join(paths.kubeconfigs, 'admin.conf'), ...server };
     const nodeFile = { name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes };
     const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
     const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });

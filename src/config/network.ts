@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { contains, nthAddress, overlap, parseCidr } from './cidr.ts';
 import { map, pattern, port, text } from './fields.ts';
+import { serverForm, serverHost } from './serverUrl.ts';
 
 /** The service range's tenth address is the cluster's DNS by the convention of kubeadm and the seeds. */
 const dnsIndex = 10;
@@ -23,6 +24,12 @@ const shape = map({
     .default('cluster.local')
     .describe('The domain that Services are found under.'),
   apiserverPort: port().prefault(6443).describe("The API server's port."),
+  server: text(serverForm)
+    .refine((value) => serverHost(value) !== undefined, { error: `expected ${serverForm}` })
+    .exactOptional()
+    .describe(
+      'Where others reach the API server, when not at its own address: for its certificate and the kubeconfig.',
+    ),
   etcdPort: port().prefault(4001).describe("etcd's port for clients, on 127.0.0.1."),
   etcdPeerPort: port().prefault(2380).describe("etcd's port for peers, on 127.0.0.1."),
 });

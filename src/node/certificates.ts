@@ -1,4 +1,5 @@
 import { nthAddress, parseCidr } from '../config/cidr.ts';
+import { serverHost } from '../config/serverUrl.ts';
 import type { Need, Task } from '../component.ts';
 import { localServer } from './clients.ts';
 import type { NodeFacts } from './facts.ts';
@@ -8,6 +9,7 @@ import { ensurePki } from './pki.ts';
 /** The certificates and the kubeconfigs that point at them. */
 export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
   const { config, paths, ip } = facts;
+  const host = serverHost(config.network.server ?? '');
   return {
     kind: 'task',
     name: 'pki',
@@ -19,6 +21,7 @@ export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
         nodeIp: ip,
         serviceIp: firstServiceIp(config.network.serviceCidr),
         clusterDomain: config.network.clusterDomain,
+        ...(host !== undefined && { extraSans: [host] }),
         report,
       });
       await ensureKubeconfigs({

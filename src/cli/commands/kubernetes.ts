@@ -17,6 +17,7 @@ export function kubernetesCommands(cli: Command): void {
     .description('print the kubeconfig, or merge it into your own')
     .addOption(nameOption())
     .option('--merge', 'into $KUBECONFIG or ~/.kube/config')
+    .option('--server <url>', 'where you reach the API server: a published port, for one')
     .action(async (options) => exitWith((await import('../kubeconfig.ts')).kubeconfig(options)));
 
   const image = cli.command('image').description('images without a registry');
