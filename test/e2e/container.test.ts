@@ -1,0 +1,119 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { install } from '../../src/install/install.ts';
+import { nodeNeeds } from '../../src/install/needs.ts';
+import { cacheDir } from '../../src/paths.ts';
+import { checks } from '../../src/smoke/checks.ts';
+import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
+import { startDocker } from '../support/docker.ts';
+import type { Docker } from '../support/docker.ts';
+import { runDockerNode } from '../support/dockerNode.ts';
+import type { DockerNode } from '../support/dockerNode.ts';
+
+const engine = 'e2e-docker';
+const port = 16_443;
+const internalIp = 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}';
+const volume = ['--volume', 'cluster:/var/lib/k8s-single', '--publish', `${port}:6443`];
+
+let folder: string;
+let docker: Docker;
+let node: DockerNode;
+let kept: Awaited<ReturnType<typeof identity>>;
+
+/** Where the port of the container is published, as this machine reaches it. */
+const server = (): string => `https://${docker.ip}:${port}`;
+
+/** kubectl on this machine, with the kubeconfig that the container prints. */
+async function kubectlFromOutside(...args: string[]): Promise<string> {
+  const needs = nodeNeeds.filter((need) => need.name === 'kubectl');
+  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), needs });
+  const kubeconfig = join(folder, 'kubeconfig');
+  await writeFile(kubeconfig, await node.run('kubeconfig'));
+  return (await execa(files.kubectl, ['--kubeconfig', kubeconfig, ...args])).stdout;
+}
+
+async function start(name: string): Promise<void> {
+  node = await runDockerNode(docker, name, ...volume, '--env', `K8S_SINGLE_SERVER=${server()}`);
+  await node.healthy();
+}
+
+/** What tells this cluster from any other, and where its container is. */
+async function identity() {
+  const uid = ['--output', 'jsonpath={.metadata.uid}'];
+  return {
+    cluster: await node.kubectl('get', 'namespace', 'kube-system', ...uid),
+    pod: await node.kubectl('get', 'pod', 'kept', ...uid),
+    address: await node.inspect('{{.NetworkSettings.IPAddress}}'),
+  };
+}
+
+async function podIsReady(): Promise<void> {
+  await node.kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/kept');
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/k8s-single-container-');
+  docker = await startDocker(engine);
+  await execa(process.execPath, ['image/build.mjs'], { env: docker.env });
+  await start('first');
+});
+
+afterAll(async () => {
+  await docker[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('docker run --privileged', () => {
+  it('is a node that passes the smoke test', async () => {
+    const lines = (await node.run('smoke', '--output', 'json')).split('\n');
+    const results = lines.map((line) => JSON.parse(line) as { check: string; is: string });
+    expect(results.filter(({ is }) => is === 'failed')).toEqual([]);
+    expect(results.filter(({ is }) => is === 'passed').length).toBe(checks.length - 2);
+  });
+
+  it('answers on its published port, to the kubeconfig that it prints', async () => {
+    expect(
+      await kubectlFromOutside('config', 'view', '--output', 'jsonpath={.clusters[0].cluster.server}'),
+    ).toBe(server());
+    expect(await kubectlFromOutside('get', 'nodes', '--no-headers')).toMatch(/^k8s-single +Ready/);
+    expect(await node.run('kubeconfig', '--server', 'https://localhost:1')).toContain(
+      'https://localhost:1\n',
+    );
+    await expect(node.run('kubeconfig', '--server', 'https://elsewhere:1')).rejects.toThrow(
+      'the certificate of the API server is not valid for elsewhere',
+    );
+  });
+});
+
+describe('docker stop', () => {
+  it('takes it down in order: exit code 0', async () => {
+    await docker.run('cp', await busyboxArchive(folder, busyboxImage), `${node.name}:/tmp/busybox.tar`);
+    await node.run('image', 'load', '/tmp/busybox.tar');
+    await node.kubectl('run', 'kept', `--image=${busyboxImage}`, '--image-pull-policy=Never');
+    await podIsReady();
+    kept = await identity();
+    await docker.run('stop', node.name);
+    expect(await node.inspect('{{.State.ExitCode}}')).toBe('0');
+  });
+});
+
+describe('docker rm, and docker run with the same volume', () => {
+  it('brings the same cluster back with its objects, at another address', async () => {
+    const address = '{{.NetworkSettings.IPAddress}}';
+    await docker.run('rm', node.name);
+    // Whoever comes next gets the address.
+    await docker.run('run', '--detach', '--name', 'other', '--entrypoint', 'sleep', 'k8s-single', 'infinity');
+    expect(await docker.run('inspect', '--format', address, 'other')).toBe(kept.address);
+    await start('second');
+    await podIsReady();
+    const now = await identity();
+    expect(now.address).not.toBe(kept.address);
+    expect(now).toEqual({ ...kept, address: now.address });
+    expect(await node.kubectl('get', 'node', '--output', internalIp)).toBe(now.address);
+    expect(await kubectlFromOutside('get', 'pod', 'kept', '--no-headers')).toMatch(/^kept +1\/1 +Running/);
+    await docker.run('stop', node.name);
+    expect(await node.inspect('{{.State.ExitCode}}')).toBe('0');
+  });
+});

@@ -1,0 +1,29 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { imageNeeds, nodeNeeds } from '../../src/install/needs.ts';
+import type { Need } from '../../src/install/needs.ts';
+
+const image = join(import.meta.dirname, '../../image');
+const text = async (file: string): Promise<string> => readFile(join(image, file), 'utf8');
+const needs: readonly Need[] = [...nodeNeeds, ...imageNeeds];
+
+test('the image has every Debian package that a node and its smoke test need', async () => {
+  const packages = (await text('packages')).trim().split('\n');
+  const needed = new Set(needs.flatMap(({ debian }) => debian ?? []));
+  expect([...needed].filter((name) => !packages.includes(name))).toEqual([]);
+});
+
+test('the recipe downloads every component that Debian has not', async () => {
+  const [, names = ''] = /for name in ([^;]+);/.exec(await text('Dockerfile')) ?? [];
+  const needed = needs.filter(({ debian }) => debian === undefined).map(({ name }) => name);
+  expect(names.split(' ').toSorted()).toEqual(needed.toSorted());
+});
+
+test('of the CNI plugins all that a node needs are left', async () => {
+  const kept = [...(await text('prune')).matchAll(/! -name ([\w-]+)(?= .*-delete$)/gm)].map(
+    ([, name]) => name,
+  );
+  const needed = needs.find(({ name }) => name === 'cni')?.files ?? [];
+  expect(kept).toEqual(expect.arrayContaining([...needed]));
+});

@@ -1,0 +1,39 @@
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import type { Docker } from './docker.ts';
+
+/** A container of the image under test. */
+export interface DockerNode {
+  readonly name: string;
+  /** Runs `k8s-single` in it and resolves with what it printed. @throws Error unless it exits with 0. */
+  run(...args: string[]): Promise<string>;
+  kubectl(...args: string[]): Promise<string>;
+  /** Resolves when Docker says that it is healthy. */
+  healthy(): Promise<void>;
+  /** What `docker inspect` knows of it. */
+  inspect(format: string): Promise<string>;
+}
+
+/** `docker run --privileged` of the image, with options in front of its name and arguments behind it. */
+export async function runDockerNode(docker: Docker, name: string, ...options: string[]): Promise<DockerNode> {
+  const health = ['--health-interval', '1s'];
+  await docker.run('run', '--detach', '--privileged', '--name', name, ...health, ...options, 'k8s-single');
+  const run = async (...args: string[]) => docker.run('exec', name, 'k8s-single', ...args);
+  const inspect = async (format: string) => docker.run('inspect', '--format', format, name);
+  return {
+    name,
+    run,
+    inspect,
+    kubectl: async (...args) => run('kubectl', '--', ...args),
+    async healthy() {
+      const look = async (): Promise<void> => {
+        const [found = '', status = ''] = (await inspect('{{.State.Health.Status}} {{.State.Status}}')).split(
+          ' ',
+        );
+        if (status !== 'running') throw new Error(await docker.run('logs', name));
+        if (found !== 'healthy') throw new Unhealthy(found);
+      };
+      await until(look, { timeoutMs: 120_000 }, new AbortController().signal);
+    },
+  };
+}
