@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { Command, Service } from '../component.ts';
@@ -39,10 +40,21 @@ function programOf(command: string | readonly string[]): Pick<Command, 'file' | 
 async function envOf(files: readonly string[], dir: string): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
   for (const file of files) {
-    const text = await readFile(resolve(dir, file), 'utf8').catch((error: unknown) => {
+    const text = await textOf(resolve(dir, file)).catch((error: unknown) => {
       throw new Error(`cannot read the envFile: ${reasonOf(error)}`, { cause: error });
     });
     Object.assign(all, parseEnv(text));
   }
   return all;
+}
+
+/** A pipe would keep the start waiting for whoever writes into it, for ever at worst; opened so it waits for nobody. */
+async function textOf(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new Error(`${path} is not a file`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
 }

@@ -1,20 +1,16 @@
 import { once } from 'node:events';
-import { look } from '../../probes/look.ts';
 import { until } from '../../probes/until.ts';
 import { watch } from '../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
-import type { Happening, Program, Service, Task } from '../component.ts';
-import { Failure } from '../errors.ts';
+import type { Command, Happening, Program, Service, Task } from '../component.ts';
+import { askCommand } from './askCommand.ts';
 import { linked, over } from './linked.ts';
-import { portHolder } from './ports.ts';
+import { refuseIfTaken } from './refuse.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
 
 /** Lines of the log that are quoted when a process dies. */
 const quotedLines = 20;
-
-/** Before the start there is no reason to wait for an answer for longer than after it; in ms. */
-const firstLookMs = 2000;
 
 /** What one life of a component sees of the world around it. */
 export interface Surroundings {
@@ -36,16 +32,17 @@ export async function liveTask(task: Task, around: Surroundings): Promise<never>
   const { attempt, say, onReady, signal } = around;
   const { run } = task;
   const started = performance.now();
-  const report = reasons(
-    say,
-    typeof run === 'function' ? 'no reason was given' : 'its program is still running',
-  );
+  const report = reasons(say, 'no reason was given');
   const { own: end, unlink } = linked(signal);
   const deadline = AbortSignal.timeout(task.timeoutMs ?? startTimeoutMs);
   deadline.addEventListener('abort', () => end.abort(deadline.reason));
   const work = async (): Promise<void> => {
-    if (typeof run !== 'function')
-      return withProcess(run, around, async (process) => success(process, end.signal, say));
+    if (typeof run !== 'function') {
+      report.last = 'its command is not known yet';
+      const command = await askCommand(run, task.timeoutMs ?? startTimeoutMs, end.signal);
+      report.last = 'its program is still running';
+      return withProcess(run, command, around, async (process) => success(process, end.signal, say));
+    }
     say({ type: 'starting', attempt });
     return Promise.race([run(end.signal, report), aborted(end.signal)]);
   };
@@ -68,18 +65,21 @@ export async function liveTask(task: Task, around: Surroundings): Promise<never>
 /** From spawn to the end of its process group. Rejects with the reason of its end. */
 export async function liveService(service: Service, around: Surroundings): Promise<never> {
   await refuseIfTaken(service, around.attempt, around.signal);
-  return withProcess(service, around, async (running, started) => livesOn(service, running, around, started));
+  const command = await askCommand(service, service.timeoutMs ?? startTimeoutMs, around.signal);
+  return withProcess(service, command, around, async (running, started) =>
+    livesOn(service, running, around, started),
+  );
 }
 
 /** Starts the program for as long as `use` takes; then its whole group is ended. */
 async function withProcess<Result>(
-  { command, stop, logFile }: Program,
+  { stop, logFile }: Program,
+  command: Command,
   { signal, say, attempt, hurry, logFile: ownLog }: Surroundings,
   use: (running: Process, started: number) => Promise<Result>,
 ): Promise<Result> {
-  const known = typeof command === 'function' ? await command() : command;
   const started = performance.now();
-  const running = await spawn(known, { path: ownLog, elsewhere: logFile }, signal);
+  const running = await spawn(command, { path: ownLog, elsewhere: logFile }, signal);
   say({ type: 'starting', attempt, pid: running.pid });
   try {
     return await use(running, started);
@@ -155,34 +155,4 @@ async function aborted(signal: AbortSignal): Promise<never> {
   signal.throwIfAborted();
   await once(signal, 'abort');
   throw signal.reason;
-}
-
-/**
- * Whoever already holds the port, or answers the probe before there is anything to answer, would be taken for ours.
- * The probe is asked on the first start only: a file it looks for may well outlive a process.
- */
-async function refuseIfTaken(service: Service, attempt: number, signal: AbortSignal): Promise<void> {
-  for (const port of service.ports ?? []) {
-    const holder = await portHolder(port);
-    if (holder !== undefined) {
-      throw new Failure('preflight', `${service.name} cannot have port ${port}: it is held by ${holder}`, {
-        hint: 'stop that process, or give this component another port',
-      });
-    }
-  }
-  if (attempt > 1 || service.ports !== undefined) return;
-  const timeoutMs = service.readyLook?.lookTimeoutMs ?? firstLookMs;
-  const alreadyUp = await look(service.ready, timeoutMs, signal).then(
-    () => true,
-    () => false,
-  );
-  if (alreadyUp) {
-    throw new Failure(
-      'preflight',
-      `${service.name} seems to be running already: its ready probe passes before its start`,
-      {
-        hint: 'stop the other one, or give this component a probe that tells them apart',
-      },
-    );
-  }
 }

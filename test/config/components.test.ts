@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Command, Component, Service } from '../../src/component.ts';
 import { toComponents } from '../../src/config/components.ts';
@@ -129,6 +130,13 @@ test('a shell command is one text for the shell', async () => {
 test('what has no ready probe is ready once it runs', async () => {
   const one = service(graph('components: { one: { command: [one] } }'), 'one');
   await expect(one.ready(never)).resolves.toBeUndefined();
+});
+
+test('an envFile that is a pipe is refused and not waited for', async () => {
+  const pipe = join(dir, 'pipe.env');
+  await execa('mkfifo', [pipe]);
+  const one = service(graph(`components: { one: { command: [one], envFile: ${pipe} } }`), 'one');
+  await expect(command(one)).rejects.toThrow(`cannot read the envFile: ${pipe} is not a file`);
 });
 
 test('an envFile that is missing is said at the start of its component', async () => {
