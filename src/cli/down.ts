@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { client } from '../control/client.ts';
 import { reasonOf } from '../errors.ts';
 import { clear, untilGone } from '../isolate/clear.ts';
-import { lockFile } from '../isolate/lock.ts';
+import { assertNotOfAnother, lockFile } from '../isolate/lock.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
@@ -27,6 +27,7 @@ export async function down({
   const known = await readNodeFile(name).catch(() => undefined);
   const { run, data, controlSocket } = nodePaths(name, dataDir ?? known?.dataDir);
   const traces = { name, run, data };
+  await assertNotOfAnother(data, name);
   if (known !== undefined) {
     try {
       await client(controlSocket).down(AbortSignal.timeout(stopWithinMs));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { nodePaths } from '../paths.ts';
 
 /** What a node makes in its data folder besides the folders of {@link nodePaths}. */
-const others = ['boot.json', 'failure.json', 'pause-image', 'images'];
+const others = ['boot.json', 'failure.json', 'pause-image', 'images', 'lock'];
 
 /**
  * Removes what a node has made in its data folder, and the folder when that was all: who gave a folder with other things

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** The descriptors that the process inside inherits. */
-export const fds = { control: 3, hostNetwork: 4, lock: 5, listener: 6 } as const;
+export const fds = { control: 3, hostNetwork: 4, lock: 5, dataLock: 6, listener: 7 } as const;
 
 const variable = 'K8S_SINGLE_BOX';
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
@@ -11,7 +11,7 @@ import { boxEnv } from './box.ts';
 import type { Box } from './box.ts';
 import { clear, removeRemains } from './clear.ts';
 import { farewell } from './follow.ts';
-import { lockNode } from './lock.ts';
+import { lockData, lockNode, release } from './lock.ts';
 import { onSignals } from './signals.ts';
 import type { Signals } from './signals.ts';
 
@@ -96,8 +96,9 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
       hint: `k8s-single down --name ${name}`,
     });
   }
+  // First of all: what another node on the same data has mounted there must stay.
+  const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
   await removeRemains(inside);
-  mkdirSync(data, { recursive: true });
   const listener = await inside.listener?.();
   const hostNetwork = openSync('/proc/self/ns/net', 'r');
   const afterwards = fileURLToPath(import.meta.url).replace(/enter(\.\w+)$/, 'afterwards$1');
@@ -107,6 +108,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
     'pipe',
     hostNetwork,
     lock,
+    dataLock,
     ...(listener === undefined ? [] : [descriptorOf(listener)]),
   ];
   const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
@@ -118,6 +120,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   const ended = exitOf(child, inside);
   closeSync(hostNetwork);
   closeSync(lock);
+  closeSync(dataLock);
   listener?.close();
   await once(child, 'spawn');
   return { child, ended };

@@ -1,12 +1,27 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Failure, reasonOf } from '../errors.ts';
 import { isCode } from './cgroupFiles.ts';
 import { missing } from './tool.ts';
 
 /**
- * Takes the lock of a node, a file in its run folder, and resolves with the descriptor that holds it; `undefined` when
+ * Takes the lock of a node, a file in its run folder `run`, and resolves with the descriptor that holds it; `undefined` when
  * someone else does. It is held as long as any process has the descriptor, so "locked" means "alive" even when the
  * process that took it is gone, and a machine that lost power leaves no stale lock.
  */
@@ -20,6 +35,67 @@ export async function lockNode(run: string): Promise<number | undefined> {
     closeSync(fd);
     if (!taken) return undefined;
   }
+}
+
+/** Gives the lock of a node that does not come to be back, and with it the run folder unless something is in it; rethrows. */
+export function release(run: string, lock: number, why: unknown): never {
+  rmSync(lockFile(run));
+  for (const folder of [run, dirname(run)]) {
+    if (readdirSync(folder).length === 0) rmdirSync(folder);
+  }
+  closeSync(lock);
+  throw why;
+}
+
+/**
+ * Takes the lock of a data folder, in which two nodes must not write at once, whatever their names and in whatever
+ * containers they are. Resolves with the descriptor that holds it, as {@link lockNode} does.
+ * @throws Failure `preflight` with who holds it, or why nothing can be written there.
+ */
+export async function lockData(data: string, name: string): Promise<number> {
+  try {
+    const lock = await lockNode(data);
+    if (lock === undefined) throw inUse(data);
+    ftruncateSync(lock);
+    writeSync(lock, `${holder(name)}\n`);
+    return lock;
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new Failure('preflight', `the data folder ${data} cannot be written: ${reasonOf(error)}`, {
+      hint: 'mend that, or choose another one: --data-dir',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * For who is about to remove what node `name` has left.
+ * @throws Failure `preflight` when another node runs on the data folder.
+ */
+export async function assertNotOfAnother(data: string, name: string): Promise<void> {
+  if (!existsSync(lockFile(data))) return;
+  const lock = await lockNode(data);
+  if (lock !== undefined) closeSync(lock);
+  else if (holderOf(data) !== holder(name)) throw inUse(data);
+}
+
+/** In a container the host name is the container's id. */
+function holder(name: string): string {
+  return `node ${name} on ${hostname()}`;
+}
+
+function holderOf(data: string): string {
+  return readFileSync(lockFile(data), 'utf8').trim();
+}
+
+function inUse(data: string): Failure {
+  return new Failure(
+    'preflight',
+    `the data folder ${data} is in use by ${holderOf(data) || 'another node'}`,
+    {
+      hint: 'take that one down, or choose another place: --data-dir',
+    },
+  );
 }
 
 /** Nothing when the node before is removing its folder right now. */
