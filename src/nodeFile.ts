@@ -21,6 +21,8 @@ export interface NodeFile {
   readonly kubectl?: string;
   /** The client of its containerd. */
   readonly ctr?: string;
+  /** How that containerd keeps the layers of images. */
+  readonly snapshotter?: string;
 }
 
 const file = (name: string): string => join(nodePaths(name).run, 'node.json');

@@ -1,11 +1,12 @@
 import { exitCodes } from '../errors.ts';
 import { styleFor } from '../report/style.ts';
 import { examine } from './examine.ts';
-import type { Finding } from './examine.ts';
+import type { Finding } from '../isolate/finding.ts';
 
 export interface DoctorOptions {
   readonly name: string;
   readonly binDir?: readonly string[];
+  readonly dataDir?: string;
   readonly host?: boolean;
 }
 

@@ -1,25 +1,19 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { dirname } from 'node:path';
-import { Failure, reasonOf } from '../errors.ts';
 import { binaryRows } from '../install/doctor.ts';
 import type { BinaryRow } from '../install/doctor.ts';
-import { hierarchies } from '../isolate/hierarchies.ts';
+import { fine } from '../isolate/finding.ts';
+import type { Finding } from '../isolate/finding.ts';
 import { assertCanIsolate, assertRoot, inContainer } from '../isolate/preflight.ts';
+import { existing } from '../isolate/snapshotter.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { cacheDir, nodePaths } from '../paths.ts';
 import { portHolder } from '../supervise/ports.ts';
 import type { DoctorOptions } from './doctor.ts';
+import { attempt } from './attempt.ts';
+import { examineMachine } from './examineMachine.ts';
 import { binDirsOfEnvironment } from './options.ts';
-
-/** One thing that was looked at. A `note` does not keep `up` from succeeding. */
-export interface Finding {
-  readonly is: 'fine' | 'note' | 'problem';
-  readonly what: string;
-  readonly found: string;
-  readonly mend?: string;
-}
 
 /** A node at rest takes about 1 GiB, and pods want some, too. */
 const enoughMemory = 2 * 2 ** 30;
@@ -29,36 +23,28 @@ const enoughDisk = 2 ** 30;
 const ports = [2380, 4001, 6443, 10_248, 10_249, 10_250, 10_256, 10_257, 10_259];
 
 /** Looks at everything that `up` will want, and changes nothing. */
-export async function examine({ name, binDir = [], host }: DoctorOptions): Promise<Finding[]> {
+export async function examine({ name, binDir = [], dataDir, host }: DoctorOptions): Promise<Finding[]> {
+  const paths = nodePaths(name, dataDir);
   const container = inContainer();
-  const onHost = host === true || container !== undefined;
+  const isHere = host === true || container !== undefined;
   const rows = await binaryRows({ binDirs: [...binDir, ...binDirsOfEnvironment()], cacheDir: cacheDir() });
   return [
-    await attempt('root', 'yes', async () => assertRoot()),
-    onHost
-      ? fine('isolation', host === true ? 'off, by --host' : `not needed: ${container}`)
-      : await attempt('isolation', 'namespaces can be made', assertCanIsolate),
-    await attempt('cgroups', 'mounted', async () => void (await hierarchies())),
+    await attempt('root', async () => {
+      assertRoot();
+      return fine('root', 'yes');
+    }),
+    await attempt('isolation', async () => {
+      if (isHere) return fine('isolation', host === true ? 'off, by --host' : `not needed: ${container}`);
+      await assertCanIsolate();
+      return fine('isolation', 'namespaces can be made');
+    }),
+    ...(await examineMachine({ name, paths, isHere, inContainer: container !== undefined })),
     ...binaries(rows),
-    ...(onHost ? await takenPorts() : []),
+    ...(isHere ? await takenPorts() : []),
     await running(name),
     memory(),
-    await disk(nodePaths(name).data),
+    await disk(paths.data),
   ];
-}
-
-function fine(what: string, found: string): Finding {
-  return { is: 'fine', what, found };
-}
-
-async function attempt(what: string, found: string, look: () => Promise<void>): Promise<Finding> {
-  try {
-    await look();
-    return fine(what, found);
-  } catch (error) {
-    const mend = error instanceof Failure ? error.hint : undefined;
-    return { is: 'problem', what, found: reasonOf(error), ...(mend === undefined ? {} : { mend }) };
-  }
 }
 
 function binaries(rows: readonly BinaryRow[]): Finding[] {
@@ -100,9 +86,7 @@ function memory(): Finding {
 }
 
 async function disk(data: string): Promise<Finding> {
-  let folder = data;
-  while (!existsSync(folder)) folder = dirname(folder);
-  const { bavail, bsize } = await statfs(folder);
+  const { bavail, bsize } = await statfs(existing(data));
   const found = `${((bavail * bsize) / 2 ** 30).toFixed(1)} GiB free for ${data}`;
   if (bavail * bsize >= enoughDisk) return fine('disk', found);
   return { is: 'problem', what: 'disk', found, mend: 'free some, or choose another place: --data-dir' };

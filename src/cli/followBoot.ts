@@ -12,7 +12,7 @@ import { createReporter } from '../report/reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
 import { apply, initialState } from '../report/state.ts';
 import { summarize } from '../report/summary.ts';
-import { factsOf } from './nodeFacts.ts';
+import { factsOf, unknownMachine } from './nodeFacts.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 
@@ -26,7 +26,7 @@ export async function bootSeen(
   const { controlSocket } = nodePaths(node.name, node.dataDir);
   // Only its names and edges are looked at: the address is known in the box alone.
   const config = await configFor(options);
-  const stages = toComponents(config, kubernetesNode(factsOf(node, binaries, '127.0.0.1')));
+  const stages = toComponents(config, kubernetesNode(factsOf(node, binaries, unknownMachine)));
   const reporter = await createReporter({ output: options.output, stages });
   const ended = new AbortController();
   const end = (): void => ended.abort();

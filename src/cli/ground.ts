@@ -2,19 +2,30 @@ import { closeSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../config/node.ts';
 import { Failure } from '../errors.ts';
+import type { Binaries } from '../install/install.ts';
 import type { Box } from '../isolate/box.ts';
 import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../isolate/cgroup.ts';
+import { remember } from '../isolate/changes.ts';
 import { removeRemains, removeTraces } from '../isolate/clear.ts';
+import type { Finding } from '../isolate/finding.ts';
 import { followOutside } from '../isolate/follow.ts';
+import { prepareHere } from '../isolate/here.ts';
 import { setUpInside } from '../isolate/inside.ts';
-import { lockNode } from '../isolate/lock.ts';
-import { assertRoot } from '../isolate/preflight.ts';
+import { lockData, lockNode, release } from '../isolate/lock.ts';
+import { ownAddress } from '../isolate/ownAddress.ts';
+import { chainsOf } from '../isolate/packetFilter.ts';
+import { assertRoot, inContainer } from '../isolate/preflight.ts';
+import { bridgeName } from '../node/cni.ts';
 import { nodePaths } from '../paths.ts';
 
 /** What the node stands on. */
 export interface Ground {
   /** The node's own address. */
   readonly ip: string;
+  /** What was found of the machine, and what is done about it. */
+  readonly findings: readonly Finding[];
+  /** Told the node's binaries before any of them runs. */
+  readonly attend: (binaries: Binaries) => Promise<void>;
   /** Removes what was made for it. */
   readonly leave: () => Promise<void>;
 }
@@ -25,41 +36,54 @@ export async function settle(node: NodeConfig, box: Box | undefined): Promise<Gr
   followOutside();
   const { nodeIp } = await setUpInside(box);
   // Whoever started the box takes it away.
-  return { ip: nodeIp, leave: async () => undefined };
+  return { ip: nodeIp, findings: [], attend: async () => undefined, leave: async () => undefined };
 }
 
 async function onHost({ name, dataDir, kubernetes }: NodeConfig): Promise<Ground> {
-  const { run, data } = nodePaths(name, dataDir);
+  const { run, data, kubelet } = nodePaths(name, dataDir);
   const traces = { name, run, data };
   assertRoot();
-  const ip = kubernetes === false ? '127.0.0.1' : ownAddress();
+  const ip = kubernetes === false ? '127.0.0.1' : await ownAddress();
   const lock = await lockNode(run);
   if (lock === undefined) {
     throw new Failure('preflight', `node ${name} is already running`, {
       hint: `k8s-single down --name ${name}`,
     });
   }
+  const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
   await removeRemains(traces);
-  await createNodeCgroup(name);
-  await joinNodeCgroup(name);
   const leave = async (): Promise<void> => {
     await leaveNodeCgroup();
     await removeTraces(traces);
+    closeSync(dataLock);
     closeSync(lock);
   };
-  return { ip, leave };
+  try {
+    await createNodeCgroup(name);
+    await joinNodeCgroup(name);
+    // A graph of plain programs asks nothing of the machine.
+    const findings =
+      kubernetes === false
+        ? []
+        : await prepareHere({ run, data, kubelet, inContainer: inContainer() !== undefined });
+    return { ip, findings, attend: async ({ files }) => rememberNetwork(run, files), leave };
+  } catch (error) {
+    await leave();
+    throw error;
+  }
 }
 
-/** The first address that is not loopback: the API server cannot advertise that one. */
-function ownAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const own = all.find(({ family, internal }) => family === 'IPv4' && !internal);
-  if (own !== undefined) return own.address;
-  throw new Failure(
-    'preflight',
-    'no network interface has an IPv4 address that the API server could advertise',
-    {
-      hint: 'give one an address (ip address add ...), or run without --host',
-    },
-  );
+/** What the node makes in the network around it, to be taken back: what there is already belongs to somebody else. */
+async function rememberNetwork(run: string, files: Binaries['files']): Promise<void> {
+  if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
+    await remember(run, { kind: 'interface', name: bridgeName });
+  }
+  for (const family of ['iptables', 'ip6tables'] as const) {
+    const programs = { save: files[`${family}-save`], restore: files[`${family}-restore`] };
+    const before = await chainsOf(programs, chainPrefixes).catch(() => undefined);
+    if (before?.length === 0) await remember(run, { kind: 'chains', prefixes: chainPrefixes, ...programs });
+  }
 }
+
+/** The chains of kubelet, kube-proxy and the CNI plugins. */
+const chainPrefixes = ['KUBE-', 'CNI-'];

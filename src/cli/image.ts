@@ -31,7 +31,8 @@ export async function listImages({ name }: { name: string }): Promise<number> {
 }
 
 async function storeOf(name: string) {
-  const { ctr } = await readNodeFile(name);
-  if (ctr !== undefined) return imageStore({ ctr, socket: nodePaths(name).containerdSocket });
+  const { ctr, snapshotter } = await readNodeFile(name);
+  const env = snapshotter === undefined ? {} : { CONTAINERD_SNAPSHOTTER: snapshotter };
+  if (ctr !== undefined) return imageStore({ ctr, socket: nodePaths(name).containerdSocket, env });
   throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no images`);
 }

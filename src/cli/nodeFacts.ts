@@ -1,13 +1,22 @@
 import { join } from 'node:path';
+import { unknownIp } from '../config/load.ts';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../isolate/cgroup.ts';
+import type { Machine } from '../isolate/machine.ts';
 import type { NodeFacts } from '../node/facts.ts';
 import { imagePlaces } from '../node/images.ts';
 import { cacheDir, nodePaths } from '../paths.ts';
 
+/** For a graph that is only looked at. */
+export const unknownMachine = { ip: unknownIp, snapshotter: 'overlayfs', mayLowerOomScore: true } as const;
+
 /** Everything the node is made from: the config, where things are, and the binaries. */
-export function factsOf(config: NodeConfig, binaries: Binaries, ip: string): NodeFacts {
+export function factsOf(
+  config: NodeConfig,
+  binaries: Binaries,
+  machine: Machine & { readonly ip: string },
+): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {
     config,
@@ -17,10 +26,12 @@ export function factsOf(config: NodeConfig, binaries: Binaries, ip: string): Nod
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),
     minor: Number(/^v?1\.(\d+)/.exec(binaries.versions['kube-apiserver'])?.[1]),
-    ip,
+    ...machine,
     cgroupRoot: nodeCgroup(config.name),
     env: {
       PATH: binaries.searchPath,
+      // For ctr, which else takes overlayfs.
+      CONTAINERD_SNAPSHOTTER: machine.snapshotter,
       // Kubelets with in-tree cloud providers ask 169.254.169.254 who they are.
       AWS_EC2_METADATA_DISABLED: 'true',
     },

@@ -1,12 +1,11 @@
 import { toComponents } from '../config/components.ts';
-import { unknownIp } from '../config/load.ts';
 import type { Config } from '../config/load.ts';
 import type { Component } from '../component.ts';
 import { sort } from '../graph.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeNeeds } from '../install/needs.ts';
 import { kubernetesNode } from '../node/index.ts';
-import { factsOf } from './nodeFacts.ts';
+import { factsOf, unknownMachine } from './nodeFacts.ts';
 
 type NodeNeed = keyof Binaries['files'];
 
@@ -17,7 +16,7 @@ type NodeNeed = keyof Binaries['files'];
 export function plannedGraph(config: Config): Component[] {
   const { node } = config;
   const builtIns =
-    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownIp));
+    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownMachine));
   return sort(toComponents(config, builtIns));
 }
 

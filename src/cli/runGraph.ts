@@ -4,6 +4,7 @@ import type { Component, Event } from '../component.ts';
 import type { Config } from '../config/load.ts';
 import { makeRoom } from '../control/socket.ts';
 import { Failure, reasonOf } from '../errors.ts';
+import type { Finding } from '../isolate/finding.ts';
 import { nodePaths } from '../paths.ts';
 import type { Paths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
@@ -28,6 +29,9 @@ export interface Site {
   /** None for a graph without Kubernetes. */
   readonly kubectl?: string;
   readonly ctr?: string;
+  readonly snapshotter?: string;
+  /** What was found of the machine: what is not as it should be is said. */
+  readonly findings: readonly Finding[];
   readonly output: OutputMode;
   readonly stops: StopRequests;
   /** Listens for the page and the metrics. */
@@ -39,12 +43,13 @@ export interface Site {
  * @throws Failure when it could not go on, after everything was stopped and explained.
  */
 export async function runGraph(components: readonly Component[], site: Site): Promise<number> {
-  const { config, ip, kubectl, ctr, output, stops } = site;
+  const { config, ip, kubectl, ctr, snapshotter, output, stops } = site;
   const { node } = config;
   const paths = nodePaths(node.name, node.dataDir);
   await makeRoom(paths.controlSocket, node.name);
   const saveBoot = await begin(components, site, paths);
   const reporter = await createReporter({ output, stages: components });
+  for (const { is, what, found } of site.findings) if (is !== 'fine') reporter.say(`${what}: ${found}`);
   const memory = remember(components);
   const emit = (event: Event): void => {
     memory.add(event);
@@ -64,7 +69,13 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     const kubernetes =
       kubectl === undefined || ctr === undefined
         ? {}
-        : { kubectl, ctr, kubeconfig: join(paths.kubeconfigs, 'admin.conf'), ...server };
+        : {
+            kubectl,
+            ctr,
+            ...(snapshotter && { snapshotter }),
+            kubeconfig: join(paths.kubeconfigs, 'admin.conf'),
+            ...server,
+          };
     const nodeFile = { name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes };
     const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
     const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });

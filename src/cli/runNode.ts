@@ -2,6 +2,8 @@ import { toComponents } from '../config/components.ts';
 import type { Config } from '../config/load.ts';
 import { unknownIp } from '../config/load.ts';
 import type { Box } from '../isolate/box.ts';
+import { lookAtMachine } from '../isolate/machine.ts';
+import { snapshotterFinding } from '../isolate/snapshotter.ts';
 import { kubernetesNode } from '../node/index.ts';
 import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
@@ -21,7 +23,7 @@ import { toolchain } from './toolchain.ts';
  */
 export async function runNode(options: UpOptions, box: Box | undefined, read: Config): Promise<number> {
   const stops = new StopRequests();
-  const { name, dataDir } = read.node;
+  const { data, containerd } = nodePaths(read.node.name, read.node.dataDir);
   const ground = await settle(read.node, box);
   try {
     const { ip } = ground;
@@ -29,14 +31,24 @@ export async function runNode(options: UpOptions, box: Box | undefined, read: Co
     const config = ip === unknownIp ? read : await configFor(options, ip);
     const { node } = config;
     const port = await portOf(node.listen, box);
-    const site = { config, ip, output: options.output, stops, port };
+    const findings = [...ground.findings];
+    const site = { config, ip, output: options.output, stops, port, findings };
     if (node.kubernetes === false) return await runGraph(toComponents(config, []), site);
-    const binaries = await toolchain(options, node);
-    const components = toComponents(config, kubernetesNode(factsOf(node, binaries, ip)));
+    const [binaries, machine] = await Promise.all([toolchain(options, node), lookAtMachine(containerd)]);
+    await ground.attend(binaries);
+    findings.push(snapshotterFinding(machine.snapshotter, data));
+    const components = toComponents(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
     const { files, versions } = binaries;
-    return await runGraph(components, { ...site, kubectl: files.kubectl, ctr: files.ctr, versions });
+    return await runGraph(components, {
+      ...site,
+      kubectl: files.kubectl,
+      ctr: files.ctr,
+      snapshotter: machine.snapshotter,
+      versions,
+    });
   } catch (error) {
-    if (options.artifacts !== undefined) await keepReport(nodePaths(name, dataDir), options.artifacts);
+    if (options.artifacts !== undefined)
+      await keepReport(nodePaths(read.node.name, read.node.dataDir), options.artifacts);
     throw error;
   } finally {
     await ground.leave();

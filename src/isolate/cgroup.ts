@@ -105,12 +105,16 @@ async function delegate(group: string): Promise<void> {
 const aside = 'init';
 
 async function delegateRoot(root: string): Promise<void> {
+  const emptied = async (): Promise<void> => {
+    await mkdir(join(root, aside), { recursive: true });
+    await move(await processes(root), join(root, aside));
+    await delegate(root);
+  };
   try {
     await delegate(root);
   } catch (error) {
     if (!isCode(error, 'EBUSY')) throw error;
-    await mkdir(join(root, aside), { recursive: true });
-    await move(await processes(root), join(root, aside));
-    await delegate(root);
+    // More than one look: what is started in the container meanwhile, a health check for one, is born in its root.
+    await until(emptied, { timeoutMs: 5000 }, new AbortController().signal);
   }
 }

@@ -5,6 +5,7 @@ import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { isCode } from './cgroupFiles.ts';
 import { killNodeCgroup, removeNodeCgroup } from './cgroup.ts';
+import { takeBack } from './changes.ts';
 import { lockFile, lockNode } from './lock.ts';
 import { mountsBelow } from './mountTable.ts';
 import { run as runAll } from './tool.ts';
@@ -69,6 +70,7 @@ export async function removeRemains({ name, run, data }: Traces): Promise<void> 
     if (mountPoints.length > 0)
       await runAll(...mountPoints.map((place): Argv => ['umount', '--no-mtab', place]));
   }
+  await takeBack(run);
   await interfaceGone(run);
   for (const entry of await readdir(run).catch(() => [])) {
     if (join(run, entry) !== lockFile(run)) await rm(join(run, entry), { recursive: true });

@@ -6,6 +6,10 @@ export interface Mount {
   readonly device: string;
   readonly mountPoint: string;
   readonly type: string;
+  /** What is mounted below it shows in other mount namespaces, too (mount_namespaces(7)). */
+  readonly isShared: boolean;
+  /** The options of the file system: of a cgroup v1 hierarchy, its controllers. */
+  readonly options: readonly string[];
 }
 
 /** The mounts of this process's namespace, in the order in which they were made. */
@@ -18,6 +22,8 @@ export async function mountTable(): Promise<Mount[]> {
       device: fields[2] ?? '',
       mountPoint: unescape(fields[4] ?? ''),
       type: after.split(' ')[0] ?? '',
+      isShared: fields.slice(6).some((field) => field.startsWith('shared:')),
+      options: (after.split(' ')[2] ?? '').split(','),
     };
   });
 }

@@ -1,6 +1,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Box } from './box.ts';
+import { emptyKernelLog, whyNoKernelLog } from './kernelLog.ts';
 import { mountTable } from './mountTable.ts';
 import { run as runAll } from './tool.ts';
 import type { Argv } from './tool.ts';
@@ -34,6 +35,7 @@ export async function viewOfItsOwn(box: Box): Promise<void> {
     ...(await freshSys(join(stage, 'sys'))),
     tmpfs('/dev/shm', '1777'),
     ...shadowTunables(stage),
+    ...((await whyNoKernelLog()) === undefined ? [] : emptyKernelLog(stage)),
     ['mkdir', join(stage, 'run')],
     tmpfs(join(stage, 'run'), '755'),
     ...realFolders.flatMap((folder, index) => bind(join(stage, 'kept', String(index)), intoRun(folder))),

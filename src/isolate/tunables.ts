@@ -11,6 +11,11 @@ const tunables = [
   'vm/panic_on_oom',
 ];
 
+/** The paths of the settings that {@link shadowTunables} lays files over. */
+export function tunableFiles(): string[] {
+  return tunables.map((name) => join('/proc/sys', name));
+}
+
 /** Lays plain files over the kernel's settings that kubelet insists on writing, so that the host keeps its own. */
 export function shadowTunables(stage: string): Argv[] {
   return tunables.flatMap((name): Argv[] => {

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import type { NodeFacts } from './facts.ts';
 
+/** The interface of the node that all its pods are plugged into. */
+export const bridgeName = 'cni0';
+
 /** The pods' network: a bridge, addresses from the pod range, host ports. As of the CNI specification 0.4.0. */
 export function bridgeNetwork({ config, paths }: NodeFacts): string {
   const bridge = {
     type: 'bridge',
-    bridge: 'cni0',
+    bridge: bridgeName,
     isGateway: true,
     ipMasq: true,
     // A pod may reach itself through its own Service.

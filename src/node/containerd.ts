@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cri } from '../../probes/cri.ts';
 import type { Need, Service } from '../component.ts';
@@ -12,7 +12,7 @@ export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
   const configFile = join(paths.containerd, 'config.toml');
   const command = async () => {
     await Promise.all([paths.containerd, paths.cni].map((folder) => mkdir(folder, { recursive: true })));
-    await writeFile(configFile, await configuration(facts));
+    await writeFile(configFile, configuration(facts));
     // It must be there before the kubelet asks for the network.
     await writeFile(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
     return { file: programs.containerd, args: ['--config', configFile], env };
@@ -29,7 +29,8 @@ export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
 }
 
 /** Version 2 of the file is read by every containerd since 1.3; 2.x translates it. Paths need no escapes but quotes. */
-async function configuration({ config, paths, cniBinDir }: NodeFacts): Promise<string> {
+function configuration(facts: NodeFacts): string {
+  const { config, paths, cniBinDir, snapshotter, mayLowerOomScore } = facts;
   return `version = 2
 root = ${quote(join(paths.containerd, 'root'))}
 state = ${quote(join(paths.run, 'containerd'))}
@@ -38,7 +39,12 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
   address = ${quote(paths.containerdSocket)}
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = ${quote(pauseImageOf(config))}
-  restrict_oom_score_adj = ${!(await canRaisePriority())}
+  # Without the right to lower it runc fails, and no pod would start.
+  restrict_oom_score_adj = ${!mayLowerOomScore}
+  # So that they go with the run folder.
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = ${quote(snapshotter)}
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = ${quote(cniBinDir)}
     conf_dir = ${quote(paths.cni)}
@@ -48,10 +54,4 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
 /** A TOML string: JSON's escapes are among TOML's. */
 function quote(text: string): string {
   return JSON.stringify(text);
-}
-
-/** CAP_SYS_RESOURCE is bit 24 (capabilities(7)). Without it runc cannot lower the oom score and no pod would start. */
-async function canRaisePriority(): Promise<boolean> {
-  const [, effective] = /^CapEff:\s*([0-9a-f]+)/m.exec(await readFile('/proc/self/status', 'utf8')) ?? [];
-  return ((BigInt(`0x${effective ?? '0'}`) >> 24n) & 1n) === 1n;
 }

@@ -32,6 +32,10 @@ export interface NodeFacts {
   readonly minor: number;
   /** The node's own address, on which the API answers to the outside. */
   readonly ip: string;
+  /** How containerd keeps the layers of images: the best that works on the file system of its data. */
+  readonly snapshotter: 'overlayfs' | 'native';
+  /** Whether pods may be protected from the kernel's out-of-memory killer. */
+  readonly mayLowerOomScore: boolean;
   /** Where the kubelet puts the cgroups of pods, from the root of each hierarchy. */
   readonly cgroupRoot: string;
   /** Laid over the environment of every component. */

@@ -1,6 +1,6 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
-import { binDirOption, exitWith, nameOption, sourceOption } from './shared.ts';
+import { binDirOption, dataDirOption, exitWith, nameOption, sourceOption } from './shared.ts';
 
 /** Commands that need no node. */
 export function setupCommands(cli: Command): void {
@@ -17,6 +17,7 @@ export function setupCommands(cli: Command): void {
     .description('what this machine lacks, and the command that mends it')
     .addOption(nameOption())
     .addOption(binDirOption())
+    .addOption(dataDirOption())
     .option('--host', 'for a node on the host itself')
     .action(async (options) => exitWith((await import('../doctor.ts')).doctor(options)));
 

@@ -1,0 +1,55 @@
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { mountTable } from './mountTable.ts';
+import { removeChains } from './packetFilter.ts';
+import { run as runAll } from './tool.ts';
+
+const changeSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('mount'), place: z.string() }),
+  z.object({ kind: z.literal('setting'), file: z.string(), was: z.string(), now: z.string() }),
+  /** An interface that was not there. */
+  z.object({ kind: z.literal('interface'), name: z.string() }),
+  /** Chains of these prefixes, of which there were none; the programs that list and change them. */
+  z.object({
+    kind: z.literal('chains'),
+    prefixes: z.array(z.string()),
+    save: z.string(),
+    restore: z.string(),
+  }),
+]);
+
+/** What a node without a box changes around it, and what is needed to take it back. */
+export type Change = z.infer<typeof changeSchema>;
+
+const fileOf = (run: string): string => join(run, 'changes');
+
+/** Write it down before the change is made: whoever comes after a node that was killed takes back what is written. */
+export async function remember(run: string, ...changes: readonly Change[]): Promise<void> {
+  await appendFile(fileOf(run), changes.map((change) => `${JSON.stringify(change)}\n`).join(''));
+}
+
+/** Takes back everything that is written down, the last first. Call it when the processes of the node have ended. */
+export async function takeBack(run: string): Promise<void> {
+  const text = await readFile(fileOf(run), 'utf8').catch(() => '');
+  // The last line may have been cut off when the machine went down; then its change was not made.
+  const lines = text.split('\n').slice(0, -1);
+  for (const line of lines.toReversed()) await undo(changeSchema.parse(JSON.parse(line)));
+  await rm(fileOf(run), { force: true });
+}
+
+async function undo(change: Change): Promise<void> {
+  if (change.kind === 'mount') {
+    const isMounted = (await mountTable()).some(({ mountPoint }) => mountPoint === change.place);
+    if (isMounted) await runAll(['umount', '--no-mtab', change.place]);
+  } else if (change.kind === 'setting') {
+    const now = await readFile(change.file, 'utf8').catch(() => '');
+    // What somebody else has set since is his.
+    if (now.trim() === change.now) await writeFile(change.file, change.was);
+  } else if (change.kind === 'interface') {
+    const links = await runAll(['ip', '-oneline', 'link', 'show']);
+    if (links.includes(` ${change.name}: `)) await runAll(['ip', 'link', 'delete', 'dev', change.name]);
+  } else {
+    await removeChains(change);
+  }
+}

@@ -1,0 +1,46 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { remember } from './changes.ts';
+import type { Finding } from './finding.ts';
+import { emptyKernelLog, examineKernelLog, kernelLog, whyNoKernelLog } from './kernelLog.ts';
+import { changeKernelSettings } from './kernelSettings.ts';
+import { mountTable } from './mountTable.ts';
+import { examinePropagation, isShared } from './propagation.ts';
+import { run as runAll } from './tool.ts';
+import { shadowTunables, tunableFiles } from './tunables.ts';
+
+/** Where a node runs without a box. */
+interface Place {
+  readonly run: string;
+  readonly data: string;
+  /** The kubelet's folder below it. */
+  readonly kubelet: string;
+  /** Its mounts are a container's, and go with it. */
+  readonly inContainer: boolean;
+}
+
+/**
+ * Makes what is around this process fit for a node, as far as it is not: each thing because a look has shown it. What is
+ * changed is written down in the run folder and taken back with the node's traces. Resolves with what was found.
+ * @throws Failure `preflight` with what to do when it cannot be made fit.
+ */
+export async function prepareHere({ run, data, kubelet, inContainer }: Place): Promise<Finding[]> {
+  const stage = join(run, 'stage');
+  await mkdir(stage, { recursive: true });
+  await mkdir(data, { recursive: true });
+  const findings = await changeKernelSettings(run);
+  // Where nothing is shared the kubelet mounts its folder on itself (MakeRShared in k8s.io/utils/mount).
+  const mounted = (await mountTable()).map(({ mountPoint }) => mountPoint);
+  if (!mounted.includes(kubelet)) await remember(run, { kind: 'mount', place: kubelet });
+  // The kubelet insists on writing them, and they are the whole machine's; in some containers they are read-only.
+  await remember(run, ...tunableFiles().map((place) => ({ kind: 'mount', place }) as const));
+  await runAll(...shadowTunables(stage));
+  findings.push(await examineKernelLog());
+  if ((await whyNoKernelLog()) !== undefined) {
+    await remember(run, { kind: 'mount', place: kernelLog });
+    await runAll(...emptyKernelLog(stage));
+  }
+  findings.push(await examinePropagation(data, inContainer));
+  if (inContainer && !(await isShared(data))) await runAll(['mount', '--no-mtab', '--make-rshared', '/']);
+  return findings;
+}

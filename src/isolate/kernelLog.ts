@@ -1,0 +1,44 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { reasonOf } from '../errors.ts';
+import { fine, note } from './finding.ts';
+import type { Finding } from './finding.ts';
+import type { Argv } from './tool.ts';
+
+/** Where the kubelet reads who ran out of memory; without it, it does not start (oomwatcher.NewWatcher). */
+export const kernelLog = '/dev/kmsg';
+
+/** Why the kernel's log cannot be read; `undefined` when it can. */
+export async function whyNoKernelLog(): Promise<string | undefined> {
+  try {
+    // A container may have anything there, a pipe for one.
+    const file = await open(kernelLog, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return (await file.stat()).isCharacterDevice() ? undefined : `${kernelLog} is not a device`;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** Lays an empty file over it: the kubelet finds the end of the log, and goes on without. */
+export function emptyKernelLog(stage: string): Argv[] {
+  const empty = `${stage}/kmsg`;
+  return [
+    ['touch', empty, kernelLog],
+    ['mount', '--no-mtab', '--bind', empty, kernelLog],
+  ];
+}
+
+export async function examineKernelLog(): Promise<Finding> {
+  const what = 'kernel log';
+  const reason = await whyNoKernelLog();
+  if (reason === undefined) return fine(what, kernelLog);
+  return note(
+    what,
+    `none (${reason}): the kubelet gets an empty one, and reports no process that ran out of memory`,
+    'in a container, run it with --privileged, or with --device /dev/kmsg',
+  );
+}

@@ -1,0 +1,14 @@
+import { mayLowerOomScore } from './oomScore.ts';
+import { chooseSnapshotter } from './snapshotter.ts';
+import type { Snapshotter } from './snapshotter.ts';
+
+/** What the containers of a node depend on, as a look has shown it. */
+export interface Machine {
+  readonly mayLowerOomScore: boolean;
+  readonly snapshotter: Snapshotter;
+}
+
+/** `containerd`: the folder of its data, which need not be there yet. */
+export async function lookAtMachine(containerd: string): Promise<Machine> {
+  return { mayLowerOomScore: mayLowerOomScore(), snapshotter: await chooseSnapshotter(containerd) };
+}

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { fine, note } from './finding.ts';
+import type { Finding } from './finding.ts';
+import { pathWithSbin } from './tool.ts';
+
+/** How containerd keeps the layers of images: stacked by the kernel, or each a full copy, which works anywhere. */
+export type Snapshotter = 'overlayfs' | 'native';
+
+/**
+ * Tries an overlay in the data folder, or where it will be made: the kernel refuses one whose upper layer lies on an
+ * overlay itself, as a container's root does, or on a network file system. The mount is made in a namespace that ends at once.
+ */
+export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
+  const trial = await mkdtemp(join(existing(data), '.overlay-'));
+  try {
+    for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(join(trial, name));
+    const { failed } = await execa(
+      'unshare',
+      // Relative, because a colon or a comma in a path would end it.
+      [...'--mount mount --no-mtab -t overlay overlay -o'.split(' '), layers, 'merged'],
+      { cwd: trial, reject: false, stdin: 'ignore', env: { PATH: pathWithSbin() } },
+    );
+    return failed ? 'native' : 'overlayfs';
+  } finally {
+    await rm(trial, { recursive: true, force: true });
+  }
+}
+
+const layers = 'lowerdir=lower,upperdir=upper,workdir=work';
+
+/** What was chosen means. `data`: the data folder as its user knows it. */
+export function snapshotterFinding(snapshotter: Snapshotter, data: string): Finding {
+  const what = 'snapshotter';
+  if (snapshotter === 'overlayfs') return fine(what, 'overlayfs');
+  return note(
+    what,
+    `native: ${data} takes no overlay, so each layer of an image is a full copy`,
+    'put the data folder on a disk of its own: in a container, a volume',
+  );
+}
+
+/** The folder, or the nearest above it that is there. */
+export function existing(folder: string): string {
+  return existsSync(folder) ? folder : existing(dirname(folder));
+}
