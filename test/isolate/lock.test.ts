@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { lockFile, lockNode } from '../../src/isolate/lock.ts';
+import { assertNotOfAnother, lockData, lockFile, lockNode } from '../../src/isolate/lock.ts';
 
 describe('the lock of a node', () => {
   let run = '';
@@ -39,5 +39,32 @@ describe('the lock of a node', () => {
     expect(second).toBeTypeOf('number');
     expect(existsSync(lockFile(run))).toBe(true);
     for (const lock of [first, second]) closeSync(lock!);
+  });
+});
+
+describe('the lock of a data folder', () => {
+  let data = '';
+  beforeEach(() => {
+    data = join(mkdtempSync(join(tmpdir(), 'k8s-single-lock-')), 'data');
+    onTestFinished(() => rmSync(join(data, '..'), { recursive: true }));
+  });
+
+  test('says who has it, and is had again when that one has ended', async () => {
+    const first = await lockData(data, 'one');
+    const refusal = {
+      code: 'preflight',
+      message: `the data folder ${data} is in use by node one on ${hostname()}`,
+    };
+    await expect(lockData(data, 'two')).rejects.toMatchObject(refusal);
+    await expect(assertNotOfAnother(data, 'two')).rejects.toMatchObject(refusal);
+    await assertNotOfAnother(data, 'one');
+    closeSync(first);
+    await assertNotOfAnother(data, 'two');
+    closeSync(await lockData(data, 'two'));
+  });
+
+  test('is no matter where there is none', async () => {
+    await assertNotOfAnother(data, 'two');
+    expect(existsSync(data)).toBe(false);
   });
 });

@@ -38,6 +38,21 @@ test('a second box of one name is refused, and the first does not notice', async
   expect((await first.outer).exitCode).toBe(0);
 });
 
+test('a box of another name on the same data folder is refused, and the first does not notice', async () => {
+  const { data, ...box } = newBox();
+  const first = enterBox({ data, ...box }, ':', 'stay');
+  await first.heard('status');
+  const second = enterBox({ ...newBox(), data });
+  expect(await second.heard('failure')).toContain(
+    `the data folder ${data} is in use by node ${box.name} on `,
+  );
+  expect((await second.outer).exitCode).toBe(3);
+  first.outer.kill('SIGTERM');
+  expect((await first.outer).exitCode).toBe(0);
+  const third = enterBox({ ...newBox(), data });
+  expect(await third.heard('exited')).toBe(0);
+});
+
 test('of two that start a box of one name at once, exactly one does', async () => {
   const box = newBox();
   const both = [enterBox(box, ':', 'stay'), enterBox(box, ':', 'stay')];
