@@ -8,7 +8,8 @@ import { run as runAll } from './tool.ts';
 const changeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('mount'), place: z.string() }),
   z.object({ kind: z.literal('setting'), file: z.string(), was: z.string(), now: z.string() }),
-  /** An interface that was not there. */
+  /** A file, made as a place to mount on, and an interface that were not there. */
+  z.object({ kind: z.literal('file'), path: z.string() }),
   z.object({ kind: z.literal('interface'), name: z.string() }),
   /** Chains of these prefixes, of which there were none; the programs that list and change them. */
   z.object({
@@ -46,6 +47,8 @@ async function undo(change: Change): Promise<void> {
     const now = await readFile(change.file, 'utf8').catch(() => '');
     // What somebody else has set since is his.
     if (now.trim() === change.now) await writeFile(change.file, change.was);
+  } else if (change.kind === 'file') {
+    await rm(change.path, { force: true });
   } else if (change.kind === 'interface') {
     const links = await runAll(['ip', '-oneline', 'link', 'show']);
     if (links.includes(` ${change.name}: `)) await runAll(['ip', 'link', 'delete', 'dev', change.name]);

@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remember } from './changes.ts';
 import type { Finding } from './finding.ts';
@@ -27,16 +28,18 @@ interface Place {
 export async function prepareHere({ run, data, kubelet, inContainer }: Place): Promise<Finding[]> {
   const stage = join(run, 'stage');
   await mkdir(stage, { recursive: true });
-  await mkdir(data, { recursive: true });
+  await mkdir(kubelet, { recursive: true, mode: 0o700 });
   const findings = await changeKernelSettings(run);
   // Where nothing is shared the kubelet mounts its folder on itself (MakeRShared in k8s.io/utils/mount).
-  const mounted = (await mountTable()).map(({ mountPoint }) => mountPoint);
-  if (!mounted.includes(kubelet)) await remember(run, { kind: 'mount', place: kubelet });
+  const real = await realpath(kubelet);
+  const isMounted = (await mountTable()).some(({ mountPoint }) => mountPoint === real);
+  if (!isMounted) await remember(run, { kind: 'mount', place: real });
   // The kubelet insists on writing them, and they are the whole machine's; in some containers they are read-only.
   await remember(run, ...tunableFiles().map((place) => ({ kind: 'mount', place }) as const));
   await runAll(...shadowTunables(stage));
   findings.push(await examineKernelLog());
   if ((await whyNoKernelLog()) !== undefined) {
+    if (!existsSync(kernelLog)) await remember(run, { kind: 'file', path: kernelLog });
     await remember(run, { kind: 'mount', place: kernelLog });
     await runAll(...emptyKernelLog(stage));
   }

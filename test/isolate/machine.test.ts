@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { expect, test, describe } from 'vitest';
+import { mayLowerOomScore } from '../../src/isolate/oomScore.ts';
+import { apart } from '../support/apart.ts';
+import { tempDir } from '../support/cli.ts';
+
+const memory = (place: string): string => `mount -n -t tmpfs tmpfs ${place}`;
+
+test('the oom score can be lowered with CAP_SYS_RESOURCE alone, and is as before', () => {
+  const score = (): string => readFileSync('/proc/self/oom_score_adj', 'utf8');
+  const before = score();
+  const effective = /^CapEff:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  // Bit 24 (capabilities(7)).
+  expect(mayLowerOomScore()).toBe(((BigInt(`0x${effective}`) >> 24n) & 1n) === 1n);
+  expect(score()).toBe(before);
+});
+
+describe('the snapshotter', () => {
+  test.for([
+    { where: 'a disk', furnish: () => ':', chosen: 'overlayfs' },
+    {
+      where: 'an overlay, as a container has it',
+      furnish: (dir: string) =>
+        `${memory(dir)}; cd ${dir}; mkdir l u w m; mount -n -t overlay -o lowerdir=l,upperdir=u,workdir=w o m; cd /; mount -n --move ${dir}/m /mnt; mount -n --bind /mnt ${dir}`,
+      chosen: 'native',
+    },
+  ])('on $where is $chosen, and the trial leaves nothing', async ({ furnish, chosen }) => {
+    const dir = await tempDir('snapshotter');
+    const choose = `const { chooseSnapshotter } = await use('snapshotter.js');
+      const { readdirSync } = await import('node:fs');
+      return [await chooseSnapshotter('${dir}/not/yet/there'), readdirSync('${dir}/.')];`;
+    expect(await apart(`${furnish(dir)}; cd ${dir}`, choose)).toEqual([chosen, []]);
+  });
+});
+
+describe('the kernel log', () => {
+  const whyNot = `return (await use('kernelLog.js')).whyNoKernelLog()`;
+  test('of this machine is read', async () => {
+    expect(await apart(':', whyNot)).toBe(null);
+  });
+
+  test.for([
+    { case: 'is missing', furnish: 'mount -n -t tmpfs tmpfs /dev', reason: /ENOENT/ },
+    {
+      case: 'may not be opened',
+      furnish: 'mount -n -t tmpfs -o nodev tmpfs /dev; mknod /dev/kmsg c 1 11',
+      reason: /EACCES/,
+    },
+    { case: 'is a pipe', furnish: 'mount -n -t tmpfs tmpfs /dev; mkfifo /dev/kmsg', reason: /not a device/ },
+  ])('that $case is told', async ({ furnish, reason }) => {
+    expect(await apart(furnish, whyNot)).toMatch(reason);
+  });
+});
