@@ -9,7 +9,12 @@ import { imagePlaces } from '../node/images.ts';
 import { cacheDir, nodePaths } from '../paths.ts';
 
 /** For a graph that is only looked at. */
-export const unknownMachine = { ip: unknownIp, snapshotter: 'overlayfs', mayLowerOomScore: true } as const;
+export const unknownMachine = {
+  ip: unknownIp,
+  snapshotter: 'overlayfs',
+  mayLowerOomScore: true,
+  areNetworkSettingsWritable: true,
+} as const;
 
 /** Everything the node is made from: the config, where things are, and the binaries. */
 export function factsOf(

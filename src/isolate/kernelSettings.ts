@@ -93,6 +93,10 @@ function findingOf({ what, isRequired }: Group, settings: readonly Seen[], chang
   if (settings.length === 0) return fine(what, 'not in use');
   const stuck = settings.filter((setting) => isLow(setting) && !(changed && setting.isWritable));
   if (stuck.length === 0) {
+    if (isRequired && settings.some(({ isWritable }) => !isWritable)) {
+      const found = `${values}; read-only, so that host ports of pods do not answer on 127.0.0.1`;
+      return note(what, found, 'in a container, run it with --privileged');
+    }
     const raised = settings.filter(isLow).map(({ name, atLeast }) => `${name} ${atLeast}`);
     return fine(what, raised.length === 0 ? values : `${values}; while the node is up: ${raised.join(', ')}`);
   }
@@ -105,6 +109,11 @@ function findingOf({ what, isRequired }: Group, settings: readonly Seen[], chang
     read,
     `run the container with --privileged, or with --sysctl ${wanted.join(' --sysctl ')}`,
   );
+}
+
+/** Whether interfaces can be set up as the node likes: in some containers the settings are read-only. */
+export async function areNetworkSettingsWritable(): Promise<boolean> {
+  return isWritable('/proc/sys/net/ipv4/conf/all/route_localnet');
 }
 
 /** Those that this kernel has. */

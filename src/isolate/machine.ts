@@ -1,3 +1,4 @@
+import { areNetworkSettingsWritable } from './kernelSettings.ts';
 import { mayLowerOomScore } from './oomScore.ts';
 import { chooseSnapshotter } from './snapshotter.ts';
 import type { Snapshotter } from './snapshotter.ts';
@@ -6,9 +7,14 @@ import type { Snapshotter } from './snapshotter.ts';
 export interface Machine {
   readonly mayLowerOomScore: boolean;
   readonly snapshotter: Snapshotter;
+  readonly areNetworkSettingsWritable: boolean;
 }
 
 /** `containerd`: the folder of its data, which need not be there yet. */
 export async function lookAtMachine(containerd: string): Promise<Machine> {
-  return { mayLowerOomScore: mayLowerOomScore(), snapshotter: await chooseSnapshotter(containerd) };
+  return {
+    mayLowerOomScore: mayLowerOomScore(),
+    snapshotter: await chooseSnapshotter(containerd),
+    areNetworkSettingsWritable: await areNetworkSettingsWritable(),
+  };
 }

@@ -5,7 +5,7 @@ import type { NodeFacts } from './facts.ts';
 export const bridgeName = 'cni0';
 
 /** The pods' network: a bridge, addresses from the pod range, host ports. As of the CNI specification 0.4.0. */
-export function bridgeNetwork({ config, paths }: NodeFacts): string {
+export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: NodeFacts): string {
   const bridge = {
     type: 'bridge',
     bridge: bridgeName,
@@ -21,6 +21,11 @@ export function bridgeNetwork({ config, paths }: NodeFacts): string {
       dataDir: join(paths.run, 'cni'),
     },
   };
-  const portmap = { type: 'portmap', capabilities: { portMappings: true } };
+  const portmap = {
+    type: 'portmap',
+    capabilities: { portMappings: true },
+    // Host ports on loopback: for them it sets route_localnet of the bridge.
+    snat: areNetworkSettingsWritable,
+  };
   return JSON.stringify({ cniVersion: '0.4.0', name: 'pods', plugins: [bridge, portmap] }, undefined, 2);
 }

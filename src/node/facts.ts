@@ -36,6 +36,8 @@ export interface NodeFacts {
   readonly snapshotter: 'overlayfs' | 'native';
   /** Whether pods may be protected from the kernel's out-of-memory killer. */
   readonly mayLowerOomScore: boolean;
+  /** Whether the settings of the interfaces that pods are plugged into can be changed. */
+  readonly areNetworkSettingsWritable: boolean;
   /** Where the kubelet puts the cgroups of pods, from the root of each hierarchy. */
   readonly cgroupRoot: string;
   /** Laid over the environment of every component. */

@@ -44,13 +44,13 @@ test('the settings of the whole machine that the kubelet writes stay what they a
   const seen = await prepared(
     readOnly,
     `const was = sh('cat /proc/sys/kernel/panic');
-     await prepare(true);
+     const forwarding = (await prepare(true)).find(({ what }) => what === 'forwarding');
      sh('echo 77 > /proc/sys/kernel/panic');
      const now = sh('cat /proc/sys/kernel/panic');
      await takeBack(run);
-     return [now, sh('cat /proc/sys/kernel/panic') === was];`,
+     return [now, sh('cat /proc/sys/kernel/panic') === was, forwarding.is];`,
   );
-  expect(seen).toEqual(['77', true]);
+  expect(seen).toEqual(['77', true, 'note']);
 });
 
 test('what a node cannot do without and is read-only is refused, with what to do', async () => {
