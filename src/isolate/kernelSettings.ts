@@ -93,7 +93,7 @@ function findingOf({ what, isRequired }: Group, settings: readonly Seen[], chang
   if (settings.length === 0) return fine(what, 'not in use');
   const stuck = settings.filter((setting) => isLow(setting) && !(changed && setting.isWritable));
   if (stuck.length === 0) {
-    if (isRequired && settings.some(({ isWritable }) => !isWritable)) {
+    if (isRequired && !settings.every((setting) => setting.isWritable)) {
       const found = `${values}; read-only, so that host ports of pods do not answer on 127.0.0.1`;
       return note(what, found, 'in a container, run it with --privileged');
     }
