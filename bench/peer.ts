@@ -1,0 +1,84 @@
+/**
+ * A program: `node peer.js KIND`. Runs the node under another supervisor, in a box as k8s-single makes it, with the command
+ * lines, config files and certificates of k8s-single's own graph, all of which are there before it starts. Prints
+ * `{"startedAt": MS}`, in ms since the epoch, when it starts the peer; ends as `up` does, with nothing left.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { cri } from '../probes/cri.ts';
+import { until } from '../probes/until.ts';
+import { boxFor } from '../src/cli/box.ts';
+import { settle } from '../src/cli/ground.ts';
+import { configFor } from '../src/cli/options.ts';
+import { toolchain } from '../src/cli/toolchain.ts';
+import type { Component } from '../src/component.ts';
+import { currentBox } from '../src/isolate/box.ts';
+import type { Box } from '../src/isolate/box.ts';
+import { enter } from '../src/isolate/enter.ts';
+import { lookAtMachine } from '../src/isolate/machine.ts';
+import { kubernetesNode } from '../src/node/index.ts';
+import { debianRoot } from '../test/config/debianRoot.ts';
+import { peerKinds, peerPackages, writePeer } from './peerFiles.ts';
+import type { Program } from './peerFiles.ts';
+import { factsAt, options, paths } from './place.ts';
+
+const kind = peerKinds.find((each) => each === process.argv[2]) ?? 'script';
+const box = currentBox();
+process.exitCode = box === undefined ? await outside() : await inside(box);
+
+async function outside(): Promise<number> {
+  const { node } = await configFor(options);
+  const { root, env } = await debianRoot(peerPackages);
+  // As installing the package would: else every start of it in a fresh box would compile it again.
+  const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
+  await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
+  const binaries = await toolchain(options, node);
+  const entered = await enter({ ...boxFor(node, binaries, process.argv.slice(1)), debianTree: root });
+  return entered.exited;
+}
+
+async function inside(own: Box): Promise<number> {
+  const ended = new AbortController();
+  let stop = (): void => ended.abort();
+  process.on('SIGTERM', () => stop());
+  const { node } = await configFor(options);
+  const { ip } = await settle(node, own);
+  const facts = await factsAt(ip, await lookAtMachine(paths.containerd));
+  const components = kubernetesNode(facts);
+  await runTask(components, 'pki', ended.signal);
+  const dir = join(paths.run, 'peer');
+  for (const folder of [dir, paths.logs]) await mkdir(folder, { recursive: true });
+  const [file, ...args] = await writePeer(kind, await programsOf(components), { dir, logs: paths.logs });
+
+  const startedAt = Date.now();
+  const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...facts.env } });
+  stop = () => void child.kill('SIGTERM');
+  const exited = once(child, 'exit').finally(() => ended.abort());
+  process.stdout.write(`${JSON.stringify({ startedAt })}\n`);
+  await until(cri(paths.containerdSocket), { timeoutMs: 60_000 }, ended.signal)
+    .then(async () => runTask(components, 'pause-image', ended.signal))
+    .catch((error: unknown) => console.error(error));
+  const [code]: unknown[] = await exited;
+  return typeof code === 'number' ? code : 1;
+}
+
+/** The command lines of the node's services, as its own graph starts them; their config files are written. */
+async function programsOf(components: readonly Component[]): Promise<Program[]> {
+  const programs: Program[] = [];
+  for (const component of components) {
+    if (component.kind !== 'service') continue;
+    const { name, command } = component;
+    const { file, args } = typeof command === 'function' ? await command() : command;
+    programs.push({ name, argv: [file, ...args] });
+  }
+  return programs;
+}
+
+async function runTask(components: readonly Component[], name: string, signal: AbortSignal): Promise<void> {
+  const task = components.find((component) => component.name === name);
+  if (task?.kind !== 'task' || typeof task.run !== 'function') throw new Error(`${name} is no built-in task`);
+  await task.run(signal, () => undefined);
+}

@@ -1,0 +1,21 @@
+import type { UpOptions } from '../src/cli/options.ts';
+import { configFor } from '../src/cli/options.ts';
+import { factsOf, unknownMachine } from '../src/cli/nodeFacts.ts';
+import { toolchain } from '../src/cli/toolchain.ts';
+import type { Machine } from '../src/isolate/machine.ts';
+import type { NodeFacts } from '../src/node/facts.ts';
+import { nodePaths } from '../src/paths.ts';
+
+/** Every contestant brings up the node of this name, one after the other, so that paths and addresses are the same. */
+export const nodeName = 'bench';
+
+export const paths = nodePaths(nodeName);
+
+/** What is left to the defaults: the node as users get it. */
+export const options: UpOptions = { name: nodeName, install: false, source: 'auto', output: 'plain' };
+
+/** What the components of the node at this address are made from; without a look at the machine, for looking alone. */
+export async function factsAt(ip: string, machine: Machine = unknownMachine): Promise<NodeFacts> {
+  const { node } = await configFor(options, ip);
+  return factsOf(node, await toolchain(options, node), { ...machine, ip });
+}

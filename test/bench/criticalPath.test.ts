@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { idealTimes } from '../../bench/criticalPath.ts';
+
+test('a stage is ready its own time after the last of its needs, however many there are', () => {
+  const stages = [
+    { name: 'node', needs: ['apiserver', { on: 'kubelet', whenLost: 'restart' as const }] },
+    { name: 'apiserver', needs: ['etcd', 'pki'] },
+    { name: 'etcd', needs: [] },
+    { name: 'pki', needs: [] },
+    { name: 'kubelet', needs: ['pki'] },
+  ];
+  const own = new Map([
+    ['etcd', 300],
+    ['pki', 100],
+    ['apiserver', 2000],
+    ['kubelet', 5000],
+    ['node', 50],
+  ]);
+  expect(Object.fromEntries(idealTimes(stages, own))).toEqual({
+    etcd: 300,
+    pki: 100,
+    apiserver: 2300,
+    kubelet: 5100,
+    node: 5150,
+  });
+});
+
+test('a stage that took no time adds none', () => {
+  const stages = [
+    { name: 'a', needs: [] },
+    { name: 'b', needs: ['a'] },
+  ];
+  expect(idealTimes(stages, new Map([['a', 7]])).get('b')).toBe(7);
+});

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { nodeRows } from '../../bench/nodeRows.ts';
+import type { Sample } from '../../bench/session.ts';
+
+const names = {
+  contestants: ['ours', 'script', 'other'],
+  ours: 'ours',
+  script: 'script',
+  supervisord: 'other',
+};
+
+const boot = (pod: number) => ({ apiserver: 1000, node: 2000, account: 2500, pod, failedSpawns: 0 });
+const ideal = { apiserver: 900, node: 1800, pod: 2700, begin: 60, overhead: 100, engine: 40, all: 1900 };
+
+const samples: Sample[] = [
+  {
+    contestant: 'ours',
+    restarts: true,
+    round: 0,
+    cold: { ...boot(3000), ideal },
+    down: 500,
+    recovery: { etcd: 700 },
+  },
+  { contestant: 'script', restarts: false, round: 0, cold: boot(10_000), down: 600 },
+  { contestant: 'other', restarts: true, round: 0, cold: boot(5000), recovery: { etcd: Infinity } },
+];
+const rows = nodeRows(samples, names);
+const valuesOf = (row: string) =>
+  rows.flatMap((each) => (each.row === row ? [[each.contestant, ...each.values]] : []));
+
+test('the critical path stands next to what it is the bound of', () => {
+  expect(valuesOf('cold: first pod Ready')).toEqual([
+    ['ours', 3000],
+    ['critical path', 2700],
+    ['script', 10_000],
+    ['other', 5000],
+  ]);
+});
+
+test('what is added to the critical path is a share of the whole boot', () => {
+  expect(valuesOf('cold: added to the critical path')).toEqual([['ours', 100]]);
+  expect(valuesOf('cold: the same, of the whole boot')).toEqual([['ours', 5]]);
+});
+
+test('who restarts nothing never recovers', () => {
+  expect(valuesOf('kill -9: of etcd, until all is ready again')).toEqual([
+    ['ours', 700],
+    ['script', Infinity],
+    ['other', Infinity],
+  ]);
+});
+
+test('the goals are ratios of medians', () => {
+  expect(valuesOf('goals: first pod Ready by that of script')).toEqual([['ours', 0.3]]);
+  expect(valuesOf('goals: first pod Ready by that of other')).toEqual([['ours', 0.6]]);
+});
+
+test('what was not measured has no row', () => {
+  expect(rows.filter(({ row }) => row.startsWith('warm'))).toEqual([]);
+  expect(valuesOf('down: until all is gone')).toEqual([
+    ['ours', 500],
+    ['script', 600],
+  ]);
+});
