@@ -6,10 +6,9 @@ import type { History } from '../report/history.ts';
 import { createLooks } from '../report/looks.ts';
 import type { Looks } from '../report/looks.ts';
 import { readLogs } from '../report/logs.ts';
-import { apply, initialState } from '../report/state.ts';
+import { LiveState } from '../report/state.ts';
 import type { State } from '../report/state.ts';
 import { notReadyLines, statusOf } from '../report/status.ts';
-import { summarize } from '../report/summary.ts';
 import { usageSampler } from '../report/usage.ts';
 import type { Running } from '../up.ts';
 
@@ -17,22 +16,24 @@ import type { Running } from '../up.ts';
 export interface Memory extends History {
   readonly names: readonly string[];
   readonly state: () => State;
+  readonly isReady: () => boolean;
   readonly looks: Looks;
 }
 
 export function remember(components: readonly Component[]): Memory {
   const names = components.map(({ name }) => name);
   const history = createHistory(names);
-  let state = initialState(names, Date.now());
+  const state = new LiveState(names, Date.now());
   return {
     ...history,
     names,
     looks: createLooks(),
     add(event) {
-      state = apply(state, event);
+      state.add(event);
       history.add(event);
     },
-    state: () => state,
+    state: () => state.components,
+    isReady: () => state.isReady,
   };
 }
 
@@ -52,7 +53,7 @@ export function controlled(
     name,
     components: memory.names,
     status,
-    isReady: () => summarize(memory.state()).is === 'ready',
+    isReady: memory.isReady,
     notReady: () => notReadyLines(memory.state(), Date.now()),
     history: memory.events,
     subscribe: memory.subscribe,

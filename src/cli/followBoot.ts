@@ -10,8 +10,7 @@ import { kubernetesNode } from '../node/index.ts';
 import { nodePaths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
-import { apply, initialState } from '../report/state.ts';
-import { summarize } from '../report/summary.ts';
+import { LiveState } from '../report/state.ts';
 import { factsOf, unknownMachine } from './nodeFacts.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
@@ -58,11 +57,11 @@ async function readySeen(
   try {
     // How long the boot may take is decided inside.
     await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, ended);
-    let state = initialState(names, Date.now());
+    const state = new LiveState(names, Date.now());
     for await (const event of client(controlSocket).events(ended)) {
-      state = apply(state, event);
+      state.add(event);
       reporter.emit(event);
-      if (summarize(state).is === 'ready') return true;
+      if (state.isReady) return true;
     }
   } catch (error) {
     if (!ended.aborted) throw error;

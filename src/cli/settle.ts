@@ -1,7 +1,7 @@
 import type { Event } from '../component.ts';
 import { Failure } from '../errors.ts';
-import { apply, initialState } from '../report/state.ts';
-import type { ComponentState, State } from '../report/state.ts';
+import { LiveState } from '../report/state.ts';
+import type { ComponentState } from '../report/state.ts';
 import { notReadyLines } from '../report/status.ts';
 import type { NodeStatus } from '../report/status.ts';
 import { formatMs } from '../report/text.ts';
@@ -37,18 +37,17 @@ export async function settle(
   if (goal === 'ready' && now === 'ready') return say(`${component} is ready`);
   if (goal === 'stopped' && (now === 'stopped' || now === 'failed')) return say(`${component} is stopped`);
   const moved = new Set<string>();
-  let state: State = initialState([...stateBefore.keys()], ordered);
+  const state = new LiveState([...stateBefore.keys()], ordered);
   let reached = false;
   for await (const event of events) {
-    const last = state.get(event.component);
-    state = apply(state, event);
+    const last = state.add(event);
     if (event.at < ordered) continue;
     const said = words(event, last);
     if (said !== undefined)
       say(`${formatMs(event.at - ordered).padStart(8)}  ${event.component}  ${said.text}`);
     moved.add(event.component);
     reached ||= event.component === component && event.type === (goal === 'stopped' ? 'stopped' : 'ready');
-    const concerned = [...state.values()].filter(
+    const concerned = [...state.components.values()].filter(
       ({ name }) => name === component || (moved.has(name) && isAtRest(stateBefore.get(name))),
     );
     if (reached && concerned.every((each) => hasSettled(each, component, goal))) return;
@@ -57,7 +56,9 @@ export async function settle(
   }
   const what = `${component} is not ${goal === 'stopped' ? goal : 'ready'}`;
   if (!deadline.aborted) throw new Failure('notReady', `${what}, and the node went down`);
-  const reasons = notReadyLines(state, Date.now()).filter((line) => line.startsWith(`${component} `));
+  const reasons = notReadyLines(state.components, Date.now()).filter((line) =>
+    line.startsWith(`${component} `),
+  );
   throw new Failure('notReady', [`${what} in time`, ...reasons].join(': '), {
     hint: `k8s-single logs --name ${before.name} ${component}`,
   });

@@ -1,6 +1,5 @@
 import type { Event } from '../component.ts';
-import { apply, initialState } from '../report/state.ts';
-import type { State } from '../report/state.ts';
+import { LiveState } from '../report/state.ts';
 import { words } from '../report/words.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
@@ -13,11 +12,10 @@ const lookedAt = 500;
 
 /** What happened, the newest first. */
 export function eventList(names: readonly string[], events: readonly Event[]): Html {
-  let state: State = initialState(names, events[0]?.at ?? 0);
+  const state = new LiveState(names, events[0]?.at ?? 0);
   const items: Html[] = [];
   for (const event of events.slice(-lookedAt)) {
-    const said = words(event, state.get(event.component));
-    state = apply(state, event);
+    const said = words(event, state.add(event));
     if (said === undefined) continue;
     const { level, text } = said;
     items.push(

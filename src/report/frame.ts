@@ -35,7 +35,7 @@ export function frame(picture: Picture): string[] {
   const column = Math.max(0, ...names.map(width));
   const room = Math.max(1, rows - footer.length - progress.length);
   const shown = mostWorthShowing(components, room);
-  const hidden = components.filter((component) => !shown.includes(component));
+  const hidden = leftOut(components, shown);
   return [
     ...progress.map((one) => progressLine(one, column, picture)),
     ...shown.map((one) => componentLine(one, column, picture)),
@@ -101,9 +101,18 @@ function mostWorthShowing(components: readonly ComponentState[], room: number): 
     'stopped',
     'ready',
   ];
-  const rank = ({ is }: ComponentState): number => order.indexOf(is);
-  const chosen = new Set(components.toSorted((a, b) => rank(a) - rank(b)).slice(0, Math.max(0, room - 1)));
+  const ranked = order.flatMap((phase) => components.filter(({ is }) => is === phase));
+  const chosen = new Set(ranked.slice(0, Math.max(0, room - 1)));
   return components.filter((component) => chosen.has(component));
+}
+
+function leftOut(
+  components: readonly ComponentState[],
+  shown: readonly ComponentState[],
+): readonly ComponentState[] {
+  if (shown.length === components.length) return [];
+  const there = new Set(shown);
+  return components.filter((component) => !there.has(component));
 }
 
 function countPhases(components: readonly ComponentState[]): string {

@@ -1,9 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Event } from '../component.ts';
 import type { Look } from './looks.ts';
-import { apply, initialState } from './state.ts';
-import type { State } from './state.ts';
-import { summarize } from './summary.ts';
+import { LiveState } from './state.ts';
 
 /** The node in numbers, for Prometheus. Import this file only when somebody asks for them: prom-client takes 50 ms. */
 export interface Metrics {
@@ -57,7 +55,7 @@ export function createMetrics(
     registers,
   });
 
-  let state: State = initialState(names, 0);
+  const state = new LiveState(names, 0);
   let begin: number | undefined;
   let booted = false;
   for (const component of names) {
@@ -68,18 +66,17 @@ export function createMetrics(
   const add = (event: Event): void => {
     const { component } = event;
     begin ??= event.at;
-    state = apply(state, event);
-    const now = state.get(component);
+    state.add(event);
+    const now = state.components.get(component);
     up.set({ component }, now?.pid !== undefined || now?.is === 'ready' ? 1 : 0);
     ready.set({ component }, now?.is === 'ready' ? 1 : 0);
     if (event.type === 'starting' && event.attempt > 1) restarts.inc({ component });
     if (event.type === 'exited') exits.inc({ component });
     if (event.type === 'unhealthy') misses.inc({ component });
     if (event.type === 'ready') seconds.set({ component }, event.ms / 1000);
-    const all = summarize(state).is === 'ready';
-    nodeReady.set(all ? 1 : 0);
-    if (all && !booted) bootSeconds.set((event.at - begin) / 1000);
-    booted ||= all;
+    nodeReady.set(state.isReady ? 1 : 0);
+    if (state.isReady && !booted) bootSeconds.set((event.at - begin) / 1000);
+    booted ||= state.isReady;
   };
   for (const event of events) add(event);
   const text = async (): Promise<string> => {

@@ -42,7 +42,7 @@ export function plainView(
   return {
     event(event, before, after) {
       state = after;
-      const said = words(event, before.get(event.component));
+      const said = words(event, before);
       if (said !== undefined) log(said.level, event.component, said.text, event.at);
     },
     ready(ms, criticalPath) {

@@ -2,7 +2,7 @@ import { frame } from './frame.ts';
 import type { Progress } from './progress.ts';
 import { Screen } from './screen.ts';
 import type { Terminal } from './screen.ts';
-import { initialState } from './state.ts';
+import { LiveState } from './state.ts';
 import type { State } from './state.ts';
 import type { Style } from './style.ts';
 import { summarize, summaryText } from './summary.ts';
@@ -29,7 +29,7 @@ export function prettyView(
 ): View {
   const screen = new Screen(terminal);
   const slow = new Map<string, { progress: Progress; at: number }>();
-  let state: State = initialState(names, now());
+  let state: State = new LiveState(names, now()).components;
   let begin: number | undefined;
   let footer: readonly string[] = [];
   const column = Math.max(0, ...names.map((name) => name.length));
@@ -59,8 +59,12 @@ export function prettyView(
     event(event, before, after) {
       begin ??= event.at;
       state = after;
-      const said = words(event, before.get(event.component));
-      if (said === undefined || said.level === 'info') return draw();
+      const said = words(event, before);
+      if (said === undefined || said.level === 'info') {
+        // Of thousands only the changing sum is seen, and four times a second is enough for that.
+        if (state.size < (terminal.rows ?? 24)) draw();
+        return;
+      }
       const text = `  ${formatMs(event.at - begin).padStart(9)}  ${padEnd(event.component, column)}  ${said.text}`;
       draw([style(said.level === 'error' ? 'red' : 'yellow', text)]);
     },

@@ -2,10 +2,8 @@ import type { Event } from '../component.ts';
 import type { ResizableTerminal } from './pretty.ts';
 import type { Progress } from './progress.ts';
 import type { Stage } from './stage.ts';
-import { apply, initialState } from './state.ts';
-import type { State } from './state.ts';
+import { LiveState } from './state.ts';
 import { styleFor } from './style.ts';
-import { summarize } from './summary.ts';
 import { criticalPath, criticalPathText } from './timeline.ts';
 import type { View } from './view.ts';
 
@@ -49,17 +47,15 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   const names = stages.map(({ name }) => name);
   const view = await createView(chooseMode(options.output, stderr, env), names, { stdout, stderr, env, now });
   const history: Event[] = [];
-  let state: State = initialState(names, now());
+  const state = new LiveState(names, now());
   let hasBeenReady = false;
 
   return {
     emit(event) {
-      const before = state;
-      state = apply(state, event);
-      view.event(event, before, state);
+      view.event(event, state.add(event), state.components);
       if (hasBeenReady) return;
       history.push(event);
-      if (summarize(state).is !== 'ready') return;
+      if (!state.isReady) return;
       hasBeenReady = true;
       view.ready(event.at - history[0]!.at, criticalPathText(criticalPath(stages, history)));
       history.length = 0;

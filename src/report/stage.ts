@@ -13,11 +13,10 @@ export function needNames({ needs }: Stage): string[] {
 
 /** All that need `name`, directly or not, in the given order. */
 export function behind(stages: readonly Stage[], name: string): string[] {
+  const dependents = new Map<string, string[]>(stages.map((stage) => [stage.name, []]));
+  for (const stage of stages) for (const need of needNames(stage)) dependents.get(need)?.push(stage.name);
   const found = new Set([name]);
-  let size = 0;
-  while (size !== found.size) {
-    size = found.size;
-    for (const stage of stages) if (needNames(stage).some((need) => found.has(need))) found.add(stage.name);
-  }
+  // What is added while it is gone through is gone through, too.
+  for (const each of found) for (const dependent of dependents.get(each) ?? []) found.add(dependent);
   return stages.map((stage) => stage.name).filter((other) => other !== name && found.has(other));
 }

@@ -52,24 +52,41 @@ export type PhaseName = Phase['is'];
 /** Every component's state by name, in the order in which they are shown. */
 export type State = ReadonlyMap<string, ComponentState>;
 
-/** Nothing has happened yet. */
-export function initialState(names: readonly string[], at: number): State {
-  return new Map(names.map((name) => [name, fresh(name, at)]));
-}
+/** A state that is kept up to date: an event costs the same whether there are ten components or thousands. */
+export class LiveState {
+  readonly #components: Map<string, ComponentState>;
+  #ready = 0;
 
-/** The state after one more event. A component it has not heard of is added at the end. */
-export function apply(state: State, event: Event): State {
-  const before = state.get(event.component) ?? fresh(event.component, event.at);
-  return new Map(state).set(event.component, step(before, event));
+  /** Nothing has happened yet. `at` in ms since the epoch. */
+  constructor(names: readonly string[], at: number) {
+    this.#components = new Map(names.map((name) => [name, fresh(name, at)]));
+  }
+
+  /** The components as they are: what is read from it changes with the next event. */
+  get components(): State {
+    return this.#components;
+  }
+
+  /** Every component is. */
+  get isReady(): boolean {
+    return this.#ready === this.#components.size;
+  }
+
+  /** Takes an event in; a component it has not heard of is added at the end. Returns how that one was before. */
+  add(event: Event): ComponentState {
+    const before = this.#components.get(event.component) ?? fresh(event.component, event.at);
+    const after = step(before, event);
+    this.#components.set(event.component, after);
+    this.#ready += Number(after.is === 'ready') - Number(before.is === 'ready');
+    return before;
+  }
 }
 
 /** The state after all these events. */
 export function replay(names: readonly string[], events: readonly Event[]): State {
-  const state = new Map(initialState(names, events[0]?.at ?? 0));
-  for (const event of events) {
-    state.set(event.component, step(state.get(event.component) ?? fresh(event.component, event.at), event));
-  }
-  return state;
+  const live = new LiveState(names, events[0]?.at ?? 0);
+  for (const event of events) live.add(event);
+  return live.components;
 }
 
 function fresh(name: string, at: number): ComponentState {

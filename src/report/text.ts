@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 /** East Asian wide and emoji: two columns each. What is ambiguous counts as one, as terminals draw it. */
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const ordinary = /^[\x20-\x7e]*$/;
 const zeroWidth = /\p{Mark}|\u200b|\u200d/u;
 const control = /\p{Cc}+/gu;
 
@@ -35,6 +36,7 @@ export function oneLine(text: string): string {
 
 /** How many columns the text takes on a terminal. */
 export function width(text: string): number {
+  if (ordinary.test(text)) return text.length;
   let columns = 0;
   for (const character of text) columns += zeroWidth.test(character) ? 0 : wide.test(character) ? 2 : 1;
   return columns;
@@ -43,6 +45,7 @@ export function width(text: string): number {
 /** The text cut to at most so many columns, with an ellipsis where something is missing. */
 export function truncate(text: string, columns: number): string {
   if (width(text) <= columns) return text;
+  if (ordinary.test(text)) return columns < 1 ? '' : `${text.slice(0, columns - 1).trimEnd()}…`;
   let kept = '';
   let used = 1;
   for (const character of text) {

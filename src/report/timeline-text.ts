@@ -19,8 +19,9 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
   const name = Math.max(0, ...timeline.components.map(width));
   const room = Math.max(10, columns - name - 2 - 10);
   const critical = new Set(timeline.criticalPath.map(({ component }) => component));
-  const rows = timeline.components.map((component) => {
-    const spans = timeline.spans.filter((span) => span.component === component);
+  const spansOf = new Map<string, Span[]>(timeline.components.map((component) => [component, []]));
+  for (const span of timeline.spans) spansOf.get(span.component)?.push(span);
+  const rows = [...spansOf].map(([component, spans]) => {
     const label = padEnd(component, name);
     const took = spans
       .filter(({ is }) => is === 'starting')

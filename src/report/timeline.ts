@@ -1,8 +1,8 @@
 import type { Event } from '../component.ts';
 import { needNames } from './stage.ts';
 import type { Stage } from './stage.ts';
-import { apply, initialState } from './state.ts';
-import type { PhaseName } from './state.ts';
+import { LiveState } from './state.ts';
+import type { ComponentState, PhaseName } from './state.ts';
 
 /** A component was in one phase from `from` to `to`, in ms since the boot began. */
 export interface Span {
@@ -45,22 +45,20 @@ export function timelineOf(stages: readonly Stage[], history: readonly Event[]):
   const events = boot(components, history);
   const begin = events[0]?.at ?? 0;
   const ms = (events.at(-1)?.at ?? begin) - begin;
-  let state = initialState(components, begin);
+  const state = new LiveState(components, begin);
   const spans: Span[] = [];
-  const close = (component: string, at: number): void => {
-    const phase = state.get(component);
-    if (phase === undefined || at <= phase.since) return;
-    spans.push({ component, is: phase.is, from: phase.since - begin, to: at - begin });
+  const close = ({ name, is, since }: ComponentState, at: number): void => {
+    // What failed last may have failed in the last millisecond, and is what one looks for.
+    if (at > since || is === 'failed')
+      spans.push({ component: name, is, from: since - begin, to: at - begin });
   };
   for (const event of events) {
-    const next = apply(state, event);
-    const [before, after] = [state.get(event.component), next.get(event.component)];
-    if (before?.is !== after?.is || before?.since !== after?.since) close(event.component, event.at);
-    state = next;
+    const before = state.add(event);
+    const after = state.components.get(event.component);
+    if (before.is !== after?.is || before.since !== after.since) close(before, event.at);
   }
-  for (const component of state.keys()) close(component, begin + ms);
-  const ready = [...state.values()].every(({ is }) => is === 'ready');
-  return { components, spans, ms, ready, criticalPath: criticalPath(stages, events) };
+  for (const component of state.components.values()) close(component, begin + ms);
+  return { components, spans, ms, ready: state.isReady, criticalPath: criticalPath(stages, events) };
 }
 
 /**

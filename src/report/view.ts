@@ -1,11 +1,11 @@
 import type { Event } from '../component.ts';
 import type { Progress } from './progress.ts';
-import type { State } from './state.ts';
+import type { ComponentState, State } from './state.ts';
 
 /** One way to show what happens. */
 export interface View {
-  /** `before` and `after` are the node's state around the event. */
-  readonly event: (event: Event, before: State, after: State) => void;
+  /** `before` is the component's state until then, `now` everybody's since: the same object each time. */
+  readonly event: (event: Event, before: ComponentState, now: State) => void;
   /** Everything is ready, for the first time `ms` after the boot began. */
   readonly ready: (ms: number, criticalPath: string) => void;
   readonly progress: (progress: Progress) => void;

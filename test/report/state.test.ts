@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { apply, initialState, replay } from '../../src/report/state.ts';
+import { LiveState, replay } from '../../src/report/state.ts';
 import { summarize, summaryText } from '../../src/report/summary.ts';
 import { at, begin, crashLoop, goodBoot, stages } from './boots.ts';
 
@@ -7,7 +7,7 @@ const names = stages.map(({ name }) => name);
 
 describe('the state of a component', () => {
   it('waits for nothing before its first event', () => {
-    expect(initialState(['a'], begin).get('a')).toMatchObject({
+    expect(new LiveState(['a'], begin).components.get('a')).toMatchObject({
       is: 'waiting',
       on: [],
       since: begin,
@@ -57,27 +57,37 @@ describe('the state of a component', () => {
   it('takes an exit while stopping for what it is', () => {
     const stopping = replay(
       ['a'],
-      [at(0, 'a', { type: 'starting', attempt: 1, pid: 5 }), at(1, 'a', { type: 'stopping' })],
+      [
+        at(0, 'a', { type: 'starting', attempt: 1, pid: 5 }),
+        at(1, 'a', { type: 'stopping' }),
+        at(2, 'a', { type: 'exited', reason: 'killed by SIGTERM', lastLines: [] }),
+      ],
     );
-    expect(
-      apply(stopping, at(2, 'a', { type: 'exited', reason: 'killed by SIGTERM', lastLines: [] })).get('a')
-        ?.is,
-    ).toBe('stopping');
+    expect(stopping.get('a')?.is).toBe('stopping');
   });
 
   it('is down when unhealthy, with its process still there', () => {
-    const state = apply(
-      replay(names, goodBoot),
-      at(9000, 'etcd', { type: 'unhealthy', reason: 'timed out' }),
-    );
+    const state = replay(names, [...goodBoot, at(9000, 'etcd', { type: 'unhealthy', reason: 'timed out' })]);
     expect(state.get('etcd')).toMatchObject({ is: 'down', pid: 11, reason: 'timed out' });
   });
 
-  it('leaves the state before it as it was, and adds whom it does not know', () => {
-    const before = initialState(['a'], begin);
-    const after = apply(before, at(1, 'b', { type: 'stopped' }));
-    expect([...before.keys()]).toEqual(['a']);
-    expect([...after.keys()]).toEqual(['a', 'b']);
+  it('adds whom it does not know, and says how one was before', () => {
+    const state = new LiveState(['a'], begin);
+    expect(state.add(at(1, 'b', { type: 'stopped' })).is).toBe('waiting');
+    expect(state.add(at(2, 'b', { type: 'starting', attempt: 1 })).is).toBe('stopped');
+    expect([...state.components.keys()]).toEqual(['a', 'b']);
+  });
+
+  it('is ready when every component is, as often as that comes and goes', () => {
+    const state = new LiveState(['a', 'b'], begin);
+    const ready = (component: string): boolean => {
+      state.add(at(1, component, { type: 'ready', ms: 1 }));
+      return state.isReady;
+    };
+    expect([ready('a'), ready('a'), ready('b')]).toEqual([false, false, true]);
+    state.add(at(2, 'a', { type: 'unhealthy', reason: 'x' }));
+    expect(state.isReady).toBe(false);
+    expect(ready('a')).toBe(true);
   });
 });
 

@@ -62,6 +62,8 @@ describe('the timeline', () => {
       ['down', 1000, 1510],
       ['starting', 1510, 1600],
       ['down', 1600, 1610],
+      // However short: it is what one looks for.
+      ['failed', 1610, 1610],
     ]);
   });
 
