@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,9 @@ import { startDocker } from '../support/docker.ts';
 import type { Docker } from '../support/docker.ts';
 import { runDockerNode } from '../support/dockerNode.ts';
 import type { DockerNode } from '../support/dockerNode.ts';
+import { snapshotHost } from '../support/leftovers.ts';
+import type { Snapshot } from '../support/leftovers.ts';
+import { nothingLeft } from '../support/nothingLeft.ts';
 
 const engine = 'e2e-docker';
 const port = 16_443;
@@ -18,8 +21,10 @@ const internalIp = 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")
 const volume = ['--volume', 'cluster:/var/lib/k8s-single', '--publish', `${port}:6443`];
 
 let folder: string;
+let before: Snapshot;
 let docker: Docker;
 let node: DockerNode;
+let loaded: Promise<void>;
 let kept: Awaited<ReturnType<typeof identity>>;
 
 /** Where the port of the container is published, as this machine reaches it. */
@@ -53,16 +58,27 @@ async function podIsReady(): Promise<void> {
   await node.kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/kept');
 }
 
+/** The YAML of the README's section on pods. */
+async function podOfReadme(): Promise<string> {
+  const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+  const section = readme.slice(readme.indexOf('### In a pod'));
+  return /^```yml\n(.*?)^```/ms.exec(section)?.[1] ?? '';
+}
+
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-container-');
+  before = await snapshotHost();
   docker = await startDocker(engine);
   await execa(process.execPath, ['image/build.mjs'], { env: docker.env });
   await start('first');
+  // It takes a while, in which the smoke test waits for pods most of the time.
+  loaded = node.loadImage();
 });
 
 afterAll(async () => {
   await docker[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
+  await nothingLeft(before, [engine]);
 });
 
 describe('docker run --privileged', () => {
@@ -84,6 +100,17 @@ describe('docker run --privileged', () => {
     await expect(node.run('kubeconfig', '--server', 'https://elsewhere:1')).rejects.toThrow(
       'the certificate of the API server is not valid for elsewhere',
     );
+  });
+});
+
+describe('a privileged pod', () => {
+  it('as the README has it is a node in a node', async () => {
+    await loaded;
+    await node.apply(await podOfReadme());
+    await node.kubectl('wait', '--for=condition=Ready', '--timeout=90s', 'pod/cluster');
+    const inside = ['exec', 'cluster', '--', 'k8s-single', 'kubectl', '--', 'get', 'nodes', '--no-headers'];
+    expect(await node.kubectl(...inside)).toMatch(/^k8s-single +Ready/);
+    await node.kubectl('delete', 'pod/cluster', 'configmap/cluster');
   });
 });
 

@@ -1,3 +1,4 @@
+import { execa } from 'execa';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Docker } from './docker.ts';
@@ -8,6 +9,10 @@ export interface DockerNode {
   /** Runs `k8s-single` in it and resolves with what it printed. @throws Error unless it exits with 0. */
   run(...args: string[]): Promise<string>;
   kubectl(...args: string[]): Promise<string>;
+  /** What is to be applied goes in as text. */
+  apply(yaml: string): Promise<void>;
+  /** Makes the image that it was started from known to it. */
+  loadImage(): Promise<void>;
   /** Resolves when Docker says that it is healthy. */
   healthy(): Promise<void>;
   /** What `docker inspect` knows of it. */
@@ -25,6 +30,24 @@ export async function runDockerNode(docker: Docker, name: string, ...options: st
     run,
     inspect,
     kubectl: async (...args) => run('kubectl', '--', ...args),
+    async apply(yaml) {
+      const kubectl = [
+        'exec',
+        '--interactive',
+        name,
+        'k8s-single',
+        'kubectl',
+        '--',
+        'apply',
+        '--filename',
+        '-',
+      ];
+      await execa('docker', kubectl, { env: docker.env, input: yaml });
+    },
+    async loadImage() {
+      const load = `docker save k8s-single | docker exec --interactive ${name} k8s-single image load -`;
+      await execa('sh', ['-c', load], { env: docker.env });
+    },
     async healthy() {
       const look = async (): Promise<void> => {
         const [found = '', status = ''] = (await inspect('{{.State.Health.Status}} {{.State.Status}}')).split(
