@@ -1,19 +1,34 @@
 #!/usr/bin/env node
-const [command, flag, name, ...more] = process.argv.slice(2);
+import { takePlan } from './cli/plan.ts';
 
-// Docker asks every few seconds, a process each time: reading the command line properly would be a third of the work.
-if (
-  command === 'healthcheck' &&
-  (flag === undefined || (flag === '--name' && name !== undefined && more.length === 0))
-) {
-  const { healthcheck } = await import('./cli/healthcheck.ts');
-  process.exitCode = await healthcheck({ name: name ?? process.env['K8S_SINGLE_NAME'] ?? 'default' });
-} else {
-  const { program } = await import('./cli/program.ts');
-  try {
-    await program().parseAsync();
-  } catch (error) {
-    const { reportError } = await import('./cli/reportError.ts');
-    process.exitCode = reportError(error);
+try {
+  const code = await act(process.argv.slice(2));
+  if (code !== undefined) process.exitCode = code;
+} catch (error) {
+  const { reportError } = await import('./cli/reportError.ts');
+  process.exitCode = reportError(error);
+}
+
+/** Reading the command line properly is a good part of the work of a command that is quick, so that two go past it. */
+async function act([command, flag, name, ...more]: readonly string[]): Promise<number | undefined> {
+  // Inside its box a node knows already what it is asked for.
+  const plan = takePlan();
+  if (plan !== undefined) {
+    const [{ runNode }, { currentBox }] = await Promise.all([
+      import('./cli/runNode.ts'),
+      import('./isolate/box.ts'),
+    ]);
+    return runNode(plan, currentBox());
   }
+  // Docker asks every few seconds, a process each time.
+  if (
+    command === 'healthcheck' &&
+    (flag === undefined || (flag === '--name' && name !== undefined && more.length === 0))
+  ) {
+    const { healthcheck } = await import('./cli/healthcheck.ts');
+    return healthcheck({ name: name ?? process.env['K8S_SINGLE_NAME'] ?? 'default' });
+  }
+  const { program } = await import('./cli/program.ts');
+  await program().parseAsync();
+  return undefined;
 }

@@ -1,18 +1,19 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NodeConfig } from '../config/node.ts';
-import type { Binaries } from '../install/install.ts';
 import { enter } from '../isolate/enter.ts';
 import type { Inside } from '../isolate/enter.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 import { bootSeen, supervisorLog } from './followBoot.ts';
-import type { UpOptions } from './options.ts';
+import { planEnv } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { openPort } from './port.ts';
 
 /** Starts this same command line again in a box and resolves with its exit code, or, with --detach, when it is ready. */
-export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Binaries): Promise<number> {
-  const box = boxFor(node, binaries, process.argv.slice(1));
+export async function upInBox(plan: Plan): Promise<number> {
+  const { options, config } = plan;
+  const { node } = config;
+  const box = boxFor(plan, process.argv.slice(1));
   if (options.detach !== true) return (await enter(box)).exited;
 
   const { logs } = nodePaths(node.name, node.dataDir);
@@ -22,7 +23,7 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
   try {
     const { size } = await log.stat();
     const entered = await enter({ ...box, stdio: ['ignore', log.fd, log.fd] });
-    if (await bootSeen(entered, options, node, binaries)) {
+    if (await bootSeen(entered, options, node)) {
       await entered.detach();
       const { url } = await readNodeFile(node.name);
       if (url !== undefined) console.error(`see it in a browser: ${url}`);
@@ -37,11 +38,9 @@ export async function upInBox(options: UpOptions, node: NodeConfig, binaries: Bi
 }
 
 /** The box of a node, in which this program is started again with the arguments. */
-export function boxFor(
-  { name, nodeName, dataDir, network, listen }: NodeConfig,
-  binaries: Binaries,
-  args: readonly string[],
-): Inside {
+export function boxFor(plan: Plan, args: readonly string[]): Inside {
+  const { binaries } = plan;
+  const { name, nodeName, dataDir, network, listen } = plan.config.node;
   const { run, data, logs } = nodePaths(name, dataDir);
   return {
     name,
@@ -51,7 +50,7 @@ export function boxFor(
     also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
     avoid: [network.podCidr, network.serviceCidr],
     // What the machine lacks, `ip` for one, is found in the cache.
-    env: { PATH: binaries.searchPath },
+    env: { PATH: binaries.searchPath, ...planEnv(plan) },
     init: binaries.files.catatonit,
     argv: [process.execPath, ...args],
     ...(listen !== undefined && { listener: async () => openPort(listen) }),

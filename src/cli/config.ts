@@ -1,5 +1,6 @@
-import { unknownIp } from '../config/load.ts';
-import { resolved, resolvedYaml } from '../config/show.ts';
+import { unknownIp } from '../config/facts.ts';
+import { resolved } from '../config/show.ts';
+import { resolvedYaml } from '../config/showYaml.ts';
 import { exitCodes } from '../errors.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { configFor } from './options.ts';

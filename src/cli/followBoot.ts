@@ -1,40 +1,40 @@
 import type { FileHandle } from 'node:fs/promises';
 import { unix } from '../../probes/unix.ts';
 import { until } from '../../probes/until.ts';
-import { toComponents } from '../config/components.ts';
 import type { NodeConfig } from '../config/node.ts';
 import { client } from '../control/client.ts';
-import type { Binaries } from '../install/install.ts';
 import type { Entered } from '../isolate/enter.ts';
-import { kubernetesNode } from '../node/index.ts';
 import { nodePaths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
 import { LiveState } from '../report/state.ts';
-import { factsOf, unknownMachine } from './nodeFacts.ts';
-import { configFor } from './options.ts';
+import { readBootRecord } from './bootRecord.ts';
 import type { UpOptions } from './options.ts';
 
 /** Shows the boot of a node in its box: true when it is ready, false when it has ended before that. */
 export async function bootSeen(
   entered: Entered,
   options: UpOptions,
-  node: NodeConfig,
-  binaries: Binaries,
+  { name, dataDir }: Pick<NodeConfig, 'name' | 'dataDir'>,
 ): Promise<boolean> {
-  const { controlSocket } = nodePaths(node.name, node.dataDir);
-  // Only its names and edges are looked at: the address is known in the box alone.
-  const config = await configFor(options);
-  const stages = toComponents(config, kubernetesNode(factsOf(node, binaries, unknownMachine)));
-  const reporter = await createReporter({ output: options.output, stages });
+  const { controlSocket, data } = nodePaths(name, dataDir);
   const ended = new AbortController();
   const end = (): void => ended.abort();
   entered.exited.then(end, end);
   try {
-    const names = stages.map(({ name }) => name);
-    return await readySeen(controlSocket, names, reporter, ended.signal);
-  } finally {
-    await reporter.end();
+    // How long the boot may take is decided inside.
+    await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, ended.signal);
+    const { stages } = await readBootRecord(data);
+    const reporter = await createReporter({ output: options.output, stages });
+    try {
+      const names = stages.map((stage) => stage.name);
+      return await readySeen(controlSocket, names, reporter, ended.signal);
+    } finally {
+      await reporter.end();
+    }
+  } catch (error) {
+    if (!ended.signal.aborted) throw error;
+    return false;
   }
 }
 
@@ -54,17 +54,11 @@ async function readySeen(
   reporter: Reporter,
   ended: AbortSignal,
 ): Promise<boolean> {
-  try {
-    // How long the boot may take is decided inside.
-    await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, ended);
-    const state = new LiveState(names, Date.now());
-    for await (const event of client(controlSocket).events(ended)) {
-      state.add(event);
-      reporter.emit(event);
-      if (state.isReady) return true;
-    }
-  } catch (error) {
-    if (!ended.aborted) throw error;
+  const state = new LiveState(names, Date.now());
+  for await (const event of client(controlSocket).events(ended)) {
+    state.add(event);
+    reporter.emit(event);
+    if (state.isReady) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { unknownIp } from '../config/load.ts';
+import { unknownIp } from '../config/facts.ts';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../isolate/cgroup.ts';

@@ -2,9 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
-import type { NodeConfig } from '../config/node.ts';
 import { exitCodes, Failure } from '../errors.ts';
-import type { Binaries } from '../install/install.ts';
 import { killNodeCgroup } from '../isolate/cgroup.ts';
 import { assertCanIsolate } from '../isolate/preflight.ts';
 import { onSignals } from '../isolate/signals.ts';
@@ -17,6 +15,7 @@ import { failureFile } from './explainFailure.ts';
 import { bootSeen, supervisorLog } from './followBoot.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
+import type { Plan } from './plan.ts';
 import { enterThrowAway, throwAwayData } from './throwAway.ts';
 import { toolchain } from './toolchain.ts';
 
@@ -43,7 +42,8 @@ export async function run(
     throwAway: true,
     output: 'auto',
   };
-  const { node } = await configFor(options);
+  const config = await configFor(options);
+  const { node } = config;
   if (node.kubernetes === false) {
     throw new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
       hint: 'k8s-single up --config FILE',
@@ -51,24 +51,22 @@ export async function run(
   }
   await assertCanIsolate();
   const binaries = await toolchain(options, node);
-  return onNode(command, { options, node, binaries, keepOnFailure });
+  return onNode(command, { options, config, binaries, keepOnFailure });
 }
 
-interface Circumstances {
-  readonly options: UpOptions;
-  readonly node: NodeConfig;
-  readonly binaries: Binaries;
+interface Circumstances extends Plan {
   readonly keepOnFailure: boolean;
 }
 
 async function onNode(
   command: Argv,
-  { options, node, binaries, keepOnFailure }: Circumstances,
+  { options, config, binaries, keepOnFailure }: Circumstances,
 ): Promise<number> {
+  const { node } = config;
   const { name } = node;
   const paths = nodePaths(name, node.dataDir);
   const signals = onSignals();
-  const { entered, log } = await enterThrowAway(options, { node, binaries, signals });
+  const { entered, log } = await enterThrowAway(options, { config, binaries, signals });
   const gone = new AbortController();
   const exited = entered.exited.finally(() => gone.abort());
   exited.catch(() => undefined);
@@ -78,7 +76,7 @@ async function onNode(
     entered.signal(signal);
   });
   try {
-    if (!(await bootSeen(entered, options, node, binaries)) || asked !== undefined) {
+    if (!(await bootSeen(entered, options, node)) || asked !== undefined) {
       const code = await exited;
       console.error(await lastWords(log, paths, options.artifacts));
       return asked === undefined ? code : codeOf(asked);

@@ -1,42 +1,45 @@
-import { toComponents } from '../config/components.ts';
+import { unknownIp } from '../config/facts.ts';
 import type { Config } from '../config/load.ts';
-import { unknownIp } from '../config/load.ts';
 import type { Box } from '../isolate/box.ts';
 import { lookAtMachine } from '../isolate/machine.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';
-import { kubernetesNode } from '../node/index.ts';
 import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
 import { settle } from './ground.ts';
 import { factsOf } from './nodeFacts.ts';
-import { configFor } from './options.ts';
-import type { UpOptions } from './options.ts';
+import type { Plan } from './plan.ts';
 import { portOf } from './port.ts';
-import { runGraph } from './runGraph.ts';
 import { StopRequests } from './stopRequests.ts';
-import { toolchain } from './toolchain.ts';
+
+/** A plan, or as much of it as can be known without the node's own address. */
+type PlanSoFar = Omit<Plan, 'binaries'> & Partial<Plan>;
 
 /**
- * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code. `read` is the
- * config as far as it can be known without the node's own address.
+ * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
  * @throws Failure when that is why it ended, after everything was stopped and the ground left.
  */
-export async function runNode(options: UpOptions, box: Box | undefined, read: Config): Promise<number> {
+export async function runNode(plan: PlanSoFar, box: Box | undefined): Promise<number> {
+  const { options } = plan;
   const stops = new StopRequests();
-  const { data, containerd } = nodePaths(read.node.name, read.node.dataDir);
-  const ground = await settle(read.node, box);
+  const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
+  // Loaded while other programs make the ground.
+  const loading = load();
+  const ground = await settle(plan.config.node, box);
   try {
     const { ip } = ground;
-    // The config may refer to the address: then it is read anew.
-    const config = ip === unknownIp ? read : await configFor(options, ip);
+    const { runGraph, toComponents, kubernetesNode } = await loading;
+    const config = await known(plan, ip);
     const { node } = config;
     const port = await portOf(node.listen, box);
     const findings = [...ground.findings];
     const site = { config, ip, output: options.output, stops, port, findings };
     if (node.kubernetes === false) return await runGraph(toComponents(config, []), site);
-    const [binaries, machine] = await Promise.all([toolchain(options, node), lookAtMachine(containerd)]);
+    const [binaries, machine] = await Promise.all([
+      plan.binaries ?? (await import('./toolchain.ts')).toolchain(options, node),
+      lookAtMachine(paths.containerd),
+    ]);
     await ground.attend(binaries);
-    findings.push(snapshotterFinding(machine.snapshotter, data));
+    findings.push(snapshotterFinding(machine.snapshotter, paths.data));
     const components = toComponents(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
     const { files, versions } = binaries;
     return await runGraph(components, {
@@ -47,11 +50,26 @@ export async function runNode(options: UpOptions, box: Box | undefined, read: Co
       versions,
     });
   } catch (error) {
-    if (options.artifacts !== undefined)
-      await keepReport(nodePaths(read.node.name, read.node.dataDir), options.artifacts);
+    if (options.artifacts !== undefined) await keepReport(paths, options.artifacts);
     throw error;
   } finally {
     await ground.leave();
     stops.close();
   }
+}
+
+async function load() {
+  const modules = [
+    import('./runGraph.ts'),
+    import('../config/components.ts'),
+    import('../node/index.ts'),
+  ] as const;
+  const [{ runGraph }, { toComponents }, { kubernetesNode }] = await Promise.all(modules);
+  return { runGraph, toComponents, kubernetesNode };
+}
+
+/** A config may refer to the node's address, and is read anew when that is known; the one of a whole plan does not. */
+async function known({ options, config, binaries }: PlanSoFar, ip: string): Promise<Config> {
+  if (binaries !== undefined || ip === unknownIp) return config;
+  return (await import('./options.ts')).configFor(options, ip);
 }

@@ -2,14 +2,13 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NodeConfig } from '../config/node.ts';
-import type { Binaries } from '../install/install.ts';
 import { enter } from '../isolate/enter.ts';
 import type { Entered } from '../isolate/enter.ts';
 import type { Signals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
 import { boxFor } from './box.ts';
 import type { UpOptions } from './options.ts';
+import type { Plan } from './plan.ts';
 
 /** A node of which nothing is to be kept, in its box. */
 export interface ThrowAway {
@@ -26,19 +25,24 @@ export function throwAwayData(name: string): string {
 /** Starts the node in a box, in whose memory all lies that is large or often written. */
 export async function enterThrowAway(
   options: UpOptions,
-  { node, binaries, signals }: { node: NodeConfig; binaries: Binaries; signals: Signals },
+  { config, binaries, signals }: Omit<Plan, 'options'> & { signals: Signals },
 ): Promise<ThrowAway> {
   const { artifacts } = options;
+  const { node } = config;
   const { etcd, containerd, kubelet } = nodePaths(node.name, node.dataDir);
   if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
+  // Events go to stdout and are not needed: they come through the control socket, too.
+  const upOptions: UpOptions = { ...options, output: 'json' };
   const log = await anonymousFile(`k8s-single-${node.name}.log`);
   try {
     const entered = await enter(
       {
-        ...boxFor(node, binaries, [...process.argv.slice(1, 2), ...upArguments(options)]),
+        ...boxFor({ options: upOptions, config, binaries }, [
+          ...process.argv.slice(1, 2),
+          ...upArguments(upOptions),
+        ]),
         inMemory: [etcd, containerd, kubelet],
         ...(artifacts === undefined ? {} : { kept: [artifacts] }),
-        // Events go to stdout and are not needed: they come through the control socket, too.
         stdio: ['ignore', 'ignore', log.fd],
       },
       signals,
@@ -59,7 +63,7 @@ async function anonymousFile(name: string): Promise<FileHandle> {
 
 /** The command line of the same node in its box. */
 function upArguments(options: UpOptions): string[] {
-  const { name, dataDir, config, timeout, artifacts, binDir = [], source, install } = options;
+  const { name, dataDir, config, timeout, artifacts, binDir = [], source, install, output } = options;
   const values = { name, 'data-dir': dataDir, config, timeout, artifacts, source };
   const given = Object.entries(values).flatMap(([key, value]) =>
     value === undefined ? [] : [`--${key}`, value],
@@ -69,7 +73,7 @@ function upArguments(options: UpOptions): string[] {
     'up',
     '--throw-away',
     '--output',
-    'json',
+    output,
     ...given,
     ...folders,
     ...(install ? [] : ['--no-install']),

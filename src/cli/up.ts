@@ -4,7 +4,6 @@ import { Failure } from '../errors.ts';
 import { upInBox } from './box.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
-import { runNode } from './runNode.ts';
 import { toolchain } from './toolchain.ts';
 
 /**
@@ -22,10 +21,10 @@ export async function up(options: UpOptions): Promise<number> {
     inContainer() !== undefined
   ) {
     if (options.detach === true && box === undefined) throw cannotDetach();
-    return runNode(options, box, config);
+    return (await import('./runNode.ts')).runNode({ options, config }, box);
   }
   await assertCanIsolate();
-  return upInBox(options, node, await toolchain(options, node));
+  return upInBox({ options, config, binaries: await toolchain(options, node) });
 }
 
 function cannotDetach(): Failure {

@@ -5,6 +5,9 @@ import type { NodeConfig } from './node.ts';
 /** What a config can refer to besides the environment, by name: `node.ip`, `paths.kubeconfig`. */
 export type Facts = Readonly<Record<string, string>>;
 
+/** The address of a node that has none of its own: a graph without Kubernetes, or one that is not running yet. */
+export const unknownIp = '127.0.0.1';
+
 /** What is known about the node only when it is started, and where its config lies. */
 export interface Whereabouts {
   /** The node's own address. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Failure, reasonOf } from '../errors.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import { YamlFile } from './document.ts';
-import { factsOf } from './facts.ts';
+import { factsOf, unknownIp } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { addIssues } from './issues.ts';
 import type { NodeConfig } from './node.ts';
@@ -34,9 +34,6 @@ export interface World {
   /** Knobs from the command line: they count instead of the file's. */
   readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
 }
-
-/** The address of a node that has none of its own: a graph without Kubernetes, or one that is not running yet. */
-export const unknownIp = '127.0.0.1';
 
 /** The largest config that is read: several times what a thousand components need would be an accident. */
 const maxBytes = 2 * 1024 * 1024;

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml';
 import { formatDuration } from './duration.ts';
 import type { Config } from './load.ts';
 import { hider, isSecret, masked, secretValues } from './secrets.ts';
@@ -33,9 +32,4 @@ export function resolved(config: Config): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries({ ...node, components }).map(([key, value]) => [key, show(value, key)]),
   );
-}
-
-/** The same as YAML. */
-export function resolvedYaml(config: Config): string {
-  return stringify(resolved(config), { lineWidth: 110 });
 }

@@ -2,7 +2,6 @@ import type { Stats } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { Failure } from '../errors.ts';
 import { debianArch, type Apt } from './apt.ts';
 import type { Need } from './needs.ts';
@@ -103,6 +102,7 @@ async function librariesOf(root: string): Promise<string[]> {
 
 /** Whether the program loads a library that lies in the tree. A static one has nothing to load. */
 async function needsOneOf(libraries: readonly string[], root: string, file: string): Promise<boolean> {
+  const { execa } = await import('execa');
   const { stdout } = await execa('ldd', [file], { reject: false });
   const wanted = [...stdout.matchAll(/^\s*(\S+\.so\S*)/gm)].map((match) => match[1] ?? '');
   return (

@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import { bring } from './bring.ts';
 import { findBinaries, refuseMissing, systemPath, type From } from './find.ts';
 import { nodeNeeds, type Need } from './needs.ts';
 import { checkVersions, isKubectlUnfit } from './skew.ts';
@@ -58,7 +57,10 @@ export async function install<const N extends Need = NodeNeed>(
   const complete = async () => {
     const first = await look();
     if (first.missing.length === 0) return first;
-    if (!noInstall) await bring(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
+    if (!noInstall) {
+      const { bring } = await import('./bring.ts');
+      await bring(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
+    }
     const second = await look();
     refuseMissing(second.missing);
     return second;

@@ -1,6 +1,5 @@
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { execa } from 'execa';
 import { z } from 'zod';
 import { Failure } from '../errors.ts';
 import type { FindResult } from './find.ts';
@@ -22,6 +21,8 @@ type Answers = z.infer<typeof answers>;
  */
 export async function askVersion(need: Need, path: string): Promise<string> {
   const file = need.files?.[0] === undefined ? path : join(path, need.files[0]);
+  // Seldom needed, and half of what finding takes to load.
+  const { execa } = await import('execa');
   const result = await execa(file, need.ask, {
     reject: false,
     all: true,

@@ -1,41 +1,41 @@
-import { z } from 'zod';
-
 /** The descriptors that the process inside inherits. */
 export const fds = { control: 3, hostNetwork: 4, lock: 5, dataLock: 6, listener: 7 } as const;
 
 const variable = 'K8S_SINGLE_BOX';
 
-const boxSchema = z.object({
-  /** The node's name. */
-  name: z.string(),
-  /** The host name inside. */
-  nodeName: z.string(),
-  /** The run folder, below /run, and the data folder: in these and in `kept` alone a write reaches the host. */
-  run: z.string(),
-  data: z.string(),
-  kept: z.array(z.string()).optional(),
-  /** Folders below the data folder that are in memory and go with the box. */
-  inMemory: z.array(z.string()).optional(),
-  /** An unpacked Debian tree whose usr/ fills the gaps of the host's. */
-  debianTree: z.string().optional(),
-  /** Ranges in which its address must not be: those of its pods and services. */
-  avoid: z.array(z.string()).optional(),
-  /** Folders of the node that are to be found elsewhere too: path inside -> folder. Both are made when missing. */
-  also: z.record(z.string(), z.string()).optional(),
-});
-
 /** What the process inside has to know to make the box around itself. */
-export type Box = z.infer<typeof boxSchema>;
+export interface Box {
+  /** The node's name. */
+  readonly name: string;
+  /** The host name inside. */
+  readonly nodeName: string;
+  /** The run folder, below /run, and the data folder: in these and in `kept` alone a write reaches the host. */
+  readonly run: string;
+  readonly data: string;
+  readonly kept?: readonly string[];
+  /** Folders below the data folder that are in memory and go with the box. */
+  readonly inMemory?: readonly string[];
+  /** An unpacked Debian tree whose usr/ fills the gaps of the host's. */
+  readonly debianTree?: string;
+  /** Ranges in which its address must not be: those of its pods and services. */
+  readonly avoid?: readonly string[];
+  /** Folders of the node that are to be found elsewhere too: path inside -> folder. Both are made when missing. */
+  readonly also?: Readonly<Record<string, string>>;
+}
 
 /** The environment that tells a process that it is inside. Holds of the object only what a box is. */
 export function boxEnv(box: Box): Record<string, string> {
-  return { [variable]: JSON.stringify(boxSchema.parse(box)) };
+  const { name, nodeName, run, data, kept, inMemory, debianTree, avoid, also } = box;
+  const known = { name, nodeName, run, data, kept, inMemory, debianTree, avoid, also };
+  return { [variable]: JSON.stringify(known) };
 }
 
 /** The box this process was started in by `enter`; `undefined` on the host. */
 export function currentBox(): Box | undefined {
   const value = process.env[variable];
-  return value === undefined ? undefined : boxSchema.parse(JSON.parse(value));
+  if (value === undefined) return undefined;
+  const box: Box = JSON.parse(value);
+  return box;
 }
 
 /** Keeps the mark from the processes that are started from now on. */

@@ -1,6 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { Failure } from '../errors.ts';
 import { missing, pathWithSbin } from './tool.ts';
 
@@ -16,12 +16,13 @@ export function assertRoot(): void {
 export async function assertCanIsolate(): Promise<void> {
   assertRoot();
   const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
-  const trial = await execa('unshare', args, { reject: false, env: { PATH: pathWithSbin() } });
-  if (trial.code === 'ENOENT') throw missing('unshare');
-  if (trial.failed) {
+  const env = { ...process.env, PATH: pathWithSbin() };
+  const trial = spawnSync('unshare', args, { encoding: 'utf8', env });
+  if (trial.error !== undefined) throw missing('unshare', trial.error);
+  if (trial.status !== 0) {
     throw new Failure(
       'preflight',
-      `no namespaces of its own for the node: ${trial.stderr || trial.shortMessage}`,
+      `no namespaces of its own for the node: ${trial.stderr.trim() || `unshare ended with ${trial.status ?? trial.signal}`}`,
       {
         hint: 'in a container run it with --privileged; or run the node on the host itself with --host',
       },

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { BlockList } from 'node:net';
-import { z } from 'zod';
 
 /** The four addresses between a node and its host. */
 export interface Subnet {
@@ -9,8 +8,6 @@ export interface Subnet {
   readonly hostIp: string;
   readonly nodeIp: string;
 }
-
-const routeTable = z.array(z.object({ dst: z.string() }));
 
 /** First 172.30, then others, for hosts on which a network lies over all of it (Docker hands out 172.17 to 172.31). */
 const pools = ['172.30', '10.30', '192.168'] as const;
@@ -22,7 +19,8 @@ const pools = ['172.30', '10.30', '192.168'] as const;
  * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing. `avoid`: more ranges.
  */
 export function freeSubnets(name: string, routes: string, avoid: readonly string[] = []): Subnet[] {
-  const routed = routeTable.parse(JSON.parse(routes)).map(({ dst }) => dst);
+  const table: readonly { readonly dst: string }[] = JSON.parse(routes);
+  const routed = table.map(({ dst }) => dst);
   const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...avoid]);
   const start = createHash('sha256').update(name).digest().readUInt8(0);
   const thirds = Array.from({ length: 256 }, (_, offset) => (start + offset) % 256);

@@ -1,4 +1,5 @@
-import { execa } from 'execa';
+import { execFile } from 'node:child_process';
+import type { ExecFileException } from 'node:child_process';
 import { Failure } from '../errors.ts';
 
 /** A command and its arguments. */
@@ -11,16 +12,30 @@ export type Argv = readonly [string, ...string[]];
  */
 export async function run(...commands: readonly Argv[]): Promise<string> {
   const script = commands.map((argv) => argv.map(quote).join(' '));
-  const { failed, exitCode, stdout, stderr, shortMessage } = await execa('sh', ['-exc', script.join('\n')], {
-    stdin: 'ignore',
-    reject: false,
-    env: { PATH: pathWithSbin(), LC_ALL: 'C', PS4: trace },
-  });
-  if (!failed) return stdout;
+  const { error, stdout, stderr } = await shell(script.join('\n'));
+  if (error === null) return stdout.trimEnd();
   const begun = stderr.split(trace).length - 1;
   const [, ...said] = (stderr.split(trace).at(-1) ?? '').split('\n').map((line) => line.trim());
-  if (exitCode === notFound) throw missing(commands[begun - 1]?.[0] ?? 'sh');
-  throw new Failure('preflight', `${script[begun - 1]}: ${said.join(' ') || shortMessage}`);
+  if (error.code === notFound) throw missing(commands[begun - 1]?.[0] ?? 'sh');
+  throw new Failure('preflight', `${script[begun - 1]}: ${said.join(' ') || error.message}`);
+}
+
+interface Ended {
+  readonly error: ExecFileException | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Nothing of a library: that would take as long to load as all of the box to make. */
+async function shell(script: string): Promise<Ended> {
+  const env = { ...process.env, PATH: pathWithSbin(), LC_ALL: 'C', PS4: trace };
+  return new Promise((resolve) => {
+    const options = { env, maxBuffer: Number.POSITIVE_INFINITY };
+    const child = execFile('sh', ['-exc', script], options, (error, stdout, stderr) =>
+      resolve({ error, stdout, stderr }),
+    );
+    child.stdin?.end();
+  });
 }
 
 /** The shell's exit code for a program that is not there (sh(1)). */

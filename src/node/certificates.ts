@@ -3,8 +3,7 @@ import { serverHost } from '../config/serverUrl.ts';
 import type { Need, Task } from '../component.ts';
 import { localServer } from './clients.ts';
 import type { NodeFacts } from './facts.ts';
-import { ensureKubeconfigs } from './kubeconfig.ts';
-import { ensurePki } from './pki.ts';
+import { issue } from './issuing.ts';
 
 /** The certificates and the kubeconfigs that point at them. */
 export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
@@ -14,24 +13,23 @@ export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
     kind: 'task',
     name: 'pki',
     needs,
-    run: async (_signal, report) => {
-      const pki = await ensurePki({
-        dir: paths.pki,
-        nodeName: config.nodeName,
-        nodeIp: ip,
-        serviceIp: firstServiceIp(config.network.serviceCidr),
-        clusterDomain: config.network.clusterDomain,
-        ...(host !== undefined && { extraSans: [host] }),
-        report,
-      });
-      await ensureKubeconfigs({
-        dir: paths.kubeconfigs,
+    run: async (signal, report) => {
+      const order = {
+        name: config.name,
+        identity: {
+          nodeName: config.nodeName,
+          nodeIp: ip,
+          serviceIp: firstServiceIp(config.network.serviceCidr),
+          clusterDomain: config.network.clusterDomain,
+          ...(host !== undefined && { extraSans: [host] }),
+        },
+        pkiDir: paths.pki,
+        kubeconfigDir: paths.kubeconfigs,
         server: localServer(facts),
         // Loopback is another one on the other side of the node's namespaces.
         adminServer: `https://${ip}:${config.network.apiserverPort}`,
-        pki,
-        name: config.name,
-      });
+      };
+      await issue(order, report, signal);
     },
   };
 }

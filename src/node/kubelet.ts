@@ -1,6 +1,5 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { http } from '../../probes/http.ts';
 import type { Need, Service } from '../component.ts';
 import { kubeconfigOf } from './clients.ts';
@@ -15,11 +14,12 @@ const healthPort = 10248;
 /** Runs the pods. It needs containerd alone: it registers the node whenever the API answers. */
 export function kubelet(facts: NodeFacts, needs: readonly Need[]): Service {
   const { config, paths, programs, env, ip } = facts;
-  const configFile = join(paths.kubelet, 'config.yaml');
+  const configFile = join(paths.kubelet, 'config.json');
   const command = async () => {
     const runtime = await runtimeFlags(facts);
     await mkdir(paths.kubelet, { recursive: true, mode: 0o700 });
-    await writeFile(configFile, stringify({ ...(await kubeletConfiguration(facts)), ...runtime.config }));
+    const configuration = { ...(await kubeletConfiguration(facts)), ...runtime.config };
+    await writeFile(configFile, JSON.stringify(configuration, undefined, 2));
     const args = flags({
       'cert-dir': join(paths.kubelet, 'pki'),
       config: configFile,

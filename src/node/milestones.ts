@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { got } from 'got';
 import { apiObject } from '../../probes/api.ts';
 import { nodeReady } from '../../probes/nodeReady.ts';
 import type { Probe } from '../../probes/probe.ts';
@@ -54,6 +53,7 @@ async function giveRange(facts: NodeFacts, signal: AbortSignal): Promise<void> {
     [ca, cert, key].map(async (file) => readFile(file, 'utf8')),
   );
   const { podCidr } = facts.config.network;
+  const { got } = await import('got');
   await got.patch(`${server}/api/v1/nodes/${facts.config.nodeName}`, {
     headers: { 'content-type': 'application/strategic-merge-patch+json' },
     body: JSON.stringify({ spec: { podCIDR: podCidr, podCIDRs: [podCidr] } }),

@@ -20,8 +20,8 @@ it('a node that runs keeps its log when somebody tries to start it again', async
     source: 'auto',
     output: 'plain',
   };
-  const { node } = await configFor(options);
-  const { run, logs } = nodePaths(node.name, dataDir);
+  const config = await configFor(options);
+  const { run, logs } = nodePaths(config.node.name, dataDir);
   const lock = await lockNode(run);
   onTestFinished(async () => {
     closeSync(lock!);
@@ -32,6 +32,6 @@ it('a node that runs keeps its log when somebody tries to start it again', async
   await writeFile(log, 'what it has said\n');
   // It is refused before any of these is looked at.
   const binaries = { files: {}, searchPath: '' } as Binaries;
-  await expect(upInBox(options, node, binaries)).rejects.toThrow('node box-test is already running');
+  await expect(upInBox({ options, config, binaries })).rejects.toThrow('node box-test is already running');
   expect(await readFile(log, 'utf8')).toBe('what it has said\n');
 });

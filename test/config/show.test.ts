@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
-import { resolved, resolvedYaml } from '../../src/config/show.ts';
+import { resolved } from '../../src/config/show.ts';
+import { resolvedYaml } from '../../src/config/showYaml.ts';
 
 test('what is shown is a config: loading it gives the same again', () => {
   const text = `

@@ -1,0 +1,37 @@
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { Failure } from '../errors.ts';
+import type { FailureCode } from '../errors.ts';
+import type { Order } from './issueAll.ts';
+
+/** What the thread says. */
+export type Told =
+  | { readonly report: string }
+  | { readonly failure: { readonly code: FailureCode; readonly message: string; readonly hint?: string } };
+
+const thread = fileURLToPath(import.meta.url).replace(/issuing(\.\w+)$/, 'issue$1');
+
+/**
+ * Has the certificates and kubeconfigs made by a thread: it takes 0.2 s of a core that the first components are not to
+ * wait for, and its libraries take 30 MB that go with it. Rejects with its Failure, or when `signal` aborts.
+ */
+export async function issue(
+  order: Order,
+  report: (reason: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
+  const worker = new Worker(thread, { workerData: order });
+  let failure: Failure | undefined;
+  worker.on('message', (told: Told) => {
+    if ('report' in told) report(told.report);
+    else failure = new Failure(told.failure.code, told.failure.message, told.failure);
+  });
+  try {
+    await once(worker, 'exit', { signal });
+  } finally {
+    await worker.terminate();
+  }
+  if (failure !== undefined) throw failure;
+}
