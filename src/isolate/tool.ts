@@ -15,7 +15,10 @@ export async function run(...commands: readonly Argv[]): Promise<string> {
   const { error, stdout, stderr } = await shell(script.join('\n'));
   if (error === null) return stdout.trimEnd();
   const begun = stderr.split(trace).length - 1;
-  const [, ...said] = (stderr.split(trace).at(-1) ?? '').split('\n').map((line) => line.trim());
+  const [, ...said] = (stderr.split(trace).at(-1) ?? '')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim());
   if (error.code === notFound) throw missing(commands[begun - 1]?.[0] ?? 'sh');
   throw new Failure('preflight', `${script[begun - 1]}: ${said.join(' ') || error.message}`);
 }

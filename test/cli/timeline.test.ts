@@ -56,8 +56,7 @@ describe('the timeline', () => {
   it('is there of a boot that failed, and says what was lost of one that was killed', async () => {
     const failed = await graph(
       'timeline-failed',
-      `  a: { command: ['false'], ready: { file: /nowhere }, restart: { when: never } }
-  b: { command: [sleep, '9'], needs: [a] }\n`,
+      `  a: { command: ['false'], ready: { file: /nowhere }, restart: { when: never } }\n  b: { command: [sleep, '9'], needs: [a] }\n`,
     );
     await failed.ended();
     const { code, stdout } = await failed.runOnData('timeline');

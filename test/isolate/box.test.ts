@@ -12,7 +12,8 @@ const node = (code: string): string => `'${process.execPath}' -e "${code}"`;
 
 describe('in a box', () => {
   test('PID 1 reaps a thousand orphans', async () => {
-    const orphans = 'for i in $(seq 1000); do (sh -c : &); done; while pgrep -x sh -P 1; do :; done';
+    const orphans =
+      'for i in $(seq 1000); do (sh -c : &); done; while pgrep -x sh -P 1 > /dev/null; do :; done';
     const { stdout } = await runInBox(newBox(), `cat /proc/1/comm; ${orphans}; ps -eo stat= | grep -c Z`);
     expect(stdout).toBe('catatonit\n0\n');
   });
