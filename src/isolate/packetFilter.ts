@@ -1,4 +1,3 @@
-import { execa } from 'execa';
 import { Failure } from '../errors.ts';
 import { pathWithSbin } from './tool.ts';
 
@@ -35,6 +34,7 @@ export async function removeChains({
     ].join('\n'),
   );
   const env = { PATH: pathWithSbin() };
+  const { execa } = await import('execa');
   const { failed, stderr } = await execa(restore, ['--noflush', '--wait'], {
     input: input.join(''),
     env,
@@ -68,5 +68,7 @@ function tablesOf(text: string, prefixes: readonly string[]): Table[] {
 }
 
 async function saved(save: string): Promise<string> {
+  // Only a node without a box has rules among those of the host: the others need not load it.
+  const { execa } = await import('execa');
   return (await execa(save, { env: { PATH: pathWithSbin() } })).stdout;
 }
