@@ -39,8 +39,9 @@ async function kubectlFromOutside(...args: string[]): Promise<string> {
   return (await execa(files.kubectl, ['--kubeconfig', kubeconfig, ...args])).stdout;
 }
 
-async function start(name: string): Promise<void> {
-  node = await runDockerNode(docker, name, ...volume, '--env', `K8S_SINGLE_SERVER=${server()}`);
+async function start(name: string, ...options: string[]): Promise<void> {
+  const env = ['--env', `K8S_SINGLE_SERVER=${server()}`];
+  node = await runDockerNode(docker, name, ...volume, ...env, ...options);
   await node.healthy();
 }
 
@@ -133,14 +134,31 @@ describe('docker rm, and docker run with the same volume', () => {
     // Whoever comes next gets the address.
     await docker.run('run', '--detach', '--name', 'other', '--entrypoint', 'sleep', 'k8s-single', 'infinity');
     expect(await docker.run('inspect', '--format', address, 'other')).toBe(kept.address);
-    await start('second');
+    await start('second', '--init');
     await podIsReady();
     const now = await identity();
     expect(now.address).not.toBe(kept.address);
     expect(now).toEqual({ ...kept, address: now.address });
     expect(await node.kubectl('get', 'node', '--output', internalIp)).toBe(now.address);
     expect(await kubectlFromOutside('get', 'pod', 'kept', '--no-headers')).toMatch(/^kept +1\/1 +Running/);
-    await docker.run('stop', node.name);
-    expect(await node.inspect('{{.State.ExitCode}}')).toBe('0');
+    await docker.run('kill', '--signal', 'INT', node.name);
+    expect(await docker.run('wait', node.name)).toBe('0');
+  });
+});
+
+describe('docker run of what cannot be', () => {
+  it.each([
+    { what: 'no privileges', options: [], args: ['up'], code: 3, says: '--privileged' },
+    {
+      what: 'no such config',
+      options: ['--privileged'],
+      args: ['up', '--config', '/none'],
+      code: 2,
+      says: '/none',
+    },
+  ])('$what: ends with $code and says what to do', async ({ options, args, code, says }) => {
+    const run = ['run', '--rm', ...options, 'k8s-single', ...args];
+    const { exitCode, stderr } = await execa('docker', run, { env: docker.env, reject: false });
+    expect([exitCode, stderr]).toEqual([code, expect.stringContaining(says)]);
   });
 });
