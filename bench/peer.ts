@@ -30,13 +30,14 @@ const box = currentBox();
 process.exitCode = box === undefined ? await outside() : await inside(box);
 
 async function outside(): Promise<number> {
-  const { node } = await configFor(options);
+  const config = await configFor(options);
   const { root, env } = await debianRoot(peerPackages);
   // As installing the package would: else every start of it in a fresh box would compile it again.
   const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
   await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
-  const binaries = await toolchain(options, node);
-  const entered = await enter({ ...boxFor(node, binaries, process.argv.slice(1)), debianTree: root });
+  const binaries = await toolchain(options, config.node);
+  const around = boxFor({ options, config, binaries }, process.argv.slice(1));
+  const entered = await enter({ ...around, debianTree: root });
   return entered.exited;
 }
 
