@@ -51,7 +51,6 @@ export function boxFor(plan: Plan, args: readonly string[]): Inside {
     avoid: [network.podCidr, network.serviceCidr],
     // What the machine lacks, `ip` for one, is found in the cache.
     env: { PATH: binaries.searchPath, ...planEnv(plan) },
-    init: binaries.files.catatonit,
     argv: [process.execPath, ...args],
     ...(listen !== undefined && { listener: async () => openPort(listen) }),
   };

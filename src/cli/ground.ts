@@ -13,6 +13,7 @@ import { prepareHere } from '../isolate/here.ts';
 import { setUpInside } from '../isolate/inside.ts';
 import { lockData, lockNode, release } from '../isolate/lock.ts';
 import { ownAddress } from '../isolate/ownAddress.ts';
+import { disownNode, ownNode } from '../isolate/owner.ts';
 import { chainsOf } from '../isolate/packetFilter.ts';
 import { assertRoot, inContainer } from '../isolate/preflight.ts';
 import { bridgeName } from '../node/cni.ts';
@@ -35,8 +36,9 @@ export async function settle(node: NodeConfig, box: Box | undefined): Promise<Gr
   if (box === undefined) return onHost(node);
   followOutside();
   const { nodeIp } = await setUpInside(box);
+  await ownNode(box.run, box.data);
   // Whoever started the box takes it away.
-  return { ip: nodeIp, findings: [], attend: async () => undefined, leave: async () => undefined };
+  return { ip: nodeIp, findings: [], attend: async () => undefined, leave: async () => disownNode(box.run) };
 }
 
 async function onHost({ name, dataDir, kubernetes }: NodeConfig): Promise<Ground> {
@@ -61,6 +63,7 @@ async function onHost({ name, dataDir, kubernetes }: NodeConfig): Promise<Ground
   try {
     await createNodeCgroup(name);
     await joinNodeCgroup(name);
+    await ownNode(run, data);
     // A graph of plain programs asks nothing of the machine.
     const findings =
       kubernetes === false

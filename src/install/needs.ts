@@ -46,7 +46,7 @@ export const nodeNeeds = [
   { name: 'nsenter', debian: 'util-linux', ask: ['--version'] },
   { name: 'unshare', debian: 'util-linux', ask: ['--version'] },
   { name: 'mount', debian: 'mount', ask: ['--version'] },
-  // PID 1 of an isolated node, and the pause image.
+  // The pause image.
   { name: 'catatonit', debian: 'catatonit', ask: ['--version'], static: true },
 ] as const satisfies readonly Need[];
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
-import { until } from '../../probes/until.ts';
+import { NotInTime, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import { groupsBelow, isCode, kill, move, processes, thaw } from './cgroupFiles.ts';
 import { hierarchies } from './hierarchies.ts';
@@ -48,6 +48,33 @@ export async function leaveNodeCgroup(): Promise<void> {
   for (const { root } of await hierarchies()) {
     await move([process.pid], existsSync(join(root, aside)) ? join(root, aside) : root);
   }
+}
+
+/**
+ * Sends SIGTERM to every process in the node's cgroup, except to this one and those in front of it, and resolves when they
+ * have ended, or after `graceMs` with those that have not: "name (pid N)".
+ */
+export async function stopNodeCgroup(name: string, graceMs: number): Promise<string[]> {
+  const spared = new Set([1, process.ppid, process.pid]);
+  const left = async (): Promise<number[]> => {
+    const pids = (await Promise.all((await allGroups(name)).map(processes))).flat();
+    return [...new Set(pids)].filter((pid) => !spared.has(pid));
+  };
+  // Once: what they start in order to end is theirs.
+  for (const pid of await left()) kill(pid, 'SIGTERM');
+  const ended = async (): Promise<void> => {
+    const pids = await left();
+    if (pids.length > 0) throw new Unhealthy(`still running: pid ${pids.join(', ')}`);
+  };
+  await until(ended, { timeoutMs: graceMs }, new AbortController().signal).catch((error: unknown) => {
+    if (!(error instanceof NotInTime)) throw error;
+  });
+  return Promise.all((await left()).map(nameOf));
+}
+
+async function nameOf(pid: number): Promise<string> {
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone');
+  return `${name.trim()} (pid ${pid})`;
 }
 
 /** Sends SIGKILL to every process in the node's cgroup, pods and their shims included. Resolves with their pids. */

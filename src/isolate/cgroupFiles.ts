@@ -42,11 +42,11 @@ export async function thaw(group: string): Promise<void> {
   if (state !== undefined && state.trim() !== 'THAWED') await writeFile(file, 'THAWED').catch(gone);
 }
 
-/** Sends SIGKILL; a process that has ended meanwhile does not matter. */
-export function kill(pid: number): void {
+/** Sends a signal, by default SIGKILL; a process that has ended meanwhile does not matter. */
+export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   if (pid === process.pid) throw new Error('this process is in the cgroup that it is to end');
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     if (!isCode(error, 'ESRCH')) throw error;
   }

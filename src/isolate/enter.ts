@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
@@ -16,9 +16,7 @@ import { onSignals } from './signals.ts';
 import type { Signals } from './signals.ts';
 
 export interface Inside extends Box {
-  /** A static init that reaps orphans: catatonit's path. */
-  readonly init: string;
-  /** The program to run inside, and its arguments. */
+  /** Node.js, the program to run inside, and its arguments. */
   readonly argv: readonly [string, ...string[]];
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -84,12 +82,25 @@ const keeper =
   'node=$1 afterwards=$2 name=$3 run=$4 data=$5; shift 5; trap : TERM INT HUP; ' +
   '"$@"; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
 
-/** Mounts of the host go away inside too when they do there; as private ones they would keep its disks busy. */
-const unshare =
-  'unshare --net --mount --uts --pid --ipc --fork --kill-child --mount-proc --propagation slave';
+/**
+ * Makes the namespaces, and in them bin/init as PID 1, the first child, which dies with its parent. As `unshare --fork
+ * --kill-child --mount-proc`, but that one has no exit code for a child that was killed by SIGKILL. Mounts of the host go away
+ * inside too when they do there; as private ones they would keep its disks busy.
+ */
+const namespaces = [
+  ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),
+  'setpriv --pdeathsig KILL sh -c \'mount -n -t proc proc /proc && exec sh "$@"\' sh "$@"; exit $?',
+  'sh',
+];
+
+/** bin/init of this package, seen from dist/src/isolate as from src/isolate. */
+function init(): string {
+  const places = ['../../bin/init', '../../../bin/init'].map((path) => new URL(path, import.meta.url));
+  return fileURLToPath(places.find((place) => existsSync(place)) ?? places[0]!);
+}
 
 async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Promise<number> }> {
-  const { name, run, data, init, argv, env } = inside;
+  const { name, run, data, argv, env } = inside;
   const lock = await lockNode(run);
   if (lock === undefined) {
     throw new Failure('preflight', `node ${name} is already running`, {
@@ -102,7 +113,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   const listener = await inside.listener?.();
   const hostNetwork = openSync('/proc/self/ns/net', 'r');
   const afterwards = fileURLToPath(import.meta.url).replace(/enter(\.\w+)$/, 'afterwards$1');
-  const kept = [process.execPath, afterwards, name, run, data, ...unshare.split(' '), init, '--', ...argv];
+  const kept = [process.execPath, afterwards, name, run, data, ...namespaces, init(), ...argv];
   const stdio: StdioOptions = [
     ...(inside.stdio ?? ['inherit', 'inherit', 'inherit']),
     'pipe',

@@ -8,19 +8,16 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { clear } from '../../src/isolate/clear.ts';
 import type { Box } from '../../src/isolate/box.ts';
-import { catatonit } from './catatonit.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/isolate');
 const dist = join(import.meta.dirname, '../../dist');
 
 let folder = '';
-let init = '';
 
-/** Once per test file: an init for the boxes, and a folder for their data. */
+/** Once per test file: a folder for the data of the boxes. */
 export function boxes(): void {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'k8s-single-isolate-'));
-    init = await catatonit(folder);
   }, 60_000);
   afterAll(async () => rm(folder, { recursive: true, force: true }));
 }
@@ -47,7 +44,7 @@ export function newBox(name = `test-${randomBytes(4).toString('hex')}`): Box {
 /** Enters the box in a process of its own and runs the script inside, which then may `stay`. It ends with the test. */
 export function enterBox(box: Box, script = ':', stay?: 'stay', env: Record<string, string> = {}) {
   const argv = [process.execPath, join(fixtures, 'inner.mjs'), dist, script, ...(stay ? [stay] : [])];
-  const inside = JSON.stringify({ ...box, init, argv });
+  const inside = JSON.stringify({ ...box, argv });
   const outer = execa(process.execPath, [join(fixtures, 'outer.mjs'), dist, inside], {
     reject: false,
     buffer: false,
