@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { main, tempDir } from '../support/cli.ts';
@@ -22,6 +24,17 @@ test('what would keep a node from running right here is a problem, with what to 
   expect(stdout).toMatch(/✗ forwarding +net.ipv4.ip_forward is 0.* and read-only\n.*--privileged.*--sysctl/);
   expect(stdout).toMatch(/✗ cgroups .*\n.*--privileged/);
   expect(stdout).toMatch(/✗ address +no network interface has an IPv4 address/);
+});
+
+test('an address that is another than the last time is told', async () => {
+  const dir = await tempDir('doctor');
+  await mkdir(join(dir, 'kubeconfig'));
+  await writeFile(
+    join(dir, 'kubeconfig/admin.conf'),
+    'clusters: [{ cluster: { server: https://192.0.2.8:6443 } }]',
+  );
+  const { stdout } = await doctor(address, '--host', '--data-dir', dir);
+  expect(stdout).toContain('192.0.2.9, the last time 192.0.2.8: certificates are issued anew');
 });
 
 test('what a node does without is a note: what was found, what is chosen, what to do', async () => {

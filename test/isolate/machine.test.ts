@@ -51,3 +51,31 @@ describe('the kernel log', () => {
     expect(await apart(furnish, whyNot)).toMatch(reason);
   });
 });
+
+describe("the machine's own address", () => {
+  const own = `return (await use('ownAddress.js')).ownAddress()`;
+  const link = (name: string, ip: string): string =>
+    `ip link add ${name} type veth peer name p-${name}; ip link set p-${name} up; ` +
+    `ip address add ${ip}/24 dev ${name}; ip link set ${name} up`;
+  const links = [link('cni0', '10.244.0.1'), link('eth0', '192.0.2.7'), link('eth1', '198.51.100.7')].join(
+    '; ',
+  );
+
+  test.for([
+    {
+      where: 'the default route leads through its interface',
+      route: 'ip route add default via 198.51.100.1',
+      ip: '198.51.100.7',
+    },
+    { where: 'there is no such route: no bridge has it', route: ':', ip: '192.0.2.7' },
+  ])('is where $where', async ({ route, ip }) => {
+    expect(await apart(`${links}; ${route}`, own)).toBe(ip);
+  });
+
+  test('is missed with what to do', async () => {
+    expect(await apart(':', own)).toMatchObject({
+      code: 'preflight',
+      hint: expect.stringContaining('ip address add') as string,
+    });
+  });
+});

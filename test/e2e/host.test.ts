@@ -1,0 +1,121 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { install } from '../../src/install/install.ts';
+import { nodeNeeds } from '../../src/install/needs.ts';
+import type { NodeFile } from '../../src/nodeFile.ts';
+import { cacheDir } from '../../src/paths.ts';
+import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
+import { main } from '../support/cli.ts';
+import { startMachine } from '../support/machine.ts';
+import type { Machine } from '../support/machine.ts';
+import { TestNode } from '../support/testNode.ts';
+
+const node = new TestNode('e2e-host');
+let machine: Machine;
+let running: ChildProcess;
+let save: string;
+let before: string;
+
+const web = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web' },
+  spec: {
+    terminationGracePeriodSeconds: 0,
+    containers: [
+      {
+        name: 'web',
+        image: busyboxImage,
+        command: ['sh', '-c', 'echo serving; exec httpd -f -p 80'],
+        ports: [{ containerPort: 80, hostPort: 8080 }],
+      },
+    ],
+  },
+};
+
+async function cli(command: string, ...more: string[]): Promise<string> {
+  return machine.run(process.execPath, [main, ...node.args(command, ...more)]);
+}
+
+async function kubectl(...args: string[]): Promise<string> {
+  return cli('kubectl', '--', ...args);
+}
+
+/** Brings the node up on the machine itself, at this address. */
+async function up(address: string): Promise<void> {
+  await machine.address(address);
+  running = machine.start(process.execPath, [main, ...node.args('up', '--host', '--output', 'json')]);
+  const ready = async (): Promise<void> => {
+    await cli('status').catch((error: unknown) => {
+      throw new Unhealthy(String(error));
+    });
+  };
+  await until(ready, { timeoutMs: 120_000, lookTimeoutMs: 10_000 }, new AbortController().signal);
+}
+
+/** Sends a signal to the supervisor and resolves with its exit code. */
+async function end(signal: 'TERM' | 'KILL'): Promise<unknown> {
+  const { pid } = JSON.parse(
+    await machine.run('cat', [`/run/k8s-single/${node.name}/node.json`]),
+  ) as NodeFile;
+  const exited = once(running, 'exit');
+  await machine.run('kill', ['-s', signal, String(pid)]);
+  return (await exited)[0];
+}
+
+async function podIsReady(): Promise<void> {
+  await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/web');
+}
+
+/** What a node changes on a machine, its empty tables of packet filters aside. */
+async function state(): Promise<string> {
+  const looks = [
+    `'${save}' | grep '^-A\\|^:[A-Z]*-' || true`,
+    'ip -oneline link | cut -d: -f 2',
+    'cut -d" " -f 3,5 /proc/self/mountinfo | sort',
+    'cd /proc/sys; grep . kernel/panic vm/overcommit_memory net/ipv4/ip_forward net/ipv4/conf/all/route_localnet fs/inotify/max_user_*',
+  ];
+  return machine.run('sh', ['-c', looks.join('; ')]);
+}
+
+beforeAll(async () => {
+  await node.remove();
+  const needs = nodeNeeds.filter(({ name }) => name === 'iptables-save');
+  save = (await install({ binDirs: [], cacheDir: cacheDir(), needs })).files['iptables-save'];
+  machine = await startMachine();
+  const images = join(node.dataDir, 'images');
+  await mkdir(images, { recursive: true });
+  await machine.run('cp', [await busyboxArchive(`${node.dataDir}/made`, busyboxImage), images]);
+  before = await state();
+});
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+  await node.remove();
+});
+
+it('a node on the machine itself leaves it as it was', async () => {
+  await up('192.0.2.7');
+  const apply = [main, ...node.args('kubectl', '--', 'apply', '-f', '-')];
+  await machine.run(process.execPath, apply, JSON.stringify(web));
+  await podIsReady();
+  expect(await state()).toContain('cni0');
+  expect(await end('TERM')).toBe(0);
+  expect(await state()).toBe(before);
+});
+
+it('at another address it comes back with its data; killed, it leaves nothing, either, when it is taken down', async () => {
+  await up('192.0.2.8');
+  await podIsReady();
+  expect(await kubectl('logs', 'web')).toBe('serving');
+  expect(await kubectl('get', 'endpoints', 'kubernetes', '--no-headers')).toContain('192.0.2.8:6443');
+  expect(await kubectl('get', 'nodes', '--no-headers', '--output', 'wide')).toContain(' 192.0.2.8 ');
+  await end('KILL');
+  await cli('down');
+  expect(await state()).toBe(before);
+});

@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+
+const script = join(import.meta.dirname, '../fixtures/isolate/machine.sh');
+const namespaces = ['--net', '--mount', '--uts', '--pid', '--ipc'];
+
+/** Namespaces that are like a machine of its own: what runs in it with --host is nowhere near the real one. */
+export interface Machine extends AsyncDisposable {
+  /** Runs a program and resolves with what it printed; rejects unless it exits with 0. */
+  run(file: string, args: readonly string[], input?: string): Promise<string>;
+  /** Starts a program. Signals to the process do not reach it: it has another pid inside. */
+  start(file: string, args: readonly string[]): ChildProcess;
+  /** Gives its interface this address and no other. */
+  address(ip: string): Promise<void>;
+}
+
+export async function startMachine(): Promise<Machine> {
+  const stage = await mkdtemp('/var/tmp/k8s-single-machine-');
+  const unshare = [...namespaces, '--fork', '--kill-child', '--mount-proc', 'sh', script, stage];
+  const child = spawn('unshare', unshare, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [said]: unknown[] = await once(child.stdout, 'data');
+  if (String(said) !== 'ready\n') throw new Error(`no machine: ${String(said)}`);
+  const pid = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim();
+  const enter = ['--target', pid, ...namespaces];
+  const run: Machine['run'] = async (file, args, input = '') =>
+    (await execa('nsenter', [...enter, file, ...args], { input })).stdout;
+  return {
+    run,
+    start: (file, args) =>
+      spawn('nsenter', [...enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
+    address: async (ip) => {
+      await run('ip', ['address', 'flush', 'dev', 'eth0']);
+      await run('ip', ['address', 'add', `${ip}/24`, 'dev', 'eth0']);
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      await rm(stage, { recursive: true });
+    },
+  };
+}
