@@ -27,17 +27,18 @@ export async function runNode(plan: PlanSoFar, box: Box | undefined): Promise<nu
   const ground = await settle(plan.config.node, box);
   try {
     const { ip } = ground;
-    const { runGraph, toComponents, kubernetesNode } = await loading;
+    const hasNode = plan.config.node.kubernetes !== false;
+    const [{ runGraph, toComponents, kubernetesNode }, machine] = await Promise.all([
+      loading,
+      hasNode ? lookAtMachine(paths.containerd) : undefined,
+    ]);
     const config = await known(plan, ip);
     const { node } = config;
     const port = await portOf(node.listen, box);
     const findings = [...ground.findings];
     const site = { config, ip, output: options.output, stops, port, findings };
-    if (node.kubernetes === false) return await runGraph(toComponents(config, []), site);
-    const [binaries, machine] = await Promise.all([
-      plan.binaries ?? (await import('./toolchain.ts')).toolchain(options, node),
-      lookAtMachine(paths.containerd),
-    ]);
+    if (machine === undefined) return await runGraph(toComponents(config, []), site);
+    const binaries = plan.binaries ?? (await (await import('./toolchain.ts')).toolchain(options, node));
     await ground.attend(binaries);
     findings.push(snapshotterFinding(machine.snapshotter, paths.data));
     const components = toComponents(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));

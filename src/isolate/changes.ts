@@ -1,27 +1,19 @@
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { mountTable } from './mountTable.ts';
 import { removeChains } from './packetFilter.ts';
+import type { PacketFilter } from './packetFilter.ts';
 import { run as runAll } from './tool.ts';
 
-const changeSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('mount'), place: z.string() }),
-  z.object({ kind: z.literal('setting'), file: z.string(), was: z.string(), now: z.string() }),
-  /** A file, made as a place to mount on, and an interface that were not there. */
-  z.object({ kind: z.literal('file'), path: z.string() }),
-  z.object({ kind: z.literal('interface'), name: z.string() }),
-  /** Chains of these prefixes, of which there were none; the programs that list and change them. */
-  z.object({
-    kind: z.literal('chains'),
-    prefixes: z.array(z.string()),
-    save: z.string(),
-    restore: z.string(),
-  }),
-]);
-
 /** What a node without a box changes around it, and what is needed to take it back. */
-export type Change = z.infer<typeof changeSchema>;
+export type Change =
+  | { readonly kind: 'mount'; readonly place: string }
+  | { readonly kind: 'setting'; readonly file: string; readonly was: string; readonly now: string }
+  /** A file, made as a place to mount on, and an interface that were not there. */
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'interface'; readonly name: string }
+  /** Chains of these prefixes, of which there were none. */
+  | ({ readonly kind: 'chains'; readonly prefixes: readonly string[] } & PacketFilter);
 
 const fileOf = (run: string): string => join(run, 'changes');
 
@@ -35,7 +27,10 @@ export async function takeBack(run: string): Promise<void> {
   const text = await readFile(fileOf(run), 'utf8').catch(() => '');
   // The last line may have been cut off when the machine went down; then its change was not made.
   const lines = text.split('\n').slice(0, -1);
-  for (const line of lines.toReversed()) await undo(changeSchema.parse(JSON.parse(line)));
+  for (const line of lines.toReversed()) {
+    const change: Change = JSON.parse(line);
+    await undo(change);
+  }
   await rm(fileOf(run), { force: true });
 }
 

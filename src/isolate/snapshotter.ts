@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { execa } from 'execa';
 import { fine, note } from './finding.ts';
 import type { Finding } from './finding.ts';
-import { pathWithSbin } from './tool.ts';
+import { run } from './tool.ts';
 
 /** How containerd keeps the layers of images: stacked by the kernel, or each a full copy, which works anywhere. */
 export type Snapshotter = 'overlayfs' | 'native';
@@ -17,19 +16,17 @@ export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
   const trial = await mkdtemp(join(existing(data), '.overlay-'));
   try {
     for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(join(trial, name));
-    const { failed } = await execa(
-      'unshare',
-      // Relative, because a colon or a comma in a path would end it.
-      [...'--mount mount --no-mtab -t overlay overlay -o'.split(' '), layers, 'merged'],
-      { cwd: trial, reject: false, stdin: 'ignore', env: { PATH: pathWithSbin() } },
+    // Relative, because a colon or a comma in a path would end it.
+    const options = 'lowerdir=lower,upperdir=upper,workdir=work';
+    const mount = ['mount', '--no-mtab', '-t', 'overlay', '-o', options, 'overlay', 'merged'];
+    return await run(['unshare', '--mount', `--wd=${trial}`, ...mount]).then(
+      () => 'overlayfs',
+      () => 'native',
     );
-    return failed ? 'native' : 'overlayfs';
   } finally {
     await rm(trial, { recursive: true, force: true });
   }
 }
-
-const layers = 'lowerdir=lower,upperdir=upper,workdir=work';
 
 /** What was chosen means. `data`: the data folder as its user knows it. */
 export function snapshotterFinding(snapshotter: Snapshotter, data: string): Finding {

@@ -6,7 +6,6 @@ import { tempDir } from '../support/cli.ts';
 const state = `
   const state = () => ({
     forwarding: sh('cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/route_localnet'),
-    limits: sh('cat /proc/sys/fs/inotify/max_user_instances /proc/sys/fs/inotify/max_user_watches'),
     mounts: sh('cut -d" " -f 3-6 /proc/self/mountinfo | sort'),
     devices: sh('ls /dev'),
   });`;

@@ -1,0 +1,69 @@
+import { closeSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import type { NodeConfig } from '../config/node.ts';
+import { Failure } from '../errors.ts';
+import type { Binaries } from '../install/install.ts';
+import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../isolate/cgroup.ts';
+import { remember } from '../isolate/changes.ts';
+import { removeRemains, removeTraces } from '../isolate/clear.ts';
+import { prepareHere } from '../isolate/here.ts';
+import { lockData, lockNode, release } from '../isolate/lock.ts';
+import { ownNode } from '../isolate/owner.ts';
+import { ownAddress } from '../isolate/ownAddress.ts';
+import { chainsOf } from '../isolate/packetFilter.ts';
+import { assertRoot, inContainer } from '../isolate/preflight.ts';
+import { bridgeName } from '../node/cni.ts';
+import { nodePaths } from '../paths.ts';
+import type { Ground } from './ground.ts';
+
+/** Makes the ground of a node without a box: a lock, a cgroup, and what else the machine or container lacks. */
+export async function settleHere({ name, dataDir, kubernetes }: NodeConfig): Promise<Ground> {
+  const { run, data, kubelet } = nodePaths(name, dataDir);
+  const traces = { name, run, data };
+  assertRoot();
+  const ip = kubernetes === false ? '127.0.0.1' : await ownAddress();
+  const lock = await lockNode(run);
+  if (lock === undefined) {
+    throw new Failure('preflight', `node ${name} is already running`, {
+      hint: `k8s-single down --name ${name}`,
+    });
+  }
+  const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
+  await removeRemains(traces);
+  const leave = async (): Promise<void> => {
+    await leaveNodeCgroup();
+    await removeTraces(traces);
+    closeSync(dataLock);
+    closeSync(lock);
+  };
+  try {
+    await createNodeCgroup(name);
+    await joinNodeCgroup(name);
+    await ownNode(run, data);
+    // A graph of plain programs asks nothing of the machine.
+    const findings =
+      kubernetes === false
+        ? []
+        : await prepareHere({ run, data, kubelet, inContainer: inContainer() !== undefined });
+    return { ip, findings, attend: async ({ files }) => rememberNetwork(run, files), leave };
+  } catch (error) {
+    // What could not be made may not be left, either.
+    await leave().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What the node makes in the network around it, to be taken back: what there is already belongs to somebody else. */
+async function rememberNetwork(run: string, files: Binaries['files']): Promise<void> {
+  if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
+    await remember(run, { kind: 'interface', name: bridgeName });
+  }
+  for (const family of ['iptables', 'ip6tables'] as const) {
+    const programs = { save: files[`${family}-save`], restore: files[`${family}-restore`] };
+    const before = await chainsOf(programs, chainPrefixes).catch(() => undefined);
+    if (before?.length === 0) await remember(run, { kind: 'chains', prefixes: chainPrefixes, ...programs });
+  }
+}
+
+/** The chains of kubelet, kube-proxy and the CNI plugins. */
+const chainPrefixes = ['KUBE-', 'CNI-'];
