@@ -86,6 +86,7 @@ function daemonConfig(name: string, dataRoot: string, socket: string): object {
     dns: ['127.0.0.1'],
     // A lower one takes CAP_SYS_RESOURCE.
     'oom-score-adjust': 0,
+    builder: { gc: { enabled: true, defaultKeepStorage: '2GB' } },
     runtimes: { here: { path: join(fixtures, 'docker/runc') } },
     'default-runtime': 'here',
   };
