@@ -81,6 +81,13 @@ async function podIsReady(): Promise<void> {
   await node.kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/web');
 }
 
+/** Makes the image that the node was started from known to it. */
+async function loadOwnImage(): Promise<void> {
+  const archive = join(folder, 'k8s-single.tar');
+  await docker.run('save', '--output', archive, 'k8s-single');
+  await node.loadImage(archive);
+}
+
 /** The YAML of the README's section on pods. */
 async function podOfReadme(): Promise<string> {
   const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
@@ -95,7 +102,7 @@ beforeAll(async () => {
   await execa(process.execPath, ['image/build.mjs'], { env: docker.env });
   await start('first');
   // It takes a while, in which the smoke test waits for pods most of the time.
-  loaded = node.loadImage();
+  loaded = loadOwnImage();
 });
 
 afterAll(async () => {
@@ -139,8 +146,7 @@ describe('a privileged pod', () => {
 
 describe("the seeds' test", () => {
   it('a pod is running, and its page is fetched, from outside', async () => {
-    await docker.run('cp', await busyboxArchive(folder, busyboxImage), `${node.name}:/tmp/busybox.tar`);
-    await node.run('image', 'load', '/tmp/busybox.tar');
+    await node.loadImage(await busyboxArchive(folder, busyboxImage));
     await node.apply(JSON.stringify(web));
     await podIsReady();
     expect(await page()).toBe('hello');

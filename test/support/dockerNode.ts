@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { execa } from 'execa';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
@@ -11,8 +12,8 @@ export interface DockerNode {
   kubectl(...args: string[]): Promise<string>;
   /** What is to be applied goes in as text. */
   apply(yaml: string): Promise<void>;
-  /** Makes the image that it was started from known to it. */
-  loadImage(): Promise<void>;
+  /** Makes the images of an archive of this machine known to it. */
+  loadImage(archive: string): Promise<void>;
   /** Resolves when Docker says that it is healthy. */
   healthy(): Promise<void>;
   /** What `docker inspect` knows of it. */
@@ -44,9 +45,10 @@ export async function runDockerNode(docker: Docker, name: string, ...options: st
       ];
       await execa('docker', kubectl, { env: docker.env, input: yaml });
     },
-    async loadImage() {
-      const load = `docker save k8s-single | docker exec --interactive ${name} k8s-single image load -`;
-      await execa('sh', ['-c', load], { env: docker.env });
+    async loadImage(archive) {
+      const inside = `/root/${basename(archive)}`;
+      await docker.run('cp', archive, `${name}:${inside}`);
+      await run('image', 'load', inside);
     },
     async healthy() {
       const look = async (): Promise<void> => {
