@@ -62,6 +62,8 @@ export const startTimeoutMs = 120_000;
 export interface LookOptions {
   /** The pause between looks, in ms. */
   readonly intervalMs?: number;
+  /** Until ready: the longest pause, to which it grows, in ms. */
+  readonly maxIntervalMs?: number;
   /** The time limit of one look, in ms. */
   readonly lookTimeoutMs?: number;
   /** Of a liveness probe: so many in a row are one too many. */
