@@ -1,3 +1,5 @@
+import { Failure } from '../errors.ts';
+
 /** One thing that was looked at, and what is done about it. A `note` does not keep `up` from succeeding. */
 export interface Finding {
   readonly is: 'fine' | 'note' | 'problem';
@@ -18,4 +20,9 @@ export function note(what: string, found: string, mend: string): Finding {
 
 export function problem(what: string, found: string, mend: string): Finding {
   return { is: 'problem', what, found, mend };
+}
+
+/** What `up` ends with because of a problem. */
+export function failureOf({ what, found, mend }: Finding): Failure {
+  return new Failure('preflight', `${what}: ${found}`, mend === undefined ? {} : { hint: mend });
 }

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remember } from './changes.ts';
+import { examineCgroups } from './controllers.ts';
+import { failureOf } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { emptyKernelLog, examineKernelLog, kernelLog, whyNoKernelLog } from './kernelLog.ts';
 import { changeKernelSettings } from './kernelSettings.ts';
@@ -26,6 +28,8 @@ interface Place {
  * @throws Failure `preflight` with what to do when it cannot be made fit.
  */
 export async function prepareHere({ run, data, kubelet, inContainer }: Place): Promise<Finding[]> {
+  const cgroups = await examineCgroups();
+  if (cgroups.is === 'problem') throw failureOf(cgroups);
   const stage = join(run, 'stage');
   await mkdir(stage, { recursive: true });
   await mkdir(kubelet, { recursive: true, mode: 0o700 });

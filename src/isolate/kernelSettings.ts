@@ -1,9 +1,8 @@
 import { constants } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../errors.ts';
 import { remember } from './changes.ts';
-import { fine, note, problem } from './finding.ts';
+import { failureOf, fine, note, problem } from './finding.ts';
 import type { Finding } from './finding.ts';
 
 interface Setting {
@@ -71,9 +70,7 @@ export async function changeKernelSettings(run: string): Promise<Finding[]> {
   for (const group of groups) {
     const settings = await seen(group);
     const finding = findingOf(group, settings, true);
-    if (finding.is === 'problem') {
-      throw new Failure('preflight', finding.found, finding.mend === undefined ? {} : { hint: finding.mend });
-    }
+    if (finding.is === 'problem') throw failureOf(finding);
     findings.push(finding);
     for (const { name, value, atLeast } of settings.filter(isRaisable)) {
       await remember(run, {

@@ -58,8 +58,31 @@ test('what a node cannot do without and is read-only is refused, with what to do
     'mount -n --bind /proc/sys /proc/sys; mount -n -o remount,bind,ro /proc/sys';
   expect(await prepared(readOnly, 'return prepare(true);')).toEqual({
     code: 'preflight',
-    message: 'net.ipv4.ip_forward is 0 and read-only',
+    message: 'forwarding: net.ipv4.ip_forward is 0 and read-only',
     hint: 'run the container with --privileged, or with --sysctl net.ipv4.ip_forward=1',
+  });
+});
+
+test('where there are no cgroups, it is refused, with what to do', async () => {
+  const none = 'umount -n --recursive --lazy /sys/fs/cgroup';
+  expect(await prepared(none, 'return prepare(true);')).toEqual({
+    code: 'preflight',
+    message: 'cgroups: no cgroup hierarchy is mounted',
+    hint: expect.stringContaining('--privileged') as string,
+  });
+});
+
+test('where cgroups have no controllers, it is refused, with which', async () => {
+  const group = '/mnt/k8s-single-test-without';
+  // What a cgroup has not been told to hand on, those below it do not have.
+  const without =
+    `umount -n --recursive --lazy /sys/fs/cgroup; mount -n -t cgroup2 cgroup2 /mnt; mkdir -p ${group}/any; ` +
+    `mount -n --bind ${group}/any /sys/fs/cgroup`;
+  const refused = `return prepare(true).finally(() => sh('rmdir ${group}/any ${group}'));`;
+  expect(await prepared(without, refused)).toEqual({
+    code: 'preflight',
+    message: 'cgroups: without the controllers cpu, cpuset, memory, pids',
+    hint: expect.stringContaining('delegate') as string,
   });
 });
 
