@@ -103,7 +103,8 @@ async function lineStart(log: FileHandle, offset: number, end: number, block: Bu
   return at < 0 || offset + at >= end ? offset : offset + at;
 }
 
-function absent(error: unknown): undefined {
+/** Nothing is there: that is no error. */
+export function absent(error: unknown): undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
   throw error;
 }

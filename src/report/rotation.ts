@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rotate } from './rotate.ts';
+import { absent, rotate } from './rotate.ts';
 import type { RotateOptions } from './rotate.ts';
 import { tick } from './ticker.ts';
 
@@ -19,8 +19,12 @@ export function keepRotated(folder: string, { onError, ...options }: RotationOpt
   let busy = false;
   const look = async (): Promise<void> => {
     const files = await readdir(folder);
-    for (const file of files.filter((each) => each.endsWith('.log')))
-      await rotate(join(folder, file), options);
+    for (const file of files.filter((each) => each.endsWith('.log'))) {
+      const path = join(folder, file);
+      // Nearly always that is all: to open what is short would cost three times as much, every two seconds.
+      const size = await stat(path).then((found) => found.size, absent);
+      if (size !== undefined && size > options.maxBytes) await rotate(path, options);
+    }
   };
   const ticker = tick(
     () => {

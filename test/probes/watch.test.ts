@@ -56,7 +56,7 @@ test("interval, number of misses and time limit are the caller's", async () => {
   const watching = watch(probe, { intervalMs: 100, misses: 2, lookTimeoutMs: 50, onMiss }, never());
   await vi.advanceTimersByTimeAsync(400);
   expect(await watching).toBe('no answer within 50 ms');
-  expect(looks).toEqual([100, 200, 350]);
+  expect(looks).toEqual([100, 200, 300]);
   expect(told).toEqual([
     ['no answer within 50 ms', 1],
     ['no answer within 50 ms', 2],
@@ -89,4 +89,17 @@ test("the probe's own mistake surfaces at once", async () => {
   const watching = expect(watch(() => Promise.reject(mistake), {}, never())).rejects.toBe(mistake);
   await vi.advanceTimersByTimeAsync(2000);
   await watching;
+});
+
+test('those that look equally often look at the same moment, and not twice within half their time', async () => {
+  const [early, late] = [going(''), going('')];
+  const end = new AbortController();
+  const watching = [watch(early.probe, {}, end.signal)];
+  await vi.advanceTimersByTimeAsync(1500);
+  watching.push(watch(late.probe, {}, end.signal));
+  await vi.advanceTimersByTimeAsync(7000);
+  expect(early.looks).toEqual([2000, 4000, 6000, 8000]);
+  expect(late.looks).toEqual([4000, 6000, 8000]);
+  end.abort(new Error('over'));
+  for (const each of watching) await expect(each).rejects.toThrow('over');
 });
