@@ -1,6 +1,4 @@
 #!/usr/bin/env node
-import { takePlan } from './cli/plan.ts';
-
 try {
   const code = await act(process.argv.slice(2));
   if (code !== undefined) process.exitCode = code;
@@ -12,14 +10,7 @@ try {
 /** Reading the command line properly is a good part of the work of a command that is quick, so that two go past it. */
 async function act([command, flag, name, ...more]: readonly string[]): Promise<number | undefined> {
   // Inside its box a node knows already what it is asked for.
-  const plan = takePlan();
-  if (plan !== undefined) {
-    const [{ runNode }, { currentBox }] = await Promise.all([
-      import('./cli/runNode.ts'),
-      import('./isolate/box.ts'),
-    ]);
-    return runNode(plan, currentBox());
-  }
+  if (process.env['K8S_SINGLE_PLAN'] !== undefined) return (await import('./cli/runPlan.ts')).runPlan();
   // Docker asks every few seconds, a process each time.
   if (
     command === 'healthcheck' &&

@@ -9,6 +9,7 @@ export interface Plan {
   readonly binaries: Binaries;
 }
 
+/** main.ts looks for it, too. */
 const variable = 'K8S_SINGLE_PLAN';
 
 /** The kernel takes no longer text in an environment (MAX_ARG_STRLEN in linux/binfmts.h is 128 KiB). */
@@ -26,9 +27,8 @@ export function planEnv({ options, config, binaries }: Plan): Record<string, str
 }
 
 /** Takes the plan that this process was handed, so that those it starts do not see it. */
-export function takePlan(): Plan | undefined {
-  const text = process.env[variable];
-  if (text === undefined) return undefined;
+export function takePlan(): Plan {
+  const text = process.env[variable] ?? '';
   delete process.env[variable];
   const { options, binaries, secrets, ...config }: Written = JSON.parse(text);
   return {
