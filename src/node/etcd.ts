@@ -14,7 +14,7 @@ export function etcd({ config, paths, programs, env, cacheDir }: NodeFacts, need
     'data-dir': paths.etcd,
     // The only member has nobody to wait for, and yet elects itself after this time only whenever it starts again.
     'election-timeout': 200,
-    'heartbeat-interval': 20,
+    'heartbeat-interval': 40,
     'initial-advertise-peer-urls': peer,
     'initial-cluster': `default=${peer}`,
     'listen-client-urls': client,
