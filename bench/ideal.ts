@@ -14,10 +14,8 @@ export interface Ideal {
   readonly pod: number;
   /** From the start of the process to the last component ready, beyond the critical path: what we added. */
   readonly overhead: number;
-  /** What of that is from the first component on: the rest is the program's start and the box. */
+  /** What of that comes after the first component: the rest is the program's start and the box. */
   readonly engine: number;
-  /** From the start of the process to that of the first component. */
-  readonly begin: number;
   /** The critical path to the last component. */
   readonly all: number;
 }
@@ -43,7 +41,6 @@ export async function ideal(startedAt: number, { pod, node, account }: Boot): Pr
     pod: admitted + pod - Math.max(node, account),
     all,
     overhead: allReady - startedAt - all,
-    begin: first - startedAt,
     engine: allReady - first - all,
   };
 }

@@ -58,7 +58,12 @@ export function nodeRows(samples: readonly Sample[], names: Names): Row[] {
   return [
     ...boots('cold'),
     ...rowsOf('cold: processes that ended meanwhile', '', ({ cold }) => cold?.failedSpawns, 0),
-    ...added('until the first component starts', 'ms', ({ begin }) => begin),
+    ...rowsOf('cold: until the first process of the node starts', 'ms', ({ cold }) => cold?.firstProcess),
+    ...rowsOf(
+      'cold: first pod Ready, from then on',
+      'ms',
+      ({ cold }) => cold && cold.pod - cold.firstProcess,
+    ),
     ...added('added to the critical path', 'ms', ({ overhead }) => overhead, 150),
     ...added(
       'the same, of the whole boot',

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { processTable } from '../test/support/processes.ts';
 import { nodeName } from './place.ts';
 
@@ -14,14 +15,26 @@ export const services = [
 
 export type ServiceProgram = (typeof services)[number];
 
-/** The pids of the node's services, by program. */
-export async function running(): Promise<{ program: ServiceProgram; pid: number }[]> {
-  const found: { program: ServiceProgram; pid: number }[] = [];
-  for (const { pid, command, state, cgroups } of (await processTable()).values()) {
+/** The kernel counts starts in hundredths of a second, whatever its own clock does (proc(5), starttime). */
+const msPerTick = 10;
+
+/** A process of one of the node's services. */
+interface Running {
+  readonly program: ServiceProgram;
+  readonly pid: number;
+  /** When it was started, in ms since the epoch, to the hundredth of a second. */
+  readonly startedAt: number;
+}
+
+/** The processes of the node's services. */
+export async function running(): Promise<Running[]> {
+  const found: Running[] = [];
+  const bootedAt = Date.now() - uptime() * 1000;
+  for (const { pid, id, command, state, cgroups } of (await processTable()).values()) {
     const file = command.split(' ')[0] ?? '';
     const program = services.find((each) => file.endsWith(`/${each}`));
     if (program && state !== 'Z' && cgroups.includes(`/k8s-single-${nodeName}/`))
-      found.push({ program, pid });
+      found.push({ program, pid, startedAt: bootedAt + Number(id.split(' ')[1]) * msPerTick });
   }
   return found;
 }

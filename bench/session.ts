@@ -19,6 +19,8 @@ export const parts = ['cold', 'warm', 'down', 'recovery'] as const;
 /** One boot of one contestant. Times in ms. */
 interface BootSample extends Boot {
   readonly failedSpawns: number;
+  /** When the first of the node's services was started. */
+  readonly firstProcess: number;
   /** Of k8s-single alone. */
   readonly ideal?: Ideal;
 }
@@ -45,8 +47,9 @@ export async function session(
     const { startedAt, stop } = await start(contestant);
     const seen = await watchBoot({ startedAt, config, pod }, signal);
     const failedSpawns = await contestant.failedSpawns();
+    const firstProcess = Math.min(...(await running()).map((each) => each.startedAt)) - startedAt;
     const own = contestant.isOurs ? { ideal: await ideal(startedAt, seen) } : {};
-    return { sample: { ...seen, failedSpawns, ...own }, stop };
+    return { sample: { ...seen, failedSpawns, firstProcess, ...own }, stop };
   };
   const isWhole = contestant.plays === 'all';
   const { name, restarts } = contestant;
