@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
@@ -110,6 +110,8 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   // First of all: what another node on the same data has mounted there must stay.
   const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
   await removeRemains(inside);
+  // The data of a throw-away node is in its run folder, which is empty now.
+  mkdirSync(data, { recursive: true, mode: 0o700 });
   const listener = await inside.listener?.();
   const hostNetwork = openSync('/proc/self/ns/net', 'r');
   const afterwards = fileURLToPath(import.meta.url).replace(/enter(\.\w+)$/, 'afterwards$1');
