@@ -3,6 +3,7 @@ import type { Config } from '../config/load.ts';
 import type { Box } from '../isolate/box.ts';
 import { lookAtMachine } from '../isolate/machine.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';
+import { warmUp } from '../node/issuing.ts';
 import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
 import { settle } from './ground.ts';
@@ -24,6 +25,7 @@ export async function runNode(plan: PlanSoFar, box: Box | undefined): Promise<nu
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
   // Loaded while other programs make the ground.
   const loading = load();
+  if (plan.config.node.kubernetes !== false) warmUp(paths.pki);
   const ground = await settle(plan.config.node, box);
   try {
     const { ip } = ground;

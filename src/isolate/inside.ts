@@ -17,13 +17,19 @@ export interface Addresses {
  */
 export async function setUpInside(box: Box): Promise<Addresses> {
   forgetBox();
+  const [{ nodeIp, hostIp }] = await Promise.all([
+    connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`),
+    ownGroupAndView(box),
+  ]);
+  await nameOfItsOwn(box.nodeName, nodeIp);
+  return { nodeIp, hostIp };
+}
+
+async function ownGroupAndView(box: Box): Promise<void> {
   await createNodeCgroup(box.name);
   // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
   await joinNodeCgroup(box.name, [1, process.pid]);
   await viewOfItsOwn(box);
-  const { nodeIp, hostIp } = await connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`);
-  await nameOfItsOwn(box.nodeName, nodeIp);
-  return { nodeIp, hostIp };
 }
 
 /** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */

@@ -12,6 +12,21 @@ export type Told =
 
 const thread = fileURLToPath(import.meta.url).replace(/issuing(\.\w+)$/, 'issue$1');
 
+let spare: Worker | undefined;
+
+function start(pkiDir: string): Worker {
+  return new Worker(thread, { workerData: { pkiDir } });
+}
+
+/** Starts the thread ahead of its order, to load meanwhile what it will need. Keeps no process alive. */
+export function warmUp(pkiDir: string): void {
+  const worker = start(pkiDir);
+  worker.unref();
+  // Then the order goes to another one, which fails where somebody hears of it.
+  worker.once('error', () => (spare = undefined));
+  spare = worker;
+}
+
 /**
  * Has the certificates and kubeconfigs made by a thread: it takes 0.2 s of a core that the first components are not to
  * wait for, and its libraries take 30 MB that go with it. Rejects with its Failure, or when `signal` aborts.
@@ -22,12 +37,16 @@ export async function issue(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const worker = new Worker(thread, { workerData: order });
+  const worker = spare ?? start(order.pkiDir);
+  spare = undefined;
+  worker.ref();
   let failure: Failure | undefined;
   worker.on('message', (told: Told) => {
     if ('report' in told) report(told.report);
     else failure = new Failure(told.failure.code, told.failure.message, told.failure);
   });
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  worker.postMessage(order);
   try {
     await once(worker, 'exit', { signal });
   } finally {

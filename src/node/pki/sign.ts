@@ -117,7 +117,7 @@ function spki(key: KeyObject): Buffer {
 }
 
 /** Loaded only when something must be signed: it takes longer than all the rest of the PKI together. */
-async function library(): Promise<typeof import('@peculiar/x509')> {
+export async function library(): Promise<typeof import('@peculiar/x509')> {
   await import('reflect-metadata');
   return import('@peculiar/x509');
 }
