@@ -49,35 +49,50 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
 
 const wanted = new Set(only);
 const samples: Sample[] = [];
-const { node: config } = await configFor(options);
+const rows: Row[] = [];
 try {
-  for (let round = 0; round < rounds && parts.some((part) => wanted.has(part)); round += 1) {
-    // Whoever comes first finds the machine in another state than the last: everyone has each place in turn.
-    for (const index of contestants.keys()) {
-      const contestant = contestants[(index + round) % contestants.length]!;
-      const began = Date.now();
-      samples.push(await session(contestant, { round, wanted, config }, interrupt.signal));
-      await nothingLeft();
-      progress(`round ${round + 1} of ${rounds}, ${contestant.name}`, began);
-    }
+  if (parts.some((part) => wanted.has(part))) await compare();
+  for (const [name, { measure }] of Object.entries(others)) {
+    if (!wanted.has(name)) continue;
+    interrupt.signal.throwIfAborted();
+    const began = Date.now();
+    rows.push(...(await measure({ rounds })));
+    progress(name, began);
   }
 } finally {
-  await down({ name: nodeName, purge: true });
+  // What was measured took long: it is kept, whatever came after it.
+  if (rows.length > 0) await write();
 }
 
-const columns = { contestants: contestants.map(({ name }) => name), ours, script, supervisord };
-const rows = nodeRows(samples, columns);
-for (const [name, { measure }] of Object.entries(others)) {
-  if (!wanted.has(name)) continue;
-  interrupt.signal.throwIfAborted();
-  const began = Date.now();
-  rows.push(...(await measure({ rounds })));
-  progress(name, began);
+/** Every contestant in turn, and the rows of it. */
+async function compare(): Promise<void> {
+  const { node: config } = await configFor(options);
+  // Someone else's node of this name is not ours to take down.
+  await nothingLeft();
+  try {
+    for (let round = 0; round < rounds; round += 1) {
+      // Whoever comes first finds the machine in another state than the last: everyone has each place in turn.
+      for (const index of contestants.keys()) {
+        const contestant = contestants[(index + round) % contestants.length]!;
+        const began = Date.now();
+        samples.push(await session(contestant, { round, wanted, config }, interrupt.signal));
+        await nothingLeft();
+        progress(`round ${round + 1} of ${rounds}, ${contestant.name}`, began);
+      }
+    }
+  } finally {
+    await down({ name: nodeName, purge: true });
+    const columns = { contestants: contestants.map(({ name }) => name), ours, script, supervisord };
+    rows.push(...nodeRows(samples, columns));
+  }
 }
-const written = await results({ rows, samples, rounds });
-await mkdir(out, { recursive: true });
-for (const [file, text] of Object.entries(written.files)) await writeFile(join(out, file), text);
-console.log(written.tables);
+
+async function write(): Promise<void> {
+  const written = await results({ rows, samples, rounds });
+  await mkdir(out, { recursive: true });
+  for (const [file, text] of Object.entries(written.files)) await writeFile(join(out, file), text);
+  console.log(written.tables);
+}
 
 function progress(what: string, began: number): void {
   console.error(`${what}: ${((Date.now() - began) / 1000).toFixed(0)} s`);
