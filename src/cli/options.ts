@@ -17,6 +17,8 @@ export interface UpOptions {
   readonly timeout?: string;
   readonly host?: boolean;
   readonly listen?: string;
+  /** Names of components, comma-separated, or `all`. */
+  readonly forwardLogs?: string;
   readonly install: boolean;
   readonly source: SourceName;
   readonly output: OutputMode;
@@ -29,7 +31,7 @@ export interface UpOptions {
 /** What the command line says of the config. */
 export type ConfigOptions = Pick<
   UpOptions,
-  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'throwAway'
+  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'forwardLogs' | 'throwAway' | 'detach'
 >;
 
 /** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
@@ -50,8 +52,25 @@ export async function configFor(options: ConfigOptions, ip?: string): Promise<Co
   const network = { ...serverOfEnvironment(), ...node.network };
   return {
     ...config,
-    node: { ...node, network, binDirs, images, etcd, timeouts: { ...node.timeouts, boot } },
+    node: {
+      ...node,
+      network,
+      binDirs,
+      images,
+      etcd,
+      logs: { ...node.logs, forward: forwarded(options, node.logs.forward) },
+      timeouts: { ...node.timeouts, boot },
+    },
   };
+}
+
+/** Nobody looks at what a node says that runs in the background: it has a log of its own. */
+function forwarded(
+  { forwardLogs, detach, throwAway }: ConfigOptions,
+  configured: readonly string[],
+): string[] {
+  if (detach === true || throwAway === true) return [];
+  return forwardLogs === undefined ? [...configured] : forwardLogs.split(',').filter(Boolean);
 }
 
 /** K8S_SINGLE_SERVER: for a container, whose published port only those outside know. */

@@ -18,6 +18,7 @@ import { controlled, remember } from './controlled.ts';
 import { explainFailure, forgetFailure } from './explainFailure.ts';
 import type { Port } from './port.ts';
 import type { StopRequests } from './stopRequests.ts';
+import { forwardLogs, toForward } from './forwardLogs.ts';
 import { withTimedProbes } from './timedProbes.ts';
 
 /** Where and how a graph is run. */
@@ -48,7 +49,8 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
   const paths = nodePaths(node.name, node.dataDir);
   await makeRoom(paths.controlSocket, node.name);
   const saveBoot = await begin(components, site, paths);
-  const reporter = await createReporter({ output, stages: components });
+  const forward = toForward(node.logs.forward, components);
+  const reporter = await createReporter({ output: outputWith(forward, output), stages: components });
   for (const { is, what, found } of site.findings) if (is !== 'fine') reporter.say(`${what}: ${found}`);
   const memory = remember(components);
   const emit = (event: Event): void => {
@@ -64,6 +66,7 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     keep: node.logs.keep,
     onError: (error) => reporter.say(`logs are not rotated: ${reasonOf(error)}`),
   });
+  const forwarding = forward.length > 0 && (await forwardLogs(paths.logs, forward, output === 'json'));
   try {
     const server = node.network.server === undefined ? {} : { server: node.network.server };
     const kubernetes =
@@ -104,8 +107,18 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
   } finally {
     await record();
     await rotation[Symbol.asyncDispose]();
+    if (forwarding !== false) await forwarding[Symbol.asyncDispose]();
     await reporter.end();
   }
+}
+
+/** What is drawn in place, as on a terminal, leaves no room for lines in between. */
+function outputWith(forward: readonly string[], output: OutputMode): OutputMode {
+  if (forward.length === 0 || (output !== 'auto' && output !== 'pretty')) return output;
+  if (output === 'auto') return 'plain';
+  throw new Failure('usage', 'logs are not forwarded into --output pretty, which draws in place', {
+    hint: 'take --output plain, or leave out what asks for it: --forward-logs, K8S_SINGLE_FORWARD_LOGS, logs.forward',
+  });
 }
 
 /** Makes the folders and begins the record of this boot: the first look at whether anything can be written there. */

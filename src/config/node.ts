@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bool, duration, filled, integer, list, map, pattern, word } from './fields.ts';
+import { bool, duration, filled, integer, list, map, oneOrMore, pattern, word } from './fields.ts';
 import { parseListen } from './listen.ts';
 import { nodeName, nodeNameForm } from '../paths.ts';
 import { networkSchema } from './network.ts';
@@ -61,6 +61,9 @@ export const nodeShape = {
     keep: integer(0, 100)
       .default(3)
       .describe('How many logs of each component are kept beside the current one.'),
+    forward: oneOrMore(word())
+      .prefault([])
+      .describe('Components whose logs `up` shows as they are written, or `all`. For `docker logs`.'),
   }).prefault({}),
   features: map({
     kubeProxy: bool().prefault(true).describe('Services: cluster IPs and node ports.'),

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** A line longer than this, in characters, is cut in pieces. */
@@ -28,8 +29,12 @@ export async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => ({ size: 0 }))).size;
 }
 
-/** The lines between two offsets; memory does not grow with the file. A file that is gone has none. */
-export async function* readLines(path: string, from: number, to: number): AsyncGenerator<FileLine, void> {
+/** The lines of a file between two offsets; memory does not grow with it. A file that is gone has none. */
+export async function* readLines(
+  file: string | FileHandle,
+  from: number,
+  to: number,
+): AsyncGenerator<FileLine, void> {
   if (to <= from) return;
   let parts: Buffer[] = [];
   let length = 0;
@@ -40,7 +45,7 @@ export async function* readLines(path: string, from: number, to: number): AsyncG
     length = 0;
     return text;
   };
-  for await (const chunk of piecesOf(path, from, to)) {
+  for await (const chunk of piecesOf(file, from, to)) {
     let start = 0;
     for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, start)) {
       parts.push(chunk.subarray(start, at));
@@ -55,9 +60,13 @@ export async function* readLines(path: string, from: number, to: number): AsyncG
   if (length > 0) yield { text: take(), end: undefined };
 }
 
-async function* piecesOf(path: string, from: number, to: number): AsyncGenerator<Buffer, void> {
+async function* piecesOf(file: string | FileHandle, from: number, to: number): AsyncGenerator<Buffer, void> {
   try {
-    const stream: AsyncIterable<Buffer> = createReadStream(path, { start: from, end: to - 1 });
+    const range = { start: from, end: to - 1 };
+    const stream: AsyncIterable<Buffer> =
+      typeof file === 'string'
+        ? createReadStream(file, range)
+        : file.createReadStream({ ...range, autoClose: false });
     yield* stream;
   } catch (error) {
     // A file that was rotated away since it was listed.

@@ -1,56 +1,60 @@
 import { EventEmitter, once } from 'node:events';
 import { watch } from 'node:fs';
 import { join } from 'node:path';
-import { readLines, sizeOf } from './log-file.ts';
 import { stampOf } from './log-line.ts';
 import type { LogLine } from './log-line.ts';
+import { newLines } from './log-position.ts';
+import type { LogPosition } from './log-position.ts';
+import { tick } from './ticker.ts';
+
+/** How often each log is looked at besides, in ms: nothing tells of what is written to a file that is only linked to here. */
+const lookEveryMs = 1000;
 
 /**
- * What is written from now on to `<folder>/<component>.log`, as it comes; `offsets` says where to begin, by component. A file
- * that got shorter was rotated and is read from its beginning: what was written in the instant before is in `.log.1`.
+ * What is written from now on to `<folder>/<component>.log`, as it comes, each line once however often the log is rotated;
+ * `positions` says where to begin, by component. When the signal aborts, what is there by then is the end.
  */
 export async function* follow(
   folder: string,
-  offsets: Map<string, number>,
+  positions: ReadonlyMap<string, LogPosition>,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine, void> {
+  const at = new Map(positions);
   const changes = new EventEmitter();
-  const changed = new Set([...offsets.keys()].map((component) => `${component}.log`));
+  const changed = new Set(at.keys());
   const watcher = watch(folder, (_kind, file) => {
-    if (file !== null) changed.add(file);
+    const component = /^(.*)\.log(?:\.\w+)?$/.exec(file ?? '')?.[1];
+    if (component === undefined || !at.has(component)) return;
+    changed.add(component);
     changes.emit('change');
   });
+  const ticker = tick(
+    () => {
+      for (const component of at.keys()) changed.add(component);
+      changes.emit('change');
+    },
+    { periodMs: lookEveryMs },
+  );
+  const lines = async function* (component: string, isLast: boolean): AsyncGenerator<LogLine, void> {
+    const path = join(folder, `${component}.log`);
+    for await (const { texts, position } of newLines(path, at.get(component)!, isLast)) {
+      at.set(component, position);
+      for (const text of texts) yield { component, text, ...stampOf(text, Date.now()) };
+    }
+  };
   try {
     while (!signal.aborted) {
-      const [file] = changed;
-      if (file === undefined) {
+      const [component] = changed;
+      if (component === undefined) {
         await once(changes, 'change', { signal }).catch(() => undefined);
         continue;
       }
-      changed.delete(file);
-      const component = file.replace(/\.log$/, '');
-      const from = offsets.get(component);
-      if (from === undefined || component === file) continue;
-      for await (const { line, end } of news(folder, component, from)) {
-        offsets.set(component, end);
-        if (line !== undefined) yield line;
-      }
+      changed.delete(component);
+      yield* lines(component, false);
     }
+    for (const component of at.keys()) yield* lines(component, true);
   } finally {
+    ticker[Symbol.dispose]();
     watcher.close();
-  }
-}
-
-async function* news(
-  folder: string,
-  component: string,
-  from: number,
-): AsyncGenerator<{ line?: LogLine; end: number }, void> {
-  const path = join(folder, `${component}.log`);
-  const size = await sizeOf(path);
-  const start = size < from ? 0 : from;
-  if (start !== from) yield { end: start };
-  for await (const { text, end } of readLines(path, start, size)) {
-    if (end !== undefined) yield { line: { component, text, ...stampOf(text, Date.now()) }, end };
   }
 }

@@ -5,6 +5,8 @@ import { follow } from './log-follow.ts';
 import { logFiles, readLines, sizeOf, tailOffset } from './log-file.ts';
 import { stampOf } from './log-line.ts';
 import type { LogLine } from './log-line.ts';
+import { endOf } from './log-position.ts';
+import type { LogPosition } from './log-position.ts';
 
 export interface LogOptions {
   /** Empty: all that have a log. */
@@ -29,21 +31,26 @@ export async function* readLogs(
 ): AsyncGenerator<LogLine, void> {
   const components = await withLogs(folder, options);
   const now = Date.now();
-  const ends = new Map(
-    await Promise.all(components.map(async (name) => [name, await sizeOf(pathOf(folder, name))] as const)),
-  );
-  const sources = components.map((name) => past(folder, name, ends.get(name) ?? 0, options, now));
+  const ends = await endsOf(folder, components);
+  const sources = components.map((name) => past(folder, name, ends.get(name)?.offset ?? 0, options, now));
   for await (const line of mergeByTime(sources)) {
     if (signal.aborted) return;
     yield line;
   }
   if (!options.follow) return;
-  const starts = await Promise.all(
-    components.map(
-      async (name) => [name, await lineStart(pathOf(folder, name), ends.get(name) ?? 0)] as const,
-    ),
-  );
-  yield* follow(folder, new Map(starts), signal);
+  for (const [name, end] of ends) {
+    ends.set(name, { ...end, offset: await lineStart(pathOf(folder, name), end.offset) });
+  }
+  yield* follow(folder, ends, signal);
+}
+
+/** Where the logs of these components end now: what is written from then on is new. */
+export async function endsOf(
+  folder: string,
+  components: readonly string[],
+): Promise<Map<string, LogPosition>> {
+  const ends = components.map(async (name) => [name, await endOf(pathOf(folder, name))] as const);
+  return new Map(await Promise.all(ends));
 }
 
 function pathOf(folder: string, component: string): string {

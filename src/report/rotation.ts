@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { absent, rotate } from './rotate.ts';
 import type { RotateOptions } from './rotate.ts';
@@ -15,7 +15,7 @@ export interface RotationOptions extends RotateOptions {
 /** Keeps every `*.log` in the folder within its cap until disposed of. */
 export function keepRotated(folder: string, { onError, ...options }: RotationOptions): AsyncDisposable {
   const told = new Set<string>();
-  let looking: Promise<void> = Promise.resolve();
+  let looking = removeUnfinished(folder).catch(onError);
   let busy = false;
   const look = async (): Promise<void> => {
     const files = await readdir(folder);
@@ -47,4 +47,10 @@ export function keepRotated(folder: string, { onError, ...options }: RotationOpt
       await looking;
     },
   };
+}
+
+/** What a rotation that was cut off has left; whoever follows the log takes it for one under way. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.log.rotating'));
+  for (const file of files) await rm(join(folder, file), { force: true });
 }

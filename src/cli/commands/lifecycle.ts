@@ -22,6 +22,14 @@ export function lifecycleCommands(cli: Command): void {
         .choices(['auto', 'pretty', 'plain', 'json'])
         .default('auto'),
     )
+    .addOption(
+      new Option(
+        '--forward-logs [components]',
+        'show their logs as they are written: comma-separated, or all',
+      )
+        .preset('all')
+        .env('K8S_SINGLE_FORWARD_LOGS'),
+    )
     .addOption(new Option('--throw-away', 'as `run` starts it').hideHelp())
     .addOption(new Option('--artifacts <dir>', 'as `run` starts it').hideHelp())
     .action(async (options) => exitWith((await import('../up.ts')).up(options)));
