@@ -50,6 +50,9 @@ export function apiserver(facts: NodeFacts, needs: readonly Need[]): Service {
     // All that comes after waits for it: seen after 2.7 s, it would be seen 125 ms too late on average.
     readyLook: { maxIntervalMs: 50 },
     live: http(`${localServer(facts)}/livez`, { ca, cert, key }),
+    // All it writes is in etcd. Longer than for a request it only waits for watches, which do not end, and for the second that
+    // HTTP/2 takes to say goodbye (goAwayTimeout in golang.org/x/net/http2), to its own connection to itself, too.
+    stop: { graceMs: 300 },
     ports: [network.apiserverPort],
   };
 }
