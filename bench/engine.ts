@@ -3,16 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { shapes } from './graphs.ts';
 import type { Shape } from './graphs.ts';
-
-/** One line of the table: what was measured, of whom, in every round. */
-export interface Row {
-  readonly row: string;
-  readonly contestant: string;
-  readonly unit: string;
-  readonly values: number[];
-  /** The most that is good enough. */
-  readonly goal?: number;
-}
+import type { Row } from './row.ts';
 
 interface Took {
   readonly up: number;
@@ -37,7 +28,7 @@ const sizes: Readonly<Record<'task' | 'process', readonly number[]>> = {
  * without what the bare start and end of the same program by node:child_process takes in the same round.
  */
 export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {
-  const rows = new Map<string, Row>();
+  const rows = new Map<string, Row & { values: number[] }>();
   const add = (row: string, contestant: string, value: number): void => {
     const known = rows.get(`${row} ${contestant}`);
     if (known !== undefined) return void known.values.push(value);

@@ -6,6 +6,7 @@ import { down } from '../src/cli/down.ts';
 import { configFor } from '../src/cli/options.ts';
 import { contestants, ours, script, supervisord } from './contestants.ts';
 import * as engine from './engine.ts';
+import * as latency from './latency.ts';
 import { nothingLeft } from './leftovers.ts';
 import { nodeRows } from './nodeRows.ts';
 import { nodeName, options } from './place.ts';
@@ -14,10 +15,13 @@ import type { Row } from './row.ts';
 import * as run from './run.ts';
 import { parts, session } from './session.ts';
 import type { Sample } from './session.ts';
+import * as supervisor from './supervisor.ts';
 
 /** What needs no other contestants, by name. Each is measured as often as there are rounds. */
 const others: Readonly<Record<string, { measure: (how: { rounds: number }) => Promise<Row[]> }>> = {
+  supervisor,
   engine,
+  latency,
   run,
 };
 
