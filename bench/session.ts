@@ -47,7 +47,9 @@ export async function session(
     const { startedAt, stop } = await start(contestant);
     const seen = await watchBoot({ startedAt, config, pod }, signal);
     const failedSpawns = await contestant.failedSpawns();
-    const firstProcess = Math.min(...(await running()).map((each) => each.startedAt)) - startedAt;
+    const starts = (await running()).map((each) => each.startedAt - startedAt);
+    // The kernel's hundredths are rounded down.
+    const firstProcess = Math.max(0, Math.min(...starts));
     const own = contestant.isOurs ? { ideal: await ideal(startedAt, seen) } : {};
     return { sample: { ...seen, failedSpawns, firstProcess, ...own }, stop };
   };
