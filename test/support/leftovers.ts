@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { nodePaths } from '../../src/paths.ts';
 import { kinds } from './hostState.ts';
 import type { Things } from './hostState.ts';
 import { processTable } from './processes.ts';
@@ -64,8 +67,21 @@ function isOurs(
   return ancestor === undefined || ancestor.pid === 1 || ancestor.pid === process.pid;
 }
 
+const runOfAll = dirname(nodePaths('any').run);
+
+/** The folder of all run folders goes with the last of them. */
+function isInUse(folder: string): boolean {
+  try {
+    return readdirSync(folder).length > 0;
+  } catch {
+    // Gone meanwhile: it was another one's.
+    return true;
+  }
+}
+
 /** Run folders, cgroups and interfaces carry the name of their node. */
 function isOfAnother(text: string, node: string): boolean {
+  if (text === runOfAll) return isInUse(text);
   const names = [...text.matchAll(/k8s-single(?:\/|-| node )([\w.-]+)/g)].map((match) => match[1]);
   return names.length > 0 && !names.includes(node);
 }
