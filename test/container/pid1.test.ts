@@ -130,7 +130,7 @@ describe.for(surroundings)('$place', (place) => {
     const node = await container(place, `  a: ${polite('a')} }\n  b: ${polite('b')} }\n  c: ${stubborn} }`);
     await node.reached('ready', 3);
     const supervisor = (await node.processes()).find(({ command }) =>
-      /^\S*node \S+main\.js up/.test(command),
+      /^\S*node .*main\.js up/.test(command),
     );
     process.kill(supervisor!.pid, 'SIGKILL');
     expect(await node.exitCode()).toBe(128 + 9);
