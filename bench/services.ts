@@ -1,17 +1,10 @@
 import { uptime } from 'node:os';
+import { kubernetesBinaries } from '../src/install/needs.ts';
 import { processTable } from '../test/support/processes.ts';
 import { nodeName } from './place.ts';
 
 /** The programs of a node's services. */
-export const services = [
-  'containerd',
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kubelet',
-  'kube-proxy',
-] as const;
+export const services = ['containerd', 'etcd', ...kubernetesBinaries] as const;
 
 export type ServiceProgram = (typeof services)[number];
 

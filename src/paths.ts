@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Where one node keeps its things. All absolute; computed, nothing is created. */
 export interface Paths {
@@ -45,4 +46,10 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
 /** The user's cache folder for what is slow to make and safe to lose. */
 export function cacheDir(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k8s-single');
+}
+
+/** The path of the program `name` that lies beside the module at `url`: TypeScript beside TypeScript, built beside built. */
+export function programBeside(url: string, name: string): string {
+  const path = fileURLToPath(url);
+  return join(dirname(path), `${name}${extname(path)}`);
 }

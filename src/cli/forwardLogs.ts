@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Component } from '../component.ts';
+import { programBeside } from '../paths.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { Failure } from '../errors.ts';
 import type { LogPosition } from '../report/log-position.ts';
@@ -49,7 +49,7 @@ export async function forwardLogs(
   json: boolean,
 ): Promise<AsyncDisposable> {
   const order: ForwardOrder = { folder, positions: [...(await endsOf(folder, components))], json };
-  const program = fileURLToPath(import.meta.url).replace(/forwardLogs(\.\w+)$/, 'forwarder$1');
+  const program = programBeside(import.meta.url, 'forwarder');
   // A session of its own: Ctrl-C in a terminal is not for it.
   const child = spawn(process.execPath, [program], { stdio: ['pipe', 'inherit', 'inherit'], detached: true });
   const exited = once(child, 'exit');

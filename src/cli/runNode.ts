@@ -23,13 +23,13 @@ export async function runNode(plan: PlanSoFar, box: Box | undefined): Promise<nu
   const { options } = plan;
   const stops = new StopRequests();
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
+  const hasNode = plan.config.node.kubernetes !== false;
   // Loaded while other programs make the ground.
   const loading = load();
-  if (plan.config.node.kubernetes !== false) warmUp(paths.pki);
+  if (hasNode) warmUp(paths.pki);
   const ground = await settle(plan.config.node, box);
   try {
     const { ip } = ground;
-    const hasNode = plan.config.node.kubernetes !== false;
     const [{ runGraph, toComponents, kubernetesNode }, machine] = await Promise.all([
       loading,
       hasNode ? lookAtMachine(paths.containerd) : undefined,

@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../errors.ts';
+import { programBeside } from '../paths.ts';
 import { boxEnv } from './box.ts';
 import type { Box } from './box.ts';
 import { clear, removeRemains } from './clear.ts';
@@ -114,7 +115,7 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const listener = await inside.listener?.();
   const hostNetwork = openSync('/proc/self/ns/net', 'r');
-  const afterwards = fileURLToPath(import.meta.url).replace(/enter(\.\w+)$/, 'afterwards$1');
+  const afterwards = programBeside(import.meta.url, 'afterwards');
   const kept = [process.execPath, afterwards, name, run, data, ...namespaces, init(), ...argv];
   const stdio: StdioOptions = [
     ...(inside.stdio ?? ['inherit', 'inherit', 'inherit']),

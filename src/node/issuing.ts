@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../errors.ts';
 import type { FailureCode } from '../errors.ts';
+import { programBeside } from '../paths.ts';
 import type { Order } from './issueAll.ts';
 
 /** What the thread says. */
@@ -10,7 +10,7 @@ export type Told =
   | { readonly report: string }
   | { readonly failure: { readonly code: FailureCode; readonly message: string; readonly hint?: string } };
 
-const thread = fileURLToPath(import.meta.url).replace(/issuing(\.\w+)$/, 'issue$1');
+const thread = programBeside(import.meta.url, 'issue');
 
 let spare: Worker | undefined;
 
