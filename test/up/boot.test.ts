@@ -45,6 +45,17 @@ describe('boot', () => {
     await expect(running.done).rejects.toThrow('exited with code 3: about to fail');
   });
 
+  it('shows the end of a last line that is longer than what is looked at', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a', {
+      command: { file: 'sh', args: ['-c', "printf '%0100000d the end\\n' 7; exit 3"] },
+      restart: { when: 'never' },
+    });
+    t.up([a]);
+    const { lastLines } = await t.next('a', 'exited');
+    expect(lastLines).toEqual([expect.stringMatching(/^…0{10,2000}7 the end$/)]);
+  });
+
   it('names a program that does not exist', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', {
