@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { Failure } from '../errors.ts';
+import { Failure, reasonOf } from '../errors.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 
 /**
  * `k8s-single kubectl -- ARGS`: the node's own kubectl with the administrator's kubeconfig, on this terminal and in this
  * folder. Resolves with its exit code, 128 + n when signal n ended it.
+ * @throws Failure `install` when it is there no more, or cannot be started.
  */
 export async function kubectl(args: readonly string[], { name }: { name: string }): Promise<number> {
   const node = await readNodeFile(name);
@@ -32,7 +33,12 @@ export async function kubectl(args: readonly string[], { name }: { name: string 
   // Ctrl-C reaches kubectl by itself; it decides what it means.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  await once(child, 'exit');
+  await once(child, 'exit').catch((cause: unknown) => {
+    throw new Failure('install', `the kubectl of node ${name} cannot be started: ${reasonOf(cause)}`, {
+      hint: 'bring it back: k8s-single install; when that puts it elsewhere, start the node again',
+      cause,
+    });
+  });
   const { exitCode, signalCode } = child;
   return signalCode === null ? (exitCode ?? 0) : 128 + constants.signals[signalCode];
 }
