@@ -49,7 +49,7 @@ export async function run(
       hint: 'k8s-single up --config FILE',
     });
   }
-  await assertCanIsolate();
+  await assertCanIsolate('use a node on the host itself: k8s-single up --host');
   const binaries = await toolchain(options, node);
   return onNode(command, { options, config, binaries, keepOnFailure });
 }

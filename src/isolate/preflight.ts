@@ -12,8 +12,13 @@ export function assertRoot(): void {
   });
 }
 
-/** Rejects with a preflight {@link Failure} when this machine and user cannot give a node namespaces of its own. */
-export async function assertCanIsolate(): Promise<void> {
+/**
+ * Rejects with a preflight {@link Failure} when this machine and user cannot give a node namespaces of its own. `without` says
+ * how to do without them.
+ */
+export async function assertCanIsolate(
+  without = 'run the node on the host itself with --host',
+): Promise<void> {
   assertRoot();
   const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
   const env = { ...process.env, PATH: pathWithSbin() };
@@ -24,7 +29,7 @@ export async function assertCanIsolate(): Promise<void> {
       'preflight',
       `no namespaces of its own for the node: ${trial.stderr.trim() || `unshare ended with ${trial.status ?? trial.signal}`}`,
       {
-        hint: 'in a container run it with --privileged; or run the node on the host itself with --host',
+        hint: `in a container run it with --privileged; or ${without}`,
       },
     );
   }

@@ -84,4 +84,12 @@ describe('assertCanIsolate', () => {
       /^preflight no namespaces of its own for the node: unshare: .*Operation not permitted \| .*--host/,
     );
   });
+
+  test('of `run` does not propose an option that it lacks', async () => {
+    const run = [join(import.meta.dirname, '../../dist/src/main.js'), 'run', '--', 'true'];
+    const args = ['--bounding-set=-sys_admin', '--inh-caps=-all', process.execPath, ...run];
+    const { exitCode, stderr } = await execa('setpriv', args, { reject: false });
+    expect(stderr).toContain('; or use a node on the host itself: k8s-single up --host');
+    expect(exitCode).toBe(3);
+  });
 });
