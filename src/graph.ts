@@ -25,8 +25,23 @@ export function sort<V extends Vertex>(components: readonly V[]): V[] {
       if (left === 0) order.push(byName.get(dependent)!);
     }
   }
-  if (order.length < components.length) throw cycleIn(byName, new Set(order.map(({ name }) => name)));
+  if (order.length < components.length) {
+    throw new Cycle(cycleIn(byName, new Set(order.map(({ name }) => name))));
+  }
   return order;
+}
+
+/** The needs go round. */
+export class Cycle extends Failure {
+  /** The names on it: each needs the next, and the last needs the first. */
+  readonly path: readonly string[];
+
+  constructor(path: readonly string[]) {
+    super('usage', `the needs go round in a circle: ${[...path, path[0]].join(' -> ')}`, {
+      hint: 'remove one of these needs',
+    });
+    this.path = path;
+  }
 }
 
 /** From a component's name to the names of those that need it. */
@@ -89,7 +104,7 @@ function index<V extends Vertex>(components: readonly V[]): Map<string, V> {
 }
 
 /** Everything not in `ordered` is on a cycle or behind one, so walking from need to need must come round. */
-function cycleIn(byName: ReadonlyMap<string, Vertex>, ordered: ReadonlySet<string>): Failure {
+function cycleIn(byName: ReadonlyMap<string, Vertex>, ordered: ReadonlySet<string>): string[] {
   const path: string[] = [];
   let name = [...byName.keys()].find((candidate) => !ordered.has(candidate))!;
   while (!path.includes(name)) {
@@ -99,8 +114,5 @@ function cycleIn(byName: ReadonlyMap<string, Vertex>, ordered: ReadonlySet<strin
       .needs.map(nameOf)
       .find((need) => !ordered.has(need))!;
   }
-  const cycle = [...path.slice(path.indexOf(name)), name].join(' -> ');
-  return new Failure('usage', `the needs go round in a circle: ${cycle}`, {
-    hint: 'remove one of these needs',
-  });
+  return path.slice(path.indexOf(name));
 }

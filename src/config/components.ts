@@ -1,4 +1,5 @@
 import type { Component } from '../component.ts';
+import { Cycle, nameOf, sort } from '../graph.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import type { Config } from './load.ts';
 import { componentOf, override } from './override.ts';
@@ -11,7 +12,7 @@ const builtInTaskKeys = new Set(['enabled', 'needs', 'timeout', 'restart']);
 /**
  * The graph that a config asks for: the built-in components with its changes, then its own. With `kubernetes: false` there
  * are only its own.
- * @throws Failure `usage` with the place in the file of everything that does not fit the built-in components.
+ * @throws Failure `usage` with the place in the file of everything that does not fit the built-in components or makes no graph.
  */
 export function toComponents(config: Config, builtIns: readonly Component[]): Component[] {
   const { node, dir } = config;
@@ -27,7 +28,10 @@ export function toComponents(config: Config, builtIns: readonly Component[]): Co
     return spec === undefined ? one : override(one, spec, dir);
   });
   const own = specs.filter(([name]) => !known.has(name)).map(([name, spec]) => componentOf(name, spec, dir));
-  return [...changed, ...own].filter(({ name }) => config.components[name]?.enabled !== false);
+  const all = [...changed, ...own].filter(({ name }) => config.components[name]?.enabled !== false);
+  checkCycle(all, config, problems);
+  problems.throwIfAny();
+  return all;
 }
 
 function checkSpecs(
@@ -63,7 +67,7 @@ function checkNeeds(
   for (const name of [...names].filter((each) => !isDisabled(each))) {
     const needs = components[name]?.needs ?? known.get(name)?.needs ?? [];
     for (const [index, need] of needs.entries()) {
-      const on = typeof need === 'string' ? need : need.on;
+      const on = nameOf(need);
       const own = ['components', name, 'needs', index];
       if (!names.has(on))
         problems.add(
@@ -78,5 +82,21 @@ function checkNeeds(
         );
       }
     }
+  }
+}
+
+/** The built-in needs do not go round, so at least one on the cycle stands in the file. */
+function checkCycle(all: readonly Component[], { components, positionOf }: Config, problems: Problems): void {
+  try {
+    sort(all);
+  } catch (error) {
+    if (!(error instanceof Cycle)) throw error;
+    const { path, message, hint } = error;
+    const places = path.map((from, i) => {
+      const to = path[i + 1] ?? path[0];
+      const index = components[from]?.needs?.findIndex((need) => nameOf(need) === to) ?? -1;
+      return index < 0 ? undefined : ['components', from, 'needs', index];
+    });
+    problems.add(positionOf(places.find((place) => place !== undefined) ?? []), `${message}: ${hint}`);
   }
 }

@@ -42,11 +42,11 @@ describe('a config with', () => {
     expect(code).toBe(2);
   });
 
-  it('a cycle: shows it as a path', async () => {
-    const { code, stderr } = await upWith(
+  it('a cycle: shows it as a path, and where one of its edges stands', async () => {
+    const { code, stderr, file } = await upWith(
       graph('  a: { command: [sleep, "9"], needs: [b] }\n  b: { command: [sleep, "9"], needs: [a] }\n'),
     );
-    expect(stderr).toContain('the needs go round in a circle: a -> b -> a');
+    expect(stderr).toContain(`${file}:3:39: the needs go round in a circle: a -> b -> a`);
     expect(code).toBe(2);
   });
 

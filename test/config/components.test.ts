@@ -182,6 +182,14 @@ test.each([
     '{ a: { command: [a], needs: [b] }, b: { command: [b], enabled: false } }',
     '1:42: a needs b, which is disabled: disable it too, or change its needs',
   ],
+  [
+    '{ a: { command: [a], needs: [etcd, { on: b, whenLost: stop }] }, b: { command: [b], needs: [c] }, c: { command: [c], needs: [a] } }',
+    '1:48: the needs go round in a circle: a -> b -> c -> a: remove one of these needs',
+  ],
+  [
+    '{ pki: { needs: [apiserver] } }',
+    '1:30: the needs go round in a circle: pki -> apiserver -> etcd -> pki: remove one of these needs',
+  ],
 ])('%s is refused with its place', (components, message) => {
   expect(() => graph(`components: ${components}`)).toThrow(
     expect.objectContaining({ code: 'usage', message: `${join(dir, 'c.yaml')}:${message}` }),
