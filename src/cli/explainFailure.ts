@@ -2,8 +2,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../component.ts';
 import type { Config } from '../config/load.ts';
-import { hideIn, hider, secretsInFiles, secretValues } from '../config/secrets.ts';
-import { reasonOf } from '../errors.ts';
+import { hideIn, hiderOf } from '../config/secrets.ts';
+import { Failure, reasonOf } from '../errors.ts';
 import { failureText } from '../report/failure-text.ts';
 import { failureReport, quotedLines } from '../report/failure.ts';
 import type { FailedStage, FailureReport } from '../report/failure.ts';
@@ -19,25 +19,34 @@ export async function forgetFailure(dataDir: string): Promise<void> {
   await rm(failureFile(dataDir), { force: true });
 }
 
-/**
- * Writes `failure.json` and resolves with the text for a person; undefined when no component is to blame. The secrets of the
- * config are masked in both.
- */
+/** What is said of a failure. */
+interface Explained {
+  /** For a person; undefined when no component is to blame. */
+  readonly text: string | undefined;
+  /** The failure itself, which quotes what a component wrote. */
+  readonly failure: Failure;
+}
+
+/** Writes `failure.json` when a component is to blame. The secrets of the config are masked there and in what it resolves with. */
 export async function explainFailure(
-  components: readonly Component[],
-  events: readonly Event[],
+  failure: Failure,
+  { components, events }: { components: readonly Component[]; events: readonly Event[] },
   { data, logs, config }: { data: string; logs: string; config: Config },
-): Promise<string | undefined> {
-  const hide = hider([...secretValues(config), ...(await secretsInFiles(config))]);
+): Promise<Explained> {
+  const hide = await hiderOf(config);
+  const { code, message, hint } = failure;
+  const said = new Failure(code, hide(message), { ...(hint !== undefined && { hint }), cause: failure });
   const report = await gather(components, events, { logs, hide });
-  if (report === undefined) return undefined;
-  const file = failureFile(data);
+  return { failure: said, text: report && (await written(report, failureFile(data))) };
+}
+
+async function written(report: FailureReport, file: string): Promise<string> {
   // A full disk may well be why it failed: that must not hide the failure itself.
-  const written = await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 }).then(
+  const where = await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 }).then(
     () => `The same for programs: ${file}`,
     (error: unknown) => `Not written for programs: ${reasonOf(error)}`,
   );
-  return `${failureText(report, styleFor(process.stderr, process.env))}\n\n${written}`;
+  return `${failureText(report, styleFor(process.stderr, process.env))}\n\n${where}`;
 }
 
 async function gather(

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
 import type { Config } from '../config/load.ts';
+import { hideInEvent, hiderOf } from '../config/secrets.ts';
 import { makeRoom } from '../control/socket.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import type { Finding } from '../isolate/finding.ts';
@@ -53,7 +54,9 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
   const reporter = await createReporter({ output: outputWith(forward, output), stages: components });
   for (const { is, what, found } of site.findings) if (is !== 'fine') reporter.say(`${what}: ${found}`);
   const memory = remember(components);
-  const emit = (event: Event): void => {
+  const hide = await hiderOf(config);
+  const emit = (happened: Event): void => {
+    const event = hideInEvent(happened, hide);
     memory.add(event);
     reporter.emit(event);
   };
@@ -100,10 +103,11 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     }
     return 0;
   } catch (error) {
-    const why =
-      error instanceof Failure && (await explainFailure(components, memory.events(), { ...paths, config }));
-    if (typeof why === 'string') reporter.say(why);
-    throw error;
+    if (!(error instanceof Failure)) throw error;
+    const happened = { components, events: memory.events() };
+    const { text, failure } = await explainFailure(error, happened, { ...paths, config });
+    if (text !== undefined) reporter.say(text);
+    throw failure;
   } finally {
     await record();
     await rotation[Symbol.asyncDispose]();

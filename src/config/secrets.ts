@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
-import type { Command } from '../component.ts';
+import type { Command, Event } from '../component.ts';
 import type { Config } from './load.ts';
 
 /** What stands where a secret was. */
@@ -29,6 +29,11 @@ const shortestPart = 4;
 /** Whether a name says that its value is a secret. */
 export function isSecret(name: string): boolean {
   return secretName.test(name);
+}
+
+/** Masks in a text the secrets of a config, those in its envFiles as they are now included, and what looks like one. */
+export async function hiderOf(config: Config): Promise<(text: string) => string> {
+  return hider([...secretValues(config), ...(await secretsInFiles(config))]);
 }
 
 /** Every secret that the config knows of, the longest first. What its envFiles hold is {@link secretsInFiles}. */
@@ -70,6 +75,13 @@ export function hideIn({ args, env = {}, ...command }: Command, hide: (text: str
     ([name, value]) => [name, isSecret(name) ? masked : hide(value)] as const,
   );
   return { ...command, args: args.map(hide), env: Object.fromEntries(shown) };
+}
+
+/** The event as anybody may see it: it can quote what a program has written. */
+export function hideInEvent(event: Event, hide: (text: string) => string): Event {
+  if (event.type === 'exited')
+    return { ...event, reason: hide(event.reason), lastLines: event.lastLines.map(hide) };
+  return 'reason' in event ? { ...event, reason: hide(event.reason) } : event;
 }
 
 function valuesOf(env: Readonly<Record<string, string | undefined>>): string[] {

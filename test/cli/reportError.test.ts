@@ -16,3 +16,29 @@ it('what a component wrote does nothing to the terminal of the one who reads the
   expect(String(stderr)).toContain('a ended and is not to be restarted: exited with code 3: last words');
   expect(String(stderr)).not.toMatch(/[^\P{Cc}\n\t]/u);
 });
+
+it('nothing that `up` says of a failure shows a secret of the config', async () => {
+  const dir = await tempDir('report-error');
+  const config = join(dir, 'node.yaml');
+  await writeFile(join(dir, 'a.env'), 'DB_PASSWORD=hunter2-in-file\n');
+  await writeFile(
+    config,
+    `kubernetes: false
+components:
+  a:
+    command: [sh, -c, 'echo "$API_TOKEN and $DB_PASSWORD are refused"; exit 3']
+    env: { API_TOKEN: hunter1-in-config }
+    envFile: a.env
+    restart: { when: never }
+`,
+  );
+  const args = ['--config', config, '--name', 'report-error', '--data-dir', join(dir, 'data')];
+  for (const output of ['plain', 'json']) {
+    const { stderr, stdout } = await cli(['up', ...args, '--output', output]);
+    const said = `${String(stderr)}${String(stdout)}`;
+    expect(said).toContain(
+      'k8s-single: a ended and is not to be restarted: exited with code 3: *** and *** are refused',
+    );
+    expect(said).not.toMatch(/hunter\d/);
+  }
+});
