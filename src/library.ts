@@ -1,8 +1,7 @@
 import { execa } from 'execa';
 import { client } from './control/client.ts';
-import { startChild } from './library/child.ts';
+import { main, startChild } from './library/child.ts';
 import type { NodeOptions } from './library/options.ts';
-import { main } from './library/program.ts';
 import { readNodeFile } from './nodeFile.ts';
 import { nodePaths } from './paths.ts';
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +47,13 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
 /** The user's cache folder for what is slow to make and safe to lose. */
 export function cacheDir(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k8s-single');
+}
+
+/** The path of a file of this package, given as seen from its top: from the sources, from what is built of them, installed. */
+export function packageFile(path: string): string {
+  let dir = import.meta.dirname;
+  while (!existsSync(join(dir, 'package.json')) && dir !== '/') dir = dirname(dir);
+  return join(dir, path);
 }
 
 /** The path of the program `name` that lies beside the module at `url`: TypeScript beside TypeScript, built beside built. */

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { Failure } from '../errors.ts';
-import { programBeside } from '../paths.ts';
+import { packageFile, programBeside } from '../paths.ts';
 import { boxEnv } from './box.ts';
 import type { Box } from './box.ts';
 import { clear, removeRemains } from './clear.ts';
@@ -94,12 +93,6 @@ const namespaces = [
   'sh',
 ];
 
-/** bin/init of this package, seen from dist/src/isolate as from src/isolate. */
-function init(): string {
-  const places = ['../../bin/init', '../../../bin/init'].map((path) => new URL(path, import.meta.url));
-  return fileURLToPath(places.find((place) => existsSync(place)) ?? places[0]!);
-}
-
 async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Promise<number> }> {
   const { name, run, data, argv, env } = inside;
   const lock = await lockNode(run);
@@ -116,7 +109,16 @@ async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Prom
   const listener = await inside.listener?.();
   const hostNetwork = openSync('/proc/self/ns/net', 'r');
   const afterwards = programBeside(import.meta.url, 'afterwards');
-  const kept = [process.execPath, afterwards, name, run, data, ...namespaces, init(), ...argv];
+  const kept = [
+    process.execPath,
+    afterwards,
+    name,
+    run,
+    data,
+    ...namespaces,
+    packageFile('bin/init'),
+    ...argv,
+  ];
   const stdio: StdioOptions = [
     ...(inside.stdio ?? ['inherit', 'inherit', 'inherit']),
     'pipe',

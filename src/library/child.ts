@@ -5,10 +5,12 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { exitCodes, Failure } from '../errors.ts';
 import type { FailureCode } from '../errors.ts';
-import { nodePaths } from '../paths.ts';
+import { nodePaths, packageFile } from '../paths.ts';
 import { tellEvents } from './events.ts';
 import type { NodeOptions } from './options.ts';
-import { main } from './program.ts';
+
+/** The command line: a node lives in namespaces that this process cannot enter. */
+export const main = packageFile('dist/bundle/main.js');
 
 /** A node in the hands of a child process. */
 interface Child {

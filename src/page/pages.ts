@@ -15,10 +15,9 @@ export interface PageSource {
   readonly events: () => readonly Event[];
 }
 
-/** Compiled like the rest, but for the browser. */
+/** Beside the bundle that this is part of, and bundled like it, but for the browser. */
 function script(name: string): () => Promise<Page> {
-  const extension = /\.\w+$/.exec(import.meta.url)?.[0] ?? '.js';
-  const file = new URL(`browser/${name}${extension}`, import.meta.url);
+  const file = new URL(`browser/${name}.js`, import.meta.url);
   return async () => ({ type: 'text/javascript; charset=utf-8', body: await readFile(file, 'utf8') });
 }
 

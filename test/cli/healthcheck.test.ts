@@ -1,4 +1,5 @@
-import { basename, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { cli, main } from '../support/cli.ts';
@@ -38,14 +39,10 @@ describe('healthcheck', () => {
     );
     expect(exitCode).toBe(1);
     const loaded = stderr.split('\n').filter((line) => line.startsWith('file:'));
-    expect(loaded.map((url) => basename(url)).toSorted()).toEqual([
-      'client.js',
-      'errors.js',
-      'healthcheck.js',
-      'main.js',
-      'paths.js',
-      'request.js',
-    ]);
+    const sizes = loaded.map((url) => statSync(new URL(url)).size);
+    // The smallest of the libraries has 100 kB.
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(20_000);
+    expect(loaded.length).toBeLessThan(10);
   });
 
   it('means the same however its options are written', async () => {

@@ -1,0 +1,21 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { expect, it } from 'vitest';
+
+const bundle = join(import.meta.dirname, '../dist/bundle');
+
+it('is understood by this Node.js, every file of it', async () => {
+  const files = (await readdir(bundle)).filter((name) => name.endsWith('.js'));
+  expect(files).toContain('main.js');
+  const checks = files.map(async (name) =>
+    execa(process.execPath, ['--check', join(bundle, name)], { reject: false }),
+  );
+  expect((await Promise.all(checks)).map(({ stderr }) => stderr).filter(Boolean)).toEqual([]);
+});
+
+it('carries the licenses of the libraries that are in it', async () => {
+  const licenses = await readFile(join(bundle, 'LICENSES.txt'), 'utf8');
+  for (const name of ['got', 'execa', 'commander', 'winston', 'p-retry', 'yaml', 'zod', '@peculiar/x509'])
+    expect(licenses).toContain(`Name: ${name}\n`);
+});
