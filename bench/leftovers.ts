@@ -11,7 +11,7 @@ import { nodeName, paths } from './place.ts';
  * be removed while one of them lives.
  */
 export async function nothingLeft(): Promise<void> {
-  const groups = (await hierarchies()).map(({ root }) => join(root, nodeCgroup(nodeName)));
+  const groups = hierarchies().map(({ root }) => join(root, nodeCgroup(nodeName)));
   const mounts = [...(await mountsBelow(paths.run)), ...(await mountsBelow(paths.data))];
   const left = [paths.run, ...groups].filter((path) => existsSync(path));
   const found = [...left, ...mounts, ...(await interfaces())];

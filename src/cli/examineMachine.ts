@@ -33,7 +33,7 @@ export async function examineMachine({ name, paths, isHere, inContainer }: Plan)
   return [
     await examineCgroups(),
     ...(await examineKernelSettings(isHere)),
-    await examineKernelLog(),
+    examineKernelLog(),
     examineOomScore(),
     await examineOpenFiles(),
     await examineSwap(),

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { NotInTime, until } from '../../probes/until.ts';
@@ -22,9 +22,9 @@ export async function createNodeCgroup(name: string): Promise<void> {
   const create = async ({ root, version }: Hierarchy): Promise<void> => {
     const node = join(root, nodeCgroup(name));
     if (version === 2) await delegateRoot(root);
-    await make(node, root);
-    if (version === 2) await delegate(node);
-    await make(join(node, 'supervisor'), node);
+    make(node, root);
+    if (version === 2) delegate(node);
+    make(join(node, 'supervisor'), node);
   };
   const explained = async (hierarchy: Hierarchy): Promise<void> =>
     create(hierarchy).catch((error: unknown) => {
@@ -34,18 +34,20 @@ export async function createNodeCgroup(name: string): Promise<void> {
         cause: error,
       });
     });
-  await Promise.all((await hierarchies()).map(explained));
+  await Promise.all(hierarchies().map(explained));
 }
 
-/** Moves processes, by default this one, into the node's `supervisor` leaf; their children are born there. */
+/**
+ * Moves processes, by default this one, into the node's `supervisor` leaf; their children are born there. The cgroups are
+ * looked up at once: from then on they may be out of sight.
+ */
 export async function joinNodeCgroup(name: string, pids: readonly number[] = [process.pid]): Promise<void> {
-  const leaves = (await hierarchies()).map(({ root }) => join(root, nodeCgroup(name), 'supervisor'));
-  await Promise.all(leaves.map((leaf) => move(pids, leaf)));
+  await move(pids, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name), 'supervisor')));
 }
 
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
 export async function leaveNodeCgroup(): Promise<void> {
-  for (const { root } of await hierarchies()) {
+  for (const { root } of hierarchies()) {
     await move([process.pid], existsSync(join(root, aside)) ? join(root, aside) : root);
   }
 }
@@ -107,25 +109,24 @@ export async function removeNodeCgroup(name: string): Promise<void> {
 }
 
 async function allGroups(name: string): Promise<string[]> {
-  const roots = (await hierarchies()).map(({ root }) => join(root, nodeCgroup(name)));
+  const roots = hierarchies().map(({ root }) => join(root, nodeCgroup(name)));
   return (await Promise.all(roots.map(groupsBelow))).flat();
 }
 
-async function make(group: string, parent: string): Promise<void> {
-  await mkdir(group, { recursive: true });
+function make(group: string, parent: string): void {
+  mkdirSync(group, { recursive: true });
   // A new cpuset of v1 has no CPU and no memory node, and no process may enter it so (cpusets.rst).
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    const own = await readFile(join(group, file), 'utf8').catch(() => undefined);
-    if (own?.trim() === '') await writeFile(join(group, file), await readFile(join(parent, file), 'utf8'));
+    const own = join(group, file);
+    if (existsSync(own) && readFileSync(own, 'utf8').trim() === '')
+      writeFileSync(own, readFileSync(join(parent, file), 'utf8'));
   }
 }
 
 /** Hands every controller of a v2 cgroup to its children. */
-async function delegate(group: string): Promise<void> {
-  const controllers = (await readFile(join(group, 'cgroup.controllers'), 'utf8'))
-    .split(/\s+/)
-    .filter(Boolean);
-  await writeFile(join(group, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
+function delegate(group: string): void {
+  const controllers = readFileSync(join(group, 'cgroup.controllers'), 'utf8').split(/\s+/).filter(Boolean);
+  writeFileSync(join(group, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
 }
 
 /** Where the processes of a container's root cgroup go, as in kind's entrypoint: it is no real root and may hold none. */
@@ -133,12 +134,12 @@ const aside = 'init';
 
 async function delegateRoot(root: string): Promise<void> {
   const emptied = async (): Promise<void> => {
-    await mkdir(join(root, aside), { recursive: true });
+    mkdirSync(join(root, aside), { recursive: true });
     await move(await processes(root), join(root, aside));
-    await delegate(root);
+    delegate(root);
   };
   try {
-    await delegate(root);
+    delegate(root);
   } catch (error) {
     if (!isCode(error, 'EBUSY')) throw error;
     // More than one look: what is started in the container meanwhile, a health check for one, is born in its root.

@@ -1,5 +1,7 @@
+import { closeSync, openSync, write } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Failure, reasonOf } from '../errors.ts';
 
 /** The cgroup and all below it, the deepest first, as they have to be removed; none when it is not there. */
@@ -21,18 +23,38 @@ export async function processes(group: string): Promise<number[]> {
     .filter((pid) => pid > 0);
 }
 
-/** Moves processes into a cgroup; those that have ended meanwhile do not matter. */
-export async function move(pids: readonly number[], group: string): Promise<void> {
-  for (const pid of pids) {
-    await writeFile(join(group, 'cgroup.procs'), String(pid)).catch((error: unknown) => {
-      if (isCode(error, 'ESRCH')) return;
-      const reason = `process ${pid} cannot be moved into the cgroup ${group}: ${reasonOf(error)}`;
+/**
+ * Moves processes into cgroups, one in each hierarchy; those that have ended meanwhile do not matter. The cgroups are looked
+ * up at once, and may be out of sight from then on.
+ */
+export async function move(pids: readonly number[], ...groups: readonly string[]): Promise<void> {
+  const enter = async ({ group, fd }: { group: string; fd: number }): Promise<void> => {
+    try {
+      for (const pid of pids) await tell(fd, String(pid)).catch(ended);
+    } catch (error) {
+      const reason = `the processes ${pids.join(', ')} cannot be moved into the cgroup ${group}: ${reasonOf(error)}`;
       throw new Failure('preflight', reason, {
         hint: 'in a container, run it with --privileged',
         cause: error,
       });
-    });
-  }
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const [first, ...others] = groups.map((group) => ({
+    group,
+    fd: openSync(join(group, 'cgroup.procs'), 'w'),
+  }));
+  // For the first the kernel waits 20 ms (cgroup_attach_lock), for those right after it not again. All at once would keep
+  // every thread waiting in which Node.js reads files.
+  if (first !== undefined) await enter(first);
+  await Promise.all(others.map(enter));
+}
+
+const tell = promisify(write);
+
+function ended(error: unknown): void {
+  if (!isCode(error, 'ESRCH')) throw error;
 }
 
 /** A frozen process of v1 does not even die (freezer-subsystem.rst); on v2 it does. */

@@ -36,7 +36,7 @@ export async function takeBack(run: string): Promise<void> {
 
 async function undo(change: Change): Promise<void> {
   if (change.kind === 'mount') {
-    const isMounted = (await mountTable()).some(({ mountPoint }) => mountPoint === change.place);
+    const isMounted = mountTable().some(({ mountPoint }) => mountPoint === change.place);
     if (isMounted) await runAll(['umount', '--no-mtab', change.place]);
   } else if (change.kind === 'setting') {
     const now = await readFile(change.file, 'utf8').catch(() => '');

@@ -14,7 +14,7 @@ const needed = ['cpu', 'cpuset', 'memory', 'pids'];
 export async function examineCgroups(): Promise<Finding> {
   const what = 'cgroups';
   try {
-    const all = await hierarchies();
+    const all = hierarchies();
     const found = await Promise.all(all.map(controllersOf));
     const missing = needed.filter((name) => !found.flat().includes(name));
     if (missing.length > 0) {

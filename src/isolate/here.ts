@@ -36,13 +36,13 @@ export async function prepareHere({ run, data, kubelet, inContainer }: Place): P
   const findings = await changeKernelSettings(run);
   // Where nothing is shared the kubelet mounts its folder on itself (MakeRShared in k8s.io/utils/mount).
   const real = await realpath(kubelet);
-  const isMounted = (await mountTable()).some(({ mountPoint }) => mountPoint === real);
+  const isMounted = mountTable().some(({ mountPoint }) => mountPoint === real);
   if (!isMounted) await remember(run, { kind: 'mount', place: real });
   // The kubelet insists on writing them, and they are the whole machine's; in some containers they are read-only.
   await remember(run, ...tunableFiles().map((place) => ({ kind: 'mount', place }) as const));
   await runAll(...shadowTunables(stage));
-  findings.push(await examineKernelLog());
-  if ((await whyNoKernelLog()) !== undefined) {
+  findings.push(examineKernelLog());
+  if (whyNoKernelLog() !== undefined) {
     if (!existsSync(kernelLog)) await remember(run, { kind: 'file', path: kernelLog });
     await remember(run, { kind: 'mount', place: kernelLog });
     await runAll(...emptyKernelLog(stage));

@@ -10,9 +10,9 @@ export interface Hierarchy {
 }
 
 /** Every cgroup hierarchy that is mounted, each once. Rejects when there is none. */
-export async function hierarchies(): Promise<Hierarchy[]> {
+export function hierarchies(): Hierarchy[] {
   const byDevice = new Map<string, Hierarchy>();
-  for (const { device, mountPoint, type, options } of await mountTable()) {
+  for (const { device, mountPoint, type, options } of mountTable()) {
     if (type === 'cgroup') byDevice.set(device, { root: mountPoint, version: 1, options });
     if (type === 'cgroup2') byDevice.set(device, { root: mountPoint, version: 2, options });
   }

@@ -1,4 +1,4 @@
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { fds, forgetBox } from './box.ts';
 import type { Box } from './box.ts';
 import { createNodeCgroup, joinNodeCgroup } from './cgroup.ts';
@@ -21,30 +21,32 @@ export async function setUpInside(box: Box): Promise<Addresses> {
     connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`),
     ownGroupAndView(box),
   ]);
-  await nameOfItsOwn(box.nodeName, nodeIp);
+  nameOfItsOwn(box.nodeName, nodeIp);
   return { nodeIp, hostIp };
 }
 
 async function ownGroupAndView(box: Box): Promise<void> {
   await createNodeCgroup(box.name);
-  // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
-  await joinNodeCgroup(box.name, [1, process.pid]);
-  await viewOfItsOwn(box);
+  await Promise.all([
+    // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
+    joinNodeCgroup(box.name, [1, process.pid]),
+    viewOfItsOwn(box),
+  ]);
 }
 
 /** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */
-async function nameOfItsOwn(nodeName: string, nodeIp: string): Promise<void> {
+function nameOfItsOwn(nodeName: string, nodeIp: string): void {
   const files = {
     '/etc/hostname': `${nodeName}\n`,
     '/etc/hosts': `127.0.0.1 localhost\n${nodeIp} ${nodeName}\n`,
     '/etc/resolv.conf': 'nameserver 127.0.0.1\n',
   };
-  await writeFile('/proc/sys/kernel/hostname', nodeName);
+  writeFileSync('/proc/sys/kernel/hostname', nodeName);
   for (const [file, text] of Object.entries(files)) {
     // A link of the host (systemd-resolved's) would lead to nowhere.
-    await rm(file, { force: true });
-    await writeFile(file, text);
+    rmSync(file, { force: true });
+    writeFileSync(file, text);
     // Whatever the umask of the one who started it, pods and users look names up.
-    await chmod(file, 0o644);
+    chmodSync(file, 0o644);
   }
 }

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { reasonOf } from '../errors.ts';
 import { fine, note } from './finding.ts';
 import type { Finding } from './finding.ts';
@@ -9,14 +8,14 @@ import type { Argv } from './tool.ts';
 export const kernelLog = '/dev/kmsg';
 
 /** Why the kernel's log cannot be read; `undefined` when it can. */
-export async function whyNoKernelLog(): Promise<string | undefined> {
+export function whyNoKernelLog(): string | undefined {
   try {
     // A container may have anything there, a pipe for one.
-    const file = await open(kernelLog, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = openSync(kernelLog, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      return (await file.stat()).isCharacterDevice() ? undefined : `${kernelLog} is not a device`;
+      return fstatSync(file).isCharacterDevice() ? undefined : `${kernelLog} is not a device`;
     } finally {
-      await file.close();
+      closeSync(file);
     }
   } catch (error) {
     return reasonOf(error);
@@ -32,9 +31,9 @@ export function emptyKernelLog(stage: string): Argv[] {
   ];
 }
 
-export async function examineKernelLog(): Promise<Finding> {
+export function examineKernelLog(): Finding {
   const what = 'kernel log';
-  const reason = await whyNoKernelLog();
+  const reason = whyNoKernelLog();
   if (reason === undefined) return fine(what, kernelLog);
   return note(
     what,

@@ -1,4 +1,5 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 
 /** One line of /proc/self/mountinfo (proc(5)). */
 export interface Mount {
@@ -13,8 +14,8 @@ export interface Mount {
 }
 
 /** The mounts of this process's namespace, in the order in which they were made. */
-export async function mountTable(): Promise<Mount[]> {
-  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).trim().split('\n');
+export function mountTable(): Mount[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n');
   return lines.map((line) => {
     const [before = '', after = ''] = line.split(' - ');
     const fields = before.split(' ');
@@ -31,7 +32,7 @@ export async function mountTable(): Promise<Mount[]> {
 /** The mount points below a folder, not the folder itself, the last made first: the order in which they come off. */
 export async function mountsBelow(folder: string): Promise<string[]> {
   const real = await realpath(folder).catch(() => folder);
-  const places = (await mountTable()).map((mount) => mount.mountPoint);
+  const places = mountTable().map((mount) => mount.mountPoint);
   return places.filter((place) => place.startsWith(`${real}/`)).toReversed();
 }
 

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { Box } from './box.ts';
@@ -19,7 +19,7 @@ export async function connectToHost({ name, run, avoid }: Box, hostNetwork: stri
   const onHost = (...args: string[]): Argv => ['nsenter', `--net=${hostNetwork}`, 'ip', ...args];
   const routes = await runAll(onHost('-json', '-4', 'route', 'show', 'table', 'all'));
   const subnet = await firstFree(freeSubnets(name, routes, avoid), hostNetwork);
-  await writeFile(join(run, 'interface'), subnet.interface);
+  writeFileSync(join(run, 'interface'), subnet.interface);
   await runAll(
     onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`),
     onHost('address', 'add', `${subnet.hostIp}/30`, 'dev', subnet.interface),
@@ -30,7 +30,7 @@ export async function connectToHost({ name, run, avoid }: Box, hostNetwork: stri
     ['ip', 'route', 'add', 'unreachable', 'default'],
   );
   // Pods are reached through the node; the setting is the namespace's own.
-  await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   return subnet;
 }
 

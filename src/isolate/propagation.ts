@@ -6,7 +6,7 @@ import { mountTable } from './mountTable.ts';
 /** Whether what is mounted in the folder shows in other mount namespaces, as volumes with Bidirectional propagation must. */
 export async function isShared(folder: string): Promise<boolean> {
   const real = await realpath(folder);
-  const around = (await mountTable())
+  const around = mountTable()
     .filter(({ mountPoint }) => real === mountPoint || `${real}/`.startsWith(mountPoint.replace(/\/?$/, '/')))
     // Of two mounts on one place the later hides the earlier.
     .reduce((best, mount) => (mount.mountPoint.length >= best.mountPoint.length ? mount : best));

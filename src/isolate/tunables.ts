@@ -16,13 +16,24 @@ export function tunableFiles(): string[] {
   return tunables.map((name) => join('/proc/sys', name));
 }
 
+/** Copies the settings into the stage, one plain file each. */
+export function copyTunables(stage: string): Argv {
+  return ['cp', '--no-preserve=all', '--parents', ...tunableFiles(), stage];
+}
+
+/** Where {@link copyTunables} puts the copy of a setting. */
+export function copyOf(tunable: string, stage: string): string {
+  return join(stage, tunable);
+}
+
 /** Lays plain files over the kernel's settings that kubelet insists on writing, so that the host keeps its own. */
 export function shadowTunables(stage: string): Argv[] {
-  return tunables.flatMap((name): Argv[] => {
-    const [real, shadow] = [join('/proc/sys', name), join(stage, name.replaceAll('/', '.'))];
-    return [
-      ['cp', '--no-preserve=all', real, shadow],
-      ['mount', '--no-mtab', '--bind', shadow, real],
-    ];
-  });
+  const mounts = tunableFiles().map((file): Argv => [
+    'mount',
+    '--no-mtab',
+    '--bind',
+    copyOf(file, stage),
+    file,
+  ]);
+  return [copyTunables(stage), ...mounts];
 }

@@ -72,8 +72,8 @@ async function container({ front, depth }: (typeof surroundings)[number], compon
       expect.poll(() => said.split(`"type":"${type}"`).length - 1, { timeout: 20_000 }).toBe(count),
     exitCode: async (): Promise<unknown> => (await exited)[0],
     left: async (): Promise<string[]> =>
-      [nodePaths(name).run, ...(await hierarchies()).map(({ root }) => join(root, nodeCgroup(name)))].filter(
-        (path) => existsSync(path),
+      [nodePaths(name).run, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name)))].filter((path) =>
+        existsSync(path),
       ),
   };
 }

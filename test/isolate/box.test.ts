@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../probes/tcp.ts';
 import { until } from '../../probes/until.ts';
@@ -104,6 +105,15 @@ describe('in a box', () => {
     const script = `cat /usr/bin/${box.name}; grep -c 'of the tree' /usr/bin/sh; echo hello > /var/log/pods/log`;
     expect((await runInBox({ ...box, debianTree, also }, script)).stdout).toBe('of the tree\n0\n');
     expect(readFileSync(join(box.data, 'pods/log'), 'utf8')).toBe('hello\n');
+  });
+
+  test('a data folder that is a disk of its own is the real one, too', async () => {
+    const box = newBox();
+    mkdirSync(box.data);
+    await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'tmpfs', box.data]);
+    onTestFinished(async () => void (await execa('umount', ['--no-mtab', box.data])));
+    await runInBox(box, `echo hello > ${box.data}/file`);
+    expect(readFileSync(join(box.data, 'file'), 'utf8')).toBe('hello\n');
   });
 
   test('descriptors and the mark of the box are not handed on', async () => {

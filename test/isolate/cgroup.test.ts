@@ -18,7 +18,7 @@ async function populated() {
   const name = `test-${randomBytes(4).toString('hex')}`;
   onTestFinished(async () => removeNodeCgroup(name));
   await createNodeCgroup(name);
-  const groups = (await hierarchies()).map(({ root }) => join(root, nodeCgroup(name)));
+  const groups = hierarchies().map(({ root }) => join(root, nodeCgroup(name)));
   const processes = [0, 1].map(() => spawn('sleep', ['infinity'], { stdio: 'ignore' }));
   const [component, pod] = processes.map((each) => each.pid!);
   await joinNodeCgroup(name, [component!]);
@@ -38,7 +38,7 @@ describe('the cgroup of a node', () => {
       .split('\n')
       .map((line) => line.split(':')[2]);
     expect(new Set(paths)).toEqual(new Set([`/k8s-single-${name}/supervisor`]));
-    expect(paths.length).toBe((await hierarchies()).length);
+    expect(paths.length).toBe(hierarchies().length);
   });
 
   test('goes with everything in it', async () => {

@@ -11,7 +11,7 @@ export type Things = Map<string, string>;
 /** Every kind of thing that a node could leave on a host, except processes, and how to see it. */
 export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
   mount: async () =>
-    new Map((await mountTable()).map((mount) => [`${mount.mountPoint} ${mount.device}`, mount.mountPoint])),
+    new Map(mountTable().map((mount) => [`${mount.mountPoint} ${mount.device}`, mount.mountPoint])),
   interface: async () => lines(await output('ip', '-oneline', 'link'), (line) => line.split(':')[1] ?? line),
   address: async () =>
     lines(await output('ip', '-oneline', 'address'), (line) => line.replace(/\s+valid_lft.*/, '')),
@@ -43,7 +43,7 @@ export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
   },
   cgroup: async () => {
     const found = await Promise.all(
-      (await hierarchies()).map(({ root }) => below(root, (entry) => entry.isDirectory())),
+      hierarchies().map(({ root }) => below(root, (entry) => entry.isDirectory())),
     );
     return new Map(found.flat().map((path) => [path, path]));
   },

@@ -78,7 +78,7 @@ export class TestNode {
 
   /** kill -9 of a process by the pid it has inside the node. Its pid on the host is found through the node's cgroup. */
   async killInside(pid: number): Promise<void> {
-    const [hierarchy] = await hierarchies();
+    const [hierarchy] = hierarchies();
     const group = join(hierarchy!.root, nodeCgroup(this.name), 'supervisor/cgroup.procs');
     for (const candidate of (await readFile(group, 'utf8')).trim().split('\n')) {
       const status = await readFile(`/proc/${candidate}/status`, 'utf8').catch(() => '');
