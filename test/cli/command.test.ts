@@ -27,12 +27,13 @@ it('says what a shell says of a command that is not there, or is no program', as
 
 it('passes on the first signal and ends the command at the second', async () => {
   const signals = hand();
+  const trapped = once(process, 'SIGUSR1');
   const ended = runCommand(['sh', '-c', 'trap "" TERM; kill -USR1 $PPID; exec sleep 1000'], {
     env,
     signals,
     signal: never,
   });
-  await once(process, 'SIGUSR1');
+  await trapped;
   signals.give('SIGTERM');
   signals.give('SIGTERM');
   expect(await ended).toBe(137);
