@@ -1,50 +1,51 @@
 import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { client } from '../control/client.ts';
-import { reasonOf } from '../errors.ts';
-import { clear, untilGone } from '../isolate/clear.ts';
+import { removeRemains, removeTraces } from '../isolate/clear.ts';
 import { assertNotOfAnother, lockFile } from '../isolate/lock.ts';
+import { NodeLife } from '../isolate/nodeLife.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
+import { endNode } from './endNode.ts';
 import { purge as purgeData } from './purge.ts';
 
-/** Stopping in order takes what the components' graces take together in the worst case, in ms. */
-const stopWithinMs = 120_000;
+interface DownOptions {
+  readonly name: string;
+  readonly purge?: boolean;
+  readonly dataDir?: string;
+}
 
-/** `k8s-single down`: in order while the supervisor answers, by force when it does not; then nothing is left. */
-export async function down({
-  name,
-  purge,
-  dataDir,
-}: {
-  name: string;
-  purge?: boolean;
-  dataDir?: string;
-}): Promise<number> {
+/** `k8s-single down`: ends the node, also one that is only starting; then nothing is left of it but its data. */
+export async function down({ name, purge = false, dataDir }: DownOptions): Promise<number> {
   assertRoot();
   const known = await readNodeFile(name).catch(() => undefined);
   const { run, data, controlSocket } = nodePaths(name, dataDir ?? known?.dataDir);
-  const traces = { name, run, data };
   await assertNotOfAnother(data, name);
-  if (known !== undefined) {
-    try {
-      await client(controlSocket).down(AbortSignal.timeout(stopWithinMs));
-      await untilGone(traces, stopWithinMs);
-    } catch (error) {
-      console.error(`node ${name} does not stop by itself (${reasonOf(error)}): by force`);
-    }
-  }
-  // Before there is a node.json there is a lock: one that was just starting is ended, too.
+  // Before there is a node.json there is a lock.
   const wasThere = known !== undefined || existsSync(lockFile(run));
-  await clear(traces);
-  if (purge === true) {
-    const left = await purgeData(data);
-    if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
-    // The folder of all nodes goes with the last of them.
-    await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
+  {
+    using life = new NodeLife(run);
+    await endNode(life, name, controlSocket);
+    if (life.isOursToTidy) await removeTraces({ name, run, data });
   }
+  if (purge) await removeData(name, run, data);
   console.error(wasThere ? `node ${name} is down` : `node ${name} was not running`);
   return 0;
+}
+
+/** With the lock in hand: somebody may have started the node again by now. */
+async function removeData(name: string, run: string, data: string): Promise<void> {
+  using life = new NodeLife(run);
+  await life.hasEnded();
+  if (!life.isOursToTidy) {
+    console.error(`node ${name} is being started again: its data stays`);
+    return;
+  }
+  await removeRemains({ name, run, data });
+  const left = await purgeData(data);
+  if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
+  // The folder of all nodes goes with the last of them.
+  await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
+  await removeTraces({ name, run, data });
 }

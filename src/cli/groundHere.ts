@@ -1,17 +1,17 @@
 import { closeSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../config/node.ts';
-import { Failure } from '../errors.ts';
 import type { Binaries } from '../install/install.ts';
 import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../isolate/cgroup.ts';
 import { remember } from '../isolate/changes.ts';
 import { removeRemains, removeTraces } from '../isolate/clear.ts';
 import { prepareHere } from '../isolate/here.ts';
-import { lockData, lockNode, release } from '../isolate/lock.ts';
+import { lockData, release } from '../isolate/lock.ts';
 import { ownNode } from '../isolate/owner.ts';
 import { ownAddress } from '../isolate/ownAddress.ts';
 import { chainsOf } from '../isolate/packetFilter.ts';
 import { assertRoot, inContainer } from '../isolate/preflight.ts';
+import { lockToStart } from '../isolate/start.ts';
 import { bridgeName } from '../node/cni.ts';
 import { nodePaths } from '../paths.ts';
 import type { Ground } from './ground.ts';
@@ -22,12 +22,7 @@ export async function settleHere({ name, dataDir, kubernetes }: NodeConfig): Pro
   const traces = { name, run, data };
   assertRoot();
   const ip = kubernetes === false ? '127.0.0.1' : await ownAddress();
-  const lock = await lockNode(run);
-  if (lock === undefined) {
-    throw new Failure('preflight', `node ${name} is already running`, {
-      hint: `k8s-single down --name ${name}`,
-    });
-  }
+  const lock = await lockToStart(name, run);
   const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
   await removeRemains(traces);
   const leave = async (): Promise<void> => {

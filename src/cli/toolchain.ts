@@ -1,18 +1,23 @@
 import type { NodeConfig } from '../config/node.ts';
+import { Failure } from '../errors.ts';
 import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { UpOptions } from './options.ts';
 
-/** The binaries of a node: found, or installed with progress on the terminal. Interrupted, it stops cleanly. */
+/**
+ * The binaries of a node: found, or installed with progress on the terminal. Interrupted, it stops cleanly.
+ * @throws Failure `install`, `usage` for a mistake in what was asked for.
+ */
 export async function toolchain(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
   { binDirs, kubernetes }: Pick<NodeConfig, 'binDirs' | 'kubernetes'>,
 ): Promise<Binaries> {
   const reporter = await createReporter({ output, stages: [] });
   const interrupt = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => interrupt.abort(new Error(`interrupted by ${signal}`));
+  const onSignal = (signal: NodeJS.Signals): void =>
+    interrupt.abort(new Failure('install', `interrupted by ${signal}`));
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
     return await install({

@@ -1,6 +1,8 @@
 import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
 import { currentBox } from '../isolate/box.ts';
+import { beginStart } from '../isolate/start.ts';
 import { Failure } from '../errors.ts';
+import { nodePaths } from '../paths.ts';
 import { upInBox } from './box.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
@@ -14,6 +16,7 @@ export async function up(options: UpOptions): Promise<number> {
   const box = currentBox();
   const config = await configFor(options);
   const { node } = config;
+  if (box === undefined) await beginStart(node.name, nodePaths(node.name).run);
   if (
     box !== undefined ||
     options.host === true ||

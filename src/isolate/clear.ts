@@ -45,22 +45,6 @@ export async function clear(
   }
 }
 
-/** Resolves when the node is gone, and with it its traces or whoever removes them; rejects after `timeoutMs`. */
-export async function untilGone(
-  traces: Traces,
-  timeoutMs: number,
-  signal: AbortSignal = new AbortController().signal,
-): Promise<void> {
-  const gone = async (): Promise<void> => {
-    if (!existsSync(lockFile(traces.run))) return;
-    const lock = await lockNode(traces.run);
-    if (lock === undefined) throw new Unhealthy(`node ${traces.name} is still being taken down`);
-    // What would have tidied up after it was killed, too: nobody is left to wait for.
-    closeSync(lock);
-  };
-  await until(gone, { timeoutMs }, signal);
-}
-
 /** Removes what a dead node left and ends what lives on of it, but keeps the run folder and the lock in it. */
 export async function removeRemains({ name, run, data }: Traces): Promise<void> {
   await removeNodeCgroup(name);

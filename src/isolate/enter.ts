@@ -5,15 +5,15 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
-import { Failure } from '../errors.ts';
 import { packageFile, programBeside } from '../paths.ts';
 import { boxEnv } from './box.ts';
 import type { Box } from './box.ts';
 import { clear, removeRemains } from './clear.ts';
 import { farewell } from './follow.ts';
-import { lockData, lockNode, release } from './lock.ts';
+import { lockData, release } from './lock.ts';
 import { onSignals } from './signals.ts';
 import type { Signals } from './signals.ts';
+import { lockToStart } from './start.ts';
 
 export interface Inside extends Box {
   /** Node.js, the program to run inside, and its arguments. */
@@ -95,12 +95,7 @@ const namespaces = [
 
 async function start(inside: Inside): Promise<{ child: ChildProcess; ended: Promise<number> }> {
   const { name, run, data, argv, env } = inside;
-  const lock = await lockNode(run);
-  if (lock === undefined) {
-    throw new Failure('preflight', `node ${name} is already running`, {
-      hint: `k8s-single down --name ${name}`,
-    });
-  }
+  const lock = await lockToStart(name, run);
   // First of all: what another node on the same data has mounted there must stay.
   const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
   await removeRemains(inside);

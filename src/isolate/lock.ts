@@ -28,9 +28,12 @@ import { missing } from './tool.ts';
 export async function lockNode(run: string): Promise<number | undefined> {
   const file = lockFile(run);
   for (;;) {
-    const fd = open(run, file);
+    const fd = openLock(run);
     if (fd === undefined) continue;
-    const taken = await flock(fd);
+    const taken = await flock(fd).catch((error: unknown) => {
+      closeSync(fd);
+      throw error;
+    });
     if (taken && isStill(file, fd)) return fd;
     closeSync(fd);
     if (!taken) return undefined;
@@ -39,12 +42,22 @@ export async function lockNode(run: string): Promise<number | undefined> {
 
 /** Gives the lock of a node that does not come to be back, and with it the run folder unless something is in it; rethrows. */
 export function release(run: string, lock: number, why: unknown): never {
+  giveBack(run, lock);
+  throw why;
+}
+
+/** The same without a reason. */
+export function giveBack(run: string, lock: number): void {
+  removeLock(run);
+  closeSync(lock);
+}
+
+/** Removes the lock, and the run folder and that of all nodes unless something is in them. */
+export function removeLock(run: string): void {
   rmSync(lockFile(run));
   for (const folder of [run, dirname(run)]) {
     if (readdirSync(folder).length === 0) rmdirSync(folder);
   }
-  closeSync(lock);
-  throw why;
 }
 
 /**
@@ -98,11 +111,11 @@ function inUse(data: string): Failure {
   );
 }
 
-/** Nothing when the node before is removing its folder right now. */
-function open(run: string, file: string): number | undefined {
+/** The lock, to be read and added to, but not taken. Nothing when the node before is removing its folder right now. */
+export function openLock(run: string): number | undefined {
   try {
     mkdirSync(run, { recursive: true, mode: 0o700 });
-    return openSync(file, 'a', 0o600);
+    return openSync(lockFile(run), 'a+', 0o600);
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined;
     throw error;
@@ -124,7 +137,7 @@ async function flock(fd: number): Promise<boolean> {
   return code === 0;
 }
 
-/** Not when the holder before has removed the file between our open and our lock. */
-function isStill(file: string, fd: number): boolean {
+/** Whether the file is the open one. Not when the holder before has removed it between our open and our lock. */
+export function isStill(file: string, fd: number): boolean {
   return statSync(file, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino;
 }

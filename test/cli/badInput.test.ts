@@ -130,9 +130,9 @@ describe('a machine without', () => {
     expect(result.exitCode).toBe(3);
   });
 
-  it('unshare', async () => {
+  it('flock and unshare', async () => {
     const { code, stderr } = await upWith('', { env: { PATH: '/no/such/folder' } });
-    expect(stderr).toContain('unshare is not installed');
+    expect(stderr).toContain('flock is not installed');
     expect(stderr).toContain('apt-get install util-linux');
     expect(code).toBe(3);
   });

@@ -32,7 +32,7 @@ export function lifecycleCommands(cli: Command): void {
     )
     .addOption(new Option('--throw-away', 'as `run` starts it').hideHelp())
     .addOption(new Option('--artifacts <dir>', 'as `run` starts it').hideHelp())
-    .action(async (options) => exitWith((await import('../up.ts')).up(options)));
+    .action(async (options) => exitWith((await import('../begin.ts')).begin(options)));
 
   cli
     .command('run')
