@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nodeCommand } from './commandLine.ts';
 import { Failure } from './errors.ts';
 import { nodePaths } from './paths.ts';
 
@@ -35,7 +36,7 @@ export async function writeNodeFile(node: NodeFile): Promise<void> {
 export async function readNodeFile(name: string): Promise<NodeFile> {
   const text = await readFile(file(name), 'utf8').catch((cause: unknown) => {
     throw new Failure('notReady', `node ${name} is not running`, {
-      hint: name === 'default' ? 'k8s-single up' : `k8s-single up --name ${name}`,
+      hint: nodeCommand('up', { name }),
       cause,
     });
   });

@@ -14,6 +14,8 @@ export interface UpOptions {
   readonly logDir: string;
   /** From now until everything is ready, in ms; later the whole graph is stopped. */
   readonly timeoutMs: number;
+  /** The command that shows the log of a component, or of all: for the hints of failures, which else have none. */
+  readonly logsCommand?: (component?: string) => string;
 }
 
 /** A graph that is being brought up or is up. */
@@ -35,7 +37,10 @@ export interface Running {
  * Brings the whole graph up: every component starts as soon as its needs are ready, independent ones in parallel.
  * @throws Failure `usage` when the graph is not one (see {@link sort}), before anything is started.
  */
-export function up(components: readonly Component[], { emit, logDir, timeoutMs }: UpOptions): Running {
+export function up(
+  components: readonly Component[],
+  { emit, logDir, timeoutMs, logsCommand }: UpOptions,
+): Running {
   const order = sort(components);
   const names = order.map(({ name }) => name);
   const dependents = dependentsOf(order);
@@ -59,12 +64,16 @@ export function up(components: readonly Component[], { emit, logDir, timeoutMs }
           if (!booted || component.restart?.givenUp !== 'keep') end.abort(failure);
         },
         hurry: hurry.signal,
+        logsCommand: logsCommand?.(component.name),
       };
       return [component.name, supervise(component, ward)];
     }),
   );
   const boot = AbortSignal.timeout(timeoutMs);
-  boot.addEventListener('abort', () => booted || end.abort(bootTookTooLong(gates, timeoutMs)));
+  boot.addEventListener(
+    'abort',
+    () => booted || end.abort(bootTookTooLong(gates, timeoutMs, logsCommand?.())),
+  );
   ready.then(
     () => (booted = true),
     () => undefined,
@@ -128,9 +137,14 @@ function edge(gates: ReadonlyMap<string, Gate>, need: Need): Edge {
   return { gate: gates.get(nameOf(need))!, whenLost: typeof need === 'string' ? 'keep' : need.whenLost };
 }
 
-function bootTookTooLong(gates: ReadonlyMap<string, Gate>, timeoutMs: number): Failure {
+function bootTookTooLong(
+  gates: ReadonlyMap<string, Gate>,
+  timeoutMs: number,
+  logsCommand: string | undefined,
+): Failure {
   const missing = [...gates.values()].filter(({ isOpen }) => !isOpen).map(({ name }) => name);
+  const longer = 'give it longer: --timeout';
   return new Failure('notReady', `not ready within ${timeoutMs / 1000} s: ${missing.join(', ')}`, {
-    hint: 'see why: k8s-single logs; or give it longer: --timeout',
+    hint: logsCommand === undefined ? longer : `see why: ${logsCommand}; or ${longer}`,
   });
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { nodeCommand } from '../commandLine.ts';
 import { binaryRows } from '../install/doctor.ts';
 import type { BinaryRow } from '../install/doctor.ts';
 import { fine } from '../isolate/finding.ts';
@@ -76,7 +77,7 @@ async function takenPorts(): Promise<Finding[]> {
 async function running(name: string): Promise<Finding> {
   const node = await readNodeFile(name).catch(() => undefined);
   if (node === undefined) return fine('node', `${name} is not running`);
-  return { is: 'note', what: 'node', found: `${name} is running`, mend: `k8s-single status --name ${name}` };
+  return { is: 'note', what: 'node', found: `${name} is running`, mend: nodeCommand('status', { name }) };
 }
 
 function memory(): Finding {

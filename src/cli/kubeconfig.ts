@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { nodeCommand } from '../commandLine.ts';
 import { serverForm, serverHost } from '../config/serverUrl.ts';
 import { Failure } from '../errors.ts';
 import { adminKubeconfig } from '../node/kubeconfig.ts';
@@ -43,7 +44,7 @@ async function textFor({ name, dataDir, kubeconfig: file }: NodeFile, server?: s
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
     throw new Failure('notReady', `node ${name} has no kubeconfig yet`, {
-      hint: `wait for it: k8s-single status --name ${name} --wait`,
+      hint: `wait for it: ${nodeCommand('status', { name }, '--wait')}`,
       cause,
     });
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
+import { nodeCommand, shellQuote } from '../commandLine.ts';
 import { exitCodes, Failure } from '../errors.ts';
 import { killNodeCgroup } from '../isolate/cgroup.ts';
 import { assertCanIsolate } from '../isolate/preflight.ts';
@@ -43,13 +44,19 @@ export async function run(
     output: 'auto',
   };
   const config = await configFor(options);
-  const { node } = config;
+  const { node, file } = config;
   if (node.kubernetes === false) {
     throw new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
-      hint: 'k8s-single up --config FILE',
+      hint: nodeCommand(
+        'up',
+        { name: given.name ?? node.name },
+        ...(file === undefined ? [] : ['--config', file]),
+      ),
     });
   }
-  await assertCanIsolate('use a node on the host itself: k8s-single up --host');
+  await assertCanIsolate(
+    `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`,
+  );
   const binaries = await toolchain(options, node);
   return onNode(command, { options, config, binaries, keepOnFailure });
 }
@@ -98,8 +105,8 @@ async function onNode(
     }
     if (code !== 0 && keepOnFailure) {
       await entered.detach();
-      console.error(`node ${name} is kept: k8s-single kubectl --name ${name} -- get pods -A`);
-      console.error(`remove it with: k8s-single down --name ${name} --purge`);
+      console.error(`node ${name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`);
+      console.error(`remove it with: ${nodeCommand('down', { name }, '--purge')}`);
       return code;
     }
     // Not in order, which takes seconds: nothing of it is kept.
@@ -130,7 +137,9 @@ async function lastWords(
   const said = await supervisorLog(log);
   if (artifacts !== undefined) {
     const kept = [failureFile(data), logs];
-    return kept.reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), said);
+    return kept
+      .reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), said)
+      .replaceAll(`--data-dir ${shellQuote(data)}`, `--data-dir ${shellQuote(artifacts)}`);
   }
   return said.includes(data)
     ? `${said}\nall of it has gone with the node: keep it with --artifacts DIR`

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nodeCommand } from '../commandLine.ts';
 import type { Component, Event } from '../component.ts';
 import type { Config } from '../config/load.ts';
 import { hideInEvent, hiderOf } from '../config/secrets.ts';
@@ -83,8 +84,10 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
             ...server,
           };
     const nodeFile = { name: node.name, pid: process.pid, ip, dataDir: paths.data, ...kubernetes };
+    const logsCommand = (component?: string): string =>
+      nodeCommand('logs', node, ...(component === undefined ? [] : [component]));
     const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
-    const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot });
+    const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot, logsCommand });
     const down = (): void => void running.down().catch(() => undefined);
     stops.send(down);
     running.ready.then(record, () => undefined);

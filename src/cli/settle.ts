@@ -1,3 +1,4 @@
+import { nodeCommand } from '../commandLine.ts';
 import type { Event } from '../component.ts';
 import { Failure } from '../errors.ts';
 import { LiveState } from '../report/state.ts';
@@ -60,7 +61,7 @@ export async function settle(
     line.startsWith(`${component} `),
   );
   throw new Failure('notReady', [`${what} in time`, ...reasons].join(': '), {
-    hint: `k8s-single logs --name ${before.name} ${component}`,
+    hint: nodeCommand('logs', before, component),
   });
 }
 
@@ -76,6 +77,6 @@ function hasSettled({ name, is }: ComponentState, component: string, goal: Goal)
 
 function failureOf({ name, reason }: ComponentState, node: string): Failure {
   return new Failure('crashLoop', `${name} was given up: ${reason ?? 'no reason was given'}`, {
-    hint: `k8s-single logs --name ${node} ${name}`,
+    hint: nodeCommand('logs', { name: node }, name),
   });
 }

@@ -1,3 +1,4 @@
+import { nodeCommand } from '../commandLine.ts';
 import { client } from '../control/client.ts';
 import { Failure } from '../errors.ts';
 import { install } from '../install/install.ts';
@@ -14,6 +15,8 @@ export interface SmokeTarget {
   readonly kubeconfig: string;
   readonly kubectl: string;
   readonly image: Image;
+  /** What to do when its API server does not answer. */
+  readonly unreachable?: string;
   readonly suspects: () => Promise<readonly string[]>;
   /** Takes away what was brought for the test. */
   readonly leave: () => Promise<void>;
@@ -61,7 +64,8 @@ async function ownNode(
   const { controlSocket, containerdSocket: socket } = nodePaths(name, dataDir);
   const suspects = async (): Promise<readonly string[]> =>
     (await client(controlSocket).notReady(signal)).map((line) => `not ready: ${line}`);
-  const target = { name, kubeconfig, kubectl, suspects };
+  const unreachable = `see what is not ready, and wait for it: ${nodeCommand('status', { name }, '--wait')}`;
+  const target = { name, kubeconfig, kubectl, suspects, unreachable };
   if (image !== undefined) {
     return { ...target, image: { name: image, pull: 'IfNotPresent' }, leave: async () => undefined };
   }

@@ -19,7 +19,11 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
   if (wait === true) {
     const { parseDuration } = await import('../config/duration.ts');
     const { waitReady } = await import('../report/wait.ts');
-    const options = { timeoutMs: parseDuration(timeout), onMiss: (reason: string) => console.error(reason) };
+    const options = {
+      name,
+      timeoutMs: parseDuration(timeout),
+      onMiss: (reason: string) => console.error(reason),
+    };
     await waitReady(async (signal) => node.status(signal), options, new AbortController().signal);
   }
   const now = await node.status();

@@ -1,6 +1,7 @@
 import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
 import { currentBox } from '../isolate/box.ts';
 import { beginStart } from '../isolate/start.ts';
+import { commandLine } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 import { nodePaths } from '../paths.ts';
 import { upInBox } from './box.ts';
@@ -31,11 +32,12 @@ export async function up(options: UpOptions): Promise<number> {
 }
 
 function cannotDetach(): Failure {
+  const without = ['k8s-single', ...process.argv.slice(2).filter((word) => word !== '--detach')];
   return new Failure(
     'usage',
     '--detach is for a node in namespaces of its own, and this one runs right here',
     {
-      hint: 'leave it out, and run it in the background: k8s-single up ... &',
+      hint: `leave it out, and run it in the background: ${commandLine(without)} &`,
     },
   );
 }

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { basename, dirname } from 'node:path';
+import { nodeCommand } from '../commandLine.ts';
 import { exitCodes, Failure, reasonOf } from '../errors.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ErrorBody } from './reply.ts';
@@ -71,7 +72,7 @@ function unreachable(socketPath: string, cause: unknown): Failure {
   const name = basename(dirname(socketPath));
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
     return new Failure('notReady', `node "${name}" is not running`, {
-      hint: 'start it: k8s-single up',
+      hint: `start it: ${nodeCommand('up', { name })}`,
       cause,
     });
   }

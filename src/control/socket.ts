@@ -2,6 +2,7 @@ import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
+import { nodeCommand } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 
 /** A unix socket's path holds so many bytes and a NUL (unix(7)). */
@@ -36,7 +37,7 @@ export async function makeRoom(path: string, name: string): Promise<void> {
 
 export function alreadyRunning(name: string): Failure {
   return new Failure('preflight', `node "${name}" is already running`, {
-    hint: `see it: k8s-single status --name ${name}; end it: k8s-single down --name ${name}`,
+    hint: `see it: ${nodeCommand('status', { name })}; end it: ${nodeCommand('down', { name })}`,
   });
 }
 

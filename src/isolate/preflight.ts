@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { commandLine } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 import { missing, pathWithSbin } from './tool.ts';
 
@@ -8,7 +9,7 @@ import { missing, pathWithSbin } from './tool.ts';
 export function assertRoot(): void {
   if (process.geteuid?.() === 0) return;
   throw new Failure('preflight', 'this needs root: namespaces, cgroups and containers are made', {
-    hint: `sudo ${process.argv.map((arg) => (/^[\w/.:=,@%+-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(' ')}`,
+    hint: `sudo ${commandLine(process.argv)}`,
   });
 }
 

@@ -9,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { nodeCommand } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 import { giveBack, lockFile, lockNode, removeLock } from './lock.ts';
 
@@ -63,7 +64,7 @@ async function take(name: string, run: string): Promise<number> {
   });
   if (lock === undefined) {
     throw new Failure('preflight', `node ${name} is already running`, {
-      hint: `k8s-single down --name ${name}`,
+      hint: nodeCommand('down', { name }),
     });
   }
   ftruncateSync(lock);

@@ -1,3 +1,4 @@
+import { commandLine, shellQuote } from '../commandLine.ts';
 import type { Command, Event } from '../component.ts';
 import { behind } from './stage.ts';
 import type { Stage } from './stage.ts';
@@ -97,10 +98,6 @@ function untilTeardown(events: readonly Event[]): readonly Event[] {
 /** The command as one would type it, its environment in front. */
 export function shellCommand({ file, args, env = {}, cwd }: Command): string {
   const assignments = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}`);
-  const words = [...assignments, ...[file, ...args].map(shellQuote)].join(' ');
+  const words = [...assignments, commandLine([file, ...args])].join(' ');
   return cwd === undefined ? words : `cd ${shellQuote(cwd)} && ${words}`;
-}
-
-function shellQuote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

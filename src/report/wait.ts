@@ -1,9 +1,12 @@
 import { Unhealthy } from '../../probes/probe.ts';
 import { NotInTime, until } from '../../probes/until.ts';
+import { nodeCommand } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 import type { NodeStatus } from './status.ts';
 
 export interface WaitOptions {
+  /** The node's. */
+  readonly name: string;
   readonly timeoutMs: number;
   /** Told what is missing, when it changes. */
   readonly onMiss?: (reason: string) => void;
@@ -16,7 +19,7 @@ export interface WaitOptions {
  */
 export async function waitReady(
   look: (signal: AbortSignal) => Promise<NodeStatus>,
-  { timeoutMs, onMiss }: WaitOptions,
+  { name, timeoutMs, onMiss }: WaitOptions,
   signal: AbortSignal,
 ): Promise<void> {
   let seen = false;
@@ -43,7 +46,7 @@ export async function waitReady(
       if (!(error instanceof NotInTime)) throw error;
       throw new Failure('notReady', error.message, {
         cause: error,
-        hint: 'see why: k8s-single status, k8s-single logs',
+        hint: `see why: ${nodeCommand('status', { name })}, ${nodeCommand('logs', { name })}`,
       });
     },
   );

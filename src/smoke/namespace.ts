@@ -10,13 +10,13 @@ const answerMs = 10_000;
  * Makes the namespace of a run: the first thing asked of a cluster, before which nothing works. The signal is the one
  * that hurries, not the one that interrupts: what is being made must be known in order to be removed.
  *
- * @throws Failure `notReady` when nothing answers, `usage` when we may not.
+ * @throws Failure `notReady` when nothing answers, with `hint` what to do then; `usage` when we may not.
  */
 export async function makeNamespace(
   api: Api,
   name: string,
   signal: AbortSignal,
-  timeoutMs = answerMs,
+  { timeoutMs = answerMs, hint }: { timeoutMs?: number; hint?: string | undefined } = {},
 ): Promise<void> {
   // So that a cluster with a stricter default (Pod Security admission) lets our pods in.
   const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
@@ -33,7 +33,7 @@ export async function makeNamespace(
   await until(made, { timeoutMs, lookTimeoutMs: timeoutMs }, signal).catch((cause: unknown) => {
     if (!(cause instanceof NotInTime)) throw cause;
     throw new Failure('notReady', `the API server cannot be used: ${cause.lastReason}`, {
-      hint: '`k8s-single status` says what is not ready; with --wait it waits',
+      ...(hint !== undefined && { hint }),
       cause,
     });
   });

@@ -13,6 +13,8 @@ export interface SmokeOptions {
   readonly kubeconfig: string;
   readonly kubectl: string;
   readonly image: Image;
+  /** What to do when the API server does not answer. */
+  readonly unreachable?: string;
   /** Of all checks together, in ms; removing what they made comes on top. */
   readonly timeoutMs: number;
   readonly watcher: Watcher;
@@ -50,7 +52,7 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   };
   const suspects = options.suspects ?? (async () => []);
   try {
-    await makeNamespace(api, namespace, hurry);
+    await makeNamespace(api, namespace, hurry, { hint: options.unreachable });
     return await runChecks(checks, { context, timeoutMs, watcher, suspects, signal, hurry });
   } finally {
     if (hurry.aborted) await order(api, context.home);

@@ -32,6 +32,8 @@ export interface Ward {
   readonly onGivenUp: (failure: Failure) => void;
   /** Aborts when there is no time left for a grace. */
   readonly hurry: AbortSignal;
+  /** Shows its log. */
+  readonly logsCommand?: string | undefined;
 }
 
 /**
@@ -123,7 +125,7 @@ export function supervise(component: Component, ward: Ward): Supervised {
       running = undefined;
       if (error instanceof NeedLost) return say({ type: 'stopped' });
       say({ type: 'failed', reason: reasonOf(error) });
-      ward.onGivenUp(failureOf(component, policy, error));
+      ward.onGivenUp(failureOf(component, policy, { cause: error, logsCommand: ward.logsCommand }));
     });
     running = { orders, ended };
   }
@@ -156,7 +158,11 @@ function lossesOf(edges: readonly Edge[]): number {
   return edges.reduce((sum, { gate }) => sum + gate.timesLost, 0);
 }
 
-function failureOf({ kind, name }: Component, policy: RestartPolicy, cause: unknown): Failure {
+function failureOf(
+  { kind, name }: Component,
+  policy: RestartPolicy,
+  { cause, logsCommand }: { cause: unknown; logsCommand: string | undefined },
+): Failure {
   if (cause instanceof Failure) return cause;
   const reason = reasonOf(cause);
   if (kind === 'task') return new Failure('notReady', `${name} failed: ${reason}`, { cause });
@@ -168,6 +174,6 @@ function failureOf({ kind, name }: Component, policy: RestartPolicy, cause: unkn
       : `is in a crash loop (more than ${policy.budget} failures within ${policy.budgetWindowMs / 1000} s)`;
   return new Failure('crashLoop', `${name} ${how}: ${reason}`, {
     cause,
-    hint: `see its log: k8s-single logs ${name}`,
+    ...(logsCommand !== undefined && { hint: `see its log: ${logsCommand}` }),
   });
 }

@@ -30,7 +30,7 @@ describe('waiting for the node', () => {
   it('ends when all is ready, and tells each reason once', async () => {
     const told: string[] = [];
     const look = looks(absent, absent, at(goodBoot.slice(0, 11)), at(goodBoot.slice(0, 11)), at(goodBoot));
-    await waitReady(look, { timeoutMs: 10_000, onMiss: (reason) => told.push(reason) }, never);
+    await waitReady(look, { name: 'x', timeoutMs: 10_000, onMiss: (reason) => told.push(reason) }, never);
     expect(told).toEqual([
       'node "default" is not running',
       'apiserver is starting (connection refused), kubelet is starting',
@@ -38,23 +38,27 @@ describe('waiting for the node', () => {
   });
 
   it('does not wait for what was given up', async () => {
-    await expect(waitReady(looks(at(crashLoop)), { timeoutMs: Infinity }, never)).rejects.toMatchObject({
+    await expect(
+      waitReady(looks(at(crashLoop)), { name: 'x', timeoutMs: Infinity }, never),
+    ).rejects.toMatchObject({
       code: 'notReady',
       message: 'the node failed: apiserver is failed (exited with code 1: bad flag: --x)',
     });
   });
 
   it('does not wait for a node that went away', async () => {
-    await expect(waitReady(looks(at([]), absent), { timeoutMs: Infinity }, never)).rejects.toBe(absent);
+    await expect(waitReady(looks(at([]), absent), { name: 'x', timeoutMs: Infinity }, never)).rejects.toBe(
+      absent,
+    );
   });
 
   it('says at the deadline what is missing', async () => {
-    await expect(waitReady(looks(at(goodBoot.slice(0, 11))), { timeoutMs: 50 }, never)).rejects.toMatchObject(
-      {
-        code: 'notReady',
-        message: 'not ready after 0.1 s: apiserver is starting (connection refused), kubelet is starting',
-      },
-    );
+    await expect(
+      waitReady(looks(at(goodBoot.slice(0, 11))), { name: 'x', timeoutMs: 50 }, never),
+    ).rejects.toMatchObject({
+      code: 'notReady',
+      message: 'not ready after 0.1 s: apiserver is starting (connection refused), kubelet is starting',
+    });
   });
 });
 

@@ -117,7 +117,7 @@ describe('the namespace of a run', () => {
 
   it('cannot be asked for: nothing answers', async () => {
     const api = apiOf({ server: `http://127.0.0.1:${await closedPort()}`, insecure: false });
-    await expect(makeNamespace(api, 'test', never, 200)).rejects.toMatchObject({
+    await expect(makeNamespace(api, 'test', never, { timeoutMs: 200 })).rejects.toMatchObject({
       code: 'notReady',
       message: expect.stringContaining('the API server cannot be used: connection refused') as string,
     });

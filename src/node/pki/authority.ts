@@ -42,7 +42,7 @@ export async function ensureAuthority(
 function keyFailure({ cert, key }: CertificateFiles, message: string): Failure {
   return new Failure('preflight', message, {
     hint:
-      `Put back the ${key} that belongs to ${cert}. If it is lost, start anew with 'k8s-single down --purge': ` +
+      `Put back the ${key} that belongs to ${cert}. If it is lost, start anew, after a down --purge of this node: ` +
       'what is in the cluster trusts that key alone.',
   });
 }
@@ -50,7 +50,7 @@ function keyFailure({ cert, key }: CertificateFiles, message: string): Failure {
 function certFailure({ cert, key }: CertificateFiles, message: string): Failure {
   return new Failure('preflight', message, {
     hint:
-      `If this machine's clock is right, remove ${cert}: the next 'k8s-single up' signs it again with ${key}, ` +
+      `If this machine's clock is right, remove ${cert}: the next up signs it again with ${key}, ` +
       'and what trusts that key goes on working.',
   });
 }
