@@ -3,31 +3,31 @@ import type { Config } from '../config/load.ts';
 import type { Box } from '../isolate/box.ts';
 import { lookAtMachine } from '../isolate/machine.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';
-import { warmUp } from '../node/issuing.ts';
 import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
-import { settle } from './ground.ts';
+import type { Groundwork } from './groundwork.ts';
 import { factsOf } from './nodeFacts.ts';
 import type { Plan } from './plan.ts';
 import { portOf } from './port.ts';
-import { StopRequests } from './stopRequests.ts';
 
 /** A plan, or as much of it as can be known without the node's own address. */
-type PlanSoFar = Omit<Plan, 'binaries'> & Partial<Plan>;
+export type PlanSoFar = Omit<Plan, 'binaries'> & Partial<Plan>;
 
 /**
  * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
  * @throws Failure when that is why it ended, after everything was stopped and the ground left.
  */
-export async function runNode(plan: PlanSoFar, box: Box | undefined): Promise<number> {
+export async function runNode(
+  plan: PlanSoFar,
+  box: Box | undefined,
+  { stops, ground: settling }: Groundwork,
+): Promise<number> {
   const { options } = plan;
-  const stops = new StopRequests();
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
   const hasNode = plan.config.node.kubernetes !== false;
   // Loaded while other programs make the ground.
   const loading = load();
-  if (hasNode) warmUp(paths.pki);
-  const ground = await settle(plan.config.node, box);
+  const ground = await settling;
   try {
     const { ip } = ground;
     const [{ runGraph, toComponents, kubernetesNode }, machine] = await Promise.all([

@@ -1,8 +1,13 @@
 import { currentBox } from '../isolate/box.ts';
+import { beginGroundwork } from './groundwork.ts';
 import { takePlan } from './plan.ts';
-import { runNode } from './runNode.ts';
+import type { PlanSoFar } from './runNode.ts';
 
-/** Runs the node that the process outside the box has planned, and resolves with the exit code. */
-export async function runPlan(): Promise<number> {
-  return runNode(takePlan(), currentBox());
+/** Runs a node, by default the one that the process outside the box has planned, and resolves with the exit code. */
+export async function runPlan(plan: PlanSoFar = takePlan()): Promise<number> {
+  const box = currentBox();
+  const groundwork = beginGroundwork(plan.config.node, box);
+  // Only now: all that a node is made of takes as long to load as its ground to make.
+  const { runNode } = await import('./runNode.ts');
+  return runNode(plan, box, groundwork);
 }

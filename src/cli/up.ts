@@ -25,7 +25,7 @@ export async function up(options: UpOptions): Promise<number> {
     inContainer() !== undefined
   ) {
     if (options.detach === true && box === undefined) throw cannotDetach();
-    return (await import('./runNode.ts')).runNode({ options, config }, box);
+    return (await import('./runPlan.ts')).runPlan({ options, config });
   }
   await assertCanIsolate();
   return upInBox({ options, config, binaries: await toolchain(options, node) });

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { Box } from './box.ts';
@@ -18,32 +18,28 @@ import type { Argv } from './tool.ts';
 export async function connectToHost({ name, run, avoid }: Box, hostNetwork: string): Promise<Subnet> {
   const onHost = (...args: string[]): Argv => ['nsenter', `--net=${hostNetwork}`, 'ip', ...args];
   const routes = await runAll(onHost('-json', '-4', 'route', 'show', 'table', 'all'));
-  const subnet = await firstFree(freeSubnets(name, routes, avoid), hostNetwork);
-  writeFileSync(join(run, 'interface'), subnet.interface);
-  await runAll(
-    onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`),
-    onHost('address', 'add', `${subnet.hostIp}/30`, 'dev', subnet.interface),
-    onHost('link', 'set', 'dev', subnet.interface, 'up'),
-    ['ip', 'link', 'set', 'dev', 'lo', 'up'],
-    ['ip', 'address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0'],
-    ['ip', 'link', 'set', 'dev', 'eth0', 'up'],
-    ['ip', 'route', 'add', 'unreachable', 'default'],
-  );
-  // Pods are reached through the node; the setting is the namespace's own.
-  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-  return subnet;
-}
-
-/** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */
-async function firstFree(candidates: readonly Subnet[], hostNetwork: string): Promise<Subnet> {
-  for (const subnet of candidates) {
+  for (const subnet of freeSubnets(name, routes, avoid)) {
     const peer = ['peer', 'name', subnet.interface, 'netns', hostNetwork];
+    const add: Argv = ['ip', 'link', 'add', 'eth0', 'up', 'type', 'veth', ...peer];
+    // Before it is there: whoever tidies up waits until it is gone.
+    writeFileSync(join(run, 'interface'), subnet.interface);
     try {
-      await runAll(['ip', 'link', 'add', 'eth0', 'type', 'veth', ...peer]);
-      return subnet;
+      await runAll(
+        add,
+        onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`, 'up'),
+        onHost('address', 'add', `${subnet.hostIp}/30`, 'dev', subnet.interface),
+        ['ip', 'address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0'],
+        ['ip', 'link', 'set', 'dev', 'lo', 'up'],
+        ['ip', 'route', 'add', 'unreachable', 'default'],
+      );
     } catch (error) {
-      if (!(error instanceof Failure && error.message.includes('File exists'))) throw error;
+      if (!isTaken(error, add)) throw error;
+      rmSync(join(run, 'interface'));
+      continue;
     }
+    // Pods are reached through the node; the setting is the namespace's own.
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+    return subnet;
   }
   throw new Failure(
     'preflight',
@@ -51,5 +47,14 @@ async function firstFree(candidates: readonly Subnet[], hostNetwork: string): Pr
     {
       hint: 'see "ip route", or run with --host',
     },
+  );
+}
+
+/** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */
+function isTaken(error: unknown, add: Argv): boolean {
+  return (
+    error instanceof Failure &&
+    error.message.startsWith(add.join(' ')) &&
+    error.message.includes('File exists')
   );
 }

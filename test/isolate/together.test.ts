@@ -1,8 +1,10 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { expect, test } from 'vitest';
+import { execa } from 'execa';
+import { expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../probes/tcp.ts';
 import { until } from '../../probes/until.ts';
+import { freeSubnets } from '../../src/isolate/subnet.ts';
 import { boxes, enterBox, newBox } from '../support/box.ts';
 
 boxes();
@@ -26,6 +28,17 @@ test('two boxes that start at once get subnets of their own, each reached by its
   }
   const addresses = await Promise.all(both.map(({ box }) => box.heard('inside')));
   expect(new Set(addresses.flatMap(({ nodeIp, hostIp }) => [nodeIp, hostIp])).size).toBe(4);
+});
+
+test('a box whose subnet somebody else is just about to take gets another one', async () => {
+  const box = newBox();
+  const { stdout: routes } = await execa('ip', '-json -4 route show table all'.split(' '));
+  const [first] = freeSubnets(box.name, routes);
+  await execa('ip', `link add ${first!.interface} type veth peer name ${box.name}`.split(' '));
+  onTestFinished(async () => void (await execa('ip', ['link', 'delete', first!.interface])));
+  const { nodeIp } = await enterBox(box).heard('inside');
+  expect(nodeIp).toMatch(/\.2$/);
+  expect(nodeIp).not.toBe(first!.nodeIp);
 });
 
 test('a second box of one name is refused, and the first does not notice', async () => {
