@@ -44,8 +44,10 @@ export async function issue(
   worker.ref();
   let failure: Failure | undefined;
   worker.on('message', (told: Told) => {
-    if ('report' in told) report(told.report);
-    else failure = new Failure(told.failure.code, told.failure.message, told.failure);
+    if ('report' in told) {
+      // Who has stopped listens no more.
+      if (!signal.aborted) report(told.report);
+    } else failure = new Failure(told.failure.code, told.failure.message, told.failure);
   });
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   worker.postMessage(order);

@@ -12,15 +12,18 @@ import { mkdir } from 'node:fs/promises';
 import { issue } from '${dist}';
 const [dir, identity] = JSON.parse(process.argv[2]);
 const server = 'https://127.0.0.1:6443';
+const ends = [];
 async function stoppedAt(nth) {
   const stop = new AbortController();
   const order = { name: 'n', identity, pkiDir: dir + '/' + nth + '/pki', kubeconfigDir: dir + '/' + nth + '/kubeconfig' };
   await mkdir(dir + '/' + nth);
   let told = 0;
-  const report = () => told++ === nth && stop.abort(new Error('stopped'));
+  const report = () => {
+    if (stop.signal.aborted) ends.push('told after it was stopped');
+    else if (told++ === nth) stop.abort(new Error('stopped'));
+  };
   return issue({ ...order, server, adminServer: server }, report, stop.signal).then(() => 'done', (reason) => reason.message);
 }
-const ends = [];
 do ends.push(await stoppedAt(ends.length));
 while (ends.at(-1) !== 'done');
 console.log(JSON.stringify(ends));
