@@ -1,5 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exitCodes } from '../errors.ts';
 import { enter } from '../isolate/enter.ts';
 import type { Inside } from '../isolate/enter.ts';
 import { readNodeFile } from '../nodeFile.ts';
@@ -9,7 +10,7 @@ import { planEnv } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { openPort } from './port.ts';
 
-/** Starts this same command line again in a box and resolves with its exit code, or, with --detach, when it is ready. */
+/** Starts this same command line again in a box and resolves with its exit code, or, with --detach, when it is ready: 0 only then. */
 export async function upInBox(plan: Plan): Promise<number> {
   const { options, config } = plan;
   const { node } = config;
@@ -31,7 +32,8 @@ export async function upInBox(plan: Plan): Promise<number> {
     }
     const code = await entered.exited;
     console.error(await supervisorLog(log, size));
-    return code;
+    if (code === exitCodes.ok) console.error(`node ${node.name} was taken down before it was ready`);
+    return code || exitCodes.notReady;
   } finally {
     await log.close();
   }

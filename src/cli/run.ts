@@ -86,7 +86,9 @@ async function onNode(
     if (!(await bootSeen(entered, options, node)) || asked !== undefined) {
       const code = await exited;
       console.error(await lastWords(log, paths, options.artifacts));
-      return asked === undefined ? code : codeOf(asked);
+      if (asked !== undefined) return codeOf(asked);
+      if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
+      return code || exitCodes.notReady;
     }
     const readyMs = performance.now();
     const path = [dirname(binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter);

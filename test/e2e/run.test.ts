@@ -132,6 +132,24 @@ describe('a run that is ended', () => {
     await nothingLeft(before, ['e2e-run-term', 'e2e-run-int']);
   });
 
+  it('by a down before the node is ready: is no success, as an up --detach is none', async () => {
+    const name = 'e2e-run-down';
+    const starts = [
+      () => start(name),
+      () => cli(['up', '--detach', '--name', name, '--data-dir', join(folder, name)]),
+    ];
+    for (const begin of starts) {
+      const booting = begin();
+      await untilSaid(booting.stderr!, 'starting');
+      const { stderr } = await cli(['down', '--name', name]);
+      expect(String(stderr)).toBe(`node ${name} is down`);
+      const { exitCode, stderr: said } = await booting;
+      expect(String(said)).toContain(`node ${name} was taken down before it was ready`);
+      expect(exitCode).toBe(4);
+    }
+    await nothingLeft(before, [name]);
+  });
+
   it('by SIGKILL while the command runs: the node goes all the same', async () => {
     const running = start('e2e-run-kill');
     await untilSaid(running.stdout, 'runs');
