@@ -32,8 +32,9 @@ export async function liveTask(task: Task, around: Surroundings): Promise<never>
   const { attempt, say, onReady, signal } = around;
   const { run } = task;
   const started = performance.now();
-  const report = reasons(say, 'no reason was given');
   const { own: end, unlink } = linked(signal);
+  // Some work goes on for a while after it was told to end, and nobody listens any more.
+  const report = reasons((happening) => end.signal.aborted || say(happening), 'no reason was given');
   const deadline = AbortSignal.timeout(task.timeoutMs ?? startTimeoutMs);
   deadline.addEventListener('abort', () => end.abort(deadline.reason));
   const work = async (): Promise<void> => {
@@ -118,7 +119,10 @@ async function livesOn(
 }
 
 /** Says each reason once as long as it stays the same, and remembers the last, at first the `initial` one. */
-function reasons(say: Surroundings['say'], initial: string): { (reason: string): void; last: string } {
+function reasons(
+  say: (happening: Happening) => unknown,
+  initial: string,
+): { (reason: string): void; last: string } {
   const report = (reason: string): void => {
     if (reason !== report.last) say({ type: 'probing', reason });
     report.last = reason;

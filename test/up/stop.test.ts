@@ -5,7 +5,7 @@ import { groupGone } from '../../probes/gone.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Command } from '../../src/component.ts';
-import { alive, bench, gated, stubborn } from '../support/engine.ts';
+import { alive, bench, gated, stubborn, task } from '../support/engine.ts';
 
 const logged = async (log: string, pattern: RegExp): Promise<void> => {
   const look = async (): Promise<void> => {
@@ -21,6 +21,23 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 }
 
 describe('stop', () => {
+  it('is the end of what a task has to say, though its work may go on', async () => {
+    const t = await bench();
+    let tell: (reason: string) => void = () => undefined;
+    const work = task('work', [], async (_signal, report) => {
+      tell = report;
+      await deferred().promise;
+    });
+    const running = t.up([work]);
+    await t.next('work', 'starting');
+    tell('in time');
+    await running.down();
+    const said = t.events.map(({ type }) => type);
+    expect(said).toContain('probing');
+    tell('too late');
+    expect(t.events.map(({ type }) => type)).toEqual(said);
+  });
+
   it('ends dependents before what they need, and whole process groups', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { stop: { graceMs: 50 } });
