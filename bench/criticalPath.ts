@@ -1,20 +1,25 @@
-import { needNames } from '../src/report/stage.ts';
+import { edgeOf } from '../src/component.ts';
 import type { Stage } from '../src/report/stage.ts';
 
 /**
- * When each stage would be ready if nothing but the stages took time: its own time after that of the need which is ready
+ * When each stage would be ready if nothing but the stages took time: its own time after that of the need which lets it start
  * last. `own`: from start to ready, in ms, by name; a stage without a time takes none.
  */
 export function idealTimes(stages: readonly Stage[], own: ReadonlyMap<string, number>): Map<string, number> {
-  const needs = new Map(stages.map((stage) => [stage.name, needNames(stage)]));
+  const needs = new Map(stages.map((stage) => [stage.name, stage.needs.map(edgeOf)]));
   const found = new Map<string, number>();
-  const timeOf = (name: string): number => {
-    const known = found.get(name);
-    if (known !== undefined) return known;
-    const time = Math.max(0, ...(needs.get(name) ?? []).map(timeOf)) + (own.get(name) ?? 0);
+  const started = (name: string): number =>
+    Math.max(
+      0,
+      ...(needs.get(name) ?? []).map(({ on, condition }) =>
+        condition === 'started' ? started(on) : ready(on),
+      ),
+    );
+  const ready = (name: string): number => {
+    const time = found.get(name) ?? started(name) + (own.get(name) ?? 0);
     found.set(name, time);
     return time;
   };
-  for (const { name } of stages) timeOf(name);
+  for (const { name } of stages) ready(name);
   return found;
 }

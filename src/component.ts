@@ -6,8 +6,30 @@ import type { Probe } from '../probes/probe.ts';
  */
 export type WhenLost = 'keep' | 'restart' | 'stop';
 
-/** An edge of the graph. A bare name is `{ on: name, whenLost: 'keep' }`. */
-export type Need = string | { readonly on: string; readonly whenLost: WhenLost };
+/** What is waited for: that the other one runs, or that it is ready (`service_started` and `service_healthy` in Compose). */
+export type Condition = 'started' | 'ready';
+
+/** An edge of the graph. A bare name is one that waits for `ready`, and `keep` is what is done when that is lost. */
+export type Need =
+  | string
+  | { readonly on: string; readonly whenLost?: WhenLost; readonly condition?: Condition };
+
+/** An edge with all that is to be known of it. */
+export interface Edge {
+  readonly on: string;
+  readonly whenLost: WhenLost;
+  readonly condition: Condition;
+}
+
+export function edgeOf(need: Need): Edge {
+  const edge = typeof need === 'string' ? { on: need } : need;
+  return { whenLost: 'keep', condition: 'ready', ...edge };
+}
+
+/** The name at the far end of an edge. */
+export function nameOf(need: Need): string {
+  return typeof need === 'string' ? need : need.on;
+}
 
 /** A process to start, never through a shell. */
 export interface Command {

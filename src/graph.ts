@@ -1,13 +1,9 @@
-import type { Component, Need } from './component.ts';
+import { nameOf } from './component.ts';
+import type { Component } from './component.ts';
 import { Failure } from './errors.ts';
 
 /** What a graph is made of: a component, or what is known of one. */
 type Vertex = Pick<Component, 'name' | 'needs'>;
-
-/** The name at the far end of an edge. */
-export function nameOf(need: Need): string {
-  return typeof need === 'string' ? need : need.on;
-}
 
 /**
  * The components in an order in which each comes after all it needs; among equals the given order is kept.

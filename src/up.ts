@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import type { Component, Emit, Happening, Need } from './component.ts';
+import { edgeOf } from './component.ts';
+import type { Component, Condition, Emit, Happening, Need } from './component.ts';
 import { Failure } from './errors.ts';
-import { cascade, dependentsOf, nameOf, sort, withDependents } from './graph.ts';
+import { cascade, dependentsOf, sort, withDependents } from './graph.ts';
 import { Gate } from './supervise/gate.ts';
-import type { Edge } from './supervise/needs.ts';
+import type { Bond } from './supervise/needs.ts';
 import { supervise } from './supervise/supervise.ts';
 import type { Supervised } from './supervise/supervise.ts';
 
@@ -45,6 +46,7 @@ export function up(
   const names = order.map(({ name }) => name);
   const dependents = dependentsOf(order);
   const gates = new Map(names.map((name) => [name, new Gate(name)]));
+  const started = new Map(names.map((name) => [name, new Gate(name)]));
   const hurry = new AbortController();
   /** Aborted once, with why everything ends: a Failure, or a mere Error when somebody asked for it. */
   const end = new AbortController();
@@ -57,7 +59,8 @@ export function up(
     order.map((component) => {
       const ward = {
         gate: gates.get(component.name)!,
-        edges: component.needs.map((need) => edge(gates, need)),
+        started: started.get(component.name)!,
+        needs: component.needs.map((need) => bond({ started, ready: gates }, need)),
         logFile: join(logDir, `${component.name}.log`),
         say: (happening: Happening) => emit({ component: component.name, at: Date.now(), ...happening }),
         onGivenUp: (failure: Failure) => {
@@ -133,8 +136,9 @@ async function everyGate(gates: ReadonlyMap<string, Gate>, end: AbortSignal): Pr
   return ready;
 }
 
-function edge(gates: ReadonlyMap<string, Gate>, need: Need): Edge {
-  return { gate: gates.get(nameOf(need))!, whenLost: typeof need === 'string' ? 'keep' : need.whenLost };
+function bond(gates: Readonly<Record<Condition, ReadonlyMap<string, Gate>>>, need: Need): Bond {
+  const { on, condition, whenLost } = edgeOf(need);
+  return { gate: gates[condition].get(on)!, whenLost };
 }
 
 function bootTookTooLong(

@@ -23,6 +23,9 @@ const need = short(
   'on',
   map({
     on: filled('the name of a component'),
+    condition: oneOf(['ready', 'started'])
+      .default('ready')
+      .describe('What this component waits for: that that one is ready, or only that it has been started.'),
     whenLost: oneOf(['keep', 'restart', 'stop'])
       .default('keep')
       .describe('What this component does when that one is lost while both run.'),

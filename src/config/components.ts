@@ -1,5 +1,6 @@
 import type { Component } from '../component.ts';
-import { Cycle, nameOf, sort } from '../graph.ts';
+import { nameOf } from '../component.ts';
+import { Cycle, sort } from '../graph.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import type { Config } from './load.ts';
 import { componentOf, override } from './override.ts';

@@ -8,7 +8,7 @@ import type { NodeFacts } from './facts.ts';
 import { images } from './images.ts';
 import { kubelet } from './kubelet.ts';
 import { kubeProxy } from './kubeProxy.ts';
-import { defaultAccount, nodeMilestone } from './milestones.ts';
+import { defaultAccount, nodeMilestone, roles } from './milestones.ts';
 import { pauseImage } from './pauseImage.ts';
 import { scheduler } from './scheduler.ts';
 
@@ -26,13 +26,18 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     pauseImage(facts, ['containerd']),
     images(facts, ['containerd']),
     apiserver(facts, ['pki', 'etcd']),
+    roles(facts, [{ on: 'apiserver', condition: 'started' }]),
     kubelet(facts, ['pki', 'containerd']),
     controllerManager(facts, ['apiserver']),
-    scheduler(facts, ['apiserver']),
-    kubeProxy(facts, ['apiserver']),
+    scheduler(facts, ['roles']),
+    kubeProxy(facts, ['roles']),
     // Milestones: ready when Kubernetes says so, and no longer so while what they speak of is gone.
     defaultAccount(facts, ['controller-manager']),
-    nodeMilestone(facts, ['apiserver', ...imageNeeds, { on: 'kubelet', whenLost: 'restart' }]),
+    nodeMilestone(facts, [
+      { on: 'apiserver', condition: 'started' },
+      ...imageNeeds,
+      { on: 'kubelet', whenLost: 'restart' },
+    ]),
   ];
   const wanted: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,

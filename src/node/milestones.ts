@@ -1,14 +1,32 @@
 import { readFile } from 'node:fs/promises';
 import { apiObject } from '../../probes/api.ts';
+import { http } from '../../probes/http.ts';
 import { nodeReady } from '../../probes/nodeReady.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { serviceAccount } from '../../probes/serviceAccount.ts';
 import { until } from '../../probes/until.ts';
 import type { Need, Task } from '../component.ts';
-import { adminAccess } from './clients.ts';
+import { adminAccess, localServer } from './clients.ts';
 import type { NodeFacts } from './facts.ts';
+import { pkiPaths } from './pki/paths.ts';
 
 const timeoutMs = 120_000;
+
+/**
+ * The API server lets the scheduler in: in an empty cluster when its start-up hooks have made the roles, in one that has them a
+ * second before it is ready, because its hooks wait for one all the same (rbac/bootstrap-roles). The cores are idle then.
+ */
+export function roles(facts: NodeFacts, needs: readonly Need[]): Task {
+  const { ca, scheduler } = pkiPaths(facts.paths.pki);
+  const allowed = http(`${localServer(facts)}/api/v1/nodes?limit=1`, { ca: ca.cert, ...scheduler });
+  return {
+    kind: 'task',
+    name: 'roles',
+    needs,
+    timeoutMs,
+    run: async (signal, onMiss) => until(allowed, { timeoutMs, onMiss, maxIntervalMs: 100 }, signal),
+  };
+}
 
 /** Kubernetes' own word that the node takes pods: its condition Ready. */
 export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
@@ -22,7 +40,7 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
     needs,
     timeoutMs,
     run: async (signal, onMiss) => {
-      await until(registered, { timeoutMs, onMiss }, signal);
+      await until(registered, { timeoutMs, onMiss, maxIntervalMs: 100 }, signal);
       await giveRange(facts, signal);
       await until(nodeReady({ ...access, node }), { timeoutMs, onMiss }, signal);
     },

@@ -1,3 +1,4 @@
+import { edgeOf } from '../component.ts';
 import type { ComponentState, State } from '../report/state.ts';
 import type { Stage } from '../report/stage.ts';
 import { needNames } from '../report/stage.ts';
@@ -48,9 +49,7 @@ const edge = 4;
  */
 export function graphOf(stages: readonly Stage[]): (state: State) => Html {
   const layouts = [wide, narrow].map((look) => ({ look, layout: layOut(stages, look) }));
-  const dashed = stages.some(({ needs }) =>
-    needs.some((need) => typeof need === 'object' && need.whenLost !== 'keep'),
-  );
+  const dashed = stages.some(({ needs }) => needs.some((need) => edgeOf(need).whenLost !== 'keep'));
   const legend = dashed
     ? html`<p class="legend soft">Dashed: goes down when what it needs is lost.</p>`
     : html``;

@@ -1,3 +1,4 @@
+import { edgeOf } from '../component.ts';
 import type { Stage } from '../report/stage.ts';
 import { layersOf } from './layers.ts';
 
@@ -55,7 +56,7 @@ export function layOut(stages: readonly Stage[], { boxWidth, boxHeight, gapX, ga
   );
   const edges = stages.flatMap(({ name, needs }) =>
     needs.flatMap((need): Edge[] => {
-      const { on, whenLost } = typeof need === 'string' ? { on: need, whenLost: 'keep' as const } : need;
+      const { on, whenLost } = edgeOf(need);
       const [first, last] = [depthOf.get(on), depthOf.get(name)];
       if (first === undefined || last === undefined) return [];
       const points: Point[] = [];

@@ -1,3 +1,4 @@
+import { edgeOf } from '../component.ts';
 import { isCritical } from './graph.ts';
 import type { Drawing } from './graph.ts';
 import { formatMs } from './text.ts';
@@ -13,10 +14,14 @@ export function graphDot(drawing: Drawing): string {
   });
   const edges = stages.flatMap(({ name, needs }) =>
     needs.map((need) => {
-      const { on, whenLost } = typeof need === 'string' ? { on: need, whenLost: 'keep' } : need;
+      const { on, whenLost, condition } = edgeOf(need);
+      const label = [
+        ...(condition === 'ready' ? [] : [condition]),
+        ...(whenLost === 'keep' ? [] : [whenLost]),
+      ].join(', ');
       const attributes = [
         ...(isCritical(drawing, on, name) ? ['penwidth=3'] : []),
-        ...(whenLost === 'keep' ? [] : [`label=${quote(whenLost)}`]),
+        ...(label === '' ? [] : [`label=${quote(label)}`]),
       ];
       return `  ${quote(on)} -> ${quote(name)}${attributes.length === 0 ? '' : ` [${attributes.join(' ')}]`};`;
     }),

@@ -1,3 +1,4 @@
+import { edgeOf } from '../component.ts';
 import { isCritical } from './graph.ts';
 import type { Drawing } from './graph.ts';
 import { formatMs } from './text.ts';
@@ -13,9 +14,13 @@ export function graphMermaid(drawing: Drawing): string {
   });
   const edges = stages.flatMap(({ name, needs }) =>
     needs.map((need) => {
-      const { on, whenLost } = typeof need === 'string' ? { on: need, whenLost: 'keep' } : need;
+      const { on, whenLost, condition } = edgeOf(need);
+      const label = [
+        ...(condition === 'ready' ? [] : [condition]),
+        ...(whenLost === 'keep' ? [] : [whenLost]),
+      ].join(', ');
       const arrow = isCritical(drawing, on, name) ? '==>' : '-->';
-      return `  ${ids.get(on)} ${arrow}${whenLost === 'keep' ? '' : `|${whenLost}|`} ${ids.get(name)}`;
+      return `  ${ids.get(on)} ${arrow}${label && `|${label}|`} ${ids.get(name)}`;
     }),
   );
   const critical = path.map((name) => ids.get(name)).join(',');

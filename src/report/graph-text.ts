@@ -1,4 +1,4 @@
-import type { Need } from '../component.ts';
+import { edgeOf } from '../component.ts';
 import type { Drawing } from './graph.ts';
 import type { Stage } from './stage.ts';
 import type { Style } from './style.ts';
@@ -57,11 +57,16 @@ function rowsOf({ stages, parents }: Drawing): Row[] {
 
 /** The needs that the tree does not show, and what is lost with them. */
 function noteOf({ needs }: Stage, parent: string | undefined): string {
-  const edges = needs.map((need: Need) => (typeof need === 'string' ? { on: need, whenLost: 'keep' } : need));
+  const edges = needs.map(edgeOf);
   const others = edges.filter(({ on }) => on !== parent).map(({ on }) => on);
   const verbs = ['restart', 'stop'].flatMap((verb) => {
     const lost = edges.filter(({ whenLost }) => whenLost === verb).map(({ on }) => on);
     return lost.length === 0 ? [] : [`${verb}s when ${lost.join(' or ')} is lost`];
   });
-  return [...(others.length === 0 ? [] : [`also needs ${others.join(', ')}`]), ...verbs].join('; ');
+  const begun = edges.filter(({ condition }) => condition === 'started').map(({ on }) => on);
+  return [
+    ...(others.length === 0 ? [] : [`also needs ${others.join(', ')}`]),
+    ...(begun.length === 0 ? [] : [`${begun.join(' and ')} need only be started`]),
+    ...verbs,
+  ].join('; ');
 }

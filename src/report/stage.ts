@@ -1,3 +1,4 @@
+import { nameOf } from '../component.ts';
 import type { Need } from '../component.ts';
 
 /** What the views know of a component besides its events. A `Component` is one. */
@@ -8,7 +9,7 @@ export interface Stage {
 
 /** The names at the far end of its edges. */
 export function needNames({ needs }: Stage): string[] {
-  return needs.map((need) => (typeof need === 'string' ? need : need.on));
+  return needs.map(nameOf);
 }
 
 /** All that need `name`, directly or not, in the given order. */

@@ -1,5 +1,5 @@
-import type { Event } from '../component.ts';
-import { needNames } from './stage.ts';
+import { edgeOf } from '../component.ts';
+import type { Event, Need } from '../component.ts';
 import type { Stage } from './stage.ts';
 import { LiveState } from './state.ts';
 import type { ComponentState, PhaseName } from './state.ts';
@@ -63,25 +63,29 @@ export function timelineOf(stages: readonly Stage[], history: readonly Event[]):
 
 /**
  * The chain that decided how long the boot took, from the first stage to the last: back from what was ready last, always
- * to the need that was ready last. The times add up to the boot's. Empty until something is ready.
+ * to the need that let it start last. The times add up to the boot's. Empty until something is ready.
  */
 export function criticalPath(stages: readonly Stage[], events: readonly Event[]): Step[] {
   const begin = events[0]?.at ?? 0;
-  const readyAt = new Map(
-    events.filter(({ type }) => type === 'ready').map(({ component, at }) => [component, at]),
-  );
-  const lastOf = (names: Iterable<string>): string | undefined => {
-    const ready = [...names].filter((name) => readyAt.has(name)).toReversed();
-    return ready.sort((a, b) => readyAt.get(b)! - readyAt.get(a)!)[0];
-  };
-  const needs = new Map(stages.map((stage) => [stage.name, needNames(stage)]));
+  const timesOf = (type: Event['type']): Map<string, number> =>
+    new Map(events.filter((event) => event.type === type).map(({ component, at }) => [component, at]));
+  const times = { started: timesOf('starting'), ready: timesOf('ready') };
+  const lastOf = (needs: readonly Need[]): { readonly on: string; readonly at: number } | undefined =>
+    needs
+      .map(edgeOf)
+      .flatMap(({ on, condition }) => {
+        const at = times[condition].get(on);
+        return at === undefined ? [] : [{ on, at }];
+      })
+      .toReversed()
+      .sort((one, other) => other.at - one.at)[0];
+  const needs = new Map(stages.map((stage) => [stage.name, stage.needs]));
   const path: Step[] = [];
-  let component = lastOf(needs.keys());
-  while (component !== undefined) {
-    const earlier = lastOf(needs.get(component) ?? []);
-    const opened = earlier === undefined ? begin : readyAt.get(earlier)!;
-    path.unshift({ component, ms: Math.max(0, readyAt.get(component)! - opened) });
-    component = earlier;
+  let last = lastOf([...needs.keys()]);
+  while (last !== undefined) {
+    const earlier = lastOf(needs.get(last.on) ?? []);
+    path.unshift({ component: last.on, ms: Math.max(0, last.at - (earlier?.at ?? begin)) });
+    last = earlier;
   }
   return path;
 }

@@ -1,20 +1,20 @@
 import type { Happening, WhenLost } from '../component.ts';
 import type { Gate } from './gate.ts';
 
-/** What a component needs, and what it does when that is lost. */
-export interface Edge {
+/** What a component needs, by the gate that says whether it is so, and what it does when that is lost. */
+export interface Bond {
   readonly gate: Gate;
   readonly whenLost: WhenLost;
 }
 
 /** Resolves when all needs are ready at once, saying meanwhile which are not. Rejects when the signal aborts. */
 export async function needsReady(
-  edges: readonly Edge[],
+  bonds: readonly Bond[],
   say: (happening: Happening) => void,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const missing = edges.filter(({ gate }) => !gate.isOpen);
+    const missing = bonds.filter(({ gate }) => !gate.isOpen);
     const [first] = missing;
     if (first === undefined) return;
     say({ type: 'waiting', on: missing.map(({ gate }) => gate.name) });
@@ -27,20 +27,20 @@ export class NeedLost extends Error {
   override readonly name = 'NeedLost';
   readonly whenLost: WhenLost;
 
-  constructor({ gate, whenLost }: Edge) {
+  constructor({ gate, whenLost }: Bond) {
     super(`${gate.name} was lost`);
     this.whenLost = whenLost;
   }
 }
 
-/** Resolves when a need is lost whose edge does not say `keep`; rejects when the signal aborts. */
-export async function lost(edges: readonly Edge[], signal: AbortSignal): Promise<NeedLost> {
-  const strict = edges.filter(({ whenLost }) => whenLost !== 'keep');
+/** Resolves when a need is lost whose bond does not say `keep`; rejects when the signal aborts. */
+export async function lost(bonds: readonly Bond[], signal: AbortSignal): Promise<NeedLost> {
+  const strict = bonds.filter(({ whenLost }) => whenLost !== 'keep');
   if (strict.length === 0) return new Promise(() => undefined);
   return Promise.race(
-    strict.map(async (edge) => {
-      await edge.gate.closed(signal);
-      return new NeedLost(edge);
+    strict.map(async (bond) => {
+      await bond.gate.closed(signal);
+      return new NeedLost(bond);
     }),
   );
 }

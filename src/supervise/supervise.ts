@@ -8,7 +8,7 @@ import type { Gate } from './gate.ts';
 import { liveService, liveTask } from './life.ts';
 import { linked, over } from './linked.ts';
 import { lost, NeedLost, needsReady } from './needs.ts';
-import type { Edge } from './needs.ts';
+import type { Bond } from './needs.ts';
 
 /** One component under supervision. Its gate is open while it is ready. */
 export interface Supervised {
@@ -24,8 +24,9 @@ export interface Supervised {
 /** What supervision needs to know besides the component. */
 export interface Ward {
   readonly gate: Gate;
-  /** The gates of what it needs. */
-  readonly edges: readonly Edge[];
+  /** Open from its start to its end. */
+  readonly started: Gate;
+  readonly needs: readonly Bond[];
   readonly logFile: string;
   readonly say: (happening: Happening) => void;
   /** It will not be started again. */
@@ -49,7 +50,11 @@ export interface Ward {
  * its needs costs nothing; every other end counts against the budget.
  */
 export function supervise(component: Component, ward: Ward): Supervised {
-  const { gate, say } = ward;
+  const { gate, started } = ward;
+  const say = (happening: Happening): void => {
+    if (happening.type === 'starting') started.open();
+    ward.say(happening);
+  };
   const policy: RestartPolicy = { ...defaultsOf(component), ...component.restart };
   let running: { orders: AbortController; ended: Promise<void> } | undefined;
   /** What was asked for last: a start while it is being stopped is not lost. */
@@ -58,9 +63,9 @@ export function supervise(component: Component, ward: Ward): Supervised {
 
   /** One life. Resolves when the next shall follow at once; rejects when a back-off comes first. */
   async function live(signal: AbortSignal): Promise<void> {
-    await needsReady(ward.edges, say, signal);
+    await needsReady(ward.needs, say, signal);
     attempt += 1;
-    const needsLost = lossesOf(ward.edges);
+    const needsLost = lossesOf(ward.needs);
     const { own: end, unlink } = linked(signal);
     let readySince = Number.POSITIVE_INFINITY;
     let wasReadyFor = 0;
@@ -71,13 +76,14 @@ export function supervise(component: Component, ward: Ward): Supervised {
     const onEnd = (): void => {
       wasReadyFor = performance.now() - readySince;
       gate.close();
+      started.close();
     };
-    lost(ward.edges, end.signal).then(
+    lost(ward.needs, end.signal).then(
       (loss) => end.abort(loss),
       () => undefined,
     );
     try {
-      const around = { ...ward, attempt, onReady, onEnd, signal: end.signal };
+      const around = { ...ward, say, attempt, onReady, onEnd, signal: end.signal };
       await (component.kind === 'task' ? liveTask(component, around) : liveService(component, around));
     } catch (error) {
       if (signal.aborted || error instanceof Failure) throw error;
@@ -86,7 +92,7 @@ export function supervise(component: Component, ward: Ward): Supervised {
         // Free even when it was lost between the wait for the needs and the count above.
         return;
       }
-      const free = lossesOf(ward.edges) > needsLost;
+      const free = lossesOf(ward.needs) > needsLost;
       if (!free && wasReadyFor < policy.resetAfterMs) throw error;
     } finally {
       unlink();
@@ -154,8 +160,8 @@ function defaultsOf({ kind }: Component): RestartPolicy {
   return kind === 'task' ? { ...restartDefaults, when: 'never' } : restartDefaults;
 }
 
-function lossesOf(edges: readonly Edge[]): number {
-  return edges.reduce((sum, { gate }) => sum + gate.timesLost, 0);
+function lossesOf(bonds: readonly Bond[]): number {
+  return bonds.reduce((sum, { gate }) => sum + gate.timesLost, 0);
 }
 
 function failureOf(

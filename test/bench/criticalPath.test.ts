@@ -25,6 +25,20 @@ test('a stage is ready its own time after the last of its needs, however many th
   });
 });
 
+test('what need only be started is waited for no longer than that', () => {
+  const stages = [
+    { name: 'etcd', needs: [] },
+    { name: 'apiserver', needs: ['etcd'] },
+    { name: 'roles', needs: [{ on: 'apiserver', condition: 'started' as const }] },
+  ];
+  const own = new Map([
+    ['etcd', 300],
+    ['apiserver', 2000],
+    ['roles', 900],
+  ]);
+  expect(Object.fromEntries(idealTimes(stages, own))).toEqual({ etcd: 300, apiserver: 2300, roles: 1200 });
+});
+
 test('a stage that took no time adds none', () => {
   const stages = [
     { name: 'a', needs: [] },

@@ -25,6 +25,19 @@ describe('the critical path', () => {
     expect(path.reduce((sum, { ms }) => sum + ms, 0)).toBe(5000);
   });
 
+  it('goes through the start, not the readiness, of what need only be started', () => {
+    const begun = stages.map((stage) =>
+      stage.name === 'node'
+        ? { ...stage, needs: [{ on: 'apiserver', condition: 'started' as const }, 'kubelet'] }
+        : stage,
+    );
+    expect(criticalPath(begun, goodBoot)).toEqual([
+      { component: 'pki', ms: 300 },
+      { component: 'kubelet', ms: 1200 },
+      { component: 'node', ms: 3500 },
+    ]);
+  });
+
   it('is empty while nothing is ready', () => {
     expect(criticalPath(stages, goodBoot.slice(0, 4))).toEqual([]);
     expect(criticalPath(stages, [])).toEqual([]);

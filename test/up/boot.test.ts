@@ -24,6 +24,25 @@ describe('boot', () => {
     await running.ready;
   });
 
+  it('does not wait for the readiness of what need only be started, but stops before it', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a');
+    const b = await gated(t.dir, 'b', { needs: ['a'] });
+    const c = await gated(t.dir, 'c', { needs: [{ on: 'b', condition: 'started' }] });
+    const running = t.up([a, b, c]);
+    expect((await t.next('c', 'waiting')).on).toEqual(['b']);
+    await t.next('a', 'starting');
+    expect(t.events.some((event) => event.component === 'c' && event.type === 'starting')).toBe(false);
+    await a.open();
+    await t.next('c', 'starting');
+    await c.open();
+    await t.next('c', 'ready');
+    expect(t.events.some((event) => event.component === 'b' && event.type === 'ready')).toBe(false);
+    await running.down();
+    const stopped = t.events.filter(({ type }) => type === 'stopped').map(({ component }) => component);
+    expect(stopped).toEqual(['c', 'b', 'a']);
+  });
+
   it('says why a component is not ready yet', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a');

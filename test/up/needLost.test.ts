@@ -57,7 +57,8 @@ describe('a need that is lost', () => {
       task('b', [], async () => undefined),
       {
         gate: new Gate('b'),
-        edges: [{ gate: need, whenLost: 'restart' }],
+        started: new Gate('b'),
+        needs: [{ gate: need, whenLost: 'restart' }],
         logFile: '',
         say: ({ type }) => {
           said.push(type);
