@@ -13,6 +13,7 @@ export default defineConfig([
     input: [
       'src/main.ts',
       'src/cli/forwarder.ts',
+      'src/isolate/abandoned.ts',
       'src/isolate/afterwards.ts',
       'src/node/issue.ts',
       'src/library.ts',

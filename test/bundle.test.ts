@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
 
-const bundle = join(import.meta.dirname, '../dist/bundle');
+const root = join(import.meta.dirname, '..');
+const bundle = join(root, 'dist/bundle');
 
 it('is understood by this Node.js, every file of it', async () => {
   const files = (await readdir(bundle)).filter((name) => name.endsWith('.js'));
@@ -12,6 +14,15 @@ it('is understood by this Node.js, every file of it', async () => {
     execa(process.execPath, ['--check', join(bundle, name)], { reject: false }),
   );
   expect((await Promise.all(checks)).map(({ stderr }) => stderr).filter(Boolean)).toEqual([]);
+});
+
+it('has every program that the commands in front of it start', async () => {
+  const commands = await Promise.all(
+    ['init', 'k8s-single'].map(async (name) => readFile(join(root, 'bin', name), 'utf8')),
+  );
+  const programs = commands.flatMap((text) => [...text.matchAll(/dist\/\S+?\.js/g)].map(([path]) => path));
+  expect(programs.toSorted()).toEqual(['dist/bundle/abandoned.js', 'dist/bundle/main.js']);
+  for (const path of programs) expect(existsSync(join(root, path)), path).toBe(true);
 });
 
 it('carries the licenses of the libraries that are in it', async () => {
