@@ -104,7 +104,7 @@ async function lineStart(log: FileHandle, offset: number, end: number, block: Bu
 }
 
 /** Nothing is there: that is no error. */
-export function absent(error: unknown): undefined {
+function absent(error: unknown): undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
   throw error;
 }
