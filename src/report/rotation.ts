@@ -22,7 +22,6 @@ export function keepRotated(folder: string, { onError, ...options }: RotationOpt
     // Nearly always that is all, every two seconds: waiting for a thread to do it would cost ten times as much.
     const files = readdirSync(folder).filter((each) => each.endsWith('.log'));
     const paths = files.map((file) => join(folder, file));
-    const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     for (const path of paths.filter((each) => sizeOf(each) > options.maxBytes)) await rotate(path, options);
   };
   const ticker = tick(
@@ -46,6 +45,10 @@ export function keepRotated(folder: string, { onError, ...options }: RotationOpt
       await looking;
     },
   };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** What a rotation that was cut off has left; whoever follows the log takes it for one under way. */
