@@ -34,9 +34,9 @@ export async function watchBoot(
       await observe(probe, timeoutMs, signal);
       boot[what] = Date.now() - startedAt;
     };
-    await seen('apiserver', async (look) => void (await answered(ask, '/readyz', look)));
     const pods = '/api/v1/namespaces/default/pods';
     await Promise.all([
+      seen('apiserver', async (look) => void (await answered(ask, '/readyz', look))),
       seen(
         'node',
         nodeReady(ask, config.nodeName, (saidAt) => saidAt >= startedAt),
