@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import type { ExecFileException } from 'node:child_process';
+import { commandLine } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 
 /** A command and its arguments. */
@@ -11,7 +12,7 @@ export type Argv = readonly [string, ...string[]];
  * a process started by Node.js takes 3 ms, and a box needs fifty.
  */
 export async function run(...commands: readonly Argv[]): Promise<string> {
-  const script = commands.map((argv) => argv.map(quote).join(' '));
+  const script = commands.map(commandLine);
   const { error, stdout, stderr } = await shell(script.join('\n'));
   if (error === null) return stdout.trimEnd();
   const begun = stderr.split(trace).length - 1;
@@ -56,8 +57,4 @@ export function missing(name: string, cause?: unknown): Failure {
 /** PATH as it is, and the two folders in which Debian keeps `ip` but which `su` and cron leave out. */
 export function pathWithSbin(): string {
   return [process.env['PATH'], '/usr/sbin', '/sbin'].filter(Boolean).join(':');
-}
-
-function quote(word: string): string {
-  return /^[\w/.:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

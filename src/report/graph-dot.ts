@@ -1,5 +1,5 @@
 import { edgeOf } from '../component.ts';
-import { isCritical } from './graph.ts';
+import { isCritical, labelOf } from './graph.ts';
 import type { Drawing } from './graph.ts';
 import { formatMs } from './text.ts';
 
@@ -14,11 +14,9 @@ export function graphDot(drawing: Drawing): string {
   });
   const edges = stages.flatMap(({ name, needs }) =>
     needs.map((need) => {
-      const { on, whenLost, condition } = edgeOf(need);
-      const label = [
-        ...(condition === 'ready' ? [] : [condition]),
-        ...(whenLost === 'keep' ? [] : [whenLost]),
-      ].join(', ');
+      const edge = edgeOf(need);
+      const { on } = edge;
+      const label = labelOf(edge);
       const attributes = [
         ...(isCritical(drawing, on, name) ? ['penwidth=3'] : []),
         ...(label === '' ? [] : [`label=${quote(label)}`]),

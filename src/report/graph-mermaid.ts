@@ -1,5 +1,5 @@
 import { edgeOf } from '../component.ts';
-import { isCritical } from './graph.ts';
+import { isCritical, labelOf } from './graph.ts';
 import type { Drawing } from './graph.ts';
 import { formatMs } from './text.ts';
 
@@ -14,11 +14,9 @@ export function graphMermaid(drawing: Drawing): string {
   });
   const edges = stages.flatMap(({ name, needs }) =>
     needs.map((need) => {
-      const { on, whenLost, condition } = edgeOf(need);
-      const label = [
-        ...(condition === 'ready' ? [] : [condition]),
-        ...(whenLost === 'keep' ? [] : [whenLost]),
-      ].join(', ');
+      const edge = edgeOf(need);
+      const { on } = edge;
+      const label = labelOf(edge);
       const arrow = isCritical(drawing, on, name) ? '==>' : '-->';
       return `  ${ids.get(on)} ${arrow}${label && `|${label}|`} ${ids.get(name)}`;
     }),

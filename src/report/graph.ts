@@ -1,4 +1,4 @@
-import type { Event } from '../component.ts';
+import type { Edge, Event } from '../component.ts';
 import { needNames } from './stage.ts';
 import type { Stage } from './stage.ts';
 import { criticalPathText, timelineOf } from './timeline.ts';
@@ -47,6 +47,13 @@ export function drawingOf(stages: readonly Stage[], events: readonly Event[]): D
 /** Whether the edge is a part of the critical path. */
 export function isCritical({ path, parents }: Drawing, from: string, to: string): boolean {
   return parents.get(to) === from && path.includes(to);
+}
+
+/** What is unusual about an edge, in words; empty for one that waits for `ready` and is kept. */
+export function labelOf({ condition, whenLost }: Edge): string {
+  return [condition === 'ready' ? '' : condition, whenLost === 'keep' ? '' : whenLost]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function captionOf(path: readonly string[], boot: Timeline | undefined): string {
