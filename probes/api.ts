@@ -1,4 +1,4 @@
-import { getter } from './get.ts';
+import { asker } from './ask.ts';
 import { wrongStatus } from './http.ts';
 import { parseJson } from './json.ts';
 import { Unhealthy } from './probe.ts';
@@ -20,9 +20,9 @@ export function apiObject(
   const { server, ...tls } = api;
   const url = `${server.replace(/\/+$/, '')}${path}`;
   // A Node lists up to 50 images, with all their names.
-  const get = getter(url, { ...tls, maxBytes: 1024 * 1024 });
+  const ask = asker(url, { ...tls, maxBytes: 1024 * 1024 });
   return async (signal) => {
-    const answer = await get(signal);
+    const answer = await ask(signal);
     if (answer.status === 404) throw new Unhealthy(missing);
     if (answer.status !== 200) throw wrongStatus(answer, url, api.cert);
     const object = parseJson(answer.body);

@@ -1,4 +1,4 @@
-import { getter, type Tls } from './get.ts';
+import { asker, type Tls } from './ask.ts';
 import { wrongStatus } from './http.ts';
 import { at, parseJson, textAt } from './json.ts';
 import { Unhealthy, type Probe } from './probe.ts';
@@ -17,9 +17,9 @@ export interface EtcdOptions extends Tls {
  */
 export function etcd(url: string, { live = false, ...tls }: EtcdOptions = {}): Probe {
   const health = `${url.replace(/\/+$/, '')}/health${live ? '?exclude=NOSPACE&serializable=true' : ''}`;
-  const get = getter(health, tls);
+  const ask = asker(health, tls);
   return async (signal) => {
-    const answer = await get(signal);
+    const answer = await ask(signal);
     const state = parseJson(answer.body);
     const healthy = at(state, 'health');
     if (healthy === undefined) throw wrongStatus(answer, health, tls.cert);

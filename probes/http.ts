@@ -1,9 +1,9 @@
-import { getter, type Answer, type GetOptions } from './get.ts';
+import { asker, type Answer, type AskOptions } from './ask.ts';
 import { parseJson, textAt } from './json.ts';
 import { Unhealthy, type Probe } from './probe.ts';
 import { oneLine } from './reason.ts';
 
-export interface HttpOptions extends Omit<GetOptions, 'maxBytes'> {
+export interface HttpOptions extends Omit<AskOptions, 'method' | 'body' | 'maxBytes'> {
   /** Accepted status, or statuses. Default 200 to 399, as the kubelet's own HTTP probes. */
   readonly status?: number | readonly number[];
   /** Must occur in the body's first 64 KiB. */
@@ -12,14 +12,15 @@ export interface HttpOptions extends Omit<GetOptions, 'maxBytes'> {
 
 /**
  * GET answers with an accepted status, and with this body if one is asked for. Redirects are answers, not followed.
- * How it connects, and when the PEM files are read: {@link getter}. Throws an Error when the URL is none.
+ * How it connects, and when the PEM files are read: {@link asker}. Throws an Error when the URL is none.
  */
 export function http(url: string, options: HttpOptions = {}): Probe {
-  const get = getter(url, options);
+  const { status, body, ...how } = options;
+  const ask = asker(url, how);
   return async (signal) => {
-    const answer = await get(signal);
-    if (!accepts(options.status, answer.status)) throw wrongStatus(answer, url, options.cert);
-    if (options.body !== undefined) demand(options.body, answer.body, url);
+    const answer = await ask(signal);
+    if (!accepts(status, answer.status)) throw wrongStatus(answer, url, how.cert);
+    if (body !== undefined) demand(body, answer.body, url);
   };
 }
 

@@ -2,7 +2,7 @@ import { cri } from './cri.ts';
 import { etcd } from './etcd.ts';
 import { exec } from './exec.ts';
 import { file } from './file.ts';
-import type { Tls } from './get.ts';
+import type { Tls } from './ask.ts';
 import { grpcHealth } from './grpc.ts';
 import { http } from './http.ts';
 import type { Probe } from './probe.ts';

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { apiObject } from '../../probes/api.ts';
-import { http } from '../../probes/http.ts';
+import { asker } from '../../probes/ask.ts';
+import { http, wrongStatus } from '../../probes/http.ts';
 import { nodeReady } from '../../probes/nodeReady.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { serviceAccount } from '../../probes/serviceAccount.ts';
@@ -66,17 +66,14 @@ export function defaultAccount(facts: NodeFacts, needs: readonly Need[]): Task {
  * to what it is already is no change.
  */
 async function giveRange(facts: NodeFacts, signal: AbortSignal): Promise<void> {
-  const { server, ca, cert, key } = adminAccess(facts);
-  const [certificateAuthority, certificate, privateKey] = await Promise.all(
-    [ca, cert, key].map(async (file) => readFile(file, 'utf8')),
-  );
+  const { server, ...tls } = adminAccess(facts);
   const { podCidr } = facts.config.network;
-  const { got } = await import('got');
-  await got.patch(`${server}/api/v1/nodes/${facts.config.nodeName}`, {
+  const node = `${server}/api/v1/nodes/${facts.config.nodeName}`;
+  const answer = await asker(node, {
+    ...tls,
+    method: 'PATCH',
     headers: { 'content-type': 'application/strategic-merge-patch+json' },
     body: JSON.stringify({ spec: { podCIDR: podCidr, podCIDRs: [podCidr] } }),
-    https: { certificateAuthority: certificateAuthority!, certificate: certificate!, key: privateKey! },
-    retry: { limit: 0 },
-    signal,
-  });
+  })(signal);
+  if (answer.status !== 200) throw wrongStatus(answer, node, tls.cert);
 }

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { execa } from 'execa';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import { reasonOf } from '../../src/errors.ts';
 import type { Docker } from './docker.ts';
 
 /** A container of the image under test. */
@@ -51,14 +52,17 @@ export async function runDockerNode(docker: Docker, name: string, ...options: st
       await run('image', 'load', inside);
     },
     async healthy() {
+      const ended = new AbortController();
       const look = async (): Promise<void> => {
-        const [found = '', status = ''] = (await inspect('{{.State.Health.Status}} {{.State.Status}}')).split(
-          ' ',
-        );
-        if (status !== 'running') throw new Error(await docker.run('logs', name));
-        if (found !== 'healthy') throw new Unhealthy(found);
+        const state = await inspect('{{.State.Status}} {{.State.Health.Status}} {{.State.ExitCode}}');
+        const [status, health = '', code] = state.split(' ');
+        if (status !== 'running') ended.abort(new Error(`${name} is ${status} with exit code ${code}`));
+        else if (health !== 'healthy') throw new Unhealthy(health);
       };
-      await until(look, { timeoutMs: 120_000 }, new AbortController().signal);
+      await until(look, { timeoutMs: 120_000 }, ended.signal).catch(async (error: unknown) => {
+        const { all } = await execa('docker', ['logs', name], { env: docker.env, all: true });
+        throw new Error(`${reasonOf(error)}; it said:\n${all}`, { cause: error });
+      });
     },
   };
 }

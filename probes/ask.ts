@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { Agent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import type { Got } from 'got';
+import { Agent, request } from 'node:http';
+import { Agent as HttpsAgent, request as requestTls } from 'node:https';
 import { Unhealthy } from './probe.ts';
 import { cannotReach, codeOf } from './reason.ts';
 
@@ -14,8 +13,11 @@ export interface Tls {
   readonly key?: string;
 }
 
-export interface GetOptions extends Tls {
+export interface AskOptions extends Tls {
+  /** Default GET. */
+  readonly method?: 'GET' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
   /** Connect to this unix socket instead of the URL's host. */
   readonly socketPath?: string;
   /** Read at most about this many bytes of the body; the rest is left unread. Default 64 KiB. */
@@ -30,26 +32,30 @@ export interface Answer {
 }
 
 /**
- * A GET of one URL over one kept-alive connection, TLS always verified. Follows no redirect and never tries twice.
+ * Asks one URL over one kept-alive connection, TLS always verified. Follows no redirect and never tries twice.
  * Any status is an answer; no answer rejects with an Unhealthy. The PEM files are read before the first look and
  * again after each look without an answer, so certificates may appear, or be replaced, at any time.
  *
+ * On Node.js' own client: this is done some times a second for as long as a node lives, on cores and in memory that are the
+ * node's (bench/NOTES.md has what a look costs).
+ *
  * Throws an Error when the URL or the choice of options cannot be right.
  */
-export function getter(address: string, options: GetOptions = {}): (signal: AbortSignal) => Promise<Answer> {
+export function asker(address: string, options: AskOptions = {}): (signal: AbortSignal) => Promise<Answer> {
   const url = httpUrl(address, options);
   const isTls = url.protocol === 'https:';
   const where = options.socketPath ?? `${url.hostname}:${url.port || (isTls ? 443 : 80)}`;
-  let connection: Connection | undefined;
+  let agent: Agent | HttpsAgent | undefined;
   return async (signal) => {
+    signal.throwIfAborted();
     try {
-      connection ??= await connect(isTls, options);
-      return await get(url, connection, options, signal);
+      agent ??= await keepAlive(isTls, options);
+      return await ask(url, agent, options, signal);
     } catch (error) {
       // Refused says nothing about the connection or the files we hold; anything else may.
       if (codeOf(error) !== 'ECONNREFUSED') {
-        connection?.agent.destroy();
-        connection = undefined;
+        agent?.destroy();
+        agent = undefined;
       }
       signal.throwIfAborted();
       throw cannotReach(error, where, options);
@@ -57,50 +63,38 @@ export function getter(address: string, options: GetOptions = {}): (signal: Abor
   };
 }
 
-/** What is the same for each look: made once, as it is a good part of what a look costs. */
-interface Connection {
-  readonly agent: Agent | HttpsAgent;
-  readonly client: Got;
-}
-
-async function connect(isTls: boolean, options: GetOptions): Promise<Connection> {
-  // Loaded at the first look: it takes longer to load (about 80 ms) than a command that never asks should wait.
-  const { got } = await import('got');
-  const agent = await keepAlive(isTls, options);
-  const client = got.extend({
-    agent: agent instanceof HttpsAgent ? { https: agent } : { http: agent },
-    headers: options.headers ?? {},
-    retry: { limit: 0 },
-    followRedirect: false,
-    throwHttpErrors: false,
-    decompress: false,
-  });
-  return { agent, client };
-}
-
-async function get(
+async function ask(
   url: URL,
-  { client }: Connection,
-  { maxBytes = 64 * 1024 }: GetOptions,
+  agent: Agent | HttpsAgent,
+  { method = 'GET', headers = {}, body, maxBytes = 64 * 1024 }: AskOptions,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const stream = client.stream(url, { signal });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes >= maxBytes) break;
-  }
-  const { response } = stream;
-  if (!response) throw new Error('closed the connection without an answer');
-  const body = Buffer.concat(chunks).toString('utf8', 0, maxBytes);
-  return { status: response.statusCode, statusText: response.statusMessage ?? '', body };
+  return new Promise((resolve, reject) => {
+    const send = agent instanceof HttpsAgent ? requestTls : request;
+    const sent = send(url, { agent, method, headers, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const answered = (): void => {
+        const { statusCode = 0, statusMessage = '' } = response;
+        const text = Buffer.concat(chunks).toString('utf8', 0, maxBytes);
+        resolve({ status: statusCode, statusText: statusMessage, body: text });
+      };
+      response.on('error', reject).on('end', answered);
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes < maxBytes) return;
+        answered();
+        sent.destroy();
+      });
+    });
+    sent.on('error', reject).end(body);
+  });
 }
 
 async function keepAlive(
   isTls: boolean,
-  { ca, cert, key, socketPath }: GetOptions,
+  { ca, cert, key, socketPath }: AskOptions,
 ): Promise<Agent | HttpsAgent> {
   // The connection of a probe that is no longer used closes itself.
   const options = { keepAlive: true, maxFreeSockets: 1, timeout: 10_000, ...(socketPath && { socketPath }) };
