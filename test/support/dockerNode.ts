@@ -55,9 +55,9 @@ export async function runDockerNode(docker: Docker, name: string, ...options: st
       const ended = new AbortController();
       const look = async (): Promise<void> => {
         const state = await inspect('{{.State.Status}} {{.State.Health.Status}} {{.State.ExitCode}}');
-        const [status, health = '', code] = state.split(' ');
+        const [status, healthStatus = '', code] = state.split(' ');
         if (status !== 'running') ended.abort(new Error(`${name} is ${status} with exit code ${code}`));
-        else if (health !== 'healthy') throw new Unhealthy(health);
+        else if (healthStatus !== 'healthy') throw new Unhealthy(healthStatus);
       };
       await until(look, { timeoutMs: 120_000 }, ended.signal).catch(async (error: unknown) => {
         const { all } = await execa('docker', ['logs', name], { env: docker.env, all: true });
