@@ -96,7 +96,7 @@ async function node() {
   await part('node', spec, async (target) => {
     const { stdout } = await execa('npm', ['pack', '--silent', '--pack-destination', cache, spec]);
     const archive = join(cache, stdout.trim());
-    await execa('tar', ['-xzf', archive, '-C', cache, '--strip-components=2', 'package/bin/node']);
+    await execa('tar', ['-xzmf', archive, '-C', cache, '--strip-components=2', 'package/bin/node']);
     await rm(archive);
     await rename(join(cache, 'node'), target);
   });

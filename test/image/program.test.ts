@@ -1,0 +1,30 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const project = join(import.meta.dirname, '../..');
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'program-'));
+});
+
+afterEach(async () => rm(folder, { recursive: true }));
+
+test('each time the program is laid out anew its files are newer: BuildKit knows them by size and age alone', async () => {
+  const target = join(folder, 'program');
+  const lay = async () => execa('sh', ['image/program', target], { cwd: project });
+  const ages = async () => {
+    const files = await readdir(target, { recursive: true });
+    return Promise.all(files.map(async (file) => (await stat(join(target, file))).mtimeMs));
+  };
+  await lay();
+  const newest = Math.max(...(await ages()));
+  await lay();
+  const again = await ages();
+  expect(again.length).toBeGreaterThan(10);
+  expect(Math.min(...again)).toBeGreaterThan(newest);
+});
