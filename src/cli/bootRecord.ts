@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import { secretsInFiles, secretValues } from '../config/secrets.ts';
 import { resolved } from '../config/show.ts';
 import { Failure } from '../errors.ts';

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../component.ts';
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import { hideIn, hiderOf } from '../config/secrets.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import { failureText } from '../report/failure-text.ts';

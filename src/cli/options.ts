@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../config/duration.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import { serverForm, serverHost } from '../config/serverUrl.ts';
 import { Failure } from '../errors.ts';
 import type { SourceName } from '../install/sources.ts';

@@ -1,4 +1,4 @@
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 

@@ -1,5 +1,5 @@
 import { toComponents } from '../config/components.ts';
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import type { Component } from '../component.ts';
 import { sort } from '../graph.ts';
 import type { Binaries } from '../install/install.ts';

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodeCommand } from '../commandLine.ts';
 import type { Component, Event } from '../component.ts';
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import { hideInEvent, hiderOf } from '../config/secrets.ts';
 import { makeRoom } from '../control/socket.ts';
 import { Failure, reasonOf } from '../errors.ts';

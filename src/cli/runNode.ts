@@ -1,5 +1,5 @@
 import { unknownIp } from '../config/facts.ts';
-import type { Config } from '../config/load.ts';
+import type { Config } from '../config/resolve.ts';
 import type { Box } from '../isolate/box.ts';
 import { lookAtMachine } from '../isolate/machine.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';

@@ -3,7 +3,9 @@ import { Failure } from '../errors.ts';
 import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../paths.ts';
+import type { Progress } from '../report/progress.ts';
 import { createReporter } from '../report/reporter.ts';
+import type { Reporter } from '../report/reporter.ts';
 import type { UpOptions } from './options.ts';
 
 /**
@@ -14,7 +16,12 @@ export async function toolchain(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
   { binDirs, kubernetes }: Pick<NodeConfig, 'binDirs' | 'kubernetes'>,
 ): Promise<Binaries> {
-  const reporter = await createReporter({ output, stages: [] });
+  // Made, and loaded, when there is something to tell.
+  let reporter: Promise<Reporter> | undefined;
+  const onProgress = (progress: Progress): void => {
+    reporter ??= createReporter({ output, stages: [] });
+    void reporter.then(({ progress: show }) => show(progress));
+  };
   const interrupt = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void =>
     interrupt.abort(new Failure('install', `interrupted by ${signal}`));
@@ -26,11 +33,11 @@ export async function toolchain(
       source,
       noInstall: !mayInstall,
       ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
-      onProgress: reporter.progress,
+      onProgress,
       signal: interrupt.signal,
     });
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-    await reporter.end();
+    await (await reporter)?.end();
   }
 }

@@ -2,7 +2,7 @@ import type { Component } from '../component.ts';
 import { nameOf } from '../component.ts';
 import { Cycle, sort } from '../graph.ts';
 import type { ComponentSpec } from './componentSpec.ts';
-import type { Config } from './load.ts';
+import type { Config } from './resolve.ts';
 import { componentOf, override } from './override.ts';
 import { Problems } from './problems.ts';
 import { didYouMean } from './suggest.ts';

@@ -2,12 +2,13 @@ import { Composer, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } 
 import type { CST, Document, Node, YAMLError } from 'yaml';
 import { PlainValues } from './plainValues.ts';
 import type { Position, Problems } from './problems.ts';
+import type { Source } from './source.ts';
 
 /** Several times as deep as a config can be. Every level costs the parser more than the one before. */
 const maxDepth = 100;
 
 /** A YAML file as plain maps, lists and texts, that still knows where each of them stands. */
-export class YamlFile {
+export class YamlFile implements Source {
   /** The whole file; an empty one is an empty map. */
   readonly root: unknown;
   readonly #contents: Node | null;
@@ -35,19 +36,16 @@ export class YamlFile {
     problems.throwIfAny();
   }
 
-  /** Where the value at `path` stands: a text itself, a map or a list at its key; what is missing, where it should be. */
   positionOf(path: readonly PropertyKey[]): Position {
     return this.#position(this.#find(path).at);
   }
 
-  /** Where `key` of the map at `path` stands. */
   positionOfKey(path: readonly PropertyKey[], key: string): Position {
     const { node, at } = this.#find(path);
     const pair = isMap(node) ? this.#values.pairOf(node, key) : undefined;
     return this.#position(pair?.key ?? at);
   }
 
-  /** The text at `path` as it was written, before any replacement. */
   sourceOf(path: readonly PropertyKey[]): string | undefined {
     const { node, depth } = this.#find(path);
     return isScalar(node) && depth === path.length ? node.source : undefined;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { Command, Event } from '../component.ts';
-import type { Config } from './load.ts';
+import type { Config } from './resolve.ts';
 
 /** What stands where a secret was. */
 export const masked = '***';

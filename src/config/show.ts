@@ -1,5 +1,5 @@
 import { formatDuration } from './duration.ts';
-import type { Config } from './load.ts';
+import type { Config } from './resolve.ts';
 import { hider, isSecret, masked, secretValues } from './secrets.ts';
 
 /** The keys whose numbers are ms. */

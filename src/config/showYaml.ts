@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Config } from './load.ts';
+import type { Config } from './resolve.ts';
 import { resolved } from './show.ts';
 
 /** The resolved config as YAML. */

@@ -8,7 +8,7 @@ import type { Source } from './sources.ts';
 import { runStages, teller, type OnProgress } from './stages.ts';
 
 export interface Bring {
-  readonly look: () => Promise<FindResult>;
+  readonly look: () => FindResult;
   readonly cacheDir: string;
   readonly kubernetes: string | undefined;
   readonly onProgress: OnProgress;
@@ -38,7 +38,7 @@ export async function bring(source: Source, order: Bring): Promise<void> {
   await withLock(join(cacheDir, 'lock'), { signal, onWait }, async (lockFd) => {
     if (waited) tell({ done: true });
     // Someone else may have brought it while we waited.
-    const { missing } = await look();
+    const { missing } = look();
     if (missing.length === 0) return;
     const logFile = join(cacheDir, 'install.log');
     await writeFile(logFile, '');

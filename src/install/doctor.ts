@@ -31,7 +31,7 @@ export async function binaryRows(options: {
 async function rowOf(need: Need, places: Omit<FindOptions, 'needs'>): Promise<BinaryRow> {
   const row = { binary: need.name, path: undefined, from: undefined, version: undefined };
   try {
-    const { found } = await findBinaries({ ...places, needs: [need] });
+    const { found } = findBinaries({ ...places, needs: [need] });
     const hit = found.get(need.name);
     if (!hit) return { ...row, problem: 'missing', mend: mendOf(need) };
     const version = await askVersion(need, hit.path);

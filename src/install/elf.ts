@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 /** e_machine by Node's process.arch, for the machines Kubernetes is built for (elf.h). */
 const machines: Readonly<Record<number, string>> = {
@@ -20,18 +20,18 @@ export type Program =
   | { readonly kind: 'script' }
   | { readonly kind: 'neither' };
 
-/** Reads the head of a program. Rejects only when the file cannot be read. */
-export async function programOf(path: string): Promise<Program> {
-  const file = await open(path, 'r');
+/** Reads the head of a program, synchronously, as find.ts does its looks. Throws only when the file cannot be read. */
+export function programOf(path: string): Program {
+  const file = openSync(path, 'r');
   try {
     // The program headers directly follow the ELF header in everything a linker makes.
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
-    const head = buffer.subarray(0, bytesRead);
+    const buffer = Buffer.alloc(4096);
+    const head = buffer.subarray(0, readSync(file, buffer, 0, buffer.length, 0));
     if (head.subarray(0, 2).toString('latin1') === '#!') return { kind: 'script' };
     if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46) return { kind: 'neither' };
     return readElf(head);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 

@@ -1,8 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Failure, reasonOf } from '../errors.ts';
 import { programOf } from './elf.ts';
+import type { Program } from './elf.ts';
 import { nodeNeeds } from './needs.ts';
 import type { Need } from './needs.ts';
 
@@ -45,14 +45,15 @@ export function systemPath(path = process.env['PATH'] ?? ''): string {
 }
 
 /**
- * Looks for every need in the bin-dirs, then in PATH, then in the cache, and changes nothing.
+ * Looks for every need in the bin-dirs, then in PATH, then in the cache, and changes nothing. Synchronous: most looks miss,
+ * and a look costs microseconds, a hundredth of what a promise of it does.
  *
  * @throws Failure `usage` when a bin-dir is no folder, `install` when what was found cannot run here.
  */
-export async function findBinaries(options: FindOptions): Promise<FindResult> {
+export function findBinaries(options: FindOptions): FindResult {
   const { cacheDirs, path = systemPath(), needs = nodeNeeds } = options;
   const binDirs = options.binDirs.map((dir) => resolve(dir));
-  await Promise.all(binDirs.map(mustBeFolder));
+  binDirs.forEach(mustBeFolder);
   const system = path.split(':').filter(Boolean);
   const places = (need: Need): Place[] => [
     ...binDirs.map((dir) => [dir, 'bin-dir'] as const),
@@ -63,33 +64,29 @@ export async function findBinaries(options: FindOptions): Promise<FindResult> {
   ];
   const found = new Map<string, Found>();
   const missing: Need[] = [];
-  await Promise.all(
-    needs.map(async (need) => {
-      const hit = await findOne(need, places(need));
-      if (hit) found.set(need.name, hit);
-    }),
-  );
-  for (const need of needs) if (!found.has(need.name)) missing.push(need);
+  for (const need of needs) {
+    const hit = findOne(need, places(need));
+    if (hit) found.set(need.name, hit);
+    else missing.push(need);
+  }
   return { found, missing };
 }
 
-async function findOne(need: Need, places: readonly Place[]): Promise<Found | undefined> {
+function findOne(need: Need, places: readonly Place[]): Found | undefined {
   for (const [dir, from] of places) {
     if (!need.files) {
       const path = join(dir, need.name);
-      if (await usable(path, from, need)) return { path, from };
+      if (usable(path, from, need)) return { path, from };
       continue;
     }
     // A folder of plugins may be the given folder itself, or lie in it under the need's name.
     for (const folder of [dir, join(dir, need.name)]) {
-      const files = await Promise.all(need.files.map((file) => usable(join(folder, file), from, need)));
-      if (files.every(Boolean)) return { path: folder, from };
+      if (need.files.every((file) => usable(join(folder, file), from, need))) return { path: folder, from };
     }
   }
   return undefined;
 }
 
-/** Synchronous: most looks miss, and a miss costs microseconds, a hundredth of what a promise of it does. */
 function isFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
@@ -108,16 +105,14 @@ function isExecutable(path: string): boolean {
   }
 }
 
-async function usable(path: string, from: From, need: Need): Promise<boolean> {
+function usable(path: string, from: From, need: Need): boolean {
   if (!isFile(path)) return false;
   if (!isExecutable(path)) {
     // A shell, too, passes over what is not executable in PATH; a bin-dir was named on purpose.
     if (from === 'path') return false;
     throw new Failure('install', `${path} is not executable`, { hint: `chmod +x ${path}` });
   }
-  const program = await programOf(path).catch((error: unknown) => {
-    throw new Failure('install', `${path} cannot be read: ${reasonOf(error)}`, { cause: error });
-  });
+  const program = readProgram(path);
   if (program.kind === 'neither') {
     throw new Failure('install', `${path} is no program: neither ELF nor a script`, {
       hint: remove(from, path),
@@ -131,14 +126,21 @@ async function usable(path: string, from: From, need: Need): Promise<boolean> {
   return !need.static || (program.kind === 'elf' && program.static);
 }
 
+function readProgram(path: string): Program {
+  try {
+    return programOf(path);
+  } catch (error) {
+    throw new Failure('install', `${path} cannot be read: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
 function remove(from: From, path: string): string {
   return from === 'bin-dir' ? 'give a --bin-dir with binaries for this machine' : `remove ${path}`;
 }
 
-async function mustBeFolder(dir: string): Promise<void> {
-  const found = await stat(dir).catch((cause: unknown) => {
-    throw new Failure('usage', `--bin-dir ${dir} does not exist`, { cause });
-  });
+function mustBeFolder(dir: string): void {
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (found === undefined) throw new Failure('usage', `--bin-dir ${dir} does not exist`);
   if (!found.isDirectory()) throw new Failure('usage', `--bin-dir ${dir} is not a folder`);
 }
 

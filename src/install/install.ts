@@ -55,13 +55,13 @@ export async function install<const N extends Need = NodeNeed>(
   const notFromPath = new Set<string>();
   const look = () => findBinaries({ binDirs: options.binDirs, path, cacheDirs: dirs, needs, notFromPath });
   const complete = async () => {
-    const first = await look();
+    const first = look();
     if (first.missing.length === 0) return first;
     if (!noInstall) {
       const { bring } = await import('./bring.ts');
       await bring(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
     }
-    const second = await look();
+    const second = look();
     refuseMissing(second.missing);
     return second;
   };

@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { Failure } from '../errors.ts';
@@ -58,7 +59,7 @@ export async function versionsOf(
   const answered = await Promise.all(
     needs.map(async (need) => {
       const path = found.get(need.name)?.path ?? need.name;
-      const { mtimeMs, size } = await stat(path);
+      const { mtimeMs, size } = statSync(path);
       const old = known[path];
       if (old?.mtimeMs === mtimeMs && old.size === size) return [need.name, old.version] as const;
       const version = await askVersion(need, path);

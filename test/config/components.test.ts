@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Command, Component, Service } from '../../src/component.ts';
 import { toComponents } from '../../src/config/components.ts';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 
 const never = new AbortController().signal;
 const passes = async (): Promise<void> => undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseListen } from '../../src/config/listen.ts';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 
 describe('where to listen', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 
 test('without a file everything is a default', () => {
   const { node, components, file } = parseConfig('', undefined);

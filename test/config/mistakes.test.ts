@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 
 /** What is wrong with the text, one line each, without the file's name. */
 function mistakes(text: string): string[] {

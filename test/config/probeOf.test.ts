@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { kinds } from '../../probes/kinds.ts';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 import { probeOf } from '../../src/config/probeOf.ts';
 
 const never = new AbortController().signal;

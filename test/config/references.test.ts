@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 
 function commandOf(word: string, env: Record<string, string> = {}): unknown {
   const text = `components: { a: { command: [a, ${JSON.stringify(word)}] } }`;

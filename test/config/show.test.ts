@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 import { resolved } from '../../src/config/show.ts';
 import { resolvedYaml } from '../../src/config/showYaml.ts';
 

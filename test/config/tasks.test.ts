@@ -7,7 +7,7 @@ import { groupGone } from '../../probes/gone.ts';
 import { until } from '../../probes/until.ts';
 import type { Component, Event } from '../../src/component.ts';
 import { toComponents } from '../../src/config/components.ts';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 import { bench } from '../support/engine.ts';
 import type { Bench } from '../support/engine.ts';
 

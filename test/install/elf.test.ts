@@ -5,21 +5,21 @@ import { programOf } from '../../src/install/elf.ts';
 import { tempDir } from '../support/cli.ts';
 
 test('a program is of the machine it was linked for', async () => {
-  expect(await programOf(process.execPath)).toEqual({ kind: 'elf', arch: process.arch, static: false });
+  expect(programOf(process.execPath)).toEqual({ kind: 'elf', arch: process.arch, static: false });
 });
 
 test('a program without an interpreter is static', async () => {
   // libc-bin's ldconfig has to run when no library can be found.
-  expect(await programOf('/sbin/ldconfig')).toMatchObject({ kind: 'elf', static: true });
+  expect(programOf('/sbin/ldconfig')).toMatchObject({ kind: 'elf', static: true });
 });
 
 test('another e_machine is another architecture', async () => {
   const file = join(await tempDir('elf'), 'true');
   await copyFile('/bin/true', file);
   await setMachine(file, 183);
-  expect(await programOf(file)).toMatchObject({ arch: 'arm64' });
+  expect(programOf(file)).toMatchObject({ arch: 'arm64' });
   await setMachine(file, 4242);
-  expect(await programOf(file)).toMatchObject({ arch: 'machine 4242' });
+  expect(programOf(file)).toMatchObject({ arch: 'machine 4242' });
 });
 
 test('a script is a program, a text or a cut-off file is none', async () => {
@@ -29,9 +29,9 @@ test('a script is a program, a text or a cut-off file is none', async () => {
   await writeFile(join(dir, 'empty'), '');
   await copyFile('/bin/true', join(dir, 'cut'));
   await truncate(join(dir, 'cut'), 30);
-  expect(await programOf(join(dir, 'script'))).toEqual({ kind: 'script' });
+  expect(programOf(join(dir, 'script'))).toEqual({ kind: 'script' });
   for (const name of ['text', 'empty', 'cut'])
-    expect(await programOf(join(dir, name))).toEqual({ kind: 'neither' });
+    expect(programOf(join(dir, name))).toEqual({ kind: 'neither' });
 });
 
 async function setMachine(file: string, machine: number): Promise<void> {

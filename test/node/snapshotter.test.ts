@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../../probes/until.ts';
-import { parseConfig } from '../../src/config/load.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 import { chooseSnapshotter } from '../../src/isolate/snapshotter.ts';
 import type { Snapshotter } from '../../src/isolate/snapshotter.ts';
 import { containerd } from '../../src/node/containerd.ts';

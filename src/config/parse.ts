@@ -1,0 +1,10 @@
+import { YamlFile } from './document.ts';
+import { Problems } from './problems.ts';
+import { resolveConfig } from './resolve.ts';
+import type { Config, World } from './resolve.ts';
+
+/** A config from a text; `file` is its name. @throws Failure `usage` that says all that is wrong, as `loadConfig` does. */
+export function parseConfig(text: string, file: string | undefined, world?: World): Config {
+  const problems = new Problems(file ?? 'config');
+  return resolveConfig(new YamlFile(text, problems), problems, file, world);
+}

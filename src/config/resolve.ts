@@ -1,0 +1,81 @@
+import { dirname, resolve } from 'node:path';
+import { Failure } from '../errors.ts';
+import type { ComponentSpec } from './componentSpec.ts';
+import { factsOf, unknownIp } from './facts.ts';
+import type { Facts } from './facts.ts';
+import { addIssues } from './issues.ts';
+import type { NodeConfig } from './node.ts';
+import type { Position, Problems } from './problems.ts';
+import { expand, mapTexts } from './references.ts';
+import { configSchema, knobsSchema } from './schema.ts';
+import type { Source } from './source.ts';
+
+/** A config with all defaults filled in, all references resolved, and nothing wrong with it as far as a file can show. */
+export interface Config {
+  readonly node: NodeConfig;
+  readonly components: Readonly<Record<string, ComponentSpec>>;
+  /** As named by the person who gave it; undefined when there is none and everything is a default. */
+  readonly file: string | undefined;
+  /** The folder that relative paths start from. */
+  readonly dir: string;
+  /** Values that came from the environment and must not be shown. */
+  readonly secrets: ReadonlySet<string>;
+  /** Where in the file a value or, with `key`, a key stands. */
+  readonly positionOf: (path: readonly PropertyKey[]) => Position;
+}
+
+/** What a config is read against. */
+export interface World {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** `${node.ip}`; by default {@link unknownIp}. */
+  readonly ip?: string;
+  /** Knobs from the command line: they count instead of the file's. */
+  readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
+}
+
+/** What is read from `source`, the file called `file`. @throws Failure `usage` with all that is wrong. */
+export function resolveConfig(
+  source: Source,
+  problems: Problems,
+  file: string | undefined,
+  { env = process.env, ip = unknownIp, set = {} }: World = {},
+): Config {
+  checkKnobs(set);
+  const dir = resolve(file === undefined ? '.' : dirname(file));
+  const secrets = new Set<string>();
+  const resolveTexts = <Value>(value: Value, path: readonly string[], facts: Facts): Value =>
+    mapTexts(value, path, (found, at) =>
+      expand(
+        found,
+        { env, facts },
+        (message) => problems.add(source.positionOf(at), message),
+        (secret) => secrets.add(secret),
+      ),
+    );
+
+  // The components can refer to the knobs, so these come first.
+  const resolveMap = ({ components, ...others }: Readonly<Record<string, unknown>>): object => {
+    const knobs = { ...resolveTexts(others, [], {}), ...set };
+    if (components === undefined) return knobs;
+    const node = knobsSchema.safeParse(knobs).data ?? knobsSchema.parse({});
+    const facts = factsOf(node, { ip, configDir: dir });
+    return { ...knobs, components: resolveTexts(components, ['components'], facts) };
+  };
+
+  const whole = isMap(source.root) ? resolveMap(source.root) : source.root;
+  const parsed = configSchema.safeParse(whole, { reportInput: true });
+  if (!parsed.success) addIssues(parsed.error.issues, source, problems);
+  problems.throwIfAny();
+  const { components, ...node } = parsed.data!;
+  return { node, components, file, dir, secrets, positionOf: (place) => source.positionOf(place) };
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws Failure `usage` when a knob of the command line is not right in itself. */
+function checkKnobs(set: NonNullable<World['set']>): void {
+  const [issue] = knobsSchema.safeParse(set).error?.issues ?? [];
+  if (issue !== undefined) throw new Failure('usage', `${issue.path.join('.')}: ${issue.message}`);
+}

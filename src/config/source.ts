@@ -1,0 +1,21 @@
+import type { Position } from './problems.ts';
+
+/** What a config is read from, and where in it everything stands. */
+export interface Source {
+  /** Plain maps, lists and texts. */
+  readonly root: unknown;
+  /** Where the value at `path` stands: a text itself, a map or a list at its key; what is missing, where it should be. */
+  readonly positionOf: (path: readonly PropertyKey[]) => Position;
+  /** Where `key` of the map at `path` stands. */
+  readonly positionOfKey: (path: readonly PropertyKey[], key: string) => Position;
+  /** The text at `path` as it was written, before any replacement. */
+  readonly sourceOf: (path: readonly PropertyKey[]) => string | undefined;
+}
+
+/** Nothing is said, so everything is a default. */
+export const nothing: Source = {
+  root: {},
+  positionOf: () => ({ line: 1, column: 1 }),
+  positionOfKey: () => ({ line: 1, column: 1 }),
+  sourceOf: () => undefined,
+};
