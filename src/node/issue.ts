@@ -16,14 +16,19 @@ const parent = parentPort!;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
 const tell = (message: Told): void => parent.postMessage(message);
 const ordered = once(parent, 'message');
-const { pkiDir }: Pick<Order, 'pkiDir'> = workerData;
-// Where nothing is yet, all will have to be signed.
-if (!existsSync(pkiPaths(pkiDir).ca.cert)) await library();
-try {
-  const [order]: Order[] = await ordered;
-  await issueAll(order!, (report) => tell({ report }));
-} catch (error) {
-  if (!(error instanceof Failure)) throw error;
-  const { code, message, hint } = error;
-  tell({ failure: { code, message, ...(hint === undefined ? {} : { hint }) } });
+
+async function main(): Promise<void> {
+  const { pkiDir }: Pick<Order, 'pkiDir'> = workerData;
+  // Where nothing is yet, all will have to be signed.
+  if (!existsSync(pkiPaths(pkiDir).ca.cert)) await library();
+  try {
+    const [order]: Order[] = await ordered;
+    await issueAll(order!, (report) => tell({ report }));
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const { code, message, hint } = error;
+    tell({ failure: { code, message, ...(hint === undefined ? {} : { hint }) } });
+  }
 }
+
+void main();

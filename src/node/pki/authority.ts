@@ -4,7 +4,7 @@ import { parseCertificate, timeFlaw } from './check.ts';
 import { createOnce, publicMode, readIfThere } from './files.ts';
 import { ensureKey } from './keys.ts';
 import type { CertificateFiles } from './paths.ts';
-import { signAuthority } from './sign.ts';
+import { authorityOf, signAuthority } from './sign.ts';
 import type { Authority } from './sign.ts';
 
 /**
@@ -36,7 +36,7 @@ export async function ensureAuthority(
   }
   const flaw = cert.ca ? timeFlaw(cert, now) : 'not the certificate of a CA';
   if (flaw !== undefined) throw certFailure(files, `${certFile} is ${flaw}`);
-  return { cert, key, keyFile };
+  return authorityOf(cert, key, keyFile);
 }
 
 function keyFailure({ cert, key }: CertificateFiles, message: string): Failure {

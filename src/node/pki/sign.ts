@@ -12,12 +12,37 @@ const authorityLifeMs = 10 * yearMs;
 /** A certificate is valid from a little before it was made, for machines whose clocks are behind. */
 const skewMs = 5 * minuteMs;
 
-/** A CA that can sign: its certificate and the private key that belongs to it. */
+/** A CA that can sign. */
 export interface Authority {
   readonly cert: X509Certificate;
-  readonly key: KeyObject;
-  /** The file of the private key, for messages. */
-  readonly keyFile: string;
+  /** What of it goes into each certificate. Made when something is signed, and once. */
+  readonly issuer: () => Promise<Issuer>;
+}
+
+interface Issuer {
+  readonly name: Name;
+  readonly keyId: Extension;
+  readonly signingKey: webcrypto.CryptoKey;
+}
+
+/** `keyFile`: the file of the private key, for messages. */
+export function authorityOf(cert: X509Certificate, key: KeyObject, keyFile: string): Authority {
+  let issuer: Promise<Issuer> | undefined;
+  return { cert, issuer: async () => (issuer ??= issuerOf(cert, key, keyFile)) };
+}
+
+async function issuerOf(cert: X509Certificate, key: KeyObject, keyFile: string): Promise<Issuer> {
+  const x509 = await library();
+  const ca = new x509.X509Certificate(cert.raw);
+  const keyId = ca.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  return {
+    name: ca.subjectName,
+    keyId:
+      keyId === undefined
+        ? await x509.AuthorityKeyIdentifierExtension.create(spki(key))
+        : new x509.AuthorityKeyIdentifierExtension(keyId),
+    signingKey: await signingKey(key, keyFile),
+  };
 }
 
 /** A self-signed CA certificate for `key`, as PEM: 10 years, may sign certificates and nothing else. */
@@ -50,16 +75,15 @@ export async function signAuthority(
 export async function signLeaf(leaf: Leaf, key: KeyObject, authority: Authority, now: Date): Promise<string> {
   const x509 = await library();
   const publicKey = spki(key);
-  const ca = new x509.X509Certificate(authority.cert.raw);
-  const caKeyId = ca.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  const { name, keyId, signingKey: caKey } = await authority.issuer();
   const organization = leaf.organization === undefined ? [] : [{ O: [leaf.organization] }];
   const sans = leaf.sans.map((value) => ({ type: isIP(value) ? x509.IP : x509.DNS, value }));
   return sign({
     subject: new x509.Name([...organization, { CN: [leaf.commonName] }]),
-    issuer: ca.subjectName,
+    issuer: name,
     publicKey,
-    signingKey: await signingKey(authority.key, authority.keyFile),
-    notAfter: new Date(Math.min(now.getTime() + leafLifeMs, ca.notAfter.getTime())),
+    signingKey: caKey,
+    notAfter: new Date(Math.min(now.getTime() + leafLifeMs, Date.parse(authority.cert.validTo))),
     now,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -67,9 +91,7 @@ export async function signLeaf(leaf: Leaf, key: KeyObject, authority: Authority,
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[leaf.usage]]),
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      caKeyId === undefined
-        ? await x509.AuthorityKeyIdentifierExtension.create(spki(authority.key))
-        : new x509.AuthorityKeyIdentifierExtension(caKeyId),
+      keyId,
       ...(sans.length > 0 ? [new x509.SubjectAlternativeNameExtension(sans)] : []),
     ],
   });
