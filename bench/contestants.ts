@@ -28,7 +28,7 @@ export interface Contestant {
 
 const folder = import.meta.dirname;
 const own = {
-  argv: [join(folder, '../bundle/main.js'), 'up', '--name', nodeName, '--no-install', '--output', 'plain'],
+  argv: [join(folder, '../bundle/main.cjs'), 'up', '--name', nodeName, '--no-install', '--output', 'plain'],
   begins: 'with the process',
   isOurs: true,
   restarts: true,

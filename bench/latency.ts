@@ -8,7 +8,7 @@ import { until } from '../probes/until.ts';
 import type { Row } from './row.ts';
 import { median } from './statistics.ts';
 
-const main = join(import.meta.dirname, '../bundle/main.js');
+const main = join(import.meta.dirname, '../bundle/main.cjs');
 const name = 'bench-latency';
 const goalMs = 150;
 /** So often each command is run in a round; the round's value is their median. */

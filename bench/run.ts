@@ -7,7 +7,7 @@ import type { Row } from './row.ts';
 const told = /ready after ([\d.]+) s, the command took ([\d.]+) s .*gone after ([\d.]+) s/;
 
 const execute = promisify(execFile);
-const main = join(import.meta.dirname, '../bundle/main.js');
+const main = join(import.meta.dirname, '../bundle/main.cjs');
 
 /** From the start of `k8s-single run -- kubectl get nodes` to its exit, and the parts of it, in ms. */
 export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {

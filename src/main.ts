@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-try {
-  const code = await act(process.argv.slice(2));
-  if (code !== undefined) process.exitCode = code;
-} catch (error) {
-  const { reportError } = await import('./cli/reportError.ts');
-  process.exitCode = reportError(error);
+async function main(): Promise<void> {
+  try {
+    const code = await act(process.argv.slice(2));
+    if (code !== undefined) process.exitCode = code;
+  } catch (error) {
+    const { reportError } = await import('./cli/reportError.ts');
+    process.exitCode = reportError(error);
+  }
 }
 
 /** Reading the command line properly is a good part of the work of a command that is quick, so that two go past it. */
@@ -23,3 +25,5 @@ async function act([command, flag, name, ...more]: readonly string[]): Promise<n
   await program().parseAsync();
   return undefined;
 }
+
+void main();

@@ -8,8 +8,8 @@ const root = join(import.meta.dirname, '..');
 const bundle = join(root, 'dist/bundle');
 
 it('is understood by this Node.js, every file of it', async () => {
-  const files = (await readdir(bundle)).filter((name) => name.endsWith('.js'));
-  expect(files).toContain('main.js');
+  const files = (await readdir(bundle)).filter((name) => /\.c?js$/.test(name));
+  expect(files).toContain('main.cjs');
   const checks = files.map(async (name) =>
     execa(process.execPath, ['--check', join(bundle, name)], { reject: false }),
   );
@@ -20,8 +20,8 @@ it('has every program that the commands in front of it start', async () => {
   const commands = await Promise.all(
     ['init', 'k8s-single'].map(async (name) => readFile(join(root, 'bin', name), 'utf8')),
   );
-  const programs = commands.flatMap((text) => [...text.matchAll(/dist\/\S+?\.js/g)].map(([path]) => path));
-  expect(programs.toSorted()).toEqual(['dist/bundle/abandoned.js', 'dist/bundle/main.js']);
+  const programs = commands.flatMap((text) => [...text.matchAll(/dist\/\S+?\.cjs/g)].map(([path]) => path));
+  expect(programs.toSorted()).toEqual(['dist/bundle/abandoned.cjs', 'dist/bundle/main.cjs']);
   for (const path of programs) expect(existsSync(join(root, path)), path).toBe(true);
 });
 

@@ -39,12 +39,6 @@ export async function upInBox(plan: Plan): Promise<number> {
   }
 }
 
-/**
- * For Node.js: nothing in a supervisor is done so often that compiling it pays, and the compiler would take the cores and
- * the memory from the API server: 1.05 instead of 1.29 s of CPU for a boot, 72 instead of 100 MB when idle.
- */
-const thrifty = ['--no-opt', '--no-sparkplug', '--optimize-for-size', '--max-semi-space-size=1'];
-
 /** The box of a node, in which this program is started again with the arguments. */
 export function boxFor(plan: Plan, args: readonly string[]): Inside {
   const { binaries } = plan;
@@ -59,7 +53,7 @@ export function boxFor(plan: Plan, args: readonly string[]): Inside {
     avoid: [network.podCidr, network.serviceCidr],
     // What the machine lacks, `ip` for one, is found in the cache.
     env: { PATH: binaries.searchPath, ...planEnv(plan) },
-    argv: [process.execPath, ...thrifty, ...args],
+    argv: [process.execPath, ...args],
     ...(listen !== undefined && { listener: async () => openPort(listen) }),
   };
 }

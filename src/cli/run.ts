@@ -43,6 +43,10 @@ export async function run(
     throwAway: true,
     output: 'auto',
   };
+  const isolable = assertCanIsolate(
+    `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`,
+  );
+  isolable.catch(() => undefined);
   const config = await configFor(options);
   const { node, file } = config;
   if (node.kubernetes === false) {
@@ -54,9 +58,7 @@ export async function run(
       ),
     });
   }
-  await assertCanIsolate(
-    `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`,
-  );
+  await isolable;
   const binaries = await toolchain(options, node);
   return onNode(command, { options, config, binaries, keepOnFailure });
 }

@@ -15,19 +15,20 @@ import { toolchain } from './toolchain.ts';
  */
 export async function up(options: UpOptions): Promise<number> {
   const box = currentBox();
+  // Seen while the config is read, which alone says whether it matters.
+  const isolable =
+    box === undefined && options.host !== true && inContainer() === undefined
+      ? assertCanIsolate()
+      : undefined;
+  isolable?.catch(() => undefined);
   const config = await configFor(options);
   const { node } = config;
   if (box === undefined) await beginStart(node.name, nodePaths(node.name).run);
-  if (
-    box !== undefined ||
-    options.host === true ||
-    node.kubernetes === false ||
-    inContainer() !== undefined
-  ) {
+  if (isolable === undefined || node.kubernetes === false) {
     if (options.detach === true && box === undefined) throw cannotDetach();
     return (await import('./runPlan.ts')).runPlan({ options, config });
   }
-  await assertCanIsolate();
+  await isolable;
   return upInBox({ options, config, binaries: await toolchain(options, node) });
 }
 

@@ -12,20 +12,24 @@ import { lockNode } from './lock.ts';
  */
 const graceMs = 10_000;
 
-const [lock = ''] = process.argv.slice(2);
-const run = dirname(lock);
-const name = basename(run);
-const [, data = ''] = readFileSync(lock, 'utf8').split('\n');
-try {
-  // In a box it is held by whoever takes the box away.
-  const isBox = currentBox() !== undefined;
-  if (isBox || (await lockNode(run)) !== undefined) {
-    console.error(`k8s-single: the supervisor of node ${name} has died: what it started is being stopped`);
-    const left = await stopNodeCgroup(name, graceMs);
-    if (left.length > 0)
-      console.error(`k8s-single: still running after ${graceMs / 1000} s: ${left.join(', ')}`);
-    if (!isBox) await removeTraces({ name, run, data });
+async function main(): Promise<void> {
+  const [lock = ''] = process.argv.slice(2);
+  const run = dirname(lock);
+  const name = basename(run);
+  const [, data = ''] = readFileSync(lock, 'utf8').split('\n');
+  try {
+    // In a box it is held by whoever takes the box away.
+    const isBox = currentBox() !== undefined;
+    if (isBox || (await lockNode(run)) !== undefined) {
+      console.error(`k8s-single: the supervisor of node ${name} has died: what it started is being stopped`);
+      const left = await stopNodeCgroup(name, graceMs);
+      if (left.length > 0)
+        console.error(`k8s-single: still running after ${graceMs / 1000} s: ${left.join(', ')}`);
+      if (!isBox) await removeTraces({ name, run, data });
+    }
+  } catch (error) {
+    console.error(`k8s-single: node ${name} has left something behind: ${reasonOf(error)}`);
   }
-} catch (error) {
-  console.error(`k8s-single: node ${name} has left something behind: ${reasonOf(error)}`);
 }
+
+void main();

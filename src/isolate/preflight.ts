@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandLine } from '../commandLine.ts';
@@ -23,12 +24,16 @@ export async function assertCanIsolate(
   assertRoot();
   const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
   const env = { ...process.env, PATH: pathWithSbin() };
-  const trial = spawnSync('unshare', args, { encoding: 'utf8', env });
-  if (trial.error !== undefined) throw missing('unshare', trial.error);
-  if (trial.status !== 0) {
+  const trial = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'], env });
+  let said = '';
+  trial.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const [code, signal]: unknown[] = await once(trial, 'close').catch((error: unknown) => {
+    throw missing('unshare', error);
+  });
+  if (code !== 0) {
     throw new Failure(
       'preflight',
-      `no namespaces of its own for the node: ${trial.stderr.trim() || `unshare ended with ${trial.status ?? trial.signal}`}`,
+      `no namespaces of its own for the node: ${said.trim() || `unshare ended with ${String(code ?? signal)}`}`,
       {
         hint: `in a container run it with --privileged; or ${without}`,
       },

@@ -10,7 +10,7 @@ import { tellEvents } from './events.ts';
 import type { NodeOptions } from './options.ts';
 
 /** The command line: a node lives in namespaces that this process cannot enter. */
-export const main = packageFile('dist/bundle/main.js');
+export const main = packageFile('dist/bundle/main.cjs');
 
 /** A node in the hands of a child process. */
 interface Child {

@@ -129,7 +129,9 @@ describe.for(surroundings)('$place', (place) => {
   test('when the supervisor is killed, all get SIGTERM and a grace', async () => {
     const node = await container(place, `  a: ${polite('a')} }\n  b: ${polite('b')} }\n  c: ${stubborn} }`);
     await node.reached('ready', 3);
-    const supervisor = (await node.processes()).find(({ command }) => /^\S*node .*main\.js up/.test(command));
+    const supervisor = (await node.processes()).find(({ command }) =>
+      /^\S*node .*main\.cjs up/.test(command),
+    );
     process.kill(supervisor!.pid, 'SIGKILL');
     expect(await node.exitCode()).toBe(128 + 9);
     expect((await readFile(node.file('stopped'), 'utf8')).split('\n').toSorted()).toEqual(['', 'a', 'b']);

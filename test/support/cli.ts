@@ -5,7 +5,7 @@ import type { Options, ResultPromise } from 'execa';
 import { onTestFinished } from 'vitest';
 
 /** The program as users get it: the build. */
-export const main = join(import.meta.dirname, '../../dist/bundle/main.js');
+export const main = join(import.meta.dirname, '../../dist/bundle/main.cjs');
 
 /** Runs the command line and resolves with its result, whatever the exit code. */
 export function cli(

@@ -1,0 +1,21 @@
+// Node.js' own modules that a supervisor needs. They come compiled, but only for a V8 that was told nothing: those that are loaded
+// once a flag is set are compiled anew.
+import 'node:child_process';
+import 'node:crypto';
+import 'node:http';
+import 'node:http2';
+import 'node:https';
+import 'node:readline';
+import 'node:tls';
+import 'node:worker_threads';
+import 'node:zlib';
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * From now on V8 compiles as little as it can: nothing in a supervisor is done so often that compiling it pays, and the compiler
+ * would take the cores and the memory from the API server. To be called before most of the program is loaded. The same flags on
+ * the command line would cost 30 ms, for what is said above.
+ */
+export function beFrugal(): void {
+  for (const flag of ['--no-opt', '--no-sparkplug', '--optimize-for-size']) setFlagsFromString(flag);
+}
