@@ -7,6 +7,7 @@ import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
 import type { Groundwork } from './groundwork.ts';
 import { factsOf } from './nodeFacts.ts';
+import type { UpOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 import { portOf } from './port.ts';
 
@@ -26,7 +27,7 @@ export async function runNode(
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
   const hasNode = plan.config.node.kubernetes !== false;
   // Loaded while other programs make the ground.
-  const loading = load();
+  const loading = load(options);
   const ground = await settling;
   try {
     const { ip } = ground;
@@ -61,11 +62,12 @@ export async function runNode(
   }
 }
 
-async function load() {
+async function load({ output }: UpOptions) {
   const modules = [
     import('./runGraph.ts'),
     import('../config/components.ts'),
     import('../node/index.ts'),
+    import('../report/reporter.ts').then(async ({ loadReporter }) => loadReporter({ output })),
   ] as const;
   const [{ runGraph }, { toComponents }, { kubernetesNode }] = await Promise.all(modules);
   return { runGraph, toComponents, kubernetesNode };

@@ -13,25 +13,31 @@ export interface Subnet {
 const pools = ['172.30', '10.30', '192.168'] as const;
 
 /**
- * The subnets for a node, the best first: none that a route of the host covers. They begin at a place that depends on
+ * The subnets for a node, the best first, each looked for when it is asked for: none that a route of the host covers. They begin at a place that depends on
  * the name, so that a node gets the same address each time and two nodes get different ones.
  *
  * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing. `avoid`: more ranges.
  */
-export function freeSubnets(name: string, routes: string, avoid: readonly string[] = []): Subnet[] {
+export function* freeSubnets(
+  name: string,
+  routes: string,
+  avoid: readonly string[] = [],
+): Generator<Subnet, void> {
   const table: readonly { readonly dst: string }[] = JSON.parse(routes);
   const routed = table.map(({ dst }) => dst);
   const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...avoid]);
   const start = createHash('sha256').update(name).digest().readUInt8(0);
-  const thirds = Array.from({ length: 256 }, (_, offset) => (start + offset) % 256);
-  return pools
-    .flatMap((pool) => thirds.map((third) => ({ pool, third })))
-    .filter(({ pool, third }) => ![0, 1, 2, 3].some((last) => taken.check(`${pool}.${third}.${last}`)))
-    .map(({ pool, third }) => ({
-      interface: `k8s-${pool.replace('.', '-')}-${third}`,
-      hostIp: `${pool}.${third}.1`,
-      nodeIp: `${pool}.${third}.2`,
-    }));
+  for (const pool of pools) {
+    for (let offset = 0; offset < 256; offset++) {
+      const third = (start + offset) % 256;
+      if ([0, 1, 2, 3].some((last) => taken.check(`${pool}.${third}.${last}`))) continue;
+      yield {
+        interface: `k8s-${pool.replace('.', '-')}-${third}`,
+        hostIp: `${pool}.${third}.1`,
+        nodeIp: `${pool}.${third}.2`,
+      };
+    }
+  }
 }
 
 function blockList(ranges: readonly string[]): BlockList {

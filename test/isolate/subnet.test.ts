@@ -3,7 +3,9 @@ import { freeSubnets } from '../../src/isolate/subnet.ts';
 
 const routes = (...dst: string[]): string => JSON.stringify(dst.map((each) => ({ dst: each })));
 
-const first = (name: string) => freeSubnets(name, routes('default'))[0];
+const all = (...args: Parameters<typeof freeSubnets>) => [...freeSubnets(...args)];
+
+const first = (name: string) => all(name, routes('default'))[0];
 
 describe('freeSubnets', () => {
   test('offers the same first subnet for a name each time, and others for other names', () => {
@@ -15,21 +17,21 @@ describe('freeSubnets', () => {
     const subnet = first('default');
     const base = subnet!.hostIp.slice(0, -1);
     for (const taken of [`${base}0/30`, `${base}2`, `${base}0/24`, `${base}3/32`]) {
-      expect(freeSubnets('default', routes(taken)).map(({ hostIp }) => hostIp)).not.toContain(subnet!.hostIp);
+      expect(all('default', routes(taken)).map(({ hostIp }) => hostIp)).not.toContain(subnet!.hostIp);
     }
   });
 
   test('leaves out what it is told to avoid', () => {
-    expect(freeSubnets('default', routes('default'), ['172.30.0.0/16'])[0]?.nodeIp).toMatch(/^10\.30\./);
+    expect(all('default', routes('default'), ['172.30.0.0/16'])[0]?.nodeIp).toMatch(/^10\.30\./);
   });
 
   test('goes to another range when a network lies over all of the first', () => {
-    expect(freeSubnets('default', routes('172.16.0.0/12'))[0]?.nodeIp).toMatch(/^10\.30\.\d+\.2$/);
-    expect(freeSubnets('default', routes('172.16.0.0/12', '10.0.0.0/8', '192.168.0.0/16'))).toEqual([]);
+    expect(all('default', routes('172.16.0.0/12'))[0]?.nodeIp).toMatch(/^10\.30\.\d+\.2$/);
+    expect(all('default', routes('172.16.0.0/12', '10.0.0.0/8', '192.168.0.0/16'))).toEqual([]);
   });
 
   test('names interfaces that the kernel accepts, a different one for each subnet', () => {
-    const names = freeSubnets('default', routes()).map((subnet) => subnet.interface);
+    const names = all('default', routes()).map((subnet) => subnet.interface);
     expect(Math.max(...names.map((name) => name.length))).toBeLessThanOrEqual(15);
     expect(new Set(names).size).toBe(names.length);
   });
