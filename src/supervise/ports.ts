@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h). */
@@ -8,7 +9,7 @@ const listening = '0A';
  * From /proc, so that it sees any address and starts no connection.
  */
 export async function portHolder(port: number): Promise<string | undefined> {
-  const inode = await listenerInode(port);
+  const inode = listenerInode(port);
   if (inode === undefined) return undefined;
   for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
     if (await holdsSocket(pid, inode)) return `pid ${pid} (${await commandLine(pid)})`;
@@ -16,16 +17,25 @@ export async function portHolder(port: number): Promise<string | undefined> {
   return 'a process of another PID namespace';
 }
 
-async function listenerInode(port: number): Promise<string | undefined> {
+/** Synchronous: a component waits for it at its start, and as a rule finds next to nothing in these tables. */
+function listenerInode(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    const lines = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1);
-    for (const line of lines) {
+    for (const line of linesOf(table).slice(1)) {
       const fields = line.trim().split(/\s+/);
       if (fields[3] === listening && fields[1]?.endsWith(suffix)) return fields[9];
     }
   }
   return undefined;
+}
+
+/** None where the machine has no IPv6. */
+function linesOf(table: string): string[] {
+  try {
+    return readFileSync(table, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
 }
 
 /** Processes come and go while we look, so one that cannot be read holds nothing. */
