@@ -1,5 +1,8 @@
 #!/usr/bin/env node
+import { outliveReaders } from './cli/readers.ts';
+
 async function main(): Promise<void> {
+  outliveReaders();
   try {
     const code = await act(process.argv.slice(2));
     if (code !== undefined) process.exitCode = code;
