@@ -16,6 +16,9 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Unhealthy } from '../../probes/probe.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { NotInTime, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import { isCode } from './cgroupFiles.ts';
 import { missing } from './tool.ts';
@@ -87,9 +90,16 @@ export async function lockData(data: string, name: string): Promise<number> {
  */
 export async function assertNotOfAnother(data: string, name: string): Promise<void> {
   if (!existsSync(lockFile(data))) return;
-  const lock = await lockNode(data);
-  if (lock !== undefined) closeSync(lock);
-  else if (holderOf(data) !== holder(name)) throw inUse(data);
+  const isOurs: Probe = async () => {
+    const lock = await lockNode(data);
+    if (lock !== undefined) closeSync(lock);
+    else if (holderOf(data) !== holder(name)) throw new Unhealthy('held by another');
+  };
+  // Who has just taken it writes its name there a moment later.
+  const patience = { timeoutMs: 1000, intervalMs: 20, maxIntervalMs: 20 };
+  await until(isOurs, patience, new AbortController().signal).catch((cause: unknown) => {
+    throw cause instanceof NotInTime ? inUse(data) : cause;
+  });
 }
 
 /** In a container the host name is the container's id. */
