@@ -139,9 +139,13 @@ function remove(from: From, path: string): string {
 }
 
 function mustBeFolder(dir: string): void {
-  const found = statSync(dir, { throwIfNoEntry: false });
-  if (found === undefined) throw new Failure('usage', `--bin-dir ${dir} does not exist`);
-  if (!found.isDirectory()) throw new Failure('usage', `--bin-dir ${dir} is not a folder`);
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(dir).isDirectory();
+  } catch (cause) {
+    throw new Failure('usage', `--bin-dir ${dir} does not exist`, { cause });
+  }
+  if (!isFolder) throw new Failure('usage', `--bin-dir ${dir} is not a folder`);
 }
 
 /** @throws Failure `install` that names what is missing, if anything is. */

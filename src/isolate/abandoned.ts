@@ -7,7 +7,7 @@ import { removeTraces } from './clear.ts';
 import { lockNode } from './lock.ts';
 
 /**
- * A program, not a module: `node abandoned.js LOCK`. Run by bin/init when a supervisor has died, killed or of a bug: all that
+ * A program, not a module: `node abandoned.cjs LOCK`. Run by bin/init when a supervisor has died, killed or of a bug: all that
  * it has started, pods included, gets SIGTERM and the grace that a component has by default, and what does not end is killed.
  */
 const graceMs = 10_000;

@@ -2,7 +2,7 @@ import { reasonOf } from '../errors.ts';
 import { removeTraces } from './clear.ts';
 
 /**
- * A program, not a module: `node afterwards.js NAME RUN DATA`. What outlives the node runs it when the node has ended,
+ * A program, not a module: `node afterwards.cjs NAME RUN DATA`. What outlives the node runs it when the node has ended,
  * however it ended, so that nothing is left behind. Holds the node's lock through an inherited descriptor.
  */
 async function main(): Promise<void> {

@@ -13,8 +13,8 @@ export interface Subnet {
 const pools = ['172.30', '10.30', '192.168'] as const;
 
 /**
- * The subnets for a node, the best first, each looked for when it is asked for: none that a route of the host covers. They begin at a place that depends on
- * the name, so that a node gets the same address each time and two nodes get different ones.
+ * The subnets for a node, the best first, each looked for when it is asked for: none that a route of the host covers. They
+ * begin at a place that depends on the name, so that a node gets the same address each time and two nodes get different ones.
  *
  * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing. `avoid`: more ranges.
  */
