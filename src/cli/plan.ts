@@ -1,4 +1,5 @@
 import type { Config } from '../config/resolve.ts';
+import { nothing } from '../config/source.ts';
 import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 
@@ -31,15 +32,13 @@ export function takePlan(): Plan {
   const text = process.env[variable] ?? '';
   delete process.env[variable];
   const { options, binaries, secrets, ...config }: Written = JSON.parse(text);
+  // Without components there is nothing that could be wrong at a place.
   return {
     options,
     binaries,
-    config: { ...config, components: {}, secrets: new Set(secrets), positionOf: nowhere },
+    config: { ...config, components: {}, secrets: new Set(secrets), positionOf: nothing.positionOf },
   };
 }
-
-/** Without components there is nothing that could be wrong at a place. */
-const nowhere: Config['positionOf'] = () => ({ line: 1, column: 1 });
 
 type Written = Pick<Config, 'node' | 'file' | 'dir'> &
   Pick<Plan, 'options' | 'binaries'> & { readonly secrets: readonly string[] };

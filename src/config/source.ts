@@ -12,10 +12,12 @@ export interface Source {
   readonly sourceOf: (path: readonly PropertyKey[]) => string | undefined;
 }
 
+const nowhere = (): Position => ({ line: 1, column: 1 });
+
 /** Nothing is said, so everything is a default. */
 export const nothing: Source = {
   root: {},
-  positionOf: () => ({ line: 1, column: 1 }),
-  positionOfKey: () => ({ line: 1, column: 1 }),
+  positionOf: nowhere,
+  positionOfKey: nowhere,
   sourceOf: () => undefined,
 };

@@ -1,21 +1,13 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { tempDir } from '../support/cli.ts';
 
 const project = join(import.meta.dirname, '../..');
 
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'program-'));
-});
-
-afterEach(async () => rm(folder, { recursive: true }));
-
 test('each time the program is laid out anew its files are newer: BuildKit knows them by size and age alone', async () => {
-  const target = join(folder, 'program');
+  const target = join(await tempDir('program'), 'program');
   const lay = async () => execa('sh', ['image/program', target], { cwd: project });
   const ages = async () => {
     const files = await readdir(target, { recursive: true });
