@@ -68,6 +68,7 @@ async function once(
   } finally {
     await stop();
     await nothingLeft();
+    await purge(paths.data);
   }
 }
 
