@@ -10,14 +10,14 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { cri } from '../probes/cri.ts';
 import { until } from '../probes/until.ts';
-import { boxFor } from '../src/cli/box.ts';
+import { toTell } from '../src/cli/box.ts';
 import { settle } from '../src/cli/ground.ts';
 import { configFor } from '../src/cli/options.ts';
 import { toolchain } from '../src/cli/toolchain.ts';
 import type { Component } from '../src/component.ts';
-import { currentBox } from '../src/isolate/box.ts';
-import type { Box } from '../src/isolate/box.ts';
+import { isInBox } from '../src/isolate/box.ts';
 import { enter } from '../src/isolate/enter.ts';
+import { hearOutside } from '../src/isolate/follow.ts';
 import { lookAtMachine } from '../src/isolate/machine.ts';
 import { kubernetesNode } from '../src/node/index.ts';
 import { debianRoot } from '../test/config/debianRoot.ts';
@@ -26,8 +26,7 @@ import type { Program } from './peerFiles.ts';
 import { factsAt, options, paths } from './place.ts';
 
 const kind = peerKinds.find((each) => each === process.argv[2]) ?? 'script';
-const box = currentBox();
-process.exitCode = box === undefined ? await outside() : await inside(box);
+process.exitCode = isInBox() ? await inside() : await outside();
 
 async function outside(): Promise<number> {
   const config = await configFor(options);
@@ -36,17 +35,19 @@ async function outside(): Promise<number> {
   const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
   await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
   const binaries = await toolchain(options, config.node);
-  const around = boxFor({ options, config, binaries }, process.argv.slice(1));
-  const entered = await enter({ ...around, debianTree: root });
+  const { box, ...told } = toTell({ options, config, binaries }, { debianTree: root });
+  const entered = await enter({ ...box, argv: [process.execPath, ...process.argv.slice(1)] }, told);
   return entered.exited;
 }
 
-async function inside(own: Box): Promise<number> {
+async function inside(): Promise<number> {
+  const told = await hearOutside();
+  if (told === undefined) return 0;
   const ended = new AbortController();
   let stop = (): void => ended.abort();
   process.on('SIGTERM', () => stop());
   const { node } = await configFor(options);
-  const { ip } = await settle(node, own);
+  const { ip } = await settle(node, told);
   const facts = await factsAt(ip, await lookAtMachine(paths.containerd));
   const components = kubernetesNode(facts);
   await runTask(components, 'pki', ended.signal);

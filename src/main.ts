@@ -14,8 +14,8 @@ async function main(): Promise<void> {
 
 /** Reading the command line properly is a good part of the work of a command that is quick, so that two go past it. */
 async function act([command, flag, name, ...more]: readonly string[]): Promise<number | undefined> {
-  // Inside its box a node knows already what it is asked for.
-  if (process.env['K8S_SINGLE_PLAN'] !== undefined) return (await import('./cli/runPlan.ts')).runPlan();
+  // Inside its box a node is told what it is asked for.
+  if (process.env['K8S_SINGLE_BOX'] !== undefined) return (await import('./cli/inside.ts')).runInside();
   // Docker asks every few seconds, a process each time.
   if (
     command === 'healthcheck' &&

@@ -1,19 +1,19 @@
-import { currentBox } from '../isolate/box.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { beginStart, withdrawStart } from '../isolate/start.ts';
 import { nodeName, nodePaths } from '../paths.ts';
+import { resolve } from 'node:path';
+import { beginBox, isIsolated } from './beginBox.ts';
+import type { BegunNode } from './beginBox.ts';
 import type { UpOptions } from './options.ts';
 
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /**
  * `up` with the lock of its node in hand from the first moment at which the name is known, so that `down` finds a node that is
- * only starting. A signal that comes before anybody else listens ends it: nothing has been started yet.
+ * only starting, and without a config with its process in the box, which starts while the rest is found out. A signal that comes
+ * before anybody else listens ends it: nothing has been started yet.
  */
 export async function begin(options: UpOptions): Promise<number> {
-  const loading = import('./up.ts');
-  // Whoever started the box has it.
-  if (currentBox() !== undefined) return (await loading).up(options);
   assertRoot();
   let locked: Promise<void> = Promise.resolve();
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -31,13 +31,26 @@ export async function begin(options: UpOptions): Promise<number> {
     for (const signal of signals) process.off(signal, onSignal);
   };
   for (const signal of signals) process.on(signal, onSignal);
+  let box: BegunNode | undefined;
   try {
     const name = options.name ?? (options.config === undefined ? 'default' : '');
-    if (nodeName.test(name)) locked = beginStart(name, nodePaths(name).run);
-    const [{ up }] = await Promise.all([loading, locked]);
-    return await up(options);
+    if (nodeName.test(name)) {
+      locked = beginStart(name, nodePaths(name).run);
+      await locked;
+      box = await beginEarly(options, name);
+    }
+    const { up } = await import('./up.ts');
+    return await up(options, box);
   } finally {
+    await box?.leave();
     withdrawStart();
     ignore();
   }
+}
+
+/** Undefined when the config has a say in whether there is a box, and where its data is. */
+async function beginEarly(options: UpOptions, name: string): Promise<BegunNode | undefined> {
+  const { config, dataDir, listen } = options;
+  if (config !== undefined || !isIsolated(options)) return undefined;
+  return beginBox(options, { name, listen, dataDir: dataDir && resolve(dataDir) });
 }

@@ -1,8 +1,7 @@
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
-import type { Box } from '../isolate/box.ts';
 import type { Finding } from '../isolate/finding.ts';
-import { followOutside } from '../isolate/follow.ts';
+import type { Outside } from '../isolate/follow.ts';
 import { setUpInside } from '../isolate/inside.ts';
 import { disownNode, ownNode } from '../isolate/owner.ts';
 
@@ -19,11 +18,12 @@ export interface Ground {
 }
 
 /** Makes the ground: inside a box the box itself, elsewhere a lock and a cgroup by which all of it can be found again. */
-export async function settle(node: NodeConfig, box: Box | undefined): Promise<Ground> {
+export async function settle(node: NodeConfig, outside: Outside | undefined): Promise<Ground> {
   // Loaded only there: the box is a node's quickest way up.
-  if (box === undefined) return (await import('./groundHere.ts')).settleHere(node);
-  followOutside();
-  const { nodeIp } = await setUpInside(box);
+  if (outside === undefined) return (await import('./groundHere.ts')).settleHere(node);
+  outside.follow();
+  const { box } = outside;
+  const { nodeIp } = await setUpInside(outside);
   await ownNode(box.run, box.data);
   // Whoever started the box takes it away.
   return { ip: nodeIp, findings: [], attend: async () => undefined, leave: async () => disownNode(box.run) };

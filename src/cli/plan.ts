@@ -4,41 +4,40 @@ import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 
 /** What the process outside a box has found out and the one inside needs not find out again. */
-export interface Plan {
-  readonly options: UpOptions;
-  readonly config: Config;
+export interface Plan extends PlanSoFar {
   readonly binaries: Binaries;
 }
 
-/** main.ts looks for it, too. */
-const variable = 'K8S_SINGLE_PLAN';
-
-/** The kernel takes no longer text in an environment (MAX_ARG_STRLEN in linux/binfmts.h is 128 KiB). */
-const maxBytes = 100 * 1024;
-
-/**
- * The environment that hands a plan on. Empty when the process inside has to read the config itself: with components in it,
- * which can refer to the node's address and be wrong at a place in the file, or when it is too long.
- */
-export function planEnv({ options, config, binaries }: Plan): Record<string, string> {
-  const { node, components, file, dir, secrets } = config;
-  if (Object.keys(components).length > 0) return {};
-  const text = JSON.stringify({ options, node, file, dir, secrets: [...secrets], binaries });
-  return Buffer.byteLength(text) > maxBytes ? {} : { [variable]: text };
+/** A plan, or as much of it as can be known without the node's own address. */
+export interface PlanSoFar {
+  readonly options: UpOptions;
+  readonly config: Config;
+  readonly binaries?: Binaries;
+  /**
+   * The config is to be read again when the node's address is known: its components may refer to that, and be wrong at a place
+   * in the file.
+   */
+  readonly isConfigFinal: boolean;
 }
 
-/** Takes the plan that this process was handed, so that those it starts do not see it. */
-export function takePlan(): Plan {
-  const text = process.env[variable] ?? '';
-  delete process.env[variable];
-  const { options, binaries, secrets, ...config }: Written = JSON.parse(text);
-  // Without components there is nothing that could be wrong at a place.
+/** A plan as JSON. */
+export function written({ options, config, binaries }: Omit<Plan, 'isConfigFinal'>): Written {
+  const { node, components, file, dir, secrets } = config;
+  const isConfigFinal = Object.keys(components).length === 0;
+  return { options, node, file, dir, secrets: [...secrets], binaries, isConfigFinal };
+}
+
+/** The plan that was written. */
+export function planOf(task: unknown): Plan {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
+  const { options, binaries, secrets, isConfigFinal, ...config } = task as Written;
   return {
     options,
     binaries,
     config: { ...config, components: {}, secrets: new Set(secrets), positionOf: nothing.positionOf },
+    isConfigFinal,
   };
 }
 
 type Written = Pick<Config, 'node' | 'file' | 'dir'> &
-  Pick<Plan, 'options' | 'binaries'> & { readonly secrets: readonly string[] };
+  Pick<Plan, 'options' | 'binaries' | 'isConfigFinal'> & { readonly secrets: readonly string[] };

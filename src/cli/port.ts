@@ -4,16 +4,15 @@ import type { Server } from 'node:net';
 import { parseListen } from '../config/listen.ts';
 import { Failure, reasonOf } from '../errors.ts';
 import { fds } from '../isolate/box.ts';
-import type { Box } from '../isolate/box.ts';
 import { portHolder } from '../supervise/ports.ts';
 
 /** What listens on a port: in a box a descriptor that the process outside has opened, since the port is the host's. */
 export type Port = Server | { readonly fd: number };
 
 /** The port to serve, opened. `listen` as in the config; undefined when nothing is asked for. */
-export async function portOf(listen: string | undefined, box: Box | undefined): Promise<Port | undefined> {
+export async function portOf(listen: string | undefined, isInBox: boolean): Promise<Port | undefined> {
   if (listen === undefined) return undefined;
-  return box === undefined ? openPort(listen) : { fd: fds.listener };
+  return isInBox ? { fd: fds.listener } : openPort(listen);
 }
 
 /**

@@ -3,10 +3,11 @@ import { rmdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { nodeCommand, shellQuote } from '../commandLine.ts';
+import type { Config } from '../config/resolve.ts';
 import { exitCodes, Failure } from '../errors.ts';
 import { killNodeCgroup } from '../isolate/cgroup.ts';
-import { assertCanIsolate } from '../isolate/preflight.ts';
 import { onSignals } from '../isolate/signals.ts';
+import type { Signals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
 import type { Paths } from '../paths.ts';
 import { formatMs } from '../report/text.ts';
@@ -17,7 +18,8 @@ import { bootSeen, supervisorLog } from './followBoot.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 import type { Plan } from './plan.ts';
-import { enterThrowAway, throwAwayData } from './throwAway.ts';
+import { beginThrowAway, tellThrowAway, throwAwayData } from './throwAway.ts';
+import type { ThrowAway } from './throwAway.ts';
 import { toolchain } from './toolchain.ts';
 
 interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'throwAway'> {
@@ -43,39 +45,46 @@ export async function run(
     throwAway: true,
     output: 'auto',
   };
-  const isolable = assertCanIsolate(
-    `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`,
-  );
-  isolable.catch(() => undefined);
-  const config = await configFor(options);
-  const { node, file } = config;
-  if (node.kubernetes === false) {
-    throw new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
-      hint: nodeCommand(
-        'up',
-        { name: given.name ?? node.name },
-        ...(file === undefined ? [] : ['--config', file]),
-      ),
-    });
+  const signals = onSignals();
+  const without = `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`;
+  const begin = async (listen?: string) => beginThrowAway({ name, listen, signals, without });
+  // Without a config its process can start while the rest is found out.
+  let node = given.config === undefined ? await begin() : undefined;
+  try {
+    const config = await configFor(options);
+    if (config.node.kubernetes === false) throw needsNode(config, given.name);
+    node ??= await begin(config.node.listen);
+    await node.begun.entered;
+    const binaries = await toolchain(options, config.node);
+    return await onNode(command, node, { options, config, binaries, keepOnFailure, signals });
+  } finally {
+    await node?.begun.leave();
+    await node?.log.close();
+    signals.close();
   }
-  await isolable;
-  const binaries = await toolchain(options, node);
-  return onNode(command, { options, config, binaries, keepOnFailure });
 }
 
-interface Circumstances extends Plan {
+function needsNode({ node, file }: Config, name = node.name): Failure {
+  return new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
+    hint: nodeCommand('up', { name }, ...(file === undefined ? [] : ['--config', file])),
+  });
+}
+
+interface Circumstances extends Omit<Plan, 'isConfigFinal'> {
   readonly keepOnFailure: boolean;
+  readonly signals: Signals;
 }
 
 async function onNode(
   command: Argv,
-  { options, config, binaries, keepOnFailure }: Circumstances,
+  { begun, log }: ThrowAway,
+  { keepOnFailure, signals, ...plan }: Circumstances,
 ): Promise<number> {
+  const { options, config, binaries } = plan;
   const { node } = config;
   const { name } = node;
   const paths = nodePaths(name, node.dataDir);
-  const signals = onSignals();
-  const { entered, log } = await enterThrowAway(options, { config, binaries, signals });
+  const entered = await tellThrowAway(begun, plan);
   const gone = new AbortController();
   const exited = entered.exited.finally(() => gone.abort());
   exited.catch(() => undefined);
@@ -125,8 +134,6 @@ async function onNode(
     );
     return code;
   } finally {
-    signals.close();
-    await log.close();
     // When there was nothing to keep.
     if (options.artifacts !== undefined) await rmdir(options.artifacts).catch(() => undefined);
   }

@@ -1,18 +1,13 @@
 import { unknownIp } from '../config/facts.ts';
 import type { Config } from '../config/resolve.ts';
-import type { Box } from '../isolate/box.ts';
-import { lookAtMachine } from '../isolate/machine.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';
 import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
 import type { Groundwork } from './groundwork.ts';
 import { factsOf } from './nodeFacts.ts';
 import type { UpOptions } from './options.ts';
-import type { Plan } from './plan.ts';
+import type { PlanSoFar } from './plan.ts';
 import { portOf } from './port.ts';
-
-/** A plan, or as much of it as can be known without the node's own address. */
-export type PlanSoFar = Omit<Plan, 'binaries'> & Partial<Plan>;
 
 /**
  * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
@@ -20,24 +15,20 @@ export type PlanSoFar = Omit<Plan, 'binaries'> & Partial<Plan>;
  */
 export async function runNode(
   plan: PlanSoFar,
-  box: Box | undefined,
-  { stops, ground: settling }: Groundwork,
+  isInBox: boolean,
+  { stops, ground: settling, machine: looking }: Groundwork,
 ): Promise<number> {
   const { options } = plan;
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
-  const hasNode = plan.config.node.kubernetes !== false;
   // Loaded while other programs make the ground.
   const loading = load(options);
   const ground = await settling;
   try {
     const { ip } = ground;
-    const [{ runGraph, toComponents, kubernetesNode }, machine] = await Promise.all([
-      loading,
-      hasNode ? lookAtMachine(paths.containerd) : undefined,
-    ]);
+    const [{ runGraph, toComponents, kubernetesNode }, machine] = await Promise.all([loading, looking]);
     const config = await known(plan, ip);
     const { node } = config;
-    const port = await portOf(node.listen, box);
+    const port = await portOf(node.listen, isInBox);
     const findings = [...ground.findings];
     const site = { config, ip, output: options.output, stops, port, findings };
     if (machine === undefined) return await runGraph(toComponents(config, []), site);
@@ -73,8 +64,7 @@ async function load({ output }: UpOptions) {
   return { runGraph, toComponents, kubernetesNode };
 }
 
-/** A config may refer to the node's address, and is read anew when that is known; the one of a whole plan does not. */
-async function known({ options, config, binaries }: PlanSoFar, ip: string): Promise<Config> {
-  if (binaries !== undefined || ip === unknownIp) return config;
+async function known({ options, config, isConfigFinal }: PlanSoFar, ip: string): Promise<Config> {
+  if (isConfigFinal || ip === unknownIp) return config;
   return (await import('./options.ts')).configFor(options, ip);
 }

@@ -1,15 +1,11 @@
-import { currentBox } from '../isolate/box.ts';
-import { beFrugal } from './frugal.ts';
+import type { Outside } from '../isolate/follow.ts';
 import { beginGroundwork } from './groundwork.ts';
-import { takePlan } from './plan.ts';
-import type { PlanSoFar } from './runNode.ts';
+import type { PlanSoFar } from './plan.ts';
 
-/** Runs a node, by default the one that the process outside the box has planned, and resolves with the exit code. */
-export async function runPlan(plan: PlanSoFar = takePlan()): Promise<number> {
-  beFrugal();
-  const box = currentBox();
-  const groundwork = beginGroundwork(plan.config.node, box);
+/** Runs a node and resolves with the exit code. */
+export async function runPlan(plan: PlanSoFar, outside?: Outside): Promise<number> {
+  const groundwork = beginGroundwork(plan.config.node, outside);
   // Only now: all that a node is made of takes as long to load as its ground to make.
   const { runNode } = await import('./runNode.ts');
-  return runNode(plan, box, groundwork);
+  return runNode(plan, outside !== undefined, groundwork);
 }

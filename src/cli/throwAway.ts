@@ -2,17 +2,17 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { enter } from '../isolate/enter.ts';
-import type { Entered } from '../isolate/enter.ts';
+import { begin } from '../isolate/enter.ts';
+import type { Begun, Entered } from '../isolate/enter.ts';
 import type { Signals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
-import { boxFor } from './box.ts';
-import type { UpOptions } from './options.ts';
+import { toTell } from './box.ts';
 import type { Plan } from './plan.ts';
+import { openPort } from './port.ts';
 
-/** A node of which nothing is to be kept, in its box. */
+/** A node of which nothing is to be kept, whose process has been started in its box. */
 export interface ThrowAway {
-  readonly entered: Entered;
+  readonly begun: Begun;
   /** What it says to people. The file has no name: it goes when the last who has it open does. */
   readonly log: FileHandle;
 }
@@ -22,36 +22,52 @@ export function throwAwayData(name: string): string {
   return join(nodePaths(name).run, 'data');
 }
 
-/** Starts the node in a box, in whose memory all lies that is large or often written. */
-export async function enterThrowAway(
-  options: UpOptions,
-  { config, binaries, signals }: Omit<Plan, 'options'> & { signals: Signals },
-): Promise<ThrowAway> {
-  const { artifacts } = options;
-  const { node } = config;
-  const { etcd, containerd, kubelet } = nodePaths(node.name, node.dataDir);
-  if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
-  // Events go to stdout and are not needed: they come through the control socket, too.
-  const upOptions: UpOptions = { ...options, output: 'json' };
-  const log = await anonymousFile(`k8s-single-${node.name}.log`);
+/** What of a throw-away node has to be known when its process is started. */
+interface Beginning {
+  readonly name: string;
+  readonly listen?: string | undefined;
+  readonly signals: Signals;
+  /** What else there is where there can be no box. */
+  readonly without: string;
+}
+
+/** Starts the process of the node in its box, where it waits to be told. */
+export async function beginThrowAway({ name, listen, signals, without }: Beginning): Promise<ThrowAway> {
+  const log = await anonymousFile(`k8s-single-${name}.log`);
   try {
-    const entered = await enter(
+    const begun = await begin(
       {
-        ...boxFor({ options: upOptions, config, binaries }, [
-          ...process.argv.slice(1, 2),
-          ...upArguments(upOptions),
-        ]),
-        inMemory: [etcd, containerd, kubelet],
-        ...(artifacts === undefined ? {} : { kept: [artifacts] }),
+        name,
+        run: nodePaths(name).run,
+        data: throwAwayData(name),
+        argv: [process.execPath, ...process.argv.slice(1)],
         stdio: ['ignore', 'ignore', log.fd],
+        ...(listen !== undefined && { listener: async () => openPort(listen) }),
+        without,
       },
       signals,
     );
-    return { entered, log };
+    return { begun, log };
   } catch (error) {
     await log.close();
     throw error;
   }
+}
+
+/** Tells it the rest: in memory lies all that is large or often written. */
+export async function tellThrowAway(begun: Begun, plan: Omit<Plan, 'isConfigFinal'>): Promise<Entered> {
+  const { options, config } = plan;
+  const { artifacts } = options;
+  if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
+  const { etcd, containerd, kubelet } = nodePaths(config.node.name, config.node.dataDir);
+  // Events go to stdout and are not needed: they come through the control socket, too.
+  const task = { ...plan, options: { ...options, output: 'json' as const } };
+  return begun.tell(
+    toTell(task, {
+      inMemory: [etcd, containerd, kubelet],
+      ...(artifacts === undefined ? {} : { kept: [artifacts] }),
+    }),
+  );
 }
 
 async function anonymousFile(name: string): Promise<FileHandle> {
@@ -59,23 +75,4 @@ async function anonymousFile(name: string): Promise<FileHandle> {
   const file = await open(path, 'wx+', 0o600);
   await rm(path);
   return file;
-}
-
-/** The command line of the same node in its box. */
-function upArguments(options: UpOptions): string[] {
-  const { name, dataDir, config, timeout, artifacts, binDir = [], source, install, output } = options;
-  const values = { name, 'data-dir': dataDir, config, timeout, artifacts, source };
-  const given = Object.entries(values).flatMap(([key, value]) =>
-    value === undefined ? [] : [`--${key}`, value],
-  );
-  const folders = binDir.flatMap((dir) => ['--bin-dir', dir]);
-  return [
-    'up',
-    '--throw-away',
-    '--output',
-    output,
-    ...given,
-    ...folders,
-    ...(install ? [] : ['--no-install']),
-  ];
 }

@@ -1,35 +1,33 @@
-import { assertCanIsolate, inContainer } from '../isolate/preflight.ts';
-import { currentBox } from '../isolate/box.ts';
 import { beginStart } from '../isolate/start.ts';
 import { commandLine } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 import { nodePaths } from '../paths.ts';
+import { beginBox, isIsolated } from './beginBox.ts';
+import type { BegunNode } from './beginBox.ts';
 import { upInBox } from './box.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 import { toolchain } from './toolchain.ts';
 
 /**
- * `k8s-single up`. On a host it starts itself again in a box of namespaces, where it finds itself to be in one and runs
- * the node; in a container, with --host, or without Kubernetes it runs the graph right here.
+ * `k8s-single up`. On a host the node runs in a box of namespaces, in a process that may have been started (`early`) before the
+ * config is read; in a container, with --host, or without Kubernetes the graph runs right here.
  */
-export async function up(options: UpOptions): Promise<number> {
-  const box = currentBox();
-  // Seen while the config is read, which alone says whether it matters.
-  const isolable =
-    box === undefined && options.host !== true && inContainer() === undefined
-      ? assertCanIsolate()
-      : undefined;
-  isolable?.catch(() => undefined);
+export async function up(options: UpOptions, early?: BegunNode): Promise<number> {
   const config = await configFor(options);
   const { node } = config;
-  if (box === undefined) await beginStart(node.name, nodePaths(node.name).run);
-  if (isolable === undefined || node.kubernetes === false) {
-    if (options.detach === true && box === undefined) throw cannotDetach();
-    return (await import('./runPlan.ts')).runPlan({ options, config });
+  if (early === undefined) await beginStart(node.name, nodePaths(node.name).run);
+  if (!isIsolated(options) || node.kubernetes === false) {
+    if (options.detach === true) throw cannotDetach();
+    return (await import('./runPlan.ts')).runPlan({ options, config, isConfigFinal: false });
   }
-  await isolable;
-  return upInBox({ options, config, binaries: await toolchain(options, node) });
+  const box = early ?? (await beginBox(options, node));
+  try {
+    await box.begun.entered;
+    return await upInBox(box, { options, config, binaries: await toolchain(options, node) });
+  } finally {
+    await box.leave();
+  }
 }
 
 function cannotDetach(): Failure {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { reasonOf } from '../errors.ts';
-import { currentBox } from './box.ts';
+import { isInBox } from './box.ts';
 import { stopNodeCgroup } from './cgroup.ts';
 import { removeTraces } from './clear.ts';
 import { lockNode } from './lock.ts';
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   const [, data = ''] = readFileSync(lock, 'utf8').split('\n');
   try {
     // In a box it is held by whoever takes the box away.
-    const isBox = currentBox() !== undefined;
+    const isBox = isInBox();
     if (isBox || (await lockNode(run)) !== undefined) {
       console.error(`k8s-single: the supervisor of node ${name} has died: what it started is being stopped`);
       const left = await stopNodeCgroup(name, graceMs);

@@ -23,19 +23,12 @@ export interface Box {
   readonly also?: Readonly<Record<string, string>>;
 }
 
-/** The environment that tells a process that it is inside. Holds of the object only what a box is. */
-export function boxEnv(box: Box): Record<string, string> {
-  const { name, nodeName, run, data, kept, inMemory, debianTree, avoid, also } = box;
-  const known = { name, nodeName, run, data, kept, inMemory, debianTree, avoid, also };
-  return { [variable]: JSON.stringify(known) };
-}
+/** The environment of a process that is started inside, until it knows of its box (see follow.ts). */
+export const boxEnv = { [variable]: 'inside' } as const;
 
-/** The box this process was started in by `enter`; `undefined` on the host. */
-export function currentBox(): Box | undefined {
-  const value = process.env[variable];
-  if (value === undefined) return undefined;
-  const box: Box = JSON.parse(value);
-  return box;
+/** Whether this process was started in a box by `enter`, or by its init; main.ts looks at the same. */
+export function isInBox(): boolean {
+  return process.env[variable] !== undefined;
 }
 
 /** Keeps the mark from the processes that are started from now on. */

@@ -1,26 +1,55 @@
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { fds } from './box.ts';
+import { fds, forgetBox } from './box.ts';
+import type { Box } from './box.ts';
 
 /** Said by the process outside when it leaves and the node is to live on. */
 export const farewell = 'detach';
 
-/**
- * Inside, does what the process outside says through the control descriptor: each signal it got is raised here, once.
- * When it is gone without a farewell (killed, or its terminal closed), SIGTERM is: the node never outlives a foreground
- * `up`. Have the signal handlers in place before; what was said earlier is not lost. Does not keep the process alive.
- */
-export function followOutside(): void {
+/** What the process outside tells the one inside, as soon as it knows it: one line of JSON. */
+export interface Told {
+  readonly box: Box;
+  /** What is routed on the host, if it could see that: see network.ts. */
+  readonly routes?: string | undefined;
+  /** Added to the environment of the process inside. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** What it is for. JSON. */
+  readonly task?: unknown;
+}
+
+/** The process outside, as the one inside knows it. */
+export interface Outside extends Told {
+  /**
+   * From now on does what it says: each signal it got is raised here, once. When it is gone without a farewell (killed, or its
+   * terminal closed), SIGTERM is: the node never outlives a foreground `up`. Have the signal handlers in place before; what
+   * was said earlier is not lost. Does not keep this process alive.
+   */
+  readonly follow: () => void;
+}
+
+/** Inside, resolves with what this process is told by the one outside; undefined when that is gone, or nothing came of the node. */
+export async function hearOutside(): Promise<Outside | undefined> {
   const control = new Socket({ fd: fds.control, readable: true, writable: false });
-  let detached = false;
   const lines = createInterface({ input: control, crlfDelay: Infinity });
-  lines.on('line', (line) => {
-    if (line === farewell) detached = true;
-    else process.kill(process.pid, line);
-  });
-  lines.on('close', () => {
-    if (!detached) process.kill(process.pid, 'SIGTERM');
-  });
   control.on('error', () => lines.close());
-  control.unref();
+  // Keeps what is said until somebody listens.
+  const words = lines[Symbol.asyncIterator]();
+  const first: IteratorResult<string, unknown> = await words.next();
+  if (first.done === true) return undefined;
+  forgetBox();
+  const told: Told = JSON.parse(first.value);
+  Object.assign(process.env, told.env);
+  const follow = (): void => {
+    control.unref();
+    void obey(words);
+  };
+  return { ...told, follow };
+}
+
+async function obey(words: AsyncIterableIterator<string>): Promise<void> {
+  for await (const word of words) {
+    if (word === farewell) return;
+    process.kill(process.pid, word);
+  }
+  process.kill(process.pid, 'SIGTERM');
 }

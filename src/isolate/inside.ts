@@ -1,6 +1,7 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
-import { fds, forgetBox } from './box.ts';
+import { fds } from './box.ts';
 import type { Box } from './box.ts';
+import type { Told } from './follow.ts';
 import { createNodeCgroup, joinNodeCgroup } from './cgroup.ts';
 import { viewOfItsOwn } from './mounts.ts';
 import { connectToHost } from './network.ts';
@@ -15,10 +16,9 @@ export interface Addresses {
  * Makes the box around this process, which `enter` has started in new namespaces: cgroup, files, host name, network.
  * Call it once, first of all. Rejects with a preflight Failure; what is half made goes with the namespaces.
  */
-export async function setUpInside(box: Box): Promise<Addresses> {
-  forgetBox();
+export async function setUpInside({ box, routes }: Told): Promise<Addresses> {
   const [{ nodeIp, hostIp }] = await Promise.all([
-    connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`),
+    connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`, routes),
     ownGroupAndView(box),
   ]);
   nameOfItsOwn(box.nodeName, nodeIp);

@@ -10,11 +10,12 @@ export interface Machine {
   readonly areNetworkSettingsWritable: boolean;
 }
 
-/** `containerd`: the folder of its data, which need not be there yet. */
-export async function lookAtMachine(containerd: string): Promise<Machine> {
+/** `containerd`: the folder of its data, which need not be there yet. `inMemory`: those that will be in memory, as the box has it. */
+export async function lookAtMachine(containerd: string, inMemory: readonly string[] = []): Promise<Machine> {
   return {
     mayLowerOomScore: mayLowerOomScore(),
-    snapshotter: await chooseSnapshotter(containerd),
+    // A box stands on overlays in memory itself.
+    snapshotter: inMemory.includes(containerd) ? 'overlayfs' : await chooseSnapshotter(containerd),
     areNetworkSettingsWritable: await areNetworkSettingsWritable(),
   };
 }

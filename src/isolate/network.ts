@@ -12,12 +12,16 @@ import type { Argv } from './tool.ts';
  * the node reaches nothing but the host's end, because its default route is unreachable and the host forwards nothing
  * for it. Nothing of the host's own network changes; the pair goes with this namespace.
  *
- * `hostNetwork`: a path of the host's network namespace (ip-netns(8)). Writes the name of the host's end to
+ * `hostNetwork`: a path of the host's network namespace (ip-netns(8)). `knownRoutes`: see {@link routesOfHost}. Writes the name of the host's end to
  * `<run>/interface`.
  */
-export async function connectToHost({ name, run, avoid }: Box, hostNetwork: string): Promise<Subnet> {
+export async function connectToHost(
+  { name, run, avoid }: Box,
+  hostNetwork: string,
+  knownRoutes?: string,
+): Promise<Subnet> {
   const onHost = (...args: string[]): Argv => ['nsenter', `--net=${hostNetwork}`, 'ip', ...args];
-  const routes = await runAll(onHost('-json', '-4', 'route', 'show', 'table', 'all'));
+  const routes = knownRoutes ?? (await runAll(onHost(...showRoutes)));
   for (const subnet of freeSubnets(name, routes, avoid)) {
     const peer = ['peer', 'name', subnet.interface, 'netns', hostNetwork];
     const add: Argv = ['ip', 'link', 'add', 'eth0', 'up', 'type', 'veth', ...peer];
@@ -48,6 +52,13 @@ export async function connectToHost({ name, run, avoid }: Box, hostNetwork: stri
       hint: 'see "ip route", or run with --host',
     },
   );
+}
+
+const showRoutes = ['-json', '-4', 'route', 'show', 'table', 'all'];
+
+/** On the host: what is routed there, for {@link connectToHost}. Undefined when `ip` is only known inside. */
+export async function routesOfHost(): Promise<string | undefined> {
+  return runAll(['ip', ...showRoutes]).catch(() => undefined);
 }
 
 /** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 
 /**
  * Asks a program's `--help` which flags it knows: safer than a table of versions, which distributions patch. The answer
@@ -26,6 +25,8 @@ export async function knownFlags(file: string, cacheDir: string): Promise<Readon
 
 /** Older components print their help on stderr and exit with 2, so only the text counts. */
 async function askHelp(file: string): Promise<string[]> {
+  // Once for each program: a supervisor does without it as a rule.
+  const { execa } = await import('execa');
   const { all } = await execa(file, ['--help'], { all: true, reject: false });
   return [...(all ?? '').matchAll(/^\s+(?:-\w, )?--([a-z0-9-]+)/gm)].map(([, flag]) => flag!);
 }

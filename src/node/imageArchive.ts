@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
 
 /** An image of one layer. */
 export interface SmallImage {
@@ -27,10 +30,10 @@ const architectures: Readonly<Record<string, string>> = {
 export async function imageArchive(folder: string, small: SmallImage, signal?: AbortSignal): Promise<string> {
   const { image, root, config } = small;
   const tar = async (file: string, from: string, ...names: string[]) =>
-    execa(
+    execute(
       'tar',
       ['--numeric-owner', '--owner=0', '--group=0', '-C', from, '-cf', join(folder, file), ...names],
-      signal === undefined ? {} : { cancelSignal: signal },
+      signal === undefined ? {} : { signal },
     );
   await tar('layer.tar', root, '.');
   const layer = createHash('sha256').update(await readFile(join(folder, 'layer.tar')));

@@ -3,7 +3,6 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Need, Task } from '../component.ts';
 import type { NodeFacts } from './facts.ts';
-import { imageStore } from './imageStore.ts';
 
 /** An import may take long: an image is gigabytes at times. */
 const timeoutMs = 600_000;
@@ -31,6 +30,8 @@ export async function importImages(
   signal: AbortSignal,
   report: (reason: string) => void,
 ): Promise<void> {
+  // With a library that a node without images has no need of.
+  const { imageStore } = await import('./imageStore.ts');
   const store = imageStore({ ctr: programs.ctr, socket: paths.containerdSocket, env });
   // Beside the store that it speaks of: they are lost together.
   const file = join(paths.containerd, 'imported.json');

@@ -1,10 +1,14 @@
+import { execFile } from 'node:child_process';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
 import type { Need, Task } from '../component.ts';
 import type { NodeConfig } from '../config/node.ts';
 import type { NodeFacts } from './facts.ts';
 import { imageArchive } from './imageArchive.ts';
+
+/** Not execa, which nothing else of an ordinary boot loads. */
+const execute = promisify(execFile);
 
 /** The image that holds a pod's namespaces open: the config's, or the one that is built here. */
 export function pauseImageOf(config: NodeConfig): string {
@@ -26,9 +30,9 @@ async function ensurePauseImage(
   if (config.pauseImage !== undefined) return;
   const image = pauseImageOf(config);
   const ctr = async (...args: string[]) =>
-    execa(programs.ctr, ['--address', paths.containerdSocket, '--namespace', 'k8s.io', 'images', ...args], {
-      env,
-      cancelSignal: signal,
+    execute(programs.ctr, ['--address', paths.containerdSocket, '--namespace', 'k8s.io', 'images', ...args], {
+      env: { ...process.env, ...env },
+      signal,
     });
   const { stdout } = await ctr('list', '--quiet', `name==${image}`);
   if (stdout !== '') return;

@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
 
 /** The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h). */
 const listening = '0A';
 
 /**
- * Who listens on a TCP port in this network namespace: "pid 123 (etcd --data-dir=...)", or undefined when nobody does.
- * From /proc, so that it sees any address and starts no connection.
+ * Who listens on a TCP port in this network namespace, on whatever address: "pid 123 (etcd --data-dir=...)", or undefined when
+ * nobody does. Starts no connection.
  */
 export async function portHolder(port: number): Promise<string | undefined> {
+  if (isFree(port)) return undefined;
   const inode = listenerInode(port);
   if (inode === undefined) return undefined;
   for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
@@ -17,7 +19,18 @@ export async function portHolder(port: number): Promise<string | undefined> {
   return 'a process of another PID namespace';
 }
 
-/** Synchronous: a component waits for it at its start, and as a rule finds next to nothing in these tables. */
+/**
+ * Listens on all addresses for an instant, too short for a program that is started meanwhile to inherit it: the kernel says so in
+ * 0.1 ms, and takes 9 ms to write its tables of sockets, for every port of every start.
+ */
+function isFree(port: number): boolean {
+  const server = createServer().on('error', () => undefined);
+  server.listen({ port, exclusive: true });
+  const { listening: isListening } = server;
+  server.close();
+  return isListening;
+}
+
 function listenerInode(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {

@@ -1,5 +1,6 @@
+import { spawn as spawnChild } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, fstatSync } from 'node:fs';
-import { execa } from 'execa';
 import { groupGone } from '../../probes/gone.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
@@ -59,27 +60,13 @@ export async function spawn(
   }
 }
 
+/** Not by execa: 0.5 ms more for each, and as long as nobody loads it 2 MB less of a supervisor (bench/NOTES.md). */
 async function spawnInto(log: number, command: Command, path: string): Promise<Process> {
   const { size } = fstatSync(log);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- execa takes any descriptor, its types know the first ten
-  const output = log as 3;
-  const child = execa(command.file, command.args, {
-    ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
-    ...(command.env === undefined ? {} : { env: command.env }),
-    ...(command.uid === undefined ? {} : { uid: command.uid }),
-    ...(command.gid === undefined ? {} : { gid: command.gid }),
-    stdio: ['ignore', output, output],
-    detached: true,
-    cleanup: false,
-    reject: false,
-    buffer: false,
-  });
-  const exited = child.then(({ signal, exitCode }) => ({
-    isSuccess: exitCode === 0,
-    how: signal === undefined ? `exited with code ${exitCode}` : `killed by ${signal}`,
-  }));
+  const child = begin(command, log);
+  const exited = endOf(child);
   const { pid } = child;
-  if (pid === undefined) throw await whyNotStarted(command, child);
+  if (pid === undefined) throw notStarted(command, await refusal(child));
   return {
     pid,
     exited,
@@ -89,12 +76,43 @@ async function spawnInto(log: number, command: Command, path: string): Promise<P
   };
 }
 
-async function whyNotStarted(command: Command, child: PromiseLike<{ cause?: unknown }>): Promise<Error> {
-  const { cause } = await child;
+/** Some errors are thrown; the others {@link refusal} waits for. */
+function begin(command: Command, log: number): ChildProcess {
+  const { file, args, cwd, env, uid, gid } = command;
+  try {
+    return spawnChild(file, args, {
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+  } catch (error) {
+    throw notStarted(command, error);
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<Exit> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) =>
+      resolve({
+        isSuccess: code === 0,
+        how: signal === null ? `exited with code ${code}` : `killed by ${signal}`,
+      }),
+    );
+  });
+}
+
+async function refusal(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve) => child.once('error', resolve));
+}
+
+function notStarted({ file }: Command, cause: unknown): Error {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const missing = code === 'ENOENT';
   const reason = missing ? 'there is no such program (or its working folder is missing)' : reasonOf(cause);
-  const message = `cannot start ${command.file}: ${reason}`;
+  const message = `cannot start ${file}: ${reason}`;
   if (passing.has(code)) return new Error(message, { cause });
   // It will not be there at the next try, either.
   return new Failure('preflight', message, {

@@ -45,7 +45,7 @@ describe('nothing is left behind', () => {
   test.for([
     { victim: 'the supervisor', pattern: /^\S+node \S+inner\.mjs/ },
     { victim: 'the init', pattern: /^sh \S+bin\/init/ },
-    { victim: 'its parent', pattern: /^sh -c setpriv/ },
+    { victim: 'its parent', pattern: /^sh -c exec 2>/ },
     { victim: 'the keeper', pattern: /^sh -c node=/ },
   ])('when $victim is killed', async ({ pattern }) => {
     const before = await snapshotHost();

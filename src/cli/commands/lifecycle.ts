@@ -30,8 +30,6 @@ export function lifecycleCommands(cli: Command): void {
         .preset('all')
         .env('K8S_SINGLE_FORWARD_LOGS'),
     )
-    .addOption(new Option('--throw-away', 'as `run` starts it').hideHelp())
-    .addOption(new Option('--artifacts <dir>', 'as `run` starts it').hideHelp())
     .action(async (options) => exitWith((await import('../begin.ts')).begin(options)));
 
   cli

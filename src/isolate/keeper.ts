@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { packageFile, programBeside } from '../paths.ts';
+import { boxEnv } from './box.ts';
+import type { Traces } from './clear.ts';
+import { pathWithSbin } from './tool.ts';
+
+/** What runs in a box. */
+export interface Program {
+  /** Node.js, the program to run inside, and its arguments. */
+  readonly argv: readonly [string, ...string[]];
+  /** stdin, stdout and stderr of the program; a number is a descriptor. Default: this process's own. */
+  readonly stdio?: readonly [Stream, Stream, Stream];
+}
+
+type Stream = 'ignore' | 'inherit' | number;
+
+/** Descriptors that go inside: see `fds`. */
+interface Given {
+  readonly lock: number;
+  readonly dataLock: number;
+  readonly listener: Server | undefined;
+}
+
+/** Runs the rest of its arguments, then removes the traces. A shell, because it idles as long as the node lives. */
+const keeper =
+  'node=$1 afterwards=$2 name=$3 run=$4 data=$5; shift 5; trap : TERM INT HUP; ' +
+  // What unshare(1) says is found out better: see enter.ts.
+  '"$@" 8>&2 2>/dev/null; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
+
+/**
+ * Makes the namespaces, says so, and has in them bin/init as PID 1, the first child, which dies with its parent. As `unshare
+ * --fork --kill-child --mount-proc`, but that one has no exit code for a child that was killed by SIGKILL. Mounts of the host go
+ * away inside too when they do there; as private ones they would keep its disks busy.
+ */
+const namespaces = [
+  ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),
+  'exec 2>&8 8>&-; echo entered >&3; ' +
+    'setpriv --pdeathsig KILL sh -c \'mount -n -t proc proc /proc && exec sh "$@"\' sh "$@"; exit $?',
+  'sh',
+];
+
+/** Starts the program in namespaces of its own, and outside of them what removes all traces when it has ended. */
+export async function spawnKeeper(
+  { name, run, data, argv, stdio }: Traces & Program,
+  { lock, dataLock, listener }: Given,
+): Promise<ChildProcess> {
+  const hostNetwork = openSync('/proc/self/ns/net', 'r');
+  const afterwards = programBeside(import.meta.url, 'afterwards');
+  const init = packageFile('bin/init');
+  const kept = [process.execPath, afterwards, name, run, data, ...namespaces, init, ...argv];
+  try {
+    const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
+      // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
+      detached: true,
+      env: { ...process.env, ...boxEnv, PATH: pathWithSbin() },
+      stdio: [
+        ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
+        'pipe',
+        hostNetwork,
+        lock,
+        dataLock,
+        ...(listener === undefined ? [] : [descriptorOf(listener)]),
+      ],
+    });
+    await once(child, 'spawn');
+    return child;
+  } finally {
+    closeSync(hostNetwork);
+  }
+}
+
+/** A socket belongs to the network in which it was made, so the program inside serves a port of the host's. */
+function descriptorOf(listener: Server): number {
+  // Node.js has no public way to it; its own tests hand one on like this (test/parallel/test-listen-fd-detached.js).
+  const handle: unknown = Reflect.get(listener, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number' || fd < 0)
+    throw new Error('this Node.js does not tell the descriptor of a server');
+  return fd;
+}

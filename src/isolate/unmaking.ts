@@ -1,0 +1,15 @@
+import { rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { existing } from './snapshotter.ts';
+
+/** To be called before a folder is made: what takes it back, and those above it that are missing now, as far as nothing is in them. */
+export function unmaking(folder: string): () => void {
+  const kept = existing(folder);
+  return () => {
+    try {
+      for (let each = folder; each !== kept; each = dirname(each)) rmdirSync(each);
+    } catch {
+      // Somebody has put something there meanwhile.
+    }
+  };
+}
