@@ -1,7 +1,7 @@
+import { resolve } from 'node:path';
 import { assertRoot } from '../isolate/preflight.ts';
 import { beginStart, withdrawStart } from '../isolate/start.ts';
 import { nodeName, nodePaths } from '../paths.ts';
-import { resolve } from 'node:path';
 import { beginBox, isIsolated } from './beginBox.ts';
 import type { BegunNode } from './beginBox.ts';
 import type { UpOptions } from './options.ts';
@@ -52,5 +52,5 @@ export async function begin(options: UpOptions): Promise<number> {
 async function beginEarly(options: UpOptions, name: string): Promise<BegunNode | undefined> {
   const { config, dataDir, listen } = options;
   if (config !== undefined || !isIsolated(options)) return undefined;
-  return beginBox(options, { name, listen, dataDir: dataDir && resolve(dataDir) });
+  return beginBox(options, { name, listen, dataDir: dataDir === undefined ? undefined : resolve(dataDir) });
 }

@@ -2,6 +2,7 @@ import type { NodeConfig } from '../config/node.ts';
 import type { Outside } from '../isolate/follow.ts';
 import { lookAtMachine } from '../isolate/machine.ts';
 import type { Machine } from '../isolate/machine.ts';
+import type { Snapshotter } from '../isolate/snapshotter.ts';
 import { warmUp } from '../node/issuing.ts';
 import { nodePaths } from '../paths.ts';
 import { settle } from './ground.ts';
@@ -22,13 +23,18 @@ export function beginGroundwork(node: NodeConfig, outside: Outside | undefined):
   const ground = settle(node, outside);
   const { containerd, pki } = nodePaths(node.name, node.dataDir);
   const look = async (): Promise<Machine> => {
-    // A box lies over the machine and changes nothing of it; elsewhere the ground is made by changes.
+    // Where there is no box, the ground is made by changing the machine.
     if (outside === undefined) await ground;
-    return lookAtMachine(containerd, outside?.box.inMemory);
+    return lookAtMachine(containerd, known(outside, containerd));
   };
   const machine = node.kubernetes === false ? undefined : look();
   // Whoever waits for them hears of a failure; nobody does yet.
   for (const begun of [ground, machine]) begun?.catch(() => undefined);
   if (node.kubernetes !== false) warmUp(pki);
   return { stops, ground, machine };
+}
+
+/** Of a box the process outside has seen it; and a box stands on overlays in memory itself. */
+function known(outside: Outside | undefined, containerd: string): Snapshotter | undefined {
+  return outside?.box.inMemory?.includes(containerd) === true ? 'overlayfs' : outside?.snapshotter;
 }

@@ -6,6 +6,7 @@ import { nodeCommand, shellQuote } from '../commandLine.ts';
 import type { Config } from '../config/resolve.ts';
 import { exitCodes, Failure } from '../errors.ts';
 import { killNodeCgroup } from '../isolate/cgroup.ts';
+import { assertRoot } from '../isolate/preflight.ts';
 import { onSignals } from '../isolate/signals.ts';
 import type { Signals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
@@ -45,6 +46,7 @@ export async function run(
     throwAway: true,
     output: 'auto',
   };
+  assertRoot();
   const signals = onSignals();
   const without = `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`;
   const begin = async (listen?: string) => beginThrowAway({ name, listen, signals, without });

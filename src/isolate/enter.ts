@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import type { Box } from './box.ts';
 import { claim } from './claim.ts';
@@ -90,20 +91,21 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
   for (const pending of [ended, entered]) pending.catch(() => undefined);
   const ground = clearGround(beginning);
   ground.catch(() => undefined);
-  let isTold = false;
+  let isDecided = false;
   return {
     entered,
     tell: async (told) => {
-      const routes = await ground;
+      const seen = await ground;
       // The data of a throw-away node is in its run folder, which is empty now.
       mkdirSync(beginning.data, { recursive: true, mode: 0o700 });
-      isTold = true;
-      control.write(`${JSON.stringify({ routes, ...told } satisfies Told)}\n`);
+      isDecided = true;
+      control.write(`${JSON.stringify({ ...seen, ...told } satisfies Told)}\n`);
       claimed.pass();
       return hold(child, control, ended, signals);
     },
     leave: async () => {
-      if (isTold) return;
+      if (isDecided) return;
+      isDecided = true;
       signals.close();
       control.end();
       await Promise.allSettled([ended, ground]);
@@ -121,13 +123,21 @@ async function spawnWith(beginning: Beginning, locks: Claim): Promise<ChildProce
   }
 }
 
-/** Removes what a node before has left, and resolves with what is routed on the host then. */
-async function clearGround(traces: Traces): Promise<string | undefined> {
+/** Removes what a node before has left, and resolves with what is seen of the host then. */
+async function clearGround(traces: Traces): Promise<Omit<Told, 'box'>> {
   // Loaded while the process inside starts.
   const { removeRemains } = await import('./clear.ts');
   await removeRemains(traces);
-  const { routesOfHost } = await import('./network.ts');
-  return routesOfHost();
+  const [{ routesOfHost }, { chooseSnapshotter }] = await Promise.all([
+    import('./network.ts'),
+    import('./snapshotter.ts'),
+  ]);
+  const [routes, snapshotter] = await Promise.all([
+    routesOfHost(),
+    // Inside, overlays lie over everything while the box is made.
+    chooseSnapshotter(join(traces.data, 'containerd')),
+  ]);
+  return { routes, snapshotter };
 }
 
 function hold(child: ChildProcess, control: Duplex, ended: Promise<number>, signals: Signals): Entered {

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fds, forgetBox } from './box.ts';
 import type { Box } from './box.ts';
+import type { Snapshotter } from './snapshotter.ts';
 
 /** Said by the process outside when it leaves and the node is to live on. */
 export const farewell = 'detach';
@@ -11,6 +12,8 @@ export interface Told {
   readonly box: Box;
   /** What is routed on the host, if it could see that: see network.ts. */
   readonly routes?: string | undefined;
+  /** What the folder of containerd's data takes. */
+  readonly snapshotter?: Snapshotter | undefined;
   /** Added to the environment of the process inside. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** What it is for. JSON. */

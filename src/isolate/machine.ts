@@ -10,12 +10,11 @@ export interface Machine {
   readonly areNetworkSettingsWritable: boolean;
 }
 
-/** `containerd`: the folder of its data, which need not be there yet. `inMemory`: those that will be in memory, as the box has it. */
-export async function lookAtMachine(containerd: string, inMemory: readonly string[] = []): Promise<Machine> {
+/** `containerd`: the folder of its data, which need not be there yet. `snapshotter`: what is known already. */
+export async function lookAtMachine(containerd: string, snapshotter?: Snapshotter): Promise<Machine> {
   return {
     mayLowerOomScore: mayLowerOomScore(),
-    // A box stands on overlays in memory itself.
-    snapshotter: inMemory.includes(containerd) ? 'overlayfs' : await chooseSnapshotter(containerd),
+    snapshotter: snapshotter ?? (await chooseSnapshotter(containerd)),
     areNetworkSettingsWritable: await areNetworkSettingsWritable(),
   };
 }

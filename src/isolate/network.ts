@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Failure } from '../errors.ts';
 import type { Box } from './box.ts';
 import { freeSubnets } from './subnet.ts';
 import type { Subnet } from './subnet.ts';
-import { run as runAll } from './tool.ts';
+import { pathWithSbin, run as runAll } from './tool.ts';
 import type { Argv } from './tool.ts';
 
 /**
@@ -56,9 +58,13 @@ export async function connectToHost(
 
 const showRoutes = ['-json', '-4', 'route', 'show', 'table', 'all'];
 
-/** On the host: what is routed there, for {@link connectToHost}. Undefined when `ip` is only known inside. */
+/** On the host: what is routed there, for {@link connectToHost}. Undefined when `ip` is only known inside, or hangs. */
 export async function routesOfHost(): Promise<string | undefined> {
-  return runAll(['ip', ...showRoutes]).catch(() => undefined);
+  const options = { env: { ...process.env, PATH: pathWithSbin() }, timeout: 1000 };
+  return promisify(execFile)('ip', showRoutes, options).then(
+    ({ stdout }) => stdout,
+    () => undefined,
+  );
 }
 
 /** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */
