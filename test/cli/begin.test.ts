@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { nodePaths } from '../../src/paths.ts';
+import { cli, tempDir } from '../support/cli.ts';
+import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+
+const name = 'begin-test';
+
+it.for([
+  { what: 'a mistake in the config', args: ['--timeout', 'soon'], exitCode: 2 },
+  { what: 'the same of a node in the background', args: ['--detach', '--timeout', 'soon'], exitCode: 2 },
+  { what: 'binaries that are missing', args: ['--no-install'], exitCode: 6 },
+])('$what leaves nothing of a node whose process has been started', async ({ args, exitCode }) => {
+  const before = await snapshotHost();
+  const data = join(await tempDir('begin'), 'new', 'data');
+  // A cache in which there is nothing.
+  const env = { XDG_CACHE_HOME: join(data, 'cache') };
+  const up = await cli(['up', '--name', name, '--data-dir', data, ...args], { env });
+  expect(up.exitCode).toBe(exitCode);
+  expect(existsSync(dirname(data))).toBe(false);
+  expect(existsSync(nodePaths(name).run)).toBe(false);
+  expect(await leftoversSince(before, name)).toEqual([]);
+});
+
+it('a start that comes to nothing keeps the data that is there', async () => {
+  const data = join(await tempDir('begin'), 'data');
+  await mkdir(data);
+  await writeFile(join(data, 'precious'), '');
+  const { exitCode } = await cli(['up', '--name', name, '--data-dir', data, '--timeout', 'soon']);
+  expect(exitCode).toBe(2);
+  expect(await readdir(data)).toEqual(['precious']);
+});
