@@ -14,7 +14,7 @@ const [notFound, notExecutable] = [127, 126];
  */
 export async function runCommand(
   [file, ...args]: readonly [string, ...string[]],
-  { env, signals, signal }: { env: NodeJS.ProcessEnv; signals: Signals; signal: AbortSignal },
+  { env, signals, signal }: { env: NodeJS.ProcessEnv; signals: Pick<Signals, 'sendTo'>; signal: AbortSignal },
 ): Promise<number> {
   const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...env } });
   const end = (): void => void child.kill('SIGTERM');

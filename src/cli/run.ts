@@ -90,13 +90,10 @@ async function onNode(
   const gone = new AbortController();
   const exited = entered.exited.finally(() => gone.abort());
   exited.catch(() => undefined);
-  let asked: NodeJS.Signals | undefined;
-  signals.sendTo((signal) => {
-    asked ??= signal;
-    entered.signal(signal);
-  });
   try {
-    if (!(await bootSeen(entered, options, node)) || asked !== undefined) {
+    const isReady = await bootSeen(entered, options, node);
+    const asked = signals.first();
+    if (!isReady || asked !== undefined) {
       const code = await exited;
       console.error(await lastWords(log, paths, options.artifacts));
       if (asked !== undefined) return codeOf(asked);

@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { file } from '../../probes/file.ts';
+import { until } from '../../probes/until.ts';
+import { lockFile } from '../../src/isolate/lock.ts';
 import { nodePaths } from '../../src/paths.ts';
 import { cli, tempDir } from '../support/cli.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
@@ -31,4 +34,14 @@ it('a start that comes to nothing keeps the data that is there', async () => {
   const { exitCode } = await cli(['up', '--name', name, '--data-dir', data, '--timeout', 'soon']);
   expect(exitCode).toBe(2);
   expect(await readdir(data)).toEqual(['precious']);
+});
+
+it('a run that is ended before its node is told anything says which signal it was', async () => {
+  const before = await snapshotHost();
+  const running = cli(['run', '--name', name, '--', 'true']);
+  const quick = { timeoutMs: 20_000, intervalMs: 1, maxIntervalMs: 1 };
+  await until(file(lockFile(nodePaths(name).run)), quick, new AbortController().signal);
+  running.kill('SIGTERM');
+  expect((await running).exitCode).toBe(143);
+  expect(await leftoversSince(before, name)).toEqual([]);
 });

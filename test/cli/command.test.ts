@@ -4,9 +4,9 @@ import { runCommand } from '../../src/cli/command.ts';
 import type { Signals } from '../../src/isolate/signals.ts';
 
 /** Signals that the test gives. */
-function hand(): Signals & { give: (signal: NodeJS.Signals) => void } {
+function hand(): Pick<Signals, 'sendTo'> & { give: (signal: NodeJS.Signals) => void } {
   let deliver: (signal: NodeJS.Signals) => void = () => undefined;
-  return { sendTo: (send) => (deliver = send), close: () => undefined, give: (signal) => deliver(signal) };
+  return { sendTo: (send) => (deliver = send), give: (signal) => deliver(signal) };
 }
 
 const env = {};
