@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -72,11 +73,12 @@ async function openLog(logs: string): Promise<Log> {
   await mkdir(logs, { recursive: true, mode: 0o700 });
   // Appended to like every log: it may be that of a node that runs already, and it is rotated.
   const path = join(logs, 'supervisor.log');
+  const isNew = !existsSync(path);
   const file = await open(path, 'a+', 0o600);
   const close = async (): Promise<void> => {
-    const isEmpty = (await file.stat()).size === 0;
+    const isForNothing = isNew && (await file.stat()).size === 0;
     await file.close();
-    if (isEmpty) await rm(path, { force: true });
+    if (isForNothing) await rm(path, { force: true });
     unmake();
   };
   return { file, size: (await file.stat()).size, close };

@@ -8,19 +8,22 @@ import { lockNode } from '../../src/isolate/lock.ts';
 import { nodePaths } from '../../src/paths.ts';
 import { tempDir } from '../support/cli.ts';
 
-it('a node that runs keeps its log when somebody tries to start it again', async () => {
-  const dataDir = await tempDir('box');
-  const name = 'box-test';
-  const options: UpOptions = { detach: true, install: false, source: 'auto', output: 'plain' };
-  const { run, logs } = nodePaths(name, dataDir);
-  const lock = await lockNode(run);
-  onTestFinished(async () => {
-    closeSync(lock!);
-    await rm(run, { recursive: true });
-  });
-  const log = join(logs, 'supervisor.log');
-  await mkdir(logs);
-  await writeFile(log, 'what it has said\n');
-  await expect(beginBox(options, { name, dataDir })).rejects.toThrow('node box-test is already running');
-  expect(await readFile(log, 'utf8')).toBe('what it has said\n');
-});
+it.for(['what it has said\n', ''])(
+  'a node that runs keeps its log (%j) when somebody tries to start it again',
+  async (said) => {
+    const dataDir = await tempDir('box');
+    const name = 'box-test';
+    const options: UpOptions = { detach: true, install: false, source: 'auto', output: 'plain' };
+    const { run, logs } = nodePaths(name, dataDir);
+    const lock = await lockNode(run);
+    onTestFinished(async () => {
+      closeSync(lock!);
+      await rm(run, { recursive: true });
+    });
+    const log = join(logs, 'supervisor.log');
+    await mkdir(logs);
+    await writeFile(log, said);
+    await expect(beginBox(options, { name, dataDir })).rejects.toThrow('node box-test is already running');
+    expect(await readFile(log, 'utf8')).toBe(said);
+  },
+);
