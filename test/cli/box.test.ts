@@ -1,10 +1,9 @@
-import { closeSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { beginBox } from '../../src/cli/beginBox.ts';
 import type { UpOptions } from '../../src/cli/options.ts';
-import { lockNode } from '../../src/isolate/lock.ts';
+import { giveBack, lockNode } from '../../src/isolate/lock.ts';
 import { nodePaths } from '../../src/paths.ts';
 import { tempDir } from '../support/cli.ts';
 
