@@ -15,10 +15,7 @@ it.for(['what it has said\n', ''])(
     const options: UpOptions = { detach: true, install: false, source: 'auto', output: 'plain' };
     const { run, logs } = nodePaths(name, dataDir);
     const lock = await lockNode(run);
-    onTestFinished(async () => {
-      closeSync(lock!);
-      await rm(run, { recursive: true });
-    });
+    onTestFinished(() => giveBack(run, lock!));
     const log = join(logs, 'supervisor.log');
     await mkdir(logs);
     await writeFile(log, said);
