@@ -31,18 +31,17 @@ export async function begin(options: UpOptions): Promise<number> {
     for (const signal of signals) process.off(signal, onSignal);
   };
   for (const signal of signals) process.on(signal, onSignal);
-  let box: BegunNode | undefined;
   try {
+    let early: BegunNode | undefined;
     const name = options.name ?? (options.config === undefined ? 'default' : '');
     if (nodeName.test(name)) {
       locked = beginStart(name, nodePaths(name).run);
       await locked;
-      box = await beginEarly(options, name);
+      early = await beginEarly(options, name);
     }
     const { up } = await import('./up.ts');
-    return await up(options, box);
+    return await up(options, early);
   } finally {
-    await box?.leave();
     withdrawStart();
     ignore();
   }

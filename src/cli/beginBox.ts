@@ -22,7 +22,7 @@ export interface BegunNode {
   readonly begun: Begun;
   /** With --detach: what it says, from byte `size` on. Closed with {@link leave}. */
   readonly log: Log | undefined;
-  /** To be called in the end, whatever came of it; again it does nothing. */
+  /** To be called once in the end, whatever came of it. */
   readonly leave: () => Promise<void>;
 }
 
@@ -54,10 +54,7 @@ export async function beginBox(options: UpOptions, { name, dataDir, listen }: Kn
         listener: async () => (await import('./port.ts')).openPort(listen),
       }),
     });
-    let isLeft = false;
     const leave = async (): Promise<void> => {
-      if (isLeft) return;
-      isLeft = true;
       await begun.leave();
       await log?.close();
     };

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { exitCodes } from '../errors.ts';
 import type { Box } from '../isolate/box.ts';
 import type { Told } from '../isolate/follow.ts';
@@ -9,7 +10,7 @@ import { written } from './plan.ts';
 import type { Plan } from './plan.ts';
 
 /** Tells the process in the box what it is for and resolves with its exit code, or, with --detach, when it is ready: 0 only then. */
-export async function upInBox({ begun, log }: BegunNode, plan: Omit<Plan, 'isConfigFinal'>): Promise<number> {
+export async function upInBox({ begun, log }: BegunNode, plan: Plan): Promise<number> {
   const { options, config } = plan;
   const { node } = config;
   const entered = await begun.tell(toTell(plan));
@@ -27,7 +28,7 @@ export async function upInBox({ begun, log }: BegunNode, plan: Omit<Plan, 'isCon
 }
 
 /** What the process in the box of a node is to know. `more`: of the box. */
-export function toTell(plan: Omit<Plan, 'isConfigFinal'>, more: Partial<Box> = {}): Told {
+export function toTell(plan: Plan, more: Partial<Box> = {}): Told {
   const { name, nodeName, dataDir, network } = plan.config.node;
   const { run, data, logs } = nodePaths(name, dataDir);
   return {
@@ -36,7 +37,7 @@ export function toTell(plan: Omit<Plan, 'isConfigFinal'>, more: Partial<Box> = {
       nodeName,
       run,
       data,
-      also: { '/var/log/pods': `${logs}/pods`, '/var/log/containers': `${logs}/containers` },
+      also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
       avoid: [network.podCidr, network.serviceCidr],
       ...more,
     },

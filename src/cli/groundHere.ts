@@ -1,17 +1,15 @@
-import { closeSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../isolate/cgroup.ts';
 import { remember } from '../isolate/changes.ts';
+import { claim } from '../isolate/claim.ts';
 import { removeRemains, removeTraces } from '../isolate/clear.ts';
 import { prepareHere } from '../isolate/here.ts';
-import { lockData, release } from '../isolate/lock.ts';
 import { ownNode } from '../isolate/owner.ts';
 import { ownAddress } from '../isolate/ownAddress.ts';
 import { chainsOf } from '../isolate/packetFilter.ts';
 import { assertRoot, inContainer } from '../isolate/preflight.ts';
-import { lockToStart } from '../isolate/start.ts';
 import { bridgeName } from '../node/cni.ts';
 import { nodePaths } from '../paths.ts';
 import type { Ground } from './ground.ts';
@@ -22,14 +20,12 @@ export async function settleHere({ name, dataDir, kubernetes }: NodeConfig): Pro
   const traces = { name, run, data };
   assertRoot();
   const ip = kubernetes === false ? '127.0.0.1' : await ownAddress();
-  const lock = await lockToStart(name, run);
-  const dataLock = await lockData(data, name).catch((error: unknown) => release(run, lock, error));
+  const claimed = await claim(traces);
   await removeRemains(traces);
   const leave = async (): Promise<void> => {
     await leaveNodeCgroup();
     await removeTraces(traces);
-    closeSync(dataLock);
-    closeSync(lock);
+    claimed.close();
   };
   try {
     await createNodeCgroup(name);

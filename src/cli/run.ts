@@ -72,7 +72,7 @@ function needsNode({ node, file }: Config, name = node.name): Failure {
   });
 }
 
-interface Circumstances extends Omit<Plan, 'isConfigFinal'> {
+interface Circumstances extends Plan {
   readonly keepOnFailure: boolean;
   readonly signals: Signals;
 }

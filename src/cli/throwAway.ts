@@ -55,7 +55,7 @@ export async function beginThrowAway({ name, listen, signals, without }: Beginni
 }
 
 /** Tells it the rest: in memory lies all that is large or often written. */
-export async function tellThrowAway(begun: Begun, plan: Omit<Plan, 'isConfigFinal'>): Promise<Entered> {
+export async function tellThrowAway(begun: Begun, plan: Plan): Promise<Entered> {
   const { options, config } = plan;
   const { artifacts } = options;
   if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });

@@ -14,19 +14,20 @@ import { toolchain } from './toolchain.ts';
  * config is read; in a container, with --host, or without Kubernetes the graph runs right here.
  */
 export async function up(options: UpOptions, early?: BegunNode): Promise<number> {
-  const config = await configFor(options);
-  const { node } = config;
-  if (early === undefined) await beginStart(node.name, nodePaths(node.name).run);
-  if (!isIsolated(options) || node.kubernetes === false) {
-    if (options.detach === true) throw cannotDetach();
-    return (await import('./runPlan.ts')).runPlan({ options, config, isConfigFinal: false });
-  }
-  const box = early ?? (await beginBox(options, node));
+  let box = early;
   try {
+    const config = await configFor(options);
+    const { node } = config;
+    if (box === undefined) await beginStart(node.name, nodePaths(node.name).run);
+    if (!isIsolated(options) || node.kubernetes === false) {
+      if (options.detach === true) throw cannotDetach();
+      return await (await import('./runPlan.ts')).runPlan({ options, config, isConfigFinal: false });
+    }
+    box ??= await beginBox(options, node);
     await box.begun.entered;
     return await upInBox(box, { options, config, binaries: await toolchain(options, node) });
   } finally {
-    await box.leave();
+    await box?.leave();
   }
 }
 

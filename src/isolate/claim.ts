@@ -8,8 +8,8 @@ import { unmaking } from './unmaking.ts';
 export interface Claim {
   readonly lock: number;
   readonly dataLock: number;
-  /** Leaves them to the processes that have them by now. */
-  readonly pass: () => void;
+  /** Closes our descriptors of them: another process has them too, or nobody shall. */
+  readonly close: () => void;
   /** Nothing comes of the node: gives them back, and with them the folders that were made for them. */
   readonly withdraw: () => void;
 }
@@ -21,8 +21,9 @@ export async function claim({ name, run, data }: Traces): Promise<Claim> {
   const unmake = unmaking(data);
   try {
     const dataLock = await lockData(data, name);
-    const pass = (): void => {
-      for (const fd of [lock, dataLock]) closeSync(fd);
+    const close = (): void => {
+      // Whoever has the lock of the node next finds that of the data free.
+      for (const fd of [dataLock, lock]) closeSync(fd);
     };
     const withdraw = (): void => {
       if (isNew && isStill(lockFile(data), dataLock)) rmSync(lockFile(data));
@@ -32,7 +33,7 @@ export async function claim({ name, run, data }: Traces): Promise<Claim> {
       if (isStill(lockFile(run), lock)) giveBack(run, lock);
       else closeSync(lock);
     };
-    return { lock, dataLock, pass, withdraw };
+    return { lock, dataLock, close, withdraw };
   } catch (error) {
     unmake();
     giveBack(run, lock);

@@ -100,7 +100,7 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
       mkdirSync(beginning.data, { recursive: true, mode: 0o700 });
       isDecided = true;
       control.write(`${JSON.stringify({ ...seen, ...told } satisfies Told)}\n`);
-      claimed.pass();
+      claimed.close();
       return hold(child, control, ended, signals);
     },
     leave: async () => {

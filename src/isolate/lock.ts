@@ -43,13 +43,7 @@ export async function lockNode(run: string): Promise<number | undefined> {
   }
 }
 
-/** Gives the lock of a node that does not come to be back, and with it the run folder unless something is in it; rethrows. */
-export function release(run: string, lock: number, why: unknown): never {
-  giveBack(run, lock);
-  throw why;
-}
-
-/** The same without a reason. */
+/** Gives the lock of a node that does not come to be back, and with it the run folder unless something is in it. */
 export function giveBack(run: string, lock: number): void {
   removeLock(run);
   closeSync(lock);
