@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import { trusted } from './authorities.ts';
 import { Unhealthy } from './probe.ts';
 import { cannotReach, codeOf } from './reason.ts';
 
@@ -101,7 +102,7 @@ async function keepAlive(
   if (!isTls) return new Agent(options);
   return new HttpsAgent({
     ...options,
-    ...(ca && { ca: await pem(ca) }),
+    ca: ca === undefined ? trusted() : await pem(ca),
     ...(cert && { cert: await pem(cert) }),
     ...(key && { key: await pem(key) }),
     rejectUnauthorized: true,

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { outliveReaders } from './cli/readers.ts';
+import { takeBack } from './extraAuthorities.ts';
 
 async function main(): Promise<void> {
+  takeBack();
   outliveReaders();
   try {
     const code = await act(process.argv.slice(2));

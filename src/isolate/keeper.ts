@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { putAside } from '../extraAuthorities.ts';
 import { packageFile, programBeside } from '../paths.ts';
 import { boxEnv } from './box.ts';
 import type { Traces } from './clear.ts';
@@ -56,7 +57,7 @@ export async function spawnKeeper(
     const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
       // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
       detached: true,
-      env: { ...process.env, ...boxEnv, PATH: pathWithSbin() },
+      env: { ...putAside(process.env), ...boxEnv, PATH: pathWithSbin() },
       stdio: [
         ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
         'pipe',

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { got, type Method } from 'got';
+import { trusted } from '../../probes/authorities.ts';
 import { parseJson, textAt } from '../../probes/json.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { cannotReach, oneLine } from '../../probes/reason.ts';
@@ -39,7 +40,7 @@ export function apiOf(access: Access): Api {
   const https = new HttpsAgent({
     ...keepAlive,
     rejectUnauthorized: !insecure,
-    ...(ca && { ca }),
+    ca: ca ?? trusted(),
     ...(cert && { cert, key }),
     ...(serverName && { servername: serverName }),
   });
