@@ -5,7 +5,6 @@ import type { Told } from '../isolate/follow.ts';
 import { readNodeFile } from '../nodeFile.ts';
 import { nodePaths } from '../paths.ts';
 import type { BegunNode } from './beginBox.ts';
-import { bootSeen, supervisorLog } from './followBoot.ts';
 import { written } from './plan.ts';
 import type { Plan } from './plan.ts';
 
@@ -15,6 +14,7 @@ export async function upInBox({ begun, log }: BegunNode, plan: Plan): Promise<nu
   const { node } = config;
   const entered = await begun.tell(toTell(plan));
   if (log === undefined) return entered.exited;
+  const { bootSeen, supervisorLog } = await import('./followBoot.ts');
   if (await bootSeen(entered, options, node)) {
     await entered.detach();
     const { url } = await readNodeFile(node.name);

@@ -1,5 +1,5 @@
 import type { Config } from '../config/resolve.ts';
-import { nothing } from '../config/source.ts';
+import { nowhere } from '../config/source.ts';
 import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 
@@ -34,7 +34,7 @@ export function planOf(task: unknown): PlanSoFar {
   return {
     options,
     binaries,
-    config: { ...config, components: {}, secrets: new Set(secrets), positionOf: nothing.positionOf },
+    config: { ...config, components: {}, secrets: new Set(secrets), positionOf: nowhere },
     isConfigFinal,
   };
 }

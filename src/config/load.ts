@@ -1,9 +1,7 @@
 import { open } from 'node:fs/promises';
 import { Failure, reasonOf } from '../errors.ts';
-import { Problems } from './problems.ts';
-import { resolveConfig } from './resolve.ts';
+import { defaultConfig } from './defaults.ts';
 import type { Config, World } from './resolve.ts';
-import { nothing } from './source.ts';
 
 /** The largest config that is read: several times what a thousand components need would be an accident. */
 const maxBytes = 2 * 1024 * 1024;
@@ -13,9 +11,9 @@ const maxBytes = 2 * 1024 * 1024;
  * @throws Failure `usage` that says all that is wrong, one `file:line:column: message` each.
  */
 export async function loadConfig(path: string | undefined, world: World = {}): Promise<Config> {
-  if (path === undefined) return resolveConfig(nothing, new Problems('config'), undefined, world);
+  if (path === undefined) return defaultConfig(world.set);
   const text = await read(path);
-  // A parser of YAML takes a while to load.
+  // A parser of YAML takes a while to load, and so does what knows of every kind of probe.
   return (await import('./parse.ts')).parseConfig(text, path, world);
 }
 

@@ -4,7 +4,7 @@ import { resolveConfig } from './resolve.ts';
 import type { Config, World } from './resolve.ts';
 
 /** A config from a text; `file` is its name. @throws Failure `usage` that says all that is wrong, as `loadConfig` does. */
-export function parseConfig(text: string, file: string | undefined, world?: World): Config {
-  const problems = new Problems(file ?? 'config');
+export function parseConfig(text: string, file: string, world?: World): Config {
+  const problems = new Problems(file);
   return resolveConfig(new YamlFile(text, problems), problems, file, world);
 }

@@ -1,13 +1,14 @@
 import { dirname, resolve } from 'node:path';
-import { Failure } from '../errors.ts';
 import type { ComponentSpec } from './componentSpec.ts';
 import { factsOf, unknownIp } from './facts.ts';
 import type { Facts } from './facts.ts';
 import { addIssues } from './issues.ts';
+import { knobsOf, knobsSchema } from './knobs.ts';
+import type { SetKnobs } from './knobs.ts';
 import type { NodeConfig } from './node.ts';
 import type { Position, Problems } from './problems.ts';
 import { expand, mapTexts } from './references.ts';
-import { configSchema, knobsSchema } from './schema.ts';
+import { configSchema } from './schema.ts';
 import type { Source } from './source.ts';
 
 /** A config with all defaults filled in, all references resolved, and nothing wrong with it as far as a file can show. */
@@ -29,19 +30,19 @@ export interface World {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** `${node.ip}`; by default {@link unknownIp}. */
   readonly ip?: string;
-  /** Knobs from the command line: they count instead of the file's. */
-  readonly set?: Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
+  readonly set?: SetKnobs;
 }
 
 /** What is read from `source`, the file called `file`. @throws Failure `usage` with all that is wrong. */
 export function resolveConfig(
   source: Source,
   problems: Problems,
-  file: string | undefined,
+  file: string,
   { env = process.env, ip = unknownIp, set = {} }: World = {},
 ): Config {
-  checkKnobs(set);
-  const dir = resolve(file === undefined ? '.' : dirname(file));
+  // What the command line says is wrong at no place in the file.
+  knobsOf(set);
+  const dir = resolve(dirname(file));
   const secrets = new Set<string>();
   const resolveTexts = <Value>(value: Value, path: readonly string[], facts: Facts): Value =>
     mapTexts(value, path, (found, at) =>
@@ -57,7 +58,7 @@ export function resolveConfig(
   const resolveMap = ({ components, ...others }: Readonly<Record<string, unknown>>): object => {
     const knobs = { ...resolveTexts(others, [], {}), ...set };
     if (components === undefined) return knobs;
-    const node = knobsSchema.safeParse(knobs).data ?? knobsSchema.parse({});
+    const node = knobsSchema.safeParse(knobs).data ?? knobsOf({});
     const facts = factsOf(node, { ip, configDir: dir });
     return { ...knobs, components: resolveTexts(components, ['components'], facts) };
   };
@@ -72,10 +73,4 @@ export function resolveConfig(
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** @throws Failure `usage` when a knob of the command line is not right in itself. */
-function checkKnobs(set: NonNullable<World['set']>): void {
-  const [issue] = knobsSchema.safeParse(set).error?.issues ?? [];
-  if (issue !== undefined) throw new Failure('usage', `${issue.path.join('.')}: ${issue.message}`);
 }

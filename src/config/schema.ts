@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { componentSchema } from './componentSpec.ts';
 import { map, named } from './fields.ts';
 import { nodeShape } from './node.ts';
@@ -15,6 +14,3 @@ export const configSchema = map({
     .default({})
     .describe(describedComponents),
 });
-
-/** The same without a look into the components: their references can only be resolved when the knobs are known. */
-export const knobsSchema = map({ ...nodeShape, components: z.unknown().exactOptional() });

@@ -12,12 +12,5 @@ export interface Source {
   readonly sourceOf: (path: readonly PropertyKey[]) => string | undefined;
 }
 
-const nowhere = (): Position => ({ line: 1, column: 1 });
-
-/** Nothing is said, so everything is a default. */
-export const nothing: Source = {
-  root: {},
-  positionOf: nowhere,
-  positionOfKey: nowhere,
-  sourceOf: () => undefined,
-};
+/** Where everything stands when there is no file. */
+export const nowhere = (): Position => ({ line: 1, column: 1 });

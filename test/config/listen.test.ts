@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultConfig } from '../../src/config/defaults.ts';
 import { parseListen } from '../../src/config/listen.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 
@@ -26,10 +27,10 @@ describe('where to listen', () => {
     expect(() => parseConfig(`listen: '${text}'`, 'c.yaml')).toThrow(
       'c.yaml:1:9: listen: expected a port on a loopback address, like 127.0.0.1:9990',
     );
-    expect(() => parseConfig('', undefined, { set: { listen: text } })).toThrow('listen: expected a port');
+    expect(() => defaultConfig({ listen: text })).toThrow('listen: expected a port');
   });
 
   it('is nowhere unless it is asked for', () => {
-    expect(parseConfig('', undefined).node.listen).toBeUndefined();
+    expect(defaultConfig().node.listen).toBeUndefined();
   });
 });

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { defaultConfig } from '../../src/config/defaults.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 
 test('without a file everything is a default', () => {
-  const { node, components, file } = parseConfig('', undefined);
+  const { node, components, file } = defaultConfig();
   expect(components).toEqual({});
   expect(file).toBeUndefined();
   expect(node.network).toEqual({
@@ -17,10 +18,12 @@ test('without a file everything is a default', () => {
   expect(node.timeouts.boot).toBe(300_000);
 });
 
+test('a file that says nothing is as if there were none', () => {
+  expect(parseConfig('', 'c.yaml').node).toEqual(defaultConfig().node);
+});
+
 test('a key without a value is as if it were not there', () => {
-  expect(parseConfig('network:\ndataDir: ~\ncomponents:\n', 'c.yaml').node).toEqual(
-    parseConfig('', undefined).node,
-  );
+  expect(parseConfig('network:\ndataDir: ~\ncomponents:\n', 'c.yaml').node).toEqual(defaultConfig().node);
 });
 
 test('DNS is the tenth address of the service range', () => {
