@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { runitStarts, supervisordLog } from './peerFiles.ts';
 import type { PeerKind } from './peerFiles.ts';
 import { recordedBoot } from './ideal.ts';
-import { nodeName, paths } from './place.ts';
+import { nodeName, paths, program } from './place.ts';
 import { running, services } from './services.ts';
 
 /** A way to bring the node up. */
 export interface Contestant {
   readonly name: string;
-  readonly argv: readonly string[];
+  readonly argv: readonly [string, ...string[]];
   /** When the time begins: with our process, or when it says that the peer starts, after all is there that it needs. */
   readonly begins: 'with the process' | 'when told';
   /** Cold means without certificates, too. */
@@ -28,7 +28,7 @@ export interface Contestant {
 
 const folder = import.meta.dirname;
 const own = {
-  argv: [join(folder, '../bundle/main.cjs'), 'up', '--name', nodeName, '--no-install', '--output', 'plain'],
+  argv: [program, 'up', '--name', nodeName, '--no-install', '--output', 'plain'],
   begins: 'with the process',
   isOurs: true,
   restarts: true,
@@ -40,7 +40,7 @@ const own = {
 
 const peer = (name: string, kind: PeerKind, failedSpawns: Contestant['failedSpawns']): Contestant => ({
   name,
-  argv: [join(folder, 'peer.js'), kind],
+  argv: [process.execPath, join(folder, 'peer.js'), kind],
   begins: 'when told',
   ownCertificates: false,
   isOurs: false,
@@ -79,9 +79,9 @@ export interface Started {
 }
 
 /** Rejects with what it said when it ends before it has started. */
-export async function start({ argv, begins, name }: Contestant): Promise<Started> {
+export async function start({ argv: [file, ...args], begins, name }: Contestant): Promise<Started> {
   const began = Date.now();
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)));
   const exited = once(child, 'exit');

@@ -5,20 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
+import { program } from './place.ts';
 import type { Row } from './row.ts';
 import { median } from './statistics.ts';
 
-const main = join(import.meta.dirname, '../bundle/main.cjs');
 const name = 'bench-latency';
 const goalMs = 150;
 /** So often each command is run in a round; the round's value is their median. */
 const times = 20;
 
-const commands: Readonly<Record<string, readonly string[]>> = {
-  'node -e 0': ['-e', '0'],
-  '--version': [main, '--version'],
-  healthcheck: [main, 'healthcheck', '--name', name],
-  status: [main, 'status', '--name', name],
+const commands: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  'node -e 0': [process.execPath, '-e', '0'],
+  '--version': [program, '--version'],
+  healthcheck: [program, 'healthcheck', '--name', name],
+  status: [program, 'status', '--name', name],
 };
 
 /** How long quick commands take as whole processes, in ms, with a graph of one component up: and Node.js that does nothing. */
@@ -29,7 +29,7 @@ export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {
     config,
     `name: ${name}\ndataDir: ${join(dir, 'data')}\nkubernetes: false\ncomponents:\n  one: { command: [sleep, inf] }\n`,
   );
-  const graph = spawn(process.execPath, [main, 'up', '--config', config], { stdio: 'ignore' });
+  const graph = spawn(program, ['up', '--config', config], { stdio: 'ignore' });
   const ended = once(graph, 'exit');
   try {
     const ready = async (): Promise<void> => {
@@ -57,8 +57,8 @@ export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {
 }
 
 /** From start to exit, in ms; undefined when it failed. */
-function took(args: readonly string[]): number | undefined {
+function took([file, ...args]: readonly [string, ...string[]]): number | undefined {
   const began = performance.now();
-  const { status } = spawnSync(process.execPath, args, { stdio: 'ignore' });
+  const { status } = spawnSync(file, args, { stdio: 'ignore' });
   return status === 0 ? performance.now() - began : undefined;
 }

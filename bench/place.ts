@@ -4,12 +4,15 @@ import { factsOf, unknownMachine } from '../src/cli/nodeFacts.ts';
 import { toolchain } from '../src/cli/toolchain.ts';
 import type { Machine } from '../src/isolate/machine.ts';
 import type { NodeFacts } from '../src/node/facts.ts';
-import { nodePaths } from '../src/paths.ts';
+import { nodePaths, packageFile } from '../src/paths.ts';
 
 /** Every contestant brings up the node of this name, one after the other, so that paths and addresses are the same. */
 export const nodeName = 'bench';
 
 export const paths = nodePaths(nodeName);
+
+/** The command as users have it. */
+export const program = packageFile('bin/k8s-single');
 
 /** What is left to the defaults: the node as users get it. */
 export const options: UpOptions = { name: nodeName, install: false, source: 'auto', output: 'plain' };

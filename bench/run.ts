@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { program } from './place.ts';
 import type { Row } from './row.ts';
 
 /** What `run` says of itself at its end: `ready after 7.9 s, the command took 0.2 s (exit code 0), gone after 0.4 s`. */
 const told = /ready after ([\d.]+) s, the command took ([\d.]+) s .*gone after ([\d.]+) s/;
 
 const execute = promisify(execFile);
-const main = join(import.meta.dirname, '../bundle/main.cjs');
 
 /** From the start of `k8s-single run -- kubectl get nodes` to its exit, and the parts of it, in ms. */
 export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {
@@ -15,7 +14,7 @@ export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {
   const values = parts.map((): number[] => []);
   for (let round = 0; round < rounds; round += 1) {
     const began = Date.now();
-    const { stderr } = await execute(process.execPath, [main, 'run', '--', 'kubectl', 'get', 'nodes']);
+    const { stderr } = await execute(program, ['run', '--', 'kubectl', 'get', 'nodes']);
     const total = Date.now() - began;
     const times = told.exec(stderr);
     if (times === null) throw new Error(`run says nothing of its times:\n${stderr}`);

@@ -54,14 +54,23 @@ export async function runNode(
 }
 
 async function load({ output }: UpOptions) {
-  const modules = [
-    import('./runGraph.ts'),
-    import('../config/components.ts'),
-    import('../node/index.ts'),
-    import('../report/reporter.ts').then(async ({ loadReporter }) => loadReporter({ output })),
-  ] as const;
-  const [{ runGraph }, { toComponents }, { kubernetesNode }] = await Promise.all(modules);
+  await turn();
+  const { toComponents } = await import('../config/components.ts');
+  await turn();
+  const { kubernetesNode } = await import('../node/index.ts');
+  await turn();
+  const { runGraph } = await import('./runGraph.ts');
+  await turn();
+  const { loadReporter } = await import('../report/reporter.ts');
+  await loadReporter({ output });
   return { runGraph, toComponents, kubernetesNode };
+}
+
+/** Lets what has come in meanwhile be seen to. */
+async function turn(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 async function known({ options, config, isConfigFinal }: PlanSoFar, ip: string): Promise<Config> {
