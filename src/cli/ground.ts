@@ -2,7 +2,7 @@ import type { NodeConfig } from '../config/node.ts';
 import type { Binaries } from '../install/install.ts';
 import type { Finding } from '../isolate/finding.ts';
 import type { Outside } from '../isolate/follow.ts';
-import { setUpInside } from '../isolate/inside.ts';
+import { moveIn } from '../isolate/inside.ts';
 import { disownNode, ownNode } from '../isolate/owner.ts';
 
 /** What the node stands on. */
@@ -17,14 +17,19 @@ export interface Ground {
   readonly leave: () => Promise<void>;
 }
 
-/** Makes the ground: inside a box the box itself, elsewhere a lock and a cgroup by which all of it can be found again. */
+/** Makes the ground: inside a box what is left to do of it, elsewhere a lock and a cgroup by which all of it can be found again. */
 export async function settle(node: NodeConfig, outside: Outside | undefined): Promise<Ground> {
   // Loaded only there: the box is a node's quickest way up.
   if (outside === undefined) return (await import('./groundHere.ts')).settleHere(node);
   outside.follow();
-  const { box } = outside;
-  const { nodeIp } = await setUpInside(outside);
+  const { box, addresses } = outside;
+  await moveIn(outside);
   await ownNode(box.run, box.data);
   // Whoever started the box takes it away.
-  return { ip: nodeIp, findings: [], attend: async () => undefined, leave: async () => disownNode(box.run) };
+  return {
+    ip: addresses.nodeIp,
+    findings: [],
+    attend: async () => undefined,
+    leave: async () => disownNode(box.run),
+  };
 }

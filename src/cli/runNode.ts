@@ -4,8 +4,8 @@ import { snapshotterFinding } from '../isolate/snapshotter.ts';
 import { nodePaths } from '../paths.ts';
 import { keepReport } from './artifacts.ts';
 import type { Groundwork } from './groundwork.ts';
+import { loadReporter } from '../report/reporter.ts';
 import { factsOf } from './nodeFacts.ts';
-import type { UpOptions } from './options.ts';
 import type { PlanSoFar } from './plan.ts';
 import { portOf } from './port.ts';
 
@@ -21,11 +21,11 @@ export async function runNode(
   const { options } = plan;
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
   // Loaded while other programs make the ground.
-  const loading = load(options);
+  const loading = Promise.all([loadNode(), loadReporter(options)]);
   const ground = await settling;
   try {
     const { ip } = ground;
-    const [{ runGraph, toComponents, kubernetesNode }, machine] = await Promise.all([loading, looking]);
+    const [[{ runGraph, toComponents, kubernetesNode }], machine] = await Promise.all([loading, looking]);
     const config = await known(plan, ip);
     const { node } = config;
     const port = await portOf(node.listen, isInBox);
@@ -53,24 +53,14 @@ export async function runNode(
   }
 }
 
-async function load({ output }: UpOptions) {
-  await turn();
-  const { toComponents } = await import('../config/components.ts');
-  await turn();
-  const { kubernetesNode } = await import('../node/index.ts');
-  await turn();
-  const { runGraph } = await import('./runGraph.ts');
-  await turn();
-  const { loadReporter } = await import('../report/reporter.ts');
-  await loadReporter({ output });
+/** Loads what a node is made of. */
+export async function loadNode() {
+  const [{ runGraph }, { toComponents }, { kubernetesNode }] = await Promise.all([
+    import('./runGraph.ts'),
+    import('../config/components.ts'),
+    import('../node/index.ts'),
+  ]);
   return { runGraph, toComponents, kubernetesNode };
-}
-
-/** Lets what has come in meanwhile be seen to. */
-async function turn(): Promise<void> {
-  await new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 async function known({ options, config, isConfigFinal }: PlanSoFar, ip: string): Promise<Config> {

@@ -1,9 +1,9 @@
 /** The descriptors that the process inside inherits. */
-export const fds = { control: 3, hostNetwork: 4, lock: 5, dataLock: 6, listener: 7 } as const;
+export const fds = { control: 3, lock: 4, dataLock: 5, listener: 6 } as const;
 
 const variable = 'K8S_SINGLE_BOX';
 
-/** What the process inside has to know to make the box around itself. */
+/** What a box is made from. */
 export interface Box {
   /** The node's name. */
   readonly name: string;
@@ -21,6 +21,25 @@ export interface Box {
   readonly avoid?: readonly string[];
   /** Folders of the node that are to be found elsewhere too: path inside -> folder. Both are made when missing. */
   readonly also?: Readonly<Record<string, string>>;
+}
+
+/** The inside of a box, as the process outside knows it. */
+export interface Inside {
+  /** On the host: a process in its namespaces of mounts and network. */
+  readonly pid: number;
+  /** Where the programs that make it are looked for: see tool.ts. */
+  readonly path: string | undefined;
+}
+
+/**
+ * Options of nsenter(1) for the namespaces in which the children of a process are. Those that run in its namespace of processes are
+ * gone with it, whatever becomes of them; and mount(8) needs it where it finds that namespace's /proc.
+ */
+export function namespacesOf(pid: number, ...types: readonly ('mnt' | 'pid' | 'net')[]): string[] {
+  const options = { mnt: 'mount', pid: 'pid', net: 'net' };
+  return types.map(
+    (type) => `--${options[type]}=/proc/${pid}/ns/${type === 'pid' ? 'pid_for_children' : type}`,
+  );
 }
 
 /** The environment of a process that is started inside, until it knows of its box (see follow.ts). */

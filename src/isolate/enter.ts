@@ -1,21 +1,22 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
+import { Failure } from '../errors.ts';
 import type { Box } from './box.ts';
 import { claim } from './claim.ts';
 import type { Claim } from './claim.ts';
 import type { Traces } from './clear.ts';
 import { farewell } from './follow.ts';
-import type { Told } from './follow.ts';
+import type { Saying, Told } from './follow.ts';
 import { spawnKeeper } from './keeper.ts';
 import type { Program } from './keeper.ts';
 import { assertCanIsolate } from './preflight.ts';
 import { onSignals } from './signals.ts';
 import type { Signals } from './signals.ts';
+import type { Snapshotter } from './snapshotter.ts';
 
 /** What has to be known of a box when the process in it is started. */
 export interface Beginning extends Traces, Program {
@@ -82,24 +83,34 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
   // When it has ended just now, its exit is the answer to whatever we say.
   control.on('error', () => {});
   const ended = exitOf(child, beginning);
-  const said = new Promise<true>((resolve) => control.once('data', () => resolve(true)));
-  const entered = Promise.race([said, ended]).then(async (first) => {
+  const inside = Promise.race([pidSaid(control), ended]).then(async (first) => {
+    if (typeof first === 'string') return Number(first);
     // No namespaces, and so nobody who could have said something.
-    if (first !== true) await assertCanIsolate(beginning.without);
+    await assertCanIsolate(beginning.without);
+    throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first}`);
   });
+  const entered = inside.then(() => undefined);
   // Whoever waits for them hears of it; nobody does yet.
-  for (const pending of [ended, entered]) pending.catch(() => undefined);
+  for (const pending of [ended, inside, entered]) pending.catch(() => undefined);
   const ground = clearGround(beginning);
   ground.catch(() => undefined);
   let isDecided = false;
   return {
     entered,
     tell: async (told) => {
-      const seen = await ground;
-      // The data of a throw-away node is in its run folder, which is empty now.
-      mkdirSync(beginning.data, { recursive: true, mode: 0o700 });
+      const [pid, { routes, snapshotter }] = await Promise.all([inside, ground]);
+      const { furnish } = await import('./furnish.ts');
+      // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
+      signals.sendTo(() => void control.end());
+      const making = control.writableEnded
+        ? undefined
+        : furnish(told.box, { pid, path: told.env?.['PATH'] }, routes);
+      const addresses = await making?.catch((error: unknown) => {
+        if (!control.writableEnded) throw error;
+      });
       isDecided = true;
-      control.write(`${JSON.stringify({ ...seen, ...told } satisfies Told)}\n`);
+      if (addresses !== undefined && !control.writableEnded)
+        control.write(`${JSON.stringify({ snapshotter, ...told, addresses } satisfies Saying)}\n`);
       claimed.close();
       return hold(child, control, ended, signals);
     },
@@ -123,8 +134,24 @@ async function spawnWith(beginning: Beginning, locks: Claim): Promise<ChildProce
   }
 }
 
+/** What the shell in the namespaces says when it has them: its process id. Stays without an answer when there is none. */
+async function pidSaid(control: Duplex): Promise<string> {
+  return new Promise((resolve) => {
+    let said = '';
+    control.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      if (said.endsWith('\n')) resolve(said);
+    });
+  });
+}
+
+interface Ground {
+  readonly routes: string | undefined;
+  readonly snapshotter: Snapshotter;
+}
+
 /** Removes what a node before has left, and resolves with what is seen of the host then. */
-async function clearGround(traces: Traces): Promise<Omit<Told, 'box'>> {
+async function clearGround(traces: Traces): Promise<Ground> {
   // Loaded while the process inside starts.
   const { removeRemains } = await import('./clear.ts');
   await removeRemains(traces);

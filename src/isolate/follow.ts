@@ -2,16 +2,15 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fds, forgetBox } from './box.ts';
 import type { Box } from './box.ts';
+import type { Addresses } from './furnish.ts';
 import type { Snapshotter } from './snapshotter.ts';
 
 /** Said by the process outside when it leaves and the node is to live on. */
 export const farewell = 'detach';
 
-/** What the process outside tells the one inside, as soon as it knows it: one line of JSON. */
+/** What there is to tell the process inside: one line of JSON. */
 export interface Told {
   readonly box: Box;
-  /** What is routed on the host, if it could see that: see network.ts. */
-  readonly routes?: string | undefined;
   /** What the folder of containerd's data takes. */
   readonly snapshotter?: Snapshotter | undefined;
   /** Added to the environment of the process inside. */
@@ -20,8 +19,13 @@ export interface Told {
   readonly task?: unknown;
 }
 
+/** What it says when it has made the box. */
+export interface Saying extends Told {
+  readonly addresses: Addresses;
+}
+
 /** The process outside, as the one inside knows it. */
-export interface Outside extends Told {
+export interface Outside extends Saying {
   /**
    * From now on does what it says: each signal it got is raised here, once. When it is gone without a farewell (killed, or its
    * terminal closed), SIGTERM is: the node never outlives a foreground `up`. Have the signal handlers in place before; what
@@ -40,7 +44,7 @@ export async function hearOutside(): Promise<Outside | undefined> {
   const first: IteratorResult<string, unknown> = await words.next();
   if (first.done === true) return undefined;
   forgetBox();
-  const told: Told = JSON.parse(first.value);
+  const told: Saying = JSON.parse(first.value);
   Object.assign(process.env, told.env);
   const follow = (): void => {
     control.unref();

@@ -1,37 +1,16 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
-import { fds } from './box.ts';
-import type { Box } from './box.ts';
-import type { Told } from './follow.ts';
-import { createNodeCgroup, joinNodeCgroup } from './cgroup.ts';
-import { viewOfItsOwn } from './mounts.ts';
-import { connectToHost } from './network.ts';
+import { joinNodeCgroup } from './cgroup.ts';
+import type { Outside } from './follow.ts';
 
-/** The addresses of the two ends between host and node. */
-export interface Addresses {
-  readonly nodeIp: string;
-  readonly hostIp: string;
-}
-
-/**
- * Makes the box around this process, which `enter` has started in new namespaces: cgroup, files, host name, network.
- * Call it once, first of all. Rejects with a preflight Failure; what is half made goes with the namespaces.
- */
-export async function setUpInside({ box, routes }: Told): Promise<Addresses> {
-  const [{ nodeIp, hostIp }] = await Promise.all([
-    connectToHost(box, `/proc/${process.pid}/fd/${fds.hostNetwork}`, routes),
-    ownGroupAndView(box),
-  ]);
-  nameOfItsOwn(box.nodeName, nodeIp);
-  return { nodeIp, hostIp };
-}
-
-async function ownGroupAndView(box: Box): Promise<void> {
-  await createNodeCgroup(box.name);
-  await Promise.all([
-    // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
-    joinNodeCgroup(box.name, [1, process.pid]),
-    viewOfItsOwn(box),
-  ]);
+/** In the box that was made around this process: does what nobody else can. Call it once, first of all. */
+export async function moveIn({ box, addresses }: Outside): Promise<void> {
+  // What was opened before is still the host's: look the working folder up anew.
+  process.chdir(process.cwd());
+  // Pods are reached through the node; the setting is the namespace's own.
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+  nameOfItsOwn(box.nodeName, addresses.nodeIp);
+  // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
+  await joinNodeCgroup(box.name, [1, process.pid]);
 }
 
 /** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { putAside } from '../extraAuthorities.ts';
 import { packageFile, programBeside } from '../paths.ts';
@@ -33,14 +32,14 @@ const keeper =
   '"$@" 8>&2 2>/dev/null; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
 
 /**
- * Makes the namespaces, says so, and has in them bin/init as PID 1, the first child, which dies with its parent. As `unshare
+ * Makes the namespaces, says its process id on the host, and has in them bin/init as PID 1, the first child, which dies with its parent. As `unshare
  * --fork --kill-child --mount-proc`, but that one has no exit code for a child that was killed by SIGKILL. Mounts of the host go
  * away inside too when they do there; as private ones they would keep its disks busy.
  */
 const namespaces = [
   ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),
-  'exec 2>&8 8>&-; echo entered >&3; ' +
-    'setpriv --pdeathsig KILL sh -c \'mount -n -t proc proc /proc && exec sh "$@"\' sh "$@"; exit $?',
+  'exec 2>&8 8>&-; ' +
+    'setpriv --pdeathsig KILL sh -c \'mount -n -t proc proc /proc && echo "$0" >&3 && exec sh "$@"\' $$ "$@"; exit $?',
   'sh',
 ];
 
@@ -49,29 +48,23 @@ export async function spawnKeeper(
   { name, run, data, argv, stdio }: Traces & Program,
   { lock, dataLock, listener }: Given,
 ): Promise<ChildProcess> {
-  const hostNetwork = openSync('/proc/self/ns/net', 'r');
   const afterwards = programBeside(import.meta.url, 'afterwards');
   const init = packageFile('bin/init');
   const kept = [process.execPath, afterwards, name, run, data, ...namespaces, init, ...argv];
-  try {
-    const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
-      // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
-      detached: true,
-      env: { ...putAside(process.env), ...boxEnv, PATH: pathWithSbin() },
-      stdio: [
-        ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
-        'pipe',
-        hostNetwork,
-        lock,
-        dataLock,
-        ...(listener === undefined ? [] : [descriptorOf(listener)]),
-      ],
-    });
-    await once(child, 'spawn');
-    return child;
-  } finally {
-    closeSync(hostNetwork);
-  }
+  const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
+    // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
+    detached: true,
+    env: { ...putAside(process.env), ...boxEnv, PATH: pathWithSbin() },
+    stdio: [
+      ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
+      'pipe',
+      lock,
+      dataLock,
+      ...(listener === undefined ? [] : [descriptorOf(listener)]),
+    ],
+  });
+  await once(child, 'spawn');
+  return child;
 }
 
 /** A socket belongs to the network in which it was made, so the program inside serves a port of the host's. */

@@ -1,11 +1,12 @@
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Box } from './box.ts';
+import { namespacesOf } from './box.ts';
+import type { Box, Inside } from './box.ts';
 import { mountAll } from './fstab.ts';
 import type { FstabLine } from './fstab.ts';
 import { emptyKernelLog, whyNoKernelLog } from './kernelLog.ts';
 import { mountTable } from './mountTable.ts';
-import { run as runAll } from './tool.ts';
+import { runAt } from './tool.ts';
 import type { Argv } from './tool.ts';
 import { copyOf, copyTunables, tunableFiles } from './tunables.ts';
 
@@ -13,12 +14,12 @@ import { copyOf, copyTunables, tunableFiles } from './tunables.ts';
 const systemFolders = ['/etc', '/opt', '/tmp', '/usr', '/var'];
 
 /**
- * Gives this mount namespace its own view: system folders are overlays whose changes stay in memory, /run, /dev/shm
+ * On the host: gives the mount namespace of the process `pid` its own view. System folders are overlays whose changes stay in memory, /run, /dev/shm
  * and /sys are fresh, the run, data and kept folders are the real ones. Mounts of the host still go away inside when they do
  * on the host, so that the node keeps no disk busy; nothing goes the other way. Ends with everything shared inside, as
  * kubelet and containerd want for mount propagation. For a moment there is no /sys.
  */
-export async function viewOfItsOwn(box: Box): Promise<void> {
+export async function viewOfItsOwn(box: Box, { pid, path }: Inside): Promise<void> {
   const { name, run, data, kept = [], inMemory = [], debianTree, also = {} } = box;
   const stage = join(run, 'stage');
   const at = (path: string): string => join(stage, path);
@@ -32,7 +33,8 @@ export async function viewOfItsOwn(box: Box): Promise<void> {
   for (const folder of [stage, ...inMemory, ...Object.values(also)]) mkdirSync(folder, { recursive: true });
   // Unlike the source of any mount of the host: see mountAll.
   const own = `k8s-single-${name}`;
-  await runAll(
+  await runAt(
+    { path, namespaces: namespacesOf(pid, 'mnt', 'pid', 'net') },
     mount('-t', 'tmpfs', '-o', 'mode=755', own, stage),
     [
       'mkdir',
@@ -71,8 +73,6 @@ export async function viewOfItsOwn(box: Box): Promise<void> {
     ]),
     mount('--make-rshared', '/'),
   );
-  // What was opened before is still the host's: look the working folder up anew.
-  process.chdir(process.cwd());
 }
 
 /** An overlay over a folder, over /usr on top of what the Debian tree has; nothing where the host has no such folder. */

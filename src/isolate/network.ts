@@ -3,48 +3,61 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../errors.ts';
-import type { Box } from './box.ts';
+import { namespacesOf } from './box.ts';
+import type { Box, Inside } from './box.ts';
 import { freeSubnets } from './subnet.ts';
 import type { Subnet } from './subnet.ts';
-import { pathWithSbin, run as runAll } from './tool.ts';
+import { pathWithSbin, runAt } from './tool.ts';
 import type { Argv } from './tool.ts';
 
 /**
- * Connects this network namespace with the host's by a pair of interfaces: the host reaches the node at `nodeIp`, and
- * the node reaches nothing but the host's end, because its default route is unreachable and the host forwards nothing
- * for it. Nothing of the host's own network changes; the pair goes with this namespace.
+ * On the host: connects the network namespace of the process `pid` with the host's by a pair of interfaces. The host reaches the
+ * node at `nodeIp`, and the node reaches nothing but the host's end, because its default route is unreachable and the host
+ * forwards nothing for it. Nothing of the host's own network changes; the pair goes with the namespace.
  *
- * `hostNetwork`: a path of the host's network namespace (ip-netns(8)). `knownRoutes`: see {@link routesOfHost}. Writes the name of the host's end to
- * `<run>/interface`.
+ * `knownRoutes`: see {@link routesOfHost}. `path`: where `ip` is looked for. Writes the name of the host's end to `<run>/interface`.
  */
 export async function connectToHost(
   { name, run, avoid }: Box,
-  hostNetwork: string,
+  { pid, path }: Inside,
   knownRoutes?: string,
 ): Promise<Subnet> {
-  const onHost = (...args: string[]): Argv => ['nsenter', `--net=${hostNetwork}`, 'ip', ...args];
-  const routes = knownRoutes ?? (await runAll(onHost(...showRoutes)));
+  const place = { path, namespaces: namespacesOf(pid, 'pid') };
+  const inside = (...args: string[]): Argv => ['nsenter', ...namespacesOf(pid, 'net'), 'ip', ...args];
+  const routes = knownRoutes ?? (await runAt(place, ['ip', ...showRoutes]));
   for (const subnet of freeSubnets(name, routes, avoid)) {
-    const peer = ['peer', 'name', subnet.interface, 'netns', hostNetwork];
-    const add: Argv = ['ip', 'link', 'add', 'eth0', 'up', 'type', 'veth', ...peer];
+    const host = subnet.interface;
+    const add: Argv = [
+      'ip',
+      'link',
+      'add',
+      host,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      `/proc/${pid}/ns/net`,
+    ];
     // Before it is there: whoever tidies up waits until it is gone.
-    writeFileSync(join(run, 'interface'), subnet.interface);
+    writeFileSync(join(run, 'interface'), host);
     try {
-      await runAll(
+      await runAt(
+        place,
         add,
-        onHost('link', 'set', 'dev', subnet.interface, 'alias', `k8s-single node ${name}`, 'up'),
-        onHost('address', 'add', `${subnet.hostIp}/30`, 'dev', subnet.interface),
-        ['ip', 'address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0'],
-        ['ip', 'link', 'set', 'dev', 'lo', 'up'],
-        ['ip', 'route', 'add', 'unreachable', 'default'],
+        ['ip', 'link', 'set', 'dev', host, 'alias', `k8s-single node ${name}`, 'up'],
+        ['ip', 'address', 'add', `${subnet.hostIp}/30`, 'dev', host],
+        inside('link', 'set', 'dev', 'eth0', 'up'),
+        inside('address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0'),
+        inside('link', 'set', 'dev', 'lo', 'up'),
+        inside('route', 'add', 'unreachable', 'default'),
       );
     } catch (error) {
       if (!isTaken(error, add)) throw error;
       rmSync(join(run, 'interface'));
       continue;
     }
-    // Pods are reached through the node; the setting is the namespace's own.
-    writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
     return subnet;
   }
   throw new Failure(
@@ -58,7 +71,7 @@ export async function connectToHost(
 
 const showRoutes = ['-json', '-4', 'route', 'show', 'table', 'all'];
 
-/** On the host: what is routed there, for {@link connectToHost}. Undefined when `ip` is only known inside, or hangs. */
+/** What is routed on the host, for {@link connectToHost}. Undefined when `ip` is only in the cache, or hangs. */
 export async function routesOfHost(): Promise<string | undefined> {
   const options = { env: { ...process.env, PATH: pathWithSbin() }, timeout: 1000 };
   return promisify(execFile)('ip', showRoutes, options).then(

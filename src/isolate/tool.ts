@@ -6,22 +6,37 @@ import { Failure } from '../errors.ts';
 /** A command and its arguments. */
 export type Argv = readonly [string, ...string[]];
 
+/** Where commands run. */
+export interface Place {
+  /** Where they are looked for: like PATH, and the default is that. */
+  readonly path?: string | undefined;
+  /** In other namespaces: options of nsenter(1). */
+  readonly namespaces?: readonly string[];
+}
+
 /**
  * Runs commands one after the other up to the first that fails, and resolves with what they printed on stdout. Rejects
  * with a preflight {@link Failure} that shows the command that failed and what it said. One shell runs them all:
  * a process started by Node.js takes 3 ms, and a box needs fifty.
  */
 export async function run(...commands: readonly Argv[]): Promise<string> {
+  return runAt({}, ...commands);
+}
+
+/** The same there. */
+export async function runAt(place: Place, ...commands: readonly Argv[]): Promise<string> {
   const script = commands.map(commandLine);
-  const { error, stdout, stderr } = await shell(script.join('\n'));
+  const { error, stdout, stderr } = await shell(script.join('\n'), place);
   if (error === null) return stdout.trimEnd();
   const begun = stderr.split(trace).length - 1;
-  const [, ...said] = (stderr.split(trace).at(-1) ?? '')
+  const said = (stderr.split(trace).at(-1) ?? '')
     .trimEnd()
     .split('\n')
+    .slice(begun === 0 ? 0 : 1)
     .map((line) => line.trim());
-  if (error.code === notFound) throw missing(commands[begun - 1]?.[0] ?? 'sh');
-  throw new Failure('preflight', `${script[begun - 1]}: ${said.join(' ') || error.message}`);
+  const [file] = commands[begun - 1] ?? argvAt(place);
+  if (error.code === notFound || error.code === 'ENOENT') throw missing(file);
+  throw new Failure('preflight', `${script[begun - 1] ?? file}: ${said.join(' ') || error.message}`);
 }
 
 interface Ended {
@@ -31,15 +46,20 @@ interface Ended {
 }
 
 /** Nothing of a library: that would take as long to load as all of the box to make. */
-async function shell(script: string): Promise<Ended> {
-  const env = { ...process.env, PATH: pathWithSbin(), LC_ALL: 'C', PS4: trace };
+async function shell(script: string, place: Place): Promise<Ended> {
+  const env = { ...process.env, PATH: pathWithSbin(place.path), LC_ALL: 'C', PS4: trace };
+  const [file, ...args] = argvAt(place);
   return new Promise((resolve) => {
     const options = { env, maxBuffer: Number.POSITIVE_INFINITY };
-    const child = execFile('sh', ['-exc', script], options, (error, stdout, stderr) =>
+    const child = execFile(file, [...args, script], options, (error, stdout, stderr) =>
       resolve({ error, stdout, stderr }),
     );
     child.stdin?.end();
   });
+}
+
+function argvAt({ namespaces }: Place): Argv {
+  return namespaces === undefined ? ['sh', '-exc'] : ['nsenter', ...namespaces, 'sh', '-exc'];
 }
 
 /** The shell's exit code for a program that is not there (sh(1)). */
@@ -54,7 +74,7 @@ export function missing(name: string, cause?: unknown): Failure {
   return new Failure('preflight', `${name} is not installed`, { hint: `apt-get install ${debian}`, cause });
 }
 
-/** PATH as it is, and the two folders in which Debian keeps `ip` but which `su` and cron leave out. */
-export function pathWithSbin(): string {
-  return [process.env['PATH'], '/usr/sbin', '/sbin'].filter(Boolean).join(':');
+/** The path, and the two folders in which Debian keeps `ip` but which `su` and cron leave out. */
+export function pathWithSbin(path = process.env['PATH']): string {
+  return [path, '/usr/sbin', '/sbin'].filter(Boolean).join(':');
 }
