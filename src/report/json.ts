@@ -1,14 +1,14 @@
-import { flush, lineLogger } from './logger.ts';
+import { lineLogger } from './logger.ts';
 import type { View } from './view.ts';
 
 /** For programs: each Event as one line of JSON (https://jsonlines.org), and nothing else. */
 export function jsonView(stream: NodeJS.WritableStream): View {
   const logger = lineLogger(stream, (entry) => JSON.stringify(entry['event']));
   return {
-    event: (event) => void logger.log({ level: 'info', message: '', event }),
+    event: (event) => logger.log({ level: 'info', message: '', event }),
     ready: () => undefined,
     progress: () => undefined,
     say: () => undefined,
-    end: () => flush(logger),
+    end: () => logger.flush(),
   };
 }

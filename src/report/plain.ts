@@ -1,4 +1,4 @@
-import { flush, lineLogger } from './logger.ts';
+import { lineLogger } from './logger.ts';
 import type { Progress } from './progress.ts';
 import type { State } from './state.ts';
 import type { Style } from './style.ts';
@@ -28,7 +28,7 @@ export function plainView(
     return start + (level === 'info' ? text : style(level === 'warn' ? 'yellow' : 'red', text));
   });
   const log = (level: string, who: string, message: string, at = now()): void =>
-    void logger.log({ level, message, at, who: who === '' ? '' : `${padEnd(who, column)}  ` });
+    logger.log({ level, message, at, who: who === '' ? '' : `${padEnd(who, column)}  ` });
   const patience = createPatience();
   let state: State = new Map();
   const ticker = tick(
@@ -59,10 +59,10 @@ export function plainView(
       const what = [label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': ');
       log('info', '', what);
     },
-    say: (text) => void logger.log({ level: 'info', message: text, verbatim: true }),
+    say: (text) => logger.log({ level: 'info', message: text, verbatim: true }),
     async end() {
       ticker[Symbol.dispose]();
-      await flush(logger);
+      await logger.flush();
     },
   };
 }

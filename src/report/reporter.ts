@@ -78,7 +78,7 @@ const modules = {
   json: async () => import('./json.ts'),
 } as const;
 
-/** Loads what a reporter of this mode will need, while there is nothing else to do: winston alone takes 10 ms. */
+/** Loads what a reporter of this mode will need, while there is nothing else to do. */
 export async function loadReporter({
   output,
   stderr = process.stderr,
