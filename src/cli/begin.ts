@@ -38,7 +38,7 @@ export async function begin(options: UpOptions): Promise<number> {
       locked = beginStart(name, nodePaths(name).run);
       await locked;
       early = await beginEarly(options, name);
-      // The looks at the host begin meanwhile, and go on while the rest loads. What went wrong is said by `up`.
+      // The host is looked at while the rest loads. What went wrong is said by `up`.
       await early?.begun.entered.catch(() => undefined);
     }
     const { up } = await import('./up.ts');

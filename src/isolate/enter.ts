@@ -28,7 +28,7 @@ export interface Beginning extends Traces, Program {
 
 /** A program that has been started in namespaces of its own and waits to be told what for. */
 export interface Begun {
-  /** Resolves when it has its namespaces. @throws Failure `preflight` with the reason when it cannot have them. */
+  /** Resolves when it has its namespaces, and the host is looked at. @throws Failure `preflight` with the reason when it cannot have them. */
   readonly entered: Promise<void>;
   /** Tells it. Rejects when what a node before has left cannot be removed. */
   readonly tell: (told: Told) => Promise<Entered>;
@@ -89,16 +89,18 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
     await assertCanIsolate(beginning.without);
     throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first}`);
   });
-  const entered = inside.then(() => undefined);
-  // Whoever waits for them hears of it; nobody does yet.
-  for (const pending of [ended, inside, entered]) pending.catch(() => undefined);
   const ground = clearGround(beginning);
-  ground.catch(() => undefined);
+  const entered = Promise.all([inside, ground]).then(() => undefined);
+  // Whoever waits for them hears of it; nobody does yet.
+  for (const pending of [ended, inside, ground, entered]) pending.catch(() => undefined);
   let isDecided = false;
   return {
     entered,
     tell: async (told) => {
-      const [pid, { routes, snapshotter }] = await Promise.all([inside, ground]);
+      const [pid, { routes, snapshotter }] = await Promise.all([
+        inside,
+        ground.then(async ({ seen }) => seen),
+      ]);
       const { furnish } = await import('./furnish.ts');
       // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
       signals.sendTo(() => void control.end());
@@ -119,7 +121,7 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
       isDecided = true;
       signals.close();
       control.end();
-      await Promise.allSettled([ended, ground]);
+      await Promise.allSettled([ended, ground.then(async ({ seen }) => seen)]);
       claimed.withdraw();
     },
   };
@@ -145,13 +147,14 @@ async function pidSaid(control: Duplex): Promise<string> {
   });
 }
 
+/** What is seen of the host when nothing of a node before is left. */
 interface Ground {
   readonly routes: string | undefined;
   readonly snapshotter: Snapshotter;
 }
 
-/** Removes what a node before has left, and resolves with what is seen of the host then. */
-async function clearGround(traces: Traces): Promise<Ground> {
+/** Removes what a node before has left, and then looks at the host: resolves when it has begun to. */
+async function clearGround(traces: Traces): Promise<{ readonly seen: Promise<Ground> }> {
   // Loaded while the process inside starts.
   const { removeRemains } = await import('./clear.ts');
   await removeRemains(traces);
@@ -159,12 +162,10 @@ async function clearGround(traces: Traces): Promise<Ground> {
     import('./network.ts'),
     import('./snapshotter.ts'),
   ]);
-  const [routes, snapshotter] = await Promise.all([
-    routesOfHost(),
-    // Inside, overlays lie over everything while the box is made.
-    chooseSnapshotter(join(traces.data, 'containerd')),
-  ]);
-  return { routes, snapshotter };
+  const looks = [routesOfHost(), chooseSnapshotter(join(traces.data, 'containerd'))] as const;
+  const seen = Promise.all(looks).then(([routes, snapshotter]) => ({ routes, snapshotter }));
+  seen.catch(() => undefined);
+  return { seen };
 }
 
 function hold(child: ChildProcess, control: Duplex, ended: Promise<number>, signals: Signals): Entered {

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fine, note } from './finding.ts';
 import type { Finding } from './finding.ts';
@@ -11,11 +10,12 @@ export type Snapshotter = 'overlayfs' | 'native';
 /**
  * Tries an overlay in the data folder, or where it will be made: the kernel refuses one whose upper layer lies on an
  * overlay itself, as a container's root does, or on a network file system. The mount is made in a namespace that ends at once.
+ * Begun when this returns: whoever calls it loads something meanwhile.
  */
 export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
-  const trial = await mkdtemp(join(existing(data), '.overlay-'));
+  const trial = mkdtempSync(join(existing(data), '.overlay-'));
   try {
-    for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(join(trial, name));
+    for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(trial, name));
     // Relative, because a colon or a comma in a path would end it.
     const options = 'lowerdir=lower,upperdir=upper,workdir=work';
     const mount = ['mount', '--no-mtab', '-t', 'overlay', '-o', options, 'overlay', 'merged'];
@@ -24,7 +24,7 @@ export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
       () => 'native',
     );
   } finally {
-    await rm(trial, { recursive: true, force: true });
+    rmSync(trial, { recursive: true, force: true });
   }
 }
 
