@@ -45,6 +45,34 @@ export async function joinNodeCgroup(name: string, pids: readonly number[] = [pr
   await move(pids, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name), 'supervisor')));
 }
 
+/**
+ * On the host: moves the child of the process `pid`, and its children, there. Where the kernel does not tell whose child who is
+ * (CONFIG_PROC_CHILDREN), it does nothing.
+ */
+export async function joinFromOutside(name: string, pid: number): Promise<void> {
+  const [init] = childrenOf(pid);
+  if (init === undefined) return;
+  await joinNodeCgroup(name, [init]);
+  // From now on its children are born there; these were born before.
+  await joinNodeCgroup(name, childrenOf(init));
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether these processes are there in every hierarchy of the kernel. */
+export function haveJoined(name: string, pids: readonly number[]): boolean {
+  const place = `${nodeCgroup(name)}/supervisor`;
+  return pids
+    .flatMap((pid) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trimEnd().split('\n'))
+    .every((line) => line.endsWith(`:${place}`));
+}
+
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
 export async function leaveNodeCgroup(): Promise<void> {
   for (const { root } of hierarchies()) {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import type { Box, Inside } from './box.ts';
-import { createNodeCgroup } from './cgroup.ts';
+import { createNodeCgroup, joinFromOutside } from './cgroup.ts';
 import { viewOfItsOwn } from './mounts.ts';
 import { connectToHost } from './network.ts';
 
@@ -21,7 +21,7 @@ export async function furnish(box: Box, inside: Inside, routes?: string): Promis
   const [{ nodeIp, hostIp }] = await Promise.all([
     connectToHost(box, inside, routes),
     viewOfItsOwn(box, inside),
-    createNodeCgroup(box.name),
+    createNodeCgroup(box.name).then(async () => joinFromOutside(box.name, inside.pid)),
   ]);
   return { nodeIp, hostIp };
 }

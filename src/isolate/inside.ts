@@ -1,5 +1,5 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
-import { joinNodeCgroup } from './cgroup.ts';
+import { haveJoined, joinNodeCgroup } from './cgroup.ts';
 import type { Outside } from './follow.ts';
 
 /** In the box that was made around this process: does what nobody else can. Call it once, first of all. */
@@ -10,7 +10,8 @@ export async function moveIn({ box, addresses }: Outside): Promise<void> {
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   nameOfItsOwn(box.nodeName, addresses.nodeIp);
   // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
-  await joinNodeCgroup(box.name, [1, process.pid]);
+  const pids = [1, process.pid];
+  if (!haveJoined(box.name, pids)) await joinNodeCgroup(box.name, pids);
 }
 
 /** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */
