@@ -1,17 +1,23 @@
-import { resolve } from 'node:path';
-import { knobsOf } from './knobs.ts';
-import type { SetKnobs } from './knobs.ts';
-import type { Config } from './resolve.ts';
-import { nowhere } from './source.ts';
-
-/** The config where there is no file. @throws Failure `usage` when a knob is not right in itself. */
-export function defaultConfig(set: SetKnobs = {}): Config {
-  return {
-    node: knobsOf(set),
-    components: {},
-    file: undefined,
-    dir: resolve('.'),
-    secrets: new Set(),
-    positionOf: nowhere,
-  };
-}
+/** The defaults of all knobs: those of the schema, and all there is to read where there is no file. */
+export const defaults = {
+  name: 'default',
+  nodeName: 'k8s-single',
+  binDirs: [] as string[],
+  images: [] as string[],
+  network: {
+    podCidr: '10.244.0.0/24',
+    serviceCidr: '10.0.0.0/24',
+    // The service range's tenth address: see network.ts.
+    dnsIp: '10.0.0.10',
+    clusterDomain: 'cluster.local',
+    apiserverPort: 6443,
+    etcdPort: 4001,
+    etcdPeerPort: 2380,
+  },
+  etcd: { fsync: true },
+  kubelet: { maxPods: 110 },
+  logs: { maxMiB: 50, keep: 3, forward: [] as string[] },
+  features: { kubeProxy: true },
+  /** In ms. */
+  timeouts: { boot: 300_000 },
+};

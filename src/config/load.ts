@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { Failure, reasonOf } from '../errors.ts';
-import { defaultConfig } from './defaults.ts';
+
 import type { Config, World } from './resolve.ts';
+import { configWithoutFile } from './withoutFile.ts';
 
 /** The largest config that is read: several times what a thousand components need would be an accident. */
 const maxBytes = 2 * 1024 * 1024;
@@ -11,7 +12,7 @@ const maxBytes = 2 * 1024 * 1024;
  * @throws Failure `usage` that says all that is wrong, one `file:line:column: message` each.
  */
 export async function loadConfig(path: string | undefined, world: World = {}): Promise<Config> {
-  if (path === undefined) return defaultConfig(world.set);
+  if (path === undefined) return configWithoutFile(world.set);
   const text = await read(path);
   // A parser of YAML takes a while to load, and so does what knows of every kind of probe.
   return (await import('./parse.ts')).parseConfig(text, path, world);

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
+import { defaults } from './defaults.ts';
 import { contains, nthAddress, overlap, parseCidr } from './cidr.ts';
 import { map, pattern, port, text } from './fields.ts';
 import { serverForm, serverHost } from './serverUrl.ts';
@@ -14,24 +15,26 @@ const cidr = () =>
   });
 
 const shape = map({
-  podCidr: cidr().default('10.244.0.0/24').describe('Where pods get their addresses.'),
-  serviceCidr: cidr().default('10.0.0.0/24').describe('Where Services get their cluster IPs.'),
+  podCidr: cidr().default(defaults.network.podCidr).describe('Where pods get their addresses.'),
+  serviceCidr: cidr().default(defaults.network.serviceCidr).describe('Where Services get their cluster IPs.'),
   dnsIp: text('an IPv4 address')
     .refine((value) => isIPv4(value), { error: 'expected an IPv4 address' })
     .exactOptional()
     .describe("The cluster IP of the DNS Service. Default: the service range's tenth address."),
   clusterDomain: pattern(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'a domain name in lower case')
-    .default('cluster.local')
+    .default(defaults.network.clusterDomain)
     .describe('The domain that Services are found under.'),
-  apiserverPort: port().prefault(6443).describe("The API server's port."),
+  apiserverPort: port().prefault(defaults.network.apiserverPort).describe("The API server's port."),
   server: text(serverForm)
     .refine((value) => serverHost(value) !== undefined, { error: `expected ${serverForm}` })
     .exactOptional()
     .describe(
       'Where others reach the API server, when not at its own address: for its certificate and the kubeconfig.',
     ),
-  etcdPort: port().prefault(4001).describe("etcd's port for clients, on 127.0.0.1."),
-  etcdPeerPort: port().prefault(2380).describe("etcd's port for peers, on 127.0.0.1."),
+  etcdPort: port().prefault(defaults.network.etcdPort).describe("etcd's port for clients, on 127.0.0.1."),
+  etcdPeerPort: port()
+    .prefault(defaults.network.etcdPeerPort)
+    .describe("etcd's port for peers, on 127.0.0.1."),
 });
 
 /** The ranges, names and ports of the node. They are checked against each other, too. */

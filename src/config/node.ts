@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaults } from './defaults.ts';
 import { bool, duration, filled, integer, list, map, oneOrMore, pattern, word } from './fields.ts';
 import { parseListen } from './listen.ts';
 import { nodeName, nodeNameForm } from '../paths.ts';
@@ -9,10 +10,10 @@ const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 /** The knobs of the Kubernetes node: the top level of a config beside `components`. */
 export const nodeShape = {
   name: pattern(nodeName, nodeNameForm)
-    .default('default')
+    .default(defaults.name)
     .describe('Which node this is: several can run side by side, each with its own data.'),
   nodeName: pattern(new RegExp(`^(?=.{1,63}$)${label}(\\.${label})*$`), 'a host name in lower case')
-    .default('k8s-single')
+    .default(defaults.nodeName)
     .describe('What Kubernetes calls the node.'),
   dataDir: pattern(/^\//, 'an absolute path')
     .exactOptional()
@@ -48,28 +49,30 @@ export const nodeShape = {
   network: networkSchema.prefault({}),
   etcd: map({
     fsync: bool()
-      .prefault(true)
+      .prefault(defaults.etcd.fsync)
       .describe('Wait for the disk at each write. Without it a throw-away node boots up to a second sooner.'),
   }).prefault({}),
   kubelet: map({
-    maxPods: integer(1, 1000).prefault(110).describe('How many pods the node takes.'),
+    maxPods: integer(1, 1000).prefault(defaults.kubelet.maxPods).describe('How many pods the node takes.'),
   }).prefault({}),
   logs: map({
     maxMiB: integer(1, 1_000_000)
-      .default(50)
+      .default(defaults.logs.maxMiB)
       .describe('A log that is longer, in MiB, is moved away and begun anew.'),
     keep: integer(0, 100)
-      .default(3)
+      .default(defaults.logs.keep)
       .describe('How many logs of each component are kept beside the current one.'),
     forward: oneOrMore(word())
       .prefault([])
       .describe('Components whose logs `up` shows as they are written, or `all`. For `docker logs`.'),
   }).prefault({}),
   features: map({
-    kubeProxy: bool().prefault(true).describe('Services: cluster IPs and node ports.'),
+    kubeProxy: bool().prefault(defaults.features.kubeProxy).describe('Services: cluster IPs and node ports.'),
   }).prefault({}),
   timeouts: map({
-    boot: duration().prefault('300s').describe('The whole boot, from nothing to ready.'),
+    boot: duration()
+      .prefault(`${defaults.timeouts.boot / 1000}s`)
+      .describe('The whole boot, from nothing to ready.'),
   }).prefault({}),
 };
 

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import { at, parseJson, textAt } from '../../probes/json.ts';
 import { Failure } from '../errors.ts';
 import type { FindResult } from './find.ts';
 import type { Need } from './needs.ts';
@@ -9,11 +9,7 @@ import type { Need } from './needs.ts';
 const looksLikeVersion = /(\d+\.\d+(?:\.\d+)*[\w.+~-]*)/;
 
 /** What each file answered; as long as it is the same file it is not asked again. */
-const answers = z.record(
-  z.string(),
-  z.object({ mtimeMs: z.number(), size: z.number(), version: z.string() }),
-);
-type Answers = z.infer<typeof answers>;
+type Answers = Record<string, { readonly mtimeMs: number; readonly size: number; readonly version: string }>;
 
 /**
  * Asks a binary for its version, in 30 s at most.
@@ -60,8 +56,10 @@ export async function versionsOf(
     needs.map(async (need) => {
       const path = found.get(need.name)?.path ?? need.name;
       const { mtimeMs, size } = statSync(path);
-      const old = known[path];
-      if (old?.mtimeMs === mtimeMs && old.size === size) return [need.name, old.version] as const;
+      const old = at(known, path);
+      const said = textAt(old, 'version');
+      const isSame = at(old, 'mtimeMs') === mtimeMs && at(old, 'size') === size;
+      if (isSame && said !== '') return [need.name, said] as const;
       const version = await askVersion(need, path);
       fresh[path] = { mtimeMs, size, version };
       return [need.name, version] as const;
@@ -71,16 +69,13 @@ export async function versionsOf(
   return new Map(answered);
 }
 
-async function readAnswers(file: string): Promise<Answers> {
-  try {
-    return answers.parse(JSON.parse(await readFile(file, 'utf8')));
-  } catch {
-    // Missing or torn: everything is asked anew.
-    return {};
-  }
+/** Missing or torn: everything is asked anew. */
+async function readAnswers(file: string): Promise<object> {
+  const known = parseJson(await readFile(file, 'utf8').catch(() => ''));
+  return typeof known === 'object' && known !== null ? known : {};
 }
 
-async function writeAnswers(file: string, all: Answers): Promise<void> {
+async function writeAnswers(file: string, all: object): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const half = `${file}.${process.pid}`;
   await writeFile(half, `${JSON.stringify(all, undefined, 1)}\n`);

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defaultConfig } from '../../src/config/defaults.ts';
+import { configWithoutFile } from '../../src/config/withoutFile.ts';
 import { componentSchema } from '../../src/config/componentSpec.ts';
 import { jsonSchema } from '../../src/config/jsonSchema.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -15,7 +15,7 @@ const file = 'config/default.yaml';
 
 test('default.yaml is the defaults', async () => {
   const { node, components } = await loadConfig(file);
-  expect({ node, components }).toEqual({ node: defaultConfig().node, components: {} });
+  expect({ node, components }).toEqual({ node: (await configWithoutFile()).node, components: {} });
 });
 
 test('default.yaml has every key, and a comment before each', async () => {

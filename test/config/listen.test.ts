@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultConfig } from '../../src/config/defaults.ts';
+import { configWithoutFile } from '../../src/config/withoutFile.ts';
 import { parseListen } from '../../src/config/listen.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 
@@ -23,14 +23,14 @@ describe('where to listen', () => {
     '127.0.0.1:65536',
     '127.0.0.256:80',
     '127.evil.example:80',
-  ])('%s is refused: nobody else shall reach it', (text) => {
+  ])('%s is refused: nobody else shall reach it', async (text) => {
     expect(() => parseConfig(`listen: '${text}'`, 'c.yaml')).toThrow(
       'c.yaml:1:9: listen: expected a port on a loopback address, like 127.0.0.1:9990',
     );
-    expect(() => defaultConfig({ listen: text })).toThrow('listen: expected a port');
+    await expect(configWithoutFile({ listen: text })).rejects.toThrow('listen: expected a port');
   });
 
-  it('is nowhere unless it is asked for', () => {
-    expect(defaultConfig().node.listen).toBeUndefined();
+  it('is nowhere unless it is asked for', async () => {
+    expect((await configWithoutFile()).node.listen).toBeUndefined();
   });
 });

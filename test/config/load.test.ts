@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { defaultConfig } from '../../src/config/defaults.ts';
+import { configWithoutFile } from '../../src/config/withoutFile.ts';
+import { knobsOf } from '../../src/config/knobs.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 
-test('without a file everything is a default', () => {
-  const { node, components, file } = defaultConfig();
+test('without a file everything is a default', async () => {
+  const { node, components, file } = await configWithoutFile();
   expect(components).toEqual({});
   expect(file).toBeUndefined();
   expect(node.network).toEqual({
@@ -18,12 +19,26 @@ test('without a file everything is a default', () => {
   expect(node.timeouts.boot).toBe(300_000);
 });
 
-test('a file that says nothing is as if there were none', () => {
-  expect(parseConfig('', 'c.yaml').node).toEqual(defaultConfig().node);
+test('a file that says nothing is as if there were none', async () => {
+  expect(parseConfig('', 'c.yaml').node).toEqual((await configWithoutFile()).node);
 });
 
-test('a key without a value is as if it were not there', () => {
-  expect(parseConfig('network:\ndataDir: ~\ncomponents:\n', 'c.yaml').node).toEqual(defaultConfig().node);
+test.each([{}, { name: 'other', dataDir: '/srv/other' }, { listen: '127.0.0.1:9990' }])(
+  'without a file it is as the schema has it: %j',
+  async (set) => expect((await configWithoutFile(set)).node).toEqual(knobsOf(set)),
+);
+
+test.each([{ name: 'No' }, { dataDir: 'relative' }])(
+  'without a file a mistake is refused: %j',
+  async (set) => {
+    await expect(configWithoutFile(set)).rejects.toMatchObject({ code: 'usage' });
+  },
+);
+
+test('a key without a value is as if it were not there', async () => {
+  expect(parseConfig('network:\ndataDir: ~\ncomponents:\n', 'c.yaml').node).toEqual(
+    (await configWithoutFile()).node,
+  );
 });
 
 test('DNS is the tenth address of the service range', () => {

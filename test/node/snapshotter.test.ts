@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../../probes/until.ts';
-import { defaultConfig } from '../../src/config/defaults.ts';
+import { configWithoutFile } from '../../src/config/withoutFile.ts';
 import { chooseSnapshotter } from '../../src/isolate/snapshotter.ts';
 import type { Snapshotter } from '../../src/isolate/snapshotter.ts';
 import { containerd } from '../../src/node/containerd.ts';
@@ -32,7 +32,7 @@ async function onOverlay(): Promise<string> {
 async function startContainerd(data: string, snapshotter: Snapshotter) {
   const programs = await testBinaries();
   const paths = { ...nodePaths('snapshotter-test', data), run: data, containerdSocket: join(data, 's.sock') };
-  const config = { ...defaultConfig().node, pauseImage: 'pause:1' };
+  const config = { ...(await configWithoutFile()).node, pauseImage: 'pause:1' };
   const facts = {
     config,
     paths,
