@@ -2,7 +2,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isCode } from '../isolate/cgroupFiles.ts';
 import type { Paths } from '../paths.ts';
-import { failureFile } from './explainFailure.ts';
+import { failureFile } from './failureFile.ts';
 
 /** Keeps what tells why in `folder`: the logs of the components and the pods, and `failure.json` where there is one. */
 export async function keepReport({ data, logs }: Paths, folder: string): Promise<void> {

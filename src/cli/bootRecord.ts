@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../component.ts';
@@ -45,15 +46,18 @@ export async function recordBoot(
     stages: components.map(({ name, needs }) => ({ name, needs })),
   };
   let last: Promise<void> = Promise.resolve();
+  const fresh = `${fileIn(dataDir)}.new`;
+  const text = (events: readonly Event[]): string => `${JSON.stringify({ ...about, events })}\n`;
   const write = async (events: readonly Event[]): Promise<void> => {
-    const fresh = `${fileIn(dataDir)}.new`;
-    await writeFile(fresh, `${JSON.stringify({ ...about, events })}\n`, { mode: 0o600 });
+    await writeFile(fresh, text(events), { mode: 0o600 });
     await rename(fresh, fileIn(dataDir));
   };
   // One after the other: the boot's end and the node's may be the same moment.
   const save = async (events: readonly Event[]): Promise<void> =>
     (last = last.catch(() => undefined).then(async () => write(events)));
-  await save([]);
+  // The first components wait for this one.
+  writeFileSync(fresh, text([]), { mode: 0o600 });
+  renameSync(fresh, fileIn(dataDir));
   return save;
 }
 

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../component.ts';
 import type { Config } from '../config/resolve.ts';
@@ -9,15 +9,7 @@ import { failureReport, quotedLines } from '../report/failure.ts';
 import type { FailedStage, FailureReport } from '../report/failure.ts';
 import { styleFor } from '../report/style.ts';
 import { tail } from '../supervise/tail.ts';
-
-/** Where the machine-readable report of a failed boot is: it is gone with the next boot. */
-export function failureFile(dataDir: string): string {
-  return join(dataDir, 'failure.json');
-}
-
-export async function forgetFailure(dataDir: string): Promise<void> {
-  await rm(failureFile(dataDir), { force: true });
-}
+import { failureFile } from './failureFile.ts';
 
 /** What is said of a failure. */
 interface Explained {

@@ -8,7 +8,6 @@ import 'node:https';
 import 'node:readline';
 import 'node:tls';
 import 'node:worker_threads';
-import 'node:zlib';
 import { setFlagsFromString } from 'node:v8';
 
 /**

@@ -11,7 +11,7 @@ import { replay } from '../report/state.ts';
 import { statusOf } from '../report/status.ts';
 import type { NodeStatus } from '../report/status.ts';
 import type { BootRecord } from './bootRecord.ts';
-import { failureFile } from './explainFailure.ts';
+import { failureFile } from './failureFile.ts';
 import { hostFacts } from './hostFacts.ts';
 import { ifRunning } from './place.ts';
 

@@ -14,7 +14,7 @@ import type { Paths } from '../paths.ts';
 import { formatMs } from '../report/text.ts';
 import { keepReport } from './artifacts.ts';
 import { codeOf, runCommand } from './command.ts';
-import { failureFile } from './explainFailure.ts';
+import { failureFile } from './failureFile.ts';
 import { bootSeen, supervisorLog } from './followBoot.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';

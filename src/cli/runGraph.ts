@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeCommand } from '../commandLine.ts';
 import type { Component, Event } from '../component.ts';
@@ -17,7 +17,7 @@ import { answer } from './answer.ts';
 import { recordBoot } from './bootRecord.ts';
 import type { SaveBoot } from './bootRecord.ts';
 import { controlled, remember } from './controlled.ts';
-import { explainFailure, forgetFailure } from './explainFailure.ts';
+import { forgetFailure } from './failureFile.ts';
 import type { Port } from './port.ts';
 import type { StopRequests } from './stopRequests.ts';
 import { forwardLogs, toForward } from './forwardLogs.ts';
@@ -108,6 +108,7 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const happened = { components, events: memory.events() };
+    const { explainFailure } = await import('./explainFailure.ts');
     const { text, failure } = await explainFailure(error, happened, { ...paths, config });
     if (text !== undefined) reporter.say(text);
     throw failure;
@@ -135,8 +136,8 @@ async function begin(
   { data, run, logs }: Paths,
 ): Promise<SaveBoot> {
   try {
-    for (const folder of [data, run, logs]) await mkdir(folder, { recursive: true, mode: 0o700 });
-    await forgetFailure(data);
+    for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    forgetFailure(data);
     return await recordBoot(data, components, site);
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;

@@ -1,8 +1,8 @@
+import type { Component } from '../component.ts';
 import { unknownIp } from '../config/facts.ts';
 import type { Config } from '../config/resolve.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';
 import { nodePaths } from '../paths.ts';
-import { keepReport } from './artifacts.ts';
 import type { Groundwork } from './groundwork.ts';
 import { loadReporter } from '../report/reporter.ts';
 import { factsOf } from './nodeFacts.ts';
@@ -25,17 +25,17 @@ export async function runNode(
   const ground = await settling;
   try {
     const { ip } = ground;
-    const [[{ runGraph, toComponents, kubernetesNode }], machine] = await Promise.all([loading, looking]);
+    const [[{ runGraph, kubernetesNode }], machine] = await Promise.all([loading, looking]);
     const config = await known(plan, ip);
     const { node } = config;
     const port = await portOf(node.listen, isInBox);
     const findings = [...ground.findings];
     const site = { config, ip, output: options.output, stops, port, findings };
-    if (machine === undefined) return await runGraph(toComponents(config, []), site);
+    if (machine === undefined) return await runGraph(await graphOf(config, []), site);
     const binaries = plan.binaries ?? (await (await import('./toolchain.ts')).toolchain(options, node));
     await ground.attend(binaries);
     findings.push(snapshotterFinding(machine.snapshotter, paths.data));
-    const components = toComponents(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
+    const components = await graphOf(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
     const { files, versions } = binaries;
     return await runGraph(components, {
       ...site,
@@ -45,7 +45,10 @@ export async function runNode(
       versions,
     });
   } catch (error) {
-    if (options.artifacts !== undefined) await keepReport(paths, options.artifacts);
+    if (options.artifacts !== undefined) {
+      const { keepReport } = await import('./artifacts.ts');
+      await keepReport(paths, options.artifacts);
+    }
     throw error;
   } finally {
     await ground.leave();
@@ -55,12 +58,18 @@ export async function runNode(
 
 /** Loads what a node is made of. */
 export async function loadNode() {
-  const [{ runGraph }, { toComponents }, { kubernetesNode }] = await Promise.all([
+  const [{ runGraph }, { kubernetesNode }] = await Promise.all([
     import('./runGraph.ts'),
-    import('../config/components.ts'),
     import('../node/index.ts'),
   ]);
-  return { runGraph, toComponents, kubernetesNode };
+  return { runGraph, kubernetesNode };
+}
+
+/** The graph that the config makes of the built-in components. */
+async function graphOf(config: Config, builtIns: readonly Component[]): Promise<readonly Component[]> {
+  if (Object.keys(config.components).length === 0) return builtIns;
+  // Only a config that has components knows of every kind of probe.
+  return (await import('../config/components.ts')).toComponents(config, builtIns);
 }
 
 async function known({ options, config, isConfigFinal }: PlanSoFar, ip: string): Promise<Config> {

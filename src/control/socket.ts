@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, stat } from 'node:fs/promises';
+import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
@@ -22,9 +22,9 @@ export async function makeRoom(path: string, name: string): Promise<void> {
       },
     );
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await chmod(dirname(path), 0o700);
-  const there = await stat(path).catch(() => undefined);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  chmodSync(dirname(path), 0o700);
+  const there = statSync(path, { throwIfNoEntry: false });
   if (there === undefined) return;
   if (!there.isSocket()) {
     throw new Failure('preflight', `${path} is in the way: it is not a socket`, {
@@ -32,7 +32,7 @@ export async function makeRoom(path: string, name: string): Promise<void> {
     });
   }
   if (await isListening(path)) throw alreadyRunning(name);
-  await rm(path, { force: true });
+  rmSync(path, { force: true });
 }
 
 export function alreadyRunning(name: string): Failure {
