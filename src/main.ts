@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { outliveReaders } from './cli/readers.ts';
-import { takeBack } from './extraAuthorities.ts';
+import { takeBack } from './ownEnvironment.ts';
 
 async function main(): Promise<void> {
   takeBack();

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Component } from '../component.ts';
+import { ownEnvironment } from '../ownEnvironment.ts';
 import { programBeside } from '../paths.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { Failure } from '../errors.ts';
@@ -51,7 +52,11 @@ export async function forwardLogs(
   const order: ForwardOrder = { folder, positions: [...(await endsOf(folder, components))], json };
   const program = programBeside(import.meta.url, 'forwarder');
   // A session of its own: Ctrl-C in a terminal is not for it.
-  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'inherit', 'inherit'], detached: true });
+  const child = spawn(process.execPath, [program], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+    detached: true,
+    env: ownEnvironment(process.env),
+  });
   const exited = once(child, 'exit');
   // It may have ended: then nobody reads what is forwarded.
   child.stdin.on('error', () => undefined);

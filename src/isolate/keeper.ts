@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
-import { putAside } from '../extraAuthorities.ts';
+import { ownEnvironment } from '../ownEnvironment.ts';
 import { packageFile, programBeside } from '../paths.ts';
 import { boxEnv } from './box.ts';
 import type { Traces } from './clear.ts';
@@ -54,7 +54,7 @@ export async function spawnKeeper(
   const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
     // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
     detached: true,
-    env: { ...putAside(process.env), ...boxEnv, PATH: pathWithSbin() },
+    env: { ...ownEnvironment(process.env), ...boxEnv, PATH: pathWithSbin() },
     stdio: [
       ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
       'pipe',

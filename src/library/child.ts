@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { exitCodes, Failure } from '../errors.ts';
 import type { FailureCode } from '../errors.ts';
-import { putAside } from '../extraAuthorities.ts';
+import { ownEnvironment } from '../ownEnvironment.ts';
 import { nodePaths, packageFile } from '../paths.ts';
 import { tellEvents } from './events.ts';
 import type { NodeOptions } from './options.ts';
@@ -31,7 +31,7 @@ export async function startChild(options: NodeOptions): Promise<Child> {
   // A session of its own: Ctrl-C in a terminal is for the tests, which may still need the node.
   const child = spawn(process.execPath, [main, 'run', ...runArguments(name, options), '--', ...holder], {
     detached: true,
-    env: putAside(process.env),
+    env: ownEnvironment(process.env),
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-lastWords)));

@@ -14,9 +14,9 @@ beforeAll(() => {
 });
 afterAll(() => ca.remove());
 
-async function probe(target: readonly [string, string], extra?: string) {
-  const env = { NODE_EXTRA_CA_CERTS: extra, K8S_SINGLE_EXTRA_CA_CERTS: undefined };
-  return execa(program, ['probe', ...target], { env, stdin: 'ignore', reject: false });
+async function probe(target: readonly [string, string], env: NodeJS.ProcessEnv = {}) {
+  const none = { NODE_EXTRA_CA_CERTS: undefined, MALLOC_ARENA_MAX: undefined };
+  return execa(program, ['probe', ...target], { env: { ...none, ...env }, stdin: 'ignore', reject: false });
 }
 
 /** An HTTPS server whose certificate nobody knows who has not been told of its CA. */
@@ -31,25 +31,34 @@ async function secure(): Promise<string> {
 describe('NODE_EXTRA_CA_CERTS', () => {
   it('adds to those whom a probe trusts', async () => {
     const url = await secure();
-    const { exitCode, stdout, stderr } = await probe(['http', url], ca.cert);
+    const { exitCode, stdout, stderr } = await probe(['http', url], { NODE_EXTRA_CA_CERTS: ca.cert });
     expect({ exitCode, said: `${stdout}${stderr}` }).toMatchObject({ exitCode: 0 });
   });
 
   it.each([undefined, '/none/of/these.pem'])('is not needed, nor its file: %s', async (extra) => {
-    const { exitCode, stdout, stderr } = await probe(['http', await secure()], extra);
+    const { exitCode, stdout, stderr } = await probe(['http', await secure()], {
+      NODE_EXTRA_CA_CERTS: extra,
+    });
     expect(exitCode).toBe(1);
     expect(`${stdout}${stderr}`).toContain('is not signed by a CA this machine trusts');
     // Node.js' own warning would be the one sign that it reads them.
     expect(stderr).not.toContain('Warning');
   });
+});
 
-  it('is in the environment of whatever is started', async () => {
-    const { exitCode } = await probe(
-      ['exec', `grep -qz ^NODE_EXTRA_CA_CERTS=${ca.cert}$ /proc/self/environ`],
-      ca.cert,
-    );
-    expect(exitCode).toBe(0);
-    const other = await probe(['exec', 'grep -qz ^K8S_SINGLE_EXTRA /proc/self/environ'], ca.cert);
-    expect(other.exitCode).toBe(1);
+describe('the environment of whatever is started', () => {
+  const has = async (line: string, env: NodeJS.ProcessEnv) =>
+    (await probe(['exec', `grep -qzE ^${line} /proc/self/environ`], env)).exitCode === 0;
+
+  it('is what it was', async () => {
+    const env = { NODE_EXTRA_CA_CERTS: ca.cert, MALLOC_ARENA_MAX: '7' };
+    expect(await has(`NODE_EXTRA_CA_CERTS=${ca.cert}$`, env)).toBe(true);
+    expect(await has('MALLOC_ARENA_MAX=7$', env)).toBe(true);
+  });
+
+  it('has nothing in it that is for our own processes', async () => {
+    const ours = '(NODE_EXTRA_CA_CERTS|MALLOC_ARENA_MAX|K8S_SINGLE_ENV|K8S_SINGLE_EXTRA_CA_CERTS)=';
+    expect(await has(ours, {})).toBe(false);
+    expect(await has('K8S_SINGLE_EXTRA_CA_CERTS=', { NODE_EXTRA_CA_CERTS: ca.cert })).toBe(false);
   });
 });
