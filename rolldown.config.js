@@ -11,6 +11,19 @@ const common = {
   resolve: { mainFields: ['module', 'main'] },
 };
 
+/** V8 keeps a source of Latin letters alone in half the memory: for a supervisor that is 0.4 MB. */
+const latin = {
+  name: 'latin',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle))
+      if (chunk.type === 'chunk') chunk.code = chunk.code.replaceAll(/[^\0-\u00ff]/g, escape);
+  },
+};
+
+function escape(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
 /**
  * What is published: the programs, with all that they import from libraries, side by side, so that `programBeside` finds
  * them. A fifth of the files takes half as long to load, and whoever installs the package installs nothing else.
@@ -25,7 +38,7 @@ export default defineConfig([
       'src/isolate/afterwards.ts',
       'src/node/issue.ts',
     ],
-    plugins: [license({ thirdParty: { output: join(dir, 'LICENSES.txt') } })],
+    plugins: [license({ thirdParty: { output: join(dir, 'LICENSES.txt') } }), latin],
     // Node.js is 15 ms quicker with CommonJS. Names stay, for those who read a stack trace: without them it would load no faster.
     output: {
       dir,
@@ -33,6 +46,7 @@ export default defineConfig([
       entryFileNames: '[name].cjs',
       chunkFileNames: '[name]-[hash].cjs',
       minify: 'dce-only',
+      comments: false,
     },
   },
   {
