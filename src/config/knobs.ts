@@ -14,6 +14,6 @@ export const knobsSchema = map({ ...nodeShape, components: z.unknown().exactOpti
 export function knobsOf(set: SetKnobs): NodeConfig {
   const { data, error } = knobsSchema.safeParse(set);
   if (data !== undefined) return data;
-  const { path, message } = error!.issues[0]!;
+  const { path, message } = error.issues[0]!;
   throw new Failure('usage', `${path.join('.')}: ${message}`);
 }

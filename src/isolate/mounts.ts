@@ -14,12 +14,12 @@ import { copyOf, copyTunables, tunableFiles } from './tunables.ts';
 const systemFolders = ['/etc', '/opt', '/tmp', '/usr', '/var'];
 
 /**
- * On the host: gives the mount namespace of the process `pid` its own view. System folders are overlays whose changes stay in memory, /run, /dev/shm
- * and /sys are fresh, the run, data and kept folders are the real ones. Mounts of the host still go away inside when they do
- * on the host, so that the node keeps no disk busy; nothing goes the other way. Ends with everything shared inside, as
- * kubelet and containerd want for mount propagation. For a moment there is no /sys.
+ * On the host: gives the mount namespace of the processes inside its own view. System folders are overlays whose changes stay in
+ * memory, /run, /dev/shm and /sys are fresh, the run, data and kept folders are the real ones. Mounts of the host still go away
+ * inside when they do on the host, so that the node keeps no disk busy; nothing goes the other way. Ends with everything shared
+ * inside, as kubelet and containerd want for mount propagation. For a moment there is no /sys.
  */
-export async function viewOfItsOwn(box: Box, { pid, path }: Inside): Promise<void> {
+export async function viewOfItsOwn(box: Box, inside: Inside): Promise<void> {
   const { name, run, data, kept = [], inMemory = [], debianTree, also = {} } = box;
   const stage = join(run, 'stage');
   const at = (path: string): string => join(stage, path);
@@ -34,7 +34,7 @@ export async function viewOfItsOwn(box: Box, { pid, path }: Inside): Promise<voi
   // Unlike the source of any mount of the host: see mountAll.
   const own = `k8s-single-${name}`;
   await runAt(
-    { path, namespaces: namespacesOf(pid, 'mnt', 'pid', 'net') },
+    { path: inside.path, namespaces: namespacesOf(inside.pid, 'mnt', 'pid', 'net') },
     mount('-t', 'tmpfs', '-o', 'mode=755', own, stage),
     [
       'mkdir',

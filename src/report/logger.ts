@@ -27,7 +27,7 @@ export function lineLogger(
     return logger;
   };
   let loading: Promise<Logger> | undefined;
-  AbortSignal.timeout(headStartMs).addEventListener('abort', () => (loading ??= load()));
+  AbortSignal.timeout(headStartMs).addEventListener('abort', () => void (loading ??= load()));
   return {
     log(entry) {
       if (logger === undefined) waiting.push(entry);
