@@ -47,8 +47,8 @@ export interface Entered {
 }
 
 /**
- * Starts a program in its own network, mount, UTS, PID and IPC namespaces with an init as PID 1; it furnishes them with
- * `setUpInside` when it is told of its box. SIGTERM, SIGINT and SIGHUP of this process wait until then, and go to it until
+ * Starts a program in its own network, mount, UTS, PID and IPC namespaces with an init as PID 1; they
+ * are furnished when it is told of its box. SIGTERM, SIGINT and SIGHUP of this process wait until then, and go to it until
  * it has exited, or until the owner of `signals` sends them elsewhere. Rejects with a preflight Failure when the node runs already.
  */
 export async function begin(beginning: Beginning, signals: Signals = onSignals()): Promise<Begun> {

@@ -32,9 +32,9 @@ const keeper =
   '"$@" 8>&2 2>/dev/null; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
 
 /**
- * Makes the namespaces, says its process id on the host, and has in them bin/init as PID 1, the first child, which dies with its parent. As `unshare
- * --fork --kill-child --mount-proc`, but that one has no exit code for a child that was killed by SIGKILL. Mounts of the host go
- * away inside too when they do there; as private ones they would keep its disks busy.
+ * Makes the namespaces, says its process id on the host, and has in them bin/init as PID 1, the first child, which dies with its
+ * parent. As `unshare --fork --kill-child --mount-proc`, but that one has no exit code for a child that was killed by SIGKILL.
+ * Mounts of the host go away inside too when they do there; as private ones they would keep its disks busy.
  */
 const namespaces = [
   ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),

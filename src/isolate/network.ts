@@ -29,16 +29,7 @@ export async function connectToHost(
     const host = subnet.interface;
     const add: Argv = [
       'ip',
-      'link',
-      'add',
-      host,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'eth0',
-      'netns',
-      `/proc/${pid}/ns/net`,
+      ...`link add ${host} type veth peer name eth0 netns /proc/${pid}/ns/net`.split(' '),
     ];
     // Before it is there: whoever tidies up waits until it is gone.
     writeFileSync(join(run, 'interface'), host);
