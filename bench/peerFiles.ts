@@ -78,6 +78,8 @@ async function supervisord(
     'nodaemon=true',
     `logfile=${supervisordLog(dir)}`,
     `pidfile=${join(dir, 'supervisord.pid')}`,
+    // Two descriptors for each; the default is 1024.
+    `minfds=${Math.max(1024, 3 * programs.length)}`,
   ];
   await writeFile(file, [...own, ...sections, ''].join('\n'));
   return ['/usr/bin/python3', '/usr/bin/supervisord', '--configuration', file];

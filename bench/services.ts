@@ -2,14 +2,12 @@ import { uptime } from 'node:os';
 import { kubernetesBinaries } from '../src/install/needs.ts';
 import { processTable } from '../test/support/processes.ts';
 import { nodeName } from './place.ts';
+import { msPerTick } from './tick.ts';
 
 /** The programs of a node's services. */
 export const services = ['containerd', 'etcd', ...kubernetesBinaries] as const;
 
 export type ServiceProgram = (typeof services)[number];
-
-/** The kernel counts starts in hundredths of a second, whatever its own clock does (proc(5), starttime). */
-const msPerTick = 10;
 
 /** A process of one of the node's services. */
 interface Running {

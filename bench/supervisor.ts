@@ -11,13 +11,11 @@ import { nothingLeft } from './leftovers.ts';
 import { options, paths } from './place.ts';
 import type { Row } from './row.ts';
 import { running } from './services.ts';
+import { msPerTick } from './tick.ts';
 
 /** A node that is ready settles for so long before it counts as idle, and is then looked at for so long; in ms. */
 const settleMs = 30_000;
 const idleMs = 60_000;
-
-/** Linux gives programs processor time in units of 1/100 s on all its common architectures (USER_HZ, proc(5)). */
-const msPerTick = 10;
 
 interface Used {
   readonly cpuMs: number;

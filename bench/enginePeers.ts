@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Unhealthy } from '../probes/probe.ts';
+import { until } from '../probes/until.ts';
+import { debianRoot } from '../test/config/debianRoot.ts';
+import { peerPackages, writePeer } from './peerFiles.ts';
+import type { PeerKind } from './peerFiles.ts';
+import { msPerTick } from './tick.ts';
+
+/** runsvdir takes no more services than these (runsvdir.c, MAXSERVICES), and starts all at once. */
+export const peerSizes: readonly number[] = [100, 1000];
+
+/** Those that supervise what they start. */
+export const enginePeers = ['supervisord', 'runit'] as const satisfies readonly PeerKind[];
+
+const signal = new AbortController().signal;
+
+/** The processor time that the peer takes until as many `sleep inf` run under it, its own start included, in ms. */
+export async function cpuOfPeer(kind: PeerKind, count: number): Promise<number> {
+  const { root, path, env } = await debianRoot(peerPackages);
+  const dir = await mkdtemp(join(tmpdir(), 'k8s-single-bench-'));
+  const programs = Array.from({ length: count }, (_, i) => ({
+    name: `c${i}`,
+    argv: ['sleep', 'inf'] as const,
+  }));
+  const command = await writePeer(kind, programs, { dir, logs: dir });
+  // Of its Debian packages nothing is installed.
+  const [file = '', ...args] = command.map((word) => (word.startsWith('/usr/') ? join(root, word) : word));
+  const child = spawn(file, args, {
+    stdio: 'ignore',
+    env: {
+      ...process.env,
+      ...env,
+      PATH: `${path}:${process.env['PATH']}`,
+      PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'),
+    },
+  });
+  const ended = once(child, 'exit');
+  try {
+    let cpuMs = 0;
+    const allRun = async (): Promise<void> => {
+      const all = await descendants(child.pid ?? 0);
+      const run = all.filter(({ name }) => name === 'sleep').length;
+      if (run < count) throw new Unhealthy(`${run} of ${count} run`);
+      cpuMs = all.filter(({ name }) => name !== 'sleep').reduce((sum, each) => sum + each.cpuMs, 0);
+    };
+    await until(allRun, { timeoutMs: 120_000 }, signal);
+    return cpuMs;
+  } finally {
+    child.kill('SIGTERM');
+    await ended;
+    await rm(dir, { recursive: true });
+  }
+}
+
+interface Process {
+  readonly name: string;
+  readonly cpuMs: number;
+}
+
+/** The process and all below it. */
+async function descendants(pid: number): Promise<Process[]> {
+  const read = async (file: string): Promise<string> =>
+    readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+  const stat = await read('stat');
+  const [, name = ''] = /\((.*)\)/.exec(stat) ?? [];
+  const [utime = 0, stime = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  const children = (await read(`task/${pid}/children`)).split(' ').filter(Boolean).map(Number);
+  const below: Process[] = [];
+  for (const child of children) below.push(...(await descendants(child)));
+  return [{ name, cpuMs: (utime + stime) * msPerTick }, ...below];
+}
