@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 import { reasonOf } from '../errors.ts';
 import { isCode } from '../isolate/cgroupFiles.ts';
 import type { Signals } from '../isolate/signals.ts';
@@ -22,8 +23,9 @@ export async function runCommand(
   let asked = 0;
   signals.sendTo((name) => {
     asked += 1;
-    // Ctrl-C in a terminal reaches the command by itself, and a second one means something else to many.
-    if (asked === 1 && name === 'SIGINT' && process.stdin.isTTY) return;
+    // Ctrl-C in a terminal reaches the command by itself, and a second one means something else to many. Not `process.stdin.isTTY`:
+    // that would make a pipe non-blocking for the command, too, which then fails to read.
+    if (asked === 1 && name === 'SIGINT' && isatty(0)) return;
     child.kill(asked === 1 ? name : 'SIGKILL');
   });
   try {

@@ -136,7 +136,9 @@ describe('the page in a browser', () => {
     await page.until(`document.title === 'page-strict: ready'`);
     // Whatever has been refused so far is a fault of the page itself; that the node was gone in the end is not.
     expect(
-      page.complaints.filter((text) => !/ERR_(CONNECTION_(REFUSED|RESET)|SOCKET_NOT_CONNECTED|INCOMPLETE)/.test(text)),
+      page.complaints.filter(
+        (text) => !/ERR_(CONNECTION_(REFUSED|RESET)|SOCKET_NOT_CONNECTED|INCOMPLETE)/.test(text),
+      ),
     ).toEqual([]);
     await page.ask(
       `document.body.append(Object.assign(document.createElement('script'), { textContent: 'document.title = 1' }))`,
