@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
 import { debianRoot } from '../test/config/debianRoot.ts';
+import { descendants } from '../test/support/processes.ts';
 import { peerPackages, writePeer } from './peerFiles.ts';
 import type { PeerKind } from './peerFiles.ts';
 
@@ -40,15 +41,14 @@ export async function cpuOfPeer(kind: PeerKind, count: number): Promise<number> 
   });
   const ended = once(child, 'exit');
   try {
-    let cpuMs = 0;
     const allRun = async (): Promise<void> => {
-      const all = await descendants(child.pid ?? 0);
-      const run = all.filter(({ name }) => name === 'sleep').length;
+      const run = (await descendants(child.pid ?? 0)).filter(isProgram).length;
       if (run < count) throw new Unhealthy(`${run} of ${count} run`);
-      cpuMs = all.filter(({ name }) => name !== 'sleep').reduce((sum, each) => sum + each.cpuMs, 0);
     };
     await until(allRun, { timeoutMs: 120_000 }, signal);
-    return cpuMs;
+    const own = (await descendants(child.pid ?? 0)).filter((each) => !isProgram(each));
+    const spent = await Promise.all([child.pid ?? 0, ...own.map(({ pid }) => pid)].map(cpuMsOf));
+    return spent.reduce((sum, each) => sum + each, 0);
   } finally {
     const all = await descendants(child.pid ?? 0);
     child.kill('SIGTERM');
@@ -63,20 +63,11 @@ export async function cpuOfPeer(kind: PeerKind, count: number): Promise<number> 
   }
 }
 
-interface Process {
-  readonly pid: number;
-  readonly name: string;
-  readonly cpuMs: number;
-}
+const isProgram = ({ command }: { command: string }): boolean => command === 'sleep inf';
 
-/** The process and all below it, by their first threads: supervisord and runsv have no other. */
-async function descendants(pid: number): Promise<Process[]> {
-  const read = async (file: string): Promise<string> =>
-    readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
-  // In ns (sched-stats.rst). The hundredths of a second in `stat` are more than a runsv takes.
-  const [ran] = (await read('schedstat')).split(' ');
-  const children = (await read(`task/${pid}/children`)).split(' ').filter(Boolean).map(Number);
-  const below: Process[] = [];
-  for (const child of children) below.push(...(await descendants(child)));
-  return [{ pid, name: (await read('comm')).trim(), cpuMs: Number(ran) / 1e6 }, ...below];
+/** Of its first thread: supervisord and runsv have no other. In `stat` there are hundredths of a second, more than a runsv takes. */
+async function cpuMsOf(pid: number): Promise<number> {
+  // The first field, in ns (sched-stats.rst).
+  const [ran] = (await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ');
+  return Number(ran) / 1e6;
 }

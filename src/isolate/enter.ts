@@ -90,17 +90,15 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
     throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first}`);
   });
   const ground = clearGround(beginning);
+  const seen = ground.then(async (begun) => begun.seen);
   const entered = Promise.all([inside, ground]).then(() => undefined);
   // Whoever waits for them hears of it; nobody does yet.
-  for (const pending of [ended, inside, ground, entered]) pending.catch(() => undefined);
+  for (const pending of [ended, inside, seen, entered]) pending.catch(() => undefined);
   let isDecided = false;
   return {
     entered,
     tell: async (told) => {
-      const [pid, { routes, snapshotter }] = await Promise.all([
-        inside,
-        ground.then(async ({ seen }) => seen),
-      ]);
+      const [pid, { routes, snapshotter }] = await Promise.all([inside, seen]);
       const { furnish } = await import('./furnish.ts');
       // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
       signals.sendTo(() => void control.end());
@@ -121,7 +119,7 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
       isDecided = true;
       signals.close();
       control.end();
-      await Promise.allSettled([ended, ground.then(async ({ seen }) => seen)]);
+      await Promise.allSettled([ended, seen]);
       claimed.withdraw();
     },
   };
@@ -163,9 +161,7 @@ async function clearGround(traces: Traces): Promise<{ readonly seen: Promise<Gro
     import('./snapshotter.ts'),
   ]);
   const looks = [routesOfHost(), chooseSnapshotter(join(traces.data, 'containerd'))] as const;
-  const seen = Promise.all(looks).then(([routes, snapshotter]) => ({ routes, snapshotter }));
-  seen.catch(() => undefined);
-  return { seen };
+  return { seen: Promise.all(looks).then(([routes, snapshotter]) => ({ routes, snapshotter })) };
 }
 
 function hold(child: ChildProcess, control: Duplex, ended: Promise<number>, signals: Signals): Entered {

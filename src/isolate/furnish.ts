@@ -18,12 +18,13 @@ export interface Addresses {
 export async function furnish(box: Box, inside: Inside, routes?: string): Promise<Addresses> {
   // The data of a throw-away node is in its run folder, which is empty now.
   mkdirSync(box.data, { recursive: true, mode: 0o700 });
-  const network = connectToHost(box, inside, routes);
-  const cgroup = createNodeCgroup(box.name).then(async () => joinFromOutside(box.name, inside.pid));
-  const all = [network, viewOfItsOwn(box, inside), cgroup];
+  const all = [
+    connectToHost(box, inside, routes),
+    viewOfItsOwn(box, inside),
+    createNodeCgroup(box.name).then(async () => joinFromOutside(box.name, inside.pid)),
+  ] as const;
   // Whoever tidies up after one that has failed finds none still at work.
   await Promise.allSettled(all);
-  await Promise.all(all);
-  const { nodeIp, hostIp } = await network;
+  const [{ nodeIp, hostIp }] = await Promise.all(all);
   return { nodeIp, hostIp };
 }
