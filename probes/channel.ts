@@ -1,4 +1,4 @@
-import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import type { NetConnectOpts } from 'node:net';
 import { connect } from './connect.ts';
 import { Unhealthy } from './probe.ts';
@@ -37,6 +37,10 @@ export function channel(target: string): Call {
 
 async function open(to: NetConnectOpts, where: string, signal: AbortSignal): Promise<ClientHttp2Session> {
   const socket = await connect(to, where, signal);
+  // If it breaks before the session listens, the first call says so.
+  socket.on('error', () => {});
+  // Of all that Node.js has built in it takes the longest to load, and nobody is asked before he listens.
+  const { connect: connectHttp2 } = await import('node:http2');
   const session = connectHttp2('http://localhost', { createConnection: () => socket });
   // The call under way fails with the same error; without one, the next call finds the session closed.
   session.on('error', () => {});

@@ -3,7 +3,6 @@
 import 'node:child_process';
 import 'node:crypto';
 import 'node:http';
-import 'node:http2';
 import 'node:https';
 import 'node:readline';
 import 'node:tls';

@@ -24,7 +24,7 @@ export async function settle(node: NodeConfig, outside: Outside | undefined): Pr
   outside.follow();
   const { box, addresses } = outside;
   await moveIn(outside);
-  await ownNode(box.run, box.data);
+  ownNode(box.run, box.data);
   // Whoever started the box takes it away.
   return {
     ip: addresses.nodeIp,

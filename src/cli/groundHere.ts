@@ -30,7 +30,7 @@ export async function settleHere({ name, dataDir, kubernetes }: NodeConfig): Pro
   try {
     await createNodeCgroup(name);
     await joinNodeCgroup(name);
-    await ownNode(run, data);
+    ownNode(run, data);
     // A graph of plain programs asks nothing of the machine.
     const findings =
       kubernetes === false

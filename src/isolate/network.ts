@@ -23,7 +23,6 @@ export async function connectToHost(
   knownRoutes?: string,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
-  const inside = (...args: string[]): Argv => ['nsenter', ...namespacesOf(pid, 'net'), 'ip', ...args];
   const routes = knownRoutes ?? (await runAt(place, ['ip', ...showRoutes]));
   for (const subnet of freeSubnets(name, routes, avoid)) {
     const host = subnet.interface;
@@ -37,12 +36,22 @@ export async function connectToHost(
       await runAt(
         place,
         add,
-        ['ip', 'link', 'set', 'dev', host, 'alias', `k8s-single node ${name}`, 'up'],
-        ['ip', 'address', 'add', `${subnet.hostIp}/30`, 'dev', host],
-        inside('link', 'set', 'dev', 'eth0', 'up'),
-        inside('address', 'add', `${subnet.nodeIp}/30`, 'dev', 'eth0'),
-        inside('link', 'set', 'dev', 'lo', 'up'),
-        inside('route', 'add', 'unreachable', 'default'),
+        batch(
+          join(run, 'network.host'),
+          `link set dev ${host} alias "k8s-single node ${name}" up`,
+          `address add ${subnet.hostIp}/30 dev ${host}`,
+        ),
+        [
+          'nsenter',
+          ...namespacesOf(pid, 'net'),
+          ...batch(
+            join(run, 'network.node'),
+            'link set dev eth0 up',
+            `address add ${subnet.nodeIp}/30 dev eth0`,
+            'link set dev lo up',
+            'route add unreachable default',
+          ),
+        ],
       );
     } catch (error) {
       if (!isTaken(error, add)) throw error;
@@ -58,6 +67,12 @@ export async function connectToHost(
       hint: 'see "ip route", or run with --host',
     },
   );
+}
+
+/** Several commands of ip(8), by way of a file, in one process: up to the first that fails, which it says the line of. */
+function batch(file: string, ...commands: readonly string[]): Argv {
+  writeFileSync(file, commands.map((command) => `${command}\n`).join(''));
+  return ['ip', '-batch', file];
 }
 
 const showRoutes = ['-json', '-4', 'route', 'show', 'table', 'all'];
