@@ -22,6 +22,23 @@ export function podSucceeded({ api, home }: Context, name: string): Probe {
   };
 }
 
+/**
+ * The log of the pod, which has ended, is this and no more. As long as it may still become so it is not complete: on a busy
+ * machine the kubelet tells of a container's end before the runtime has written its last lines.
+ */
+export function podWrote(
+  { api, home }: Pick<Context, 'api' | 'home'>,
+  name: string,
+  expected: string,
+): Probe {
+  return async (signal) => {
+    const text = (await api.text(`${home}/pods/${name}/log`, signal)).trimEnd();
+    if (text === expected) return;
+    const reason = `it has read ${JSON.stringify(oneLine(text))}, not ${JSON.stringify(expected)}`;
+    throw expected.startsWith(text) ? new Unhealthy(reason) : new Hopeless(reason);
+  };
+}
+
 export function isReady(pod: unknown): boolean {
   return (
     at(condition(pod, 'Ready'), 'status') === 'True' && at(pod, 'metadata', 'deletionTimestamp') === undefined

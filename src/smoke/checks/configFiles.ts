@@ -1,8 +1,6 @@
-import { Unhealthy } from '../../../probes/probe.ts';
-import { oneLine } from '../../../probes/reason.ts';
 import type { Check } from '../check.ts';
 import { createPod } from '../objects.ts';
-import { podSucceeded } from '../podState.ts';
+import { podSucceeded, podWrote } from '../podState.ts';
 
 const name = 'config-files';
 
@@ -25,8 +23,6 @@ export const configFiles: Check = {
       volumes: { '/map': { configMap: { name } }, '/secret': { secret: { secretName: name } } },
     });
     await until('the pod', podSucceeded(context, name));
-    const text = await api.text(`${home}/pods/${name}/log`, signal);
-    if (text === 'from the map and from the secret') return;
-    throw new Unhealthy(`the files hold something else: ${oneLine(text) || 'nothing'}`);
+    await until('its log', podWrote(context, name, 'from the map and from the secret'));
   },
 };

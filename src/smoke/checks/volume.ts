@@ -1,9 +1,8 @@
 import { at, listAt, textAt } from '../../../probes/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
-import { oneLine } from '../../../probes/reason.ts';
 import { NotApplicable, type Check, type Context } from '../check.ts';
 import { createPod } from '../objects.ts';
-import { podSucceeded } from '../podState.ts';
+import { podSucceeded, podWrote } from '../podState.ts';
 
 const name = 'volume';
 const isDefault = 'storageclass.kubernetes.io/is-default-class';
@@ -37,8 +36,7 @@ export const volume: Check = {
     const reader = `${name}-reader`;
     await createPod(context, reader, { command: ['cat', '/data/file'], once: true, volumes });
     await until('the pod that reads', podSucceeded(context, reader));
-    const text = await api.text(`${home}/pods/${reader}/log`, signal);
-    if (text.trim() !== 'kept') throw new Unhealthy(`it reads something else: ${oneLine(text) || 'nothing'}`);
+    await until('the log of that', podWrote(context, reader, 'kept'));
   },
 };
 
