@@ -36,11 +36,10 @@ export function channel(target: string): Call {
 }
 
 async function open(to: NetConnectOpts, where: string, signal: AbortSignal): Promise<ClientHttp2Session> {
-  const socket = await connect(to, where, signal);
-  // If it breaks before the session listens, the first call says so.
-  socket.on('error', () => {});
-  // Of all that Node.js has built in it takes the longest to load, and nobody is asked before he listens.
+  // Of all that Node.js has built in it takes the longest to load. Before the socket is there: a session on one that has broken
+  // meanwhile would never answer.
   const { connect: connectHttp2 } = await import('node:http2');
+  const socket = await connect(to, where, signal);
   const session = connectHttp2('http://localhost', { createConnection: () => socket });
   // The call under way fails with the same error; without one, the next call finds the session closed.
   session.on('error', () => {});

@@ -1,5 +1,5 @@
 // Node.js' own modules that a supervisor needs. They come compiled, but only for a V8 that was told nothing: those that are loaded
-// once a flag is set are compiled anew.
+// once a flag is set are compiled anew. But for http2, which the first component need not wait for: see probes/channel.ts.
 import 'node:child_process';
 import 'node:crypto';
 import 'node:http';

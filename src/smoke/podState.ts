@@ -32,7 +32,7 @@ export function podWrote(
   expected: string,
 ): Probe {
   return async (signal) => {
-    const text = (await api.text(`${home}/pods/${name}/log`, signal)).trimEnd();
+    const text = await api.text(`${home}/pods/${name}/log`, signal);
     if (text === expected) return;
     const reason = `it has read ${JSON.stringify(oneLine(text))}, not ${JSON.stringify(expected)}`;
     throw expected.startsWith(text) ? new Unhealthy(reason) : new Hopeless(reason);

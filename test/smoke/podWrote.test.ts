@@ -7,7 +7,7 @@ import { serve } from '../fixtures/probes/servers.ts';
 
 it.for([
   { log: 'all of it', says: undefined, because: 'it is whole' },
-  { log: 'all of it\n', says: undefined, because: 'a last line ends' },
+  { log: 'all of it\n', says: Hopeless, because: 'not a byte more was asked for' },
   { log: '', says: Unhealthy, because: 'the runtime may not have written it yet' },
   { log: 'all', says: Unhealthy, because: 'the rest may follow' },
   { log: 'none of it', says: Hopeless, because: 'that becomes nothing else' },

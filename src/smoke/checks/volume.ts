@@ -36,7 +36,7 @@ export const volume: Check = {
     const reader = `${name}-reader`;
     await createPod(context, reader, { command: ['cat', '/data/file'], once: true, volumes });
     await until('the pod that reads', podSucceeded(context, reader));
-    await until('the log of that', podWrote(context, reader, 'kept'));
+    await until('the log of that', podWrote(context, reader, 'kept\n'));
   },
 };
 
