@@ -6,7 +6,6 @@ import 'node:http';
 import 'node:https';
 import 'node:readline';
 import 'node:tls';
-import 'node:worker_threads';
 import { setFlagsFromString } from 'node:v8';
 
 /**

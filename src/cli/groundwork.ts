@@ -9,7 +9,7 @@ import { settle } from './ground.ts';
 import type { Ground } from './ground.ts';
 import { StopRequests } from './stopRequests.ts';
 
-/** What other programs and threads do for a node while this one loads the rest of itself. */
+/** What other programs do for a node while this one loads the rest of itself. */
 export interface Groundwork {
   readonly stops: StopRequests;
   readonly ground: Promise<Ground>;

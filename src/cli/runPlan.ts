@@ -1,11 +1,16 @@
 import type { Outside } from '../isolate/follow.ts';
+import { coolDown } from '../node/issuing.ts';
 import { beginGroundwork } from './groundwork.ts';
 import type { PlanSoFar } from './plan.ts';
 
 /** Runs a node and resolves with the exit code. */
 export async function runPlan(plan: PlanSoFar, outside?: Outside): Promise<number> {
   const groundwork = beginGroundwork(plan.config.node, outside);
-  // Only now: all that a node is made of takes as long to load as its ground to make.
-  const { runNode } = await import('./runNode.ts');
-  return runNode(plan, outside !== undefined, groundwork);
+  try {
+    // Only now: all that a node is made of takes as long to load as its ground to make.
+    const { runNode } = await import('./runNode.ts');
+    return await runNode(plan, outside !== undefined, groundwork);
+  } finally {
+    coolDown();
+  }
 }

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../errors.ts';
 import type { Told } from './issuing.ts';
 import { issueAll } from './issueAll.ts';
@@ -9,26 +8,36 @@ import { pkiPaths } from './pki/paths.ts';
 import { library } from './pki/sign.ts';
 
 /**
- * A thread, not a module: makes the certificates and kubeconfigs that its parent's one message orders and tells it how it
- * goes. Only a Failure is told, because its class does not survive the way; anything else is thrown as it is.
+ * A program, not a module: `node issue.cjs PKI-FOLDER`, with a channel to its parent. Makes the certificates and kubeconfigs that
+ * the parent's one message orders and tells it how it goes. Without an order it ends when the parent does.
  */
-const parent = parentPort!;
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
-const tell = (message: Told): void => parent.postMessage(message);
-const ordered = once(parent, 'message');
+const tell = (message: Told): void => {
+  // When the parent has ended there is nobody to hear it.
+  process.send?.(message, undefined, undefined, () => undefined);
+};
+const ordered = once(process, 'message');
 
 async function main(): Promise<void> {
-  const { pkiDir }: Pick<Order, 'pkiDir'> = workerData;
-  // Where nothing is yet, all will have to be signed.
-  if (!existsSync(pkiPaths(pkiDir).ca.cert)) await library();
+  const [pkiDir = ''] = process.argv.slice(2);
   try {
+    // Where nothing is yet, all will have to be signed.
+    if (!existsSync(pkiPaths(pkiDir).ca.cert)) await library();
     const [order]: Order[] = await ordered;
     await issueAll(order!, (report) => tell({ report }));
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const { code, message, hint } = error;
-    tell({ failure: { code, message, ...(hint === undefined ? {} : { hint }) } });
+    tell(asTold(error));
   }
+  if (process.connected) process.disconnect();
+}
+
+/** The class of an error does not survive the way. */
+function asTold(error: unknown): Told {
+  if (error instanceof Failure) {
+    const { code, message, hint } = error;
+    return { failure: { code, message, ...(hint !== undefined && { hint }) } };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { bug: { message, stack } };
 }
 
 void main();

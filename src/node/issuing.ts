@@ -1,37 +1,61 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { Failure } from '../errors.ts';
 import type { FailureCode } from '../errors.ts';
+import { ownEnvironment } from '../ownEnvironment.ts';
 import { programBeside } from '../paths.ts';
 import type { Order } from './issueAll.ts';
 
-/** What the thread says. */
+/** What the process says. */
 export type Told =
   | { readonly report: string }
-  | { readonly failure: { readonly code: FailureCode; readonly message: string; readonly hint?: string } };
+  | { readonly failure: { readonly code: FailureCode; readonly message: string; readonly hint?: string } }
+  | { readonly bug: { readonly message: string; readonly stack: string | undefined } };
 
-const thread = programBeside(import.meta.url, 'issue');
-
-let spare: Worker | undefined;
-
-function start(pkiDir: string): Worker {
-  return new Worker(thread, { workerData: { pkiDir } });
+interface Issuer {
+  readonly child: ChildProcess;
+  /** Resolves when it has ended and all it said was heard, with how it ended. Rejects when it cannot be started. */
+  readonly ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Starts the thread ahead of its order, to load meanwhile what it will need. Keeps no process alive. */
+const program = programBeside(import.meta.url, 'issue');
+
+let spare: Issuer | undefined;
+
+function start(pkiDir: string): Issuer {
+  const child = fork(program, [pkiDir], {
+    // A session of its own: Ctrl-C in a terminal is not for it.
+    detached: true,
+    env: ownEnvironment(process.env),
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = Promise.all([once(child, 'exit'), once(child, 'disconnect')]).then(
+    () => child.signalCode ?? child.exitCode ?? 0,
+  );
+  // Whoever has given it an order hears of it.
+  ended.catch(() => undefined);
+  return { child, ended };
+}
+
+/** Starts the process ahead of its order, to load meanwhile what it will need. Keeps this one not alive, and ends with it. */
 export function warmUp(pkiDir: string): void {
-  const worker = start(pkiDir);
-  worker.unref();
-  // Then the order goes to another one, which fails where somebody hears of it.
-  worker.once('error', () => (spare = undefined));
-  spare = worker;
+  spare = start(pkiDir);
+  spare.child.unref();
+  spare.child.channel?.unref();
+}
+
+/** Ends the process when there was no order for it. */
+export function coolDown(): void {
+  spare?.child.kill();
+  spare = undefined;
 }
 
 /**
- * Has the certificates and kubeconfigs made by a thread: it takes 0.2 s of a core that the first components are not to
- * wait for, and its libraries take 30 MB that go with it. Rejects with its Failure. Once `signal` has aborted it rejects with
- * that reason, but no sooner than the thread is done, 0.2 s later at most: Node.js 20 crashes when a thread is terminated
- * while a key is made for it.
+ * Has the certificates and kubeconfigs made by a process of its own: it takes 0.2 s of a core that the first components are not
+ * to wait for, and its libraries take 30 MB that go with it. Rejects with its Failure. Once `signal` has aborted it rejects
+ * with that reason, but no sooner than the process is done, 0.2 s later at most: so nothing is left half done.
  */
 export async function issue(
   order: Order,
@@ -39,19 +63,28 @@ export async function issue(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const worker = spare ?? start(order.pkiDir);
+  const { child, ended } = spare?.child.connected === true ? spare : start(order.pkiDir);
   spare = undefined;
-  worker.ref();
-  let failure: Failure | undefined;
-  worker.on('message', (told: Told) => {
+  child.ref();
+  let failure: Error | undefined;
+  child.on('message', (told: Told) => {
     if ('report' in told) {
       // Who has stopped listens no more.
       if (!signal.aborted) report(told.report);
-    } else failure = new Failure(told.failure.code, told.failure.message, told.failure);
+    } else failure = asError(told);
   });
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  worker.postMessage(order);
-  await once(worker, 'exit');
+  // If it has ended meanwhile, how it did is the answer.
+  child.send(order, () => undefined);
+  const end = await ended;
   signal.throwIfAborted();
   if (failure !== undefined) throw failure;
+  if (end !== 0)
+    throw new Failure('preflight', `the process that makes the certificates ended too soon: ${end}`, {
+      hint: 'If the machine has no memory left for it, the kernel says so: dmesg. Then try again.',
+    });
+}
+
+function asError(told: Exclude<Told, { report: string }>): Error {
+  if ('failure' in told) return new Failure(told.failure.code, told.failure.message, told.failure);
+  return Object.assign(new Error(told.bug.message), told.bug);
 }
