@@ -38,8 +38,6 @@ export async function begin(options: UpOptions): Promise<number> {
       locked = beginStart(name, nodePaths(name).run);
       await locked;
       early = await beginEarly(options, name);
-      // The host is looked at while the rest loads. What went wrong is said by `up`.
-      await early?.begun.entered.catch(() => undefined);
     }
     const { up } = await import('./up.ts');
     return await up(options, early);

@@ -7,6 +7,7 @@ import type { Begun } from '../isolate/enter.ts';
 import { inContainer } from '../isolate/preflight.ts';
 import { unmaking } from '../isolate/unmaking.ts';
 import { nodePaths } from '../paths.ts';
+import { insideArgv } from './insideArgv.ts';
 import type { UpOptions } from './options.ts';
 
 /** What must be known of a node for the process in its box to be started. */
@@ -39,7 +40,7 @@ export function isIsolated(options: UpOptions): boolean {
   return options.host !== true && inContainer() === undefined;
 }
 
-/** Starts this same command line again in a box, where it is told what to do. */
+/** Starts what runs a node in a box, where it is told what to do. */
 export async function beginBox(options: UpOptions, { name, dataDir, listen }: Known): Promise<BegunNode> {
   const { run, data, logs } = nodePaths(name, dataDir);
   const log = options.detach === true ? await openLog(logs) : undefined;
@@ -48,7 +49,7 @@ export async function beginBox(options: UpOptions, { name, dataDir, listen }: Kn
       name,
       run,
       data,
-      argv: [process.execPath, ...process.argv.slice(1)],
+      argv: insideArgv(),
       ...(log !== undefined && { stdio: ['ignore', log.file.fd, log.file.fd] as const }),
       ...(listen !== undefined && {
         listener: async () => (await import('./port.ts')).openPort(listen),

@@ -10,7 +10,7 @@ import { setFlagsFromString } from 'node:v8';
 
 /**
  * From now on V8 compiles as little as it can: nothing in a supervisor is done so often that compiling it pays, and the compiler
- * would take the cores and the memory from the API server. To be called before most of the program is loaded. The same flags on
+ * would take the cores and the memory from the API server. To be called before most of the program is run. The same flags on
  * the command line would cost 30 ms, for what is said above.
  */
 export function beFrugal(): void {

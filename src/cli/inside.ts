@@ -1,19 +1,25 @@
 import { hearOutside } from '../isolate/follow.ts';
+import { asProgram } from './asProgram.ts';
 import { beFrugal } from './frugal.ts';
 import { planOf } from './plan.ts';
+import { runPlan } from './runPlan.ts';
+// What others load when they need it, and this program needs at once: in the bundle it is one file with it.
+import './runGraph.ts';
+import './runNode.ts';
+import '../node/index.ts';
+import '../report/json.ts';
+import '../report/plain.ts';
+import '../report/pretty.ts';
 
-/** Runs the node that the process outside the box has planned, and resolves with the exit code. */
-export async function runInside(): Promise<number> {
+/**
+ * A program, not a module: `node inside.cjs up ...`. Runs the node that the process outside the box has planned. The arguments are
+ * for those who look at the processes; what is to be done it is told.
+ */
+async function run(): Promise<number> {
   beFrugal();
-  // All that a node is made of loads while the box is made.
-  const [outside, { runPlan }] = await Promise.all([hearOutside(), load()]);
+  const outside = await hearOutside();
   // Then there is nobody to see it.
-  if (outside === undefined) return 0;
-  return runPlan(planOf(outside.task), outside);
+  return outside === undefined ? 0 : runPlan(planOf(outside.task), outside);
 }
 
-async function load() {
-  const [{ runPlan }, { loadNode }] = await Promise.all([import('./runPlan.ts'), import('./runNode.ts')]);
-  await loadNode();
-  return { runPlan };
-}
+void asProgram(run);

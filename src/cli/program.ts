@@ -9,21 +9,31 @@ import { setupCommands } from './commands/setup.ts';
 import { shellCommands } from './commands/shell.ts';
 import { version } from './version.ts';
 
-/** The command line. Each command loads its own code, so that `status` does not pay for `up`. */
-export function program(): Command {
+const groups = [
+  lifecycleCommands,
+  observeCommands,
+  operateCommands,
+  kubernetesCommands,
+  configCommands,
+  setupCommands,
+  shellCommands,
+];
+
+/**
+ * The command line, with all commands up to the group of the one that is `meant`: by default all there are. Each loads its own code,
+ * so that `status` does not pay for `up`.
+ */
+export function program(meant?: string): Command {
   const cli = new Command('k8s-single')
     .description('A real Kubernetes node, now, on one machine.')
     .version(version())
     .exitOverride()
     .enablePositionalOptions()
     .showSuggestionAfterError();
-  lifecycleCommands(cli);
-  observeCommands(cli);
-  operateCommands(cli);
-  kubernetesCommands(cli);
-  configCommands(cli);
-  setupCommands(cli);
-  shellCommands(cli);
+  for (const add of groups) {
+    if (cli.commands.some((command) => command.name() === meant)) break;
+    add(cli);
+  }
   cli.addHelpText('after', exitCodeHelp);
   return cli;
 }

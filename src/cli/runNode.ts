@@ -57,7 +57,7 @@ export async function runNode(
 }
 
 /** Loads what a node is made of. */
-export async function loadNode() {
+async function loadNode() {
   const [{ runGraph }, { kubernetesNode }] = await Promise.all([
     import('./runGraph.ts'),
     import('../node/index.ts'),

@@ -7,6 +7,7 @@ import type { Begun, Entered } from '../isolate/enter.ts';
 import type { Signals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
 import { toTell } from './box.ts';
+import { insideArgv } from './insideArgv.ts';
 import type { Plan } from './plan.ts';
 import { openPort } from './port.ts';
 
@@ -40,7 +41,7 @@ export async function beginThrowAway({ name, listen, signals, without }: Beginni
         name,
         run: nodePaths(name).run,
         data: throwAwayData(name),
-        argv: [process.execPath, ...process.argv.slice(1)],
+        argv: insideArgv(),
         stdio: ['ignore', 'ignore', log.fd],
         ...(listen !== undefined && { listener: async () => openPort(listen) }),
         without,

@@ -45,7 +45,7 @@ export function namespacesOf(pid: number, ...types: readonly ('mnt' | 'pid' | 'n
 /** The environment of a process that is started inside, until it knows of its box (see follow.ts). */
 export const boxEnv = { [variable]: 'inside' } as const;
 
-/** Whether this process was started in a box by `enter`, or by its init; main.ts looks at the same. */
+/** Whether this process was started in a box by `enter`, or by its init. */
 export function isInBox(): boolean {
   return process.env[variable] !== undefined;
 }
