@@ -4,7 +4,6 @@ import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../paths.ts';
 import type { Progress } from '../report/progress.ts';
-import { createReporter } from '../report/reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
 import type { UpOptions } from './options.ts';
 
@@ -19,7 +18,9 @@ export async function toolchain(
   // Made, and loaded, when there is something to tell.
   let reporter: Promise<Reporter> | undefined;
   const onProgress = (progress: Progress): void => {
-    reporter ??= createReporter({ output, stages: [] });
+    reporter ??= import('../report/reporter.ts').then(async (module) =>
+      module.createReporter({ output, stages: [] }),
+    );
     void reporter.then(({ progress: show }) => show(progress));
   };
   const interrupt = new AbortController();

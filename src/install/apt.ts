@@ -3,12 +3,9 @@ import { basename, join } from 'node:path';
 import { Failure } from '../errors.ts';
 import { withSourcePackages } from './aptSources.ts';
 import { minimalStatus } from './dpkgStatus.ts';
+import { debianArch } from './cache.ts';
 import type { Run } from './run.ts';
 import type { Report } from './stages.ts';
-
-/** Debian's name of this machine's architecture, by Node's. */
-export const debianArch: string =
-  { x64: 'amd64', ia32: 'i386', arm: 'armhf', ppc64: 'ppc64el' }[process.arch as string] ?? process.arch;
 
 /** Debian's archive, as this machine's own sources name it. Nothing is installed and nothing of the system changes. */
 export interface Apt {

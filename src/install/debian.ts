@@ -1,29 +1,11 @@
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { release } from 'node:os';
+import { lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { debianArch, type Apt } from './apt.ts';
+import type { Apt } from './apt.ts';
+import type { DebianTree } from './cache.ts';
 import type { Need } from './needs.ts';
 import type { Report } from './stages.ts';
-
-/** The unpacked packages of this machine's Debian release in the cache. */
-export interface DebianTree {
-  readonly root: string;
-  /** One entry for each program, ready to run: a link, or a script that sets its library path. */
-  readonly bin: string;
-  /** The iptables commands, which depend on the kernel that runs. */
-  readonly kernelBin: string;
-}
-
-export async function debianTree(cacheDir: string): Promise<DebianTree> {
-  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const field = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(osRelease)?.[1];
-  const codename = field('VERSION_CODENAME') ?? field('ID') ?? 'unknown';
-  const dir = join(cacheDir, 'debian', `${codename}-${debianArch}`);
-  // Siblings: the scripts in them find the root beside themselves.
-  return { root: join(dir, 'root'), bin: join(dir, 'bin'), kernelBin: join(dir, `iptables-${release()}`) };
-}
 
 /** The two programs behind each iptables command; which one works depends on the kernel. */
 export const backEnds = ['nft', 'legacy'] as const;

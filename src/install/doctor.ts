@@ -1,7 +1,7 @@
 import { Failure, reasonOf } from '../errors.ts';
 import { findBinaries, systemPath, type FindOptions } from './find.ts';
 import { nodeNeeds, type Need } from './needs.ts';
-import { cacheDirs } from './sources.ts';
+import { cacheDirs } from './cache.ts';
 import { askVersion } from './versions.ts';
 
 /** One binary as `doctor` shows it. */
@@ -24,7 +24,7 @@ export async function binaryRows(options: {
   readonly needs?: readonly Need[];
 }): Promise<BinaryRow[]> {
   const { binDirs, path = systemPath(), needs = nodeNeeds } = options;
-  const dirs = await cacheDirs(options.cacheDir);
+  const dirs = cacheDirs(options.cacheDir);
   return await Promise.all(needs.map((need) => rowOf(need, { binDirs, path, cacheDirs: dirs })));
 }
 

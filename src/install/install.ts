@@ -2,7 +2,8 @@ import { join, resolve } from 'node:path';
 import { findBinaries, refuseMissing, systemPath, type From } from './find.ts';
 import { nodeNeeds, type Need } from './needs.ts';
 import { checkVersions, isKubectlUnfit } from './skew.ts';
-import { cacheDirs, sources, type SourceName } from './sources.ts';
+import { cacheDirs } from './cache.ts';
+import type { SourceName } from './sources.ts';
 import type { OnProgress } from './stages.ts';
 import { versionsOf } from './versions.ts';
 
@@ -50,7 +51,7 @@ export async function install<const N extends Need = NodeNeed>(
   const { cacheDir, source = 'auto', noInstall = false, kubernetes } = options;
   const { onProgress = () => undefined, signal = new AbortController().signal } = options;
   const needs: readonly Need[] = options.needs ?? nodeNeeds;
-  const dirs = await cacheDirs(cacheDir);
+  const dirs = cacheDirs(cacheDir);
   const path = options.path ?? systemPath();
   const notFromPath = new Set<string>();
   const look = () => findBinaries({ binDirs: options.binDirs, path, cacheDirs: dirs, needs, notFromPath });
@@ -58,7 +59,7 @@ export async function install<const N extends Need = NodeNeed>(
     const first = look();
     if (first.missing.length === 0) return first;
     if (!noInstall) {
-      const { bring } = await import('./bring.ts');
+      const [{ bring }, { sources }] = await Promise.all([import('./bring.ts'), import('./sources.ts')]);
       await bring(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
     }
     const second = look();

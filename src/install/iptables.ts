@@ -1,7 +1,8 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { backEnds, isThere, place, type DebianTree } from './debian.ts';
+import type { DebianTree } from './cache.ts';
+import { backEnds, isThere, place } from './debian.ts';
 import { nodeNeeds, type Need } from './needs.ts';
 import type { Run } from './run.ts';
 import type { Report } from './stages.ts';

@@ -2,14 +2,12 @@ import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { Apt } from './apt.ts';
+import { debianKubernetes } from './cache.ts';
 import { goTree, type GoTree } from './goTree.ts';
 import { generateOpenApi } from './openapi.ts';
 import { jobsFor, needDisk } from './room.ts';
 import type { Run } from './run.ts';
 import type { Stage } from './stages.ts';
-
-/** What Debian 12's source package `kubernetes` (1.20.5+really1.20.2) is. */
-export const debianKubernetes = '1.20.2';
 
 /** Measured at the peak, and some more. */
 const diskBytes = 4 * 2 ** 30;

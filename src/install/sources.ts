@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { debianArch, privateApt } from './apt.ts';
-import { addPackages, debianTree, isThere } from './debian.ts';
+import { privateApt } from './apt.ts';
+import { debianKubernetes, debianTree, kubernetesDir } from './cache.ts';
+import { addPackages, isThere } from './debian.ts';
 import { systemPath } from './find.ts';
 import { chooseIptables, hasBackEnds, iptablesNeeds } from './iptables.ts';
-import { debianKubernetes, kubernetesBuild } from './kubernetes.ts';
+import { kubernetesBuild } from './kubernetes.ts';
 import { makeSet } from './makeSet.ts';
 import { type Need } from './needs.ts';
 import type { Run } from './run.ts';
@@ -45,16 +46,6 @@ export const sources = {
 
 export type SourceName = keyof typeof sources;
 
-/** The folders of the cache that hold binaries, made or not. */
-export async function cacheDirs(cacheDir: string): Promise<readonly string[]> {
-  const { bin, kernelBin } = await debianTree(cacheDir);
-  return [bin, kernelBin, kubernetesDir(cacheDir)];
-}
-
-function kubernetesDir(cacheDir: string): string {
-  return join(cacheDir, 'kubernetes', `v${debianKubernetes}-${debianArch}`);
-}
-
 async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }: Order): Promise<Stage[]> {
   const built = missing.filter((need) => need.debian === undefined);
   if (built.length > 0 && !isOf(debianKubernetes, kubernetes)) {
@@ -68,7 +59,7 @@ async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }:
     });
   }
   const apt = privateApt(join(cacheDir, 'apt'), run);
-  const tree = await debianTree(cacheDir);
+  const tree = debianTree(cacheDir);
   const stages: Stage[] = [];
   const iptables = missing.some((need) => need.debian === 'iptables');
   const wanted = missing.filter((need) => need.debian !== undefined && need.debian !== 'iptables');

@@ -123,6 +123,8 @@ export async function killNodeCgroup(name: string): Promise<number[]> {
  * 10 s with the processes that would not die.
  */
 export async function removeNodeCgroup(name: string): Promise<void> {
+  // As a rule there is none, and a start waits for the answer.
+  if (!hierarchies().some(({ root }) => existsSync(join(root, nodeCgroup(name))))) return;
   const emptied = async (): Promise<void> => {
     const pids = await killNodeCgroup(name);
     if (pids.length > 0)

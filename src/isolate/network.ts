@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Failure } from '../errors.ts';
 import { namespacesOf } from './box.ts';
 import type { Box, Inside } from './box.ts';
 import { freeSubnets } from './subnet.ts';
 import type { Subnet } from './subnet.ts';
-import { pathWithSbin, runAt } from './tool.ts';
+import { runAt, runOne } from './tool.ts';
 import type { Argv } from './tool.ts';
 
 /**
@@ -79,11 +77,7 @@ const showRoutes = ['-json', '-4', 'route', 'show', 'table', 'all'];
 
 /** What is routed on the host, for {@link connectToHost}. Undefined when `ip` is only in the cache, or hangs. */
 export async function routesOfHost(): Promise<string | undefined> {
-  const options = { env: { ...process.env, PATH: pathWithSbin() }, timeout: 1000 };
-  return promisify(execFile)('ip', showRoutes, options).then(
-    ({ stdout }) => stdout,
-    () => undefined,
-  );
+  return runOne(['ip', ...showRoutes], 1000).catch(() => undefined);
 }
 
 /** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fine, note } from './finding.ts';
 import type { Finding } from './finding.ts';
-import { run } from './tool.ts';
+import { runOne } from './tool.ts';
 
 /** How containerd keeps the layers of images: stacked by the kernel, or each a full copy, which works anywhere. */
 export type Snapshotter = 'overlayfs' | 'native';
@@ -19,7 +19,7 @@ export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
     // Relative, because a colon or a comma in a path would end it.
     const options = 'lowerdir=lower,upperdir=upper,workdir=work';
     const mount = ['mount', '--no-mtab', '-t', 'overlay', '-o', options, 'overlay', 'merged'];
-    return await run(['unshare', '--mount', `--wd=${trial}`, ...mount]).then(
+    return await runOne(['unshare', '--mount', `--wd=${trial}`, ...mount]).then(
       () => 'overlayfs',
       () => 'native',
     );

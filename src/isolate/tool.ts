@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import type { ExecFileException } from 'node:child_process';
+import { promisify } from 'node:util';
 import { commandLine } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
 
@@ -37,6 +38,13 @@ export async function runAt(place: Place, ...commands: readonly Argv[]): Promise
   const [file] = commands[begun - 1] ?? argvAt(place);
   if (error.code === notFound || error.code === 'ENOENT') throw missing(file);
   throw new Failure('preflight', `${script[begun - 1] ?? file}: ${said.join(' ') || error.message}`);
+}
+
+/** One program and no shell, in `timeoutMs` at most: resolves with what it printed on stdout. Rejects as execFile does. */
+export async function runOne([file, ...args]: Argv, timeoutMs = 0): Promise<string> {
+  const env = { ...process.env, PATH: pathWithSbin() };
+  const { stdout } = await promisify(execFile)(file, args, { env, timeout: timeoutMs });
+  return stdout;
 }
 
 interface Ended {

@@ -1,6 +1,7 @@
 import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { debianArch, privateApt } from '../../src/install/apt.ts';
+import { privateApt } from '../../src/install/apt.ts';
+import { debianArch } from '../../src/install/cache.ts';
 import { runner } from '../../src/install/run.ts';
 import { cacheDir } from '../../src/paths.ts';
 

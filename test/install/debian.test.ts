@@ -4,7 +4,8 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Failure } from '../../src/errors.ts';
 import { privateApt, type Apt } from '../../src/install/apt.ts';
-import { addPackages, backEnds, debianTree } from '../../src/install/debian.ts';
+import { debianTree } from '../../src/install/cache.ts';
+import { addPackages, backEnds } from '../../src/install/debian.ts';
 import { programOf } from '../../src/install/elf.ts';
 import { chooseIptables, hasBackEnds, iptablesNeeds } from '../../src/install/iptables.ts';
 import { nodeNeeds } from '../../src/install/needs.ts';
@@ -49,16 +50,16 @@ const system = async () =>
 test('programs are unpacked with their libraries, run from there, and the system stays as it was', async () => {
   const before = await system();
   const told: string[] = [];
-  await addPackages(apt, await debianTree(join(dir, 'cache')), conntrack, (detail) => told.push(detail));
+  await addPackages(apt, debianTree(join(dir, 'cache')), conntrack, (detail) => told.push(detail));
   expect(told).toContainEqual(expect.stringMatching(/^conntrack \S+, [\d.]+ [kM]?B$/));
   expect(told.at(-1)).toMatch(/^unpack \S+ \((\d+) of \1\)$/);
   // A second time into the same tree, as when something else is missing later.
-  await addPackages(apt, await debianTree(join(dir, 'cache')), catatonit, nothing);
+  await addPackages(apt, debianTree(join(dir, 'cache')), catatonit, nothing);
   expect(await system()).toEqual(before);
 
   // The whole cache may be moved.
   await rename(join(dir, 'cache'), join(dir, 'moved'));
-  const { bin } = await debianTree(join(dir, 'moved'));
+  const { bin } = debianTree(join(dir, 'moved'));
   const { stdout, stderr } = await execa(join(bin, 'conntrack'), ['--version'], {
     env: { LD_DEBUG: 'libs' },
   });
@@ -68,7 +69,7 @@ test('programs are unpacked with their libraries, run from there, and the system
 });
 
 test('iptables works with a back end of this kernel, in a network namespace of its own', async () => {
-  const tree = await debianTree(join(dir, 'cache'));
+  const tree = debianTree(join(dir, 'cache'));
   expect(await hasBackEnds(tree)).toBe(false);
   await addPackages(apt, tree, iptablesNeeds, nothing);
   expect(await hasBackEnds(tree)).toBe(true);
@@ -83,7 +84,7 @@ test('iptables works with a back end of this kernel, in a network namespace of i
 });
 
 test('where nf_tables does not work, iptables is the legacy one', async () => {
-  const tree = await debianTree(join(dir, 'cache'));
+  const tree = debianTree(join(dir, 'cache'));
   const tried: string[] = [];
   const fails: Run = async (_file, args) => {
     tried.push(args.join(' '));

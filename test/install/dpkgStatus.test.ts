@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
-import { debianArch } from '../../src/install/apt.ts';
+import { debianArch } from '../../src/install/cache.ts';
 import { minimalStatus } from '../../src/install/dpkgStatus.ts';
 
 const stanza = (name: string, fields: Record<string, string> = {}) =>

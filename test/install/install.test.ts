@@ -1,7 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { debianTree } from '../../src/install/debian.ts';
+import { debianTree } from '../../src/install/cache.ts';
 import { binaryRows } from '../../src/install/doctor.ts';
 import { install } from '../../src/install/install.ts';
 import { kubernetesBinaries, nodeNeeds } from '../../src/install/needs.ts';
@@ -78,7 +78,7 @@ test('a kubectl of PATH too far from the kube-apiserver gives way to that of the
   const given = join(dir, 'given');
   await mkdir(given);
   await symlink(join(bin, 'kube-apiserver'), join(given, 'kube-apiserver'));
-  await tool((await debianTree(cacheDir)).bin, 'kubectl', '1.24.9');
+  await tool(debianTree(cacheDir).bin, 'kubectl', '1.24.9');
   const kubectl = async (version: string) => {
     await tool(path, 'kubectl', version);
     return (await install({ binDirs: [given], path, cacheDir, needs, source: 'release' })).from.kubectl;

@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+
+/** What Debian 12's source package `kubernetes` (1.20.5+really1.20.2) is. */
+export const debianKubernetes = '1.20.2';
+
+/** Debian's name of this machine's architecture, by Node's. */
+export const debianArch: string =
+  { x64: 'amd64', ia32: 'i386', arm: 'armhf', ppc64: 'ppc64el' }[process.arch as string] ?? process.arch;
+
+/** The unpacked packages of this machine's Debian release in the cache. */
+export interface DebianTree {
+  readonly root: string;
+  /** One entry for each program, ready to run: a link, or a script that sets its library path. */
+  readonly bin: string;
+  /** The iptables commands, which depend on the kernel that runs. */
+  readonly kernelBin: string;
+}
+
+/** Where they are, made or not. */
+export function debianTree(cacheDir: string): DebianTree {
+  const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const field = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(osRelease)?.[1];
+  const codename = field('VERSION_CODENAME') ?? field('ID') ?? 'unknown';
+  const dir = join(cacheDir, 'debian', `${codename}-${debianArch}`);
+  // Siblings: the scripts in them find the root beside themselves.
+  return { root: join(dir, 'root'), bin: join(dir, 'bin'), kernelBin: join(dir, `iptables-${release()}`) };
+}
+
+/** The folders of the cache that hold binaries, made or not. */
+export function cacheDirs(cacheDir: string): readonly string[] {
+  const { bin, kernelBin } = debianTree(cacheDir);
+  return [bin, kernelBin, kubernetesDir(cacheDir)];
+}
+
+/** Where Kubernetes lies that was built here. */
+export function kubernetesDir(cacheDir: string): string {
+  return join(cacheDir, 'kubernetes', `v${debianKubernetes}-${debianArch}`);
+}
