@@ -6,7 +6,8 @@ import { copyFile, link, mkdir, readFile, rename, rm, stat, writeFile } from 'no
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { debianArch, privateApt } from '../dist/src/install/apt.js';
+import { privateApt } from '../dist/src/install/apt.js';
+import { debianArch } from '../dist/src/install/cache.js';
 import { install } from '../dist/src/install/install.js';
 import { withLock } from '../dist/src/install/lock.js';
 import { nodeNeeds } from '../dist/src/install/needs.js';
