@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { asProgram } from './cli/asProgram.ts';
+import { plainUp } from './cli/plainUp.ts';
 
-/** Reading the command line properly is a good part of the work of a command that is quick, so that one goes past it. */
-async function act([command, flag, name, ...more]: readonly string[]): Promise<number | undefined> {
+/** Reading the command line properly is a good part of the work of a command that is quick, so that two go past it. */
+async function act([command, ...args]: readonly string[]): Promise<number | undefined> {
+  const [flag, name, ...more] = args;
   // Docker asks every few seconds, a process each time.
   if (
     command === 'healthcheck' &&
@@ -11,6 +13,8 @@ async function act([command, flag, name, ...more]: readonly string[]): Promise<n
     const { healthcheck } = await import('./cli/healthcheck.ts');
     return healthcheck({ name: name ?? process.env['K8S_SINGLE_NAME'] ?? 'default' });
   }
+  const options = command === 'up' ? plainUp(args, process.env) : undefined;
+  if (options !== undefined) return (await import('./cli/begin.ts')).begin(options);
   const { program } = await import('./cli/program.ts');
   await program(command).parseAsync();
   return undefined;

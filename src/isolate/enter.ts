@@ -90,7 +90,7 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
     throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first}`);
   });
   const ground = clearGround(beginning);
-  const seen = ground.then(async (begun) => begun.seen);
+  const seen = ground.then(async ({ routes, snapshotter }) => Promise.all([routes, snapshotter]));
   const entered = Promise.all([inside, ground]).then(() => undefined);
   // Whoever waits for them hears of it; nobody does yet.
   for (const pending of [ended, inside, seen, entered]) pending.catch(() => undefined);
@@ -98,19 +98,21 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
   return {
     entered,
     tell: async (told) => {
-      const [pid, { routes, snapshotter }] = await Promise.all([inside, seen]);
+      const [pid, { routes, snapshotter }] = await Promise.all([inside, ground]);
       const { furnish } = await import('./furnish.ts');
       // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
       signals.sendTo(() => void control.end());
       const making = control.writableEnded
         ? undefined
-        : furnish(told.box, { pid, path: told.env?.['PATH'] }, routes);
+        : furnish(told.box, { pid, path: told.env?.['PATH'] }, await routes);
       const addresses = await making?.catch((error: unknown) => {
         if (!control.writableEnded) throw error;
       });
       isDecided = true;
-      if (addresses !== undefined && !control.writableEnded)
-        control.write(`${JSON.stringify({ snapshotter, ...told, addresses } satisfies Saying)}\n`);
+      if (addresses !== undefined && !control.writableEnded) {
+        const saying: Saying = { snapshotter: await snapshotter, ...told, addresses };
+        control.write(`${JSON.stringify(saying)}\n`);
+      }
       claimed.close();
       return hold(child, control, ended, signals);
     },
@@ -147,12 +149,13 @@ async function pidSaid(control: Duplex): Promise<string> {
 
 /** What is seen of the host when nothing of a node before is left. */
 interface Ground {
-  readonly routes: string | undefined;
-  readonly snapshotter: Snapshotter;
+  readonly routes: Promise<string | undefined>;
+  /** The box is not kept waiting for it: the mount that is tried takes the kernel 10 ms and more. */
+  readonly snapshotter: Promise<Snapshotter>;
 }
 
 /** Removes what a node before has left, and then looks at the host: resolves when it has begun to. */
-async function clearGround(traces: Traces): Promise<{ readonly seen: Promise<Ground> }> {
+async function clearGround(traces: Traces): Promise<Ground> {
   // Loaded while the process inside starts.
   const { removeRemains } = await import('./clear.ts');
   await removeRemains(traces);
@@ -160,8 +163,7 @@ async function clearGround(traces: Traces): Promise<{ readonly seen: Promise<Gro
     import('./network.ts'),
     import('./snapshotter.ts'),
   ]);
-  const looks = [routesOfHost(), chooseSnapshotter(join(traces.data, 'containerd'))] as const;
-  return { seen: Promise.all(looks).then(([routes, snapshotter]) => ({ routes, snapshotter })) };
+  return { routes: routesOfHost(), snapshotter: chooseSnapshotter(join(traces.data, 'containerd')) };
 }
 
 function hold(child: ChildProcess, control: Duplex, ended: Promise<number>, signals: Signals): Entered {
