@@ -98,21 +98,21 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
   return {
     entered,
     tell: async (told) => {
-      const [pid, { routes, snapshotter }] = await Promise.all([inside, ground]);
+      const [pid, looks] = await Promise.all([inside, ground]);
+      const routes = await looks.routes;
       const { furnish } = await import('./furnish.ts');
       // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
       signals.sendTo(() => void control.end());
       const making = control.writableEnded
         ? undefined
-        : furnish(told.box, { pid, path: told.env?.['PATH'] }, await routes);
-      const addresses = await making?.catch((error: unknown) => {
+        : furnish(told.box, { pid, path: told.env?.['PATH'] }, routes);
+      const made = making?.catch((error: unknown) => {
         if (!control.writableEnded) throw error;
       });
+      const [addresses, snapshotter] = await Promise.all([made, looks.snapshotter]);
       isDecided = true;
-      if (addresses !== undefined && !control.writableEnded) {
-        const saying: Saying = { snapshotter: await snapshotter, ...told, addresses };
-        control.write(`${JSON.stringify(saying)}\n`);
-      }
+      if (addresses !== undefined && !control.writableEnded)
+        control.write(`${JSON.stringify({ snapshotter, ...told, addresses } satisfies Saying)}\n`);
       claimed.close();
       return hold(child, control, ended, signals);
     },
