@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import type { RequestOptions } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { trusted } from './authorities.ts';
 import { Unhealthy } from './probe.ts';
 import { cannotReach, codeOf } from './reason.ts';
@@ -44,6 +46,8 @@ export interface Answer {
  */
 export function asker(address: string, options: AskOptions = {}): (signal: AbortSignal) => Promise<Answer> {
   const url = httpUrl(address, options);
+  // Once: it is a good part of what a look costs.
+  const target = urlToHttpOptions(url);
   const isTls = url.protocol === 'https:';
   const where = options.socketPath ?? `${url.hostname}:${url.port || (isTls ? 443 : 80)}`;
   let agent: Agent | HttpsAgent | undefined;
@@ -51,7 +55,7 @@ export function asker(address: string, options: AskOptions = {}): (signal: Abort
     signal.throwIfAborted();
     try {
       agent ??= await keepAlive(isTls, options);
-      return await ask(url, agent, options, signal);
+      return await ask(target, agent, options, signal);
     } catch (error) {
       // Refused says nothing about the connection or the files we hold; anything else may.
       if (codeOf(error) !== 'ECONNREFUSED') {
@@ -65,14 +69,14 @@ export function asker(address: string, options: AskOptions = {}): (signal: Abort
 }
 
 async function ask(
-  url: URL,
+  target: RequestOptions,
   agent: Agent | HttpsAgent,
   { method = 'GET', headers = {}, body, maxBytes = 64 * 1024 }: AskOptions,
   signal: AbortSignal,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const send = agent instanceof HttpsAgent ? requestTls : request;
-    const sent = send(url, { agent, method, headers, signal }, (response) => {
+    const sent = send({ ...target, agent, method, headers, signal }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       const answered = (): void => {
