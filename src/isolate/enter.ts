@@ -106,10 +106,11 @@ async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
       const making = control.writableEnded
         ? undefined
         : furnish(told.box, { pid, path: told.env?.['PATH'] }, routes);
-      const made = making?.catch((error: unknown) => {
+      const addresses = await making?.catch((error: unknown) => {
         if (!control.writableEnded) throw error;
       });
-      const [addresses, snapshotter] = await Promise.all([made, looks.snapshotter]);
+      // Not at the same time: if that fails, nothing is at work any more.
+      const snapshotter = await looks.snapshotter;
       isDecided = true;
       if (addresses !== undefined && !control.writableEnded)
         control.write(`${JSON.stringify({ snapshotter, ...told, addresses } satisfies Saying)}\n`);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { outputModes } from '../plainUp.ts';
 import { binDirOption, exitWith, nameOption, nameOrConfigOption, sourceOption } from './shared.ts';
 
 /** Commands that start and end a node. */
@@ -17,11 +18,7 @@ export function lifecycleCommands(cli: Command): void {
     .option('--host', 'no namespaces of its own: run on the host itself')
     .option('--no-install', 'use what is there; install nothing')
     .addOption(sourceOption())
-    .addOption(
-      new Option('--output <mode>', 'how to show what happens')
-        .choices(['auto', 'pretty', 'plain', 'json'])
-        .default('auto'),
-    )
+    .addOption(new Option('--output <mode>', 'how to show what happens').choices(outputModes).default('auto'))
     .addOption(
       new Option(
         '--forward-logs [components]',
