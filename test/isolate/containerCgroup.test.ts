@@ -23,6 +23,8 @@ async function inContainer(program: string): Promise<string> {
     mkdir $group
     for name in $(cat $tree/cgroup.controllers); do echo +$name > $tree/cgroup.subtree_control; done
     sh -c 'echo $$ > "$0"/cgroup.procs; exec unshare --cgroup --mount sh -ec "$1"' $group "$INSIDE" || code=$?
+    # What was killed last may still be on its way out.
+    while grep -q 'populated 1' $group/cgroup.events; do :; done
     find $group -depth -type d -exec rmdir {} +
     umount -n $tree
     rmdir $tree
