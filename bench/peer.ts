@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { cri } from '../probes/cri.ts';
 import { until } from '../probes/until.ts';
-import { toTell } from '../src/cli/box.ts';
+import { boxOf, toTell } from '../src/cli/box.ts';
 import { settle } from '../src/cli/ground.ts';
 import { configFor } from '../src/cli/options.ts';
 import { toolchain } from '../src/cli/toolchain.ts';
@@ -35,14 +35,14 @@ async function outside(): Promise<number> {
   const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
   await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
   const binaries = await toolchain(options, config.node);
-  const { box, ...told } = toTell({ options, config, binaries }, { debianTree: root });
-  const entered = await enter({ ...box, argv: [process.execPath, ...process.argv.slice(1)] }, told);
+  const box = boxOf(config.node, { debianTree: root });
+  const argv = [process.execPath, ...process.argv.slice(1)] as const;
+  const entered = await enter({ ...box, argv }, toTell({ options, config, binaries }));
   return entered.exited;
 }
 
 async function inside(): Promise<number> {
   const told = await hearOutside();
-  if (told === undefined) return 0;
   const ended = new AbortController();
   let stop = (): void => ended.abort();
   process.on('SIGTERM', () => stop());

@@ -32,7 +32,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
   return {
     data: dataDir,
     run,
-    pki: join(dataDir, 'pki'),
+    pki: pkiIn(dataDir),
     kubeconfigs: join(dataDir, 'kubeconfig'),
     logs: join(dataDir, 'log'),
     etcd: join(dataDir, 'etcd'),
@@ -42,6 +42,11 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     controlSocket: join(run, 'control.sock'),
     containerdSocket: join(run, 'containerd.sock'),
   };
+}
+
+/** Where certificates and keys are in a data folder. */
+export function pkiIn(dataDir: string): string {
+  return join(dataDir, 'pki');
 }
 
 /** The user's cache folder for what is slow to make and safe to lose. */

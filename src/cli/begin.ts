@@ -32,14 +32,17 @@ export async function begin(options: UpOptions): Promise<number> {
   };
   for (const signal of signals) process.on(signal, onSignal);
   try {
-    let early: BegunNode | undefined;
     const name = options.name ?? (options.config === undefined ? 'default' : '');
-    if (nodeName.test(name)) {
+    if (!nodeName.test(name)) return await (await import('./up.ts')).up(options);
+    const isEarly = options.config === undefined && isIsolated(options);
+    // The keeper of a box takes the lock itself; but first of all that has to be free.
+    if (!isEarly || options.listen !== undefined) {
       locked = beginStart(name, nodePaths(name).run);
       await locked;
-      early = await beginEarly(options, name);
     }
-    const { up } = await import('./up.ts');
+    const beginning = isEarly ? beginEarly(options, name) : undefined;
+    // Loaded while that starts.
+    const [early, { up }] = await Promise.all([beginning, import('./up.ts')]);
     return await up(options, early);
   } finally {
     withdrawStart();
@@ -47,9 +50,8 @@ export async function begin(options: UpOptions): Promise<number> {
   }
 }
 
-/** Undefined when the config has a say in whether there is a box, and where its data is. */
-async function beginEarly(options: UpOptions, name: string): Promise<BegunNode | undefined> {
-  const { config, dataDir, listen } = options;
-  if (config !== undefined || !isIsolated(options)) return undefined;
+/** To be called when no config has a say in whether there is a box, and where its data is. */
+async function beginEarly(options: UpOptions, name: string): Promise<BegunNode> {
+  const { dataDir, listen } = options;
   return beginBox(options, { name, listen, dataDir: dataDir === undefined ? undefined : resolve(dataDir) });
 }

@@ -1,18 +1,50 @@
 import { join } from 'node:path';
+import type { NodeConfig } from '../config/node.ts';
+import type { Config } from '../config/resolve.ts';
 import { exitCodes } from '../errors.ts';
+import { cacheDirs } from '../install/cache.ts';
+import { findBinaries, searchPath } from '../install/find.ts';
+import type { Binaries } from '../install/install.ts';
+import { boxNeeds } from '../install/needs.ts';
 import type { Box } from '../isolate/box.ts';
+import type { Begun, InTheMaking } from '../isolate/enter.ts';
 import type { Told } from '../isolate/follow.ts';
 import { readNodeFile } from '../nodeFile.ts';
-import { nodePaths } from '../paths.ts';
+import { cacheDir, nodePaths } from '../paths.ts';
 import type { BegunNode } from './beginBox.ts';
+import type { UpOptions } from './options.ts';
 import { written } from './plan.ts';
 import type { Plan } from './plan.ts';
+import { toolchain } from './toolchain.ts';
+
+/**
+ * Finds the binaries of a node while its box is made; before that, when what makes a box is to be brought itself. `more`: of the
+ * box.
+ */
+export async function makeBox(
+  begun: Begun,
+  options: UpOptions,
+  node: NodeConfig,
+  more: Partial<Box> = {},
+): Promise<{ readonly making: InTheMaking; readonly binaries: Binaries }> {
+  const box = boxOf(node, more);
+  const places = { binDirs: node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
+  const isThere = findBinaries({ ...places, needs: boxNeeds }).missing.length === 0;
+  const early = isThere ? begun.make(box, searchPath(places)) : undefined;
+  await early?.begun;
+  const binaries = await toolchain(options, node);
+  return { binaries, making: early ?? begun.make(box, binaries.searchPath) };
+}
 
 /** Tells the process in the box what it is for and resolves with its exit code, or, with --detach, when it is ready: 0 only then. */
-export async function upInBox({ begun, log }: BegunNode, plan: Plan): Promise<number> {
-  const { options, config } = plan;
+export async function upInBox(
+  { begun, log }: BegunNode,
+  options: UpOptions,
+  config: Config,
+): Promise<number> {
   const { node } = config;
-  const entered = await begun.tell(toTell(plan));
+  const { making, binaries } = await makeBox(begun, options, node);
+  const entered = await making.tell(toTell({ options, config, binaries }));
   if (log === undefined) return entered.exited;
   const { bootSeen, supervisorLog } = await import('./followBoot.ts');
   if (await bootSeen(entered, options, node)) {
@@ -27,22 +59,22 @@ export async function upInBox({ begun, log }: BegunNode, plan: Plan): Promise<nu
   return code || exitCodes.notReady;
 }
 
-/** What the process in the box of a node is to know. `more`: of the box. */
-export function toTell(plan: Plan, more: Partial<Box> = {}): Told {
-  const { name, nodeName, dataDir, network } = plan.config.node;
+/** The box of a node. `more`: of it. */
+export function boxOf({ name, nodeName, dataDir, network }: NodeConfig, more: Partial<Box> = {}): Box {
   const { run, data, logs } = nodePaths(name, dataDir);
   return {
-    box: {
-      name,
-      nodeName,
-      run,
-      data,
-      also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
-      avoid: [network.podCidr, network.serviceCidr],
-      ...more,
-    },
-    // What the machine lacks, `ip` for one, is found in the cache.
-    env: { PATH: plan.binaries.searchPath },
-    task: written(plan),
+    name,
+    nodeName,
+    run,
+    data,
+    also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
+    avoid: [network.podCidr, network.serviceCidr],
+    ...more,
   };
+}
+
+/** What the process in the box of a node is to know. */
+export function toTell(plan: Plan): Told {
+  // What the machine lacks, `ip` for one, is found in the cache.
+  return { env: { PATH: plan.binaries.searchPath }, task: written(plan) };
 }

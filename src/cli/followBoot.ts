@@ -3,7 +3,7 @@ import { unix } from '../../probes/unix.ts';
 import { until } from '../../probes/until.ts';
 import type { NodeConfig } from '../config/node.ts';
 import { client } from '../control/client.ts';
-import type { Entered } from '../isolate/enter.ts';
+import type { Entered } from '../isolate/hold.ts';
 import { nodePaths } from '../paths.ts';
 import { createReporter } from '../report/reporter.ts';
 import type { Reporter } from '../report/reporter.ts';

@@ -13,6 +13,8 @@ import { StopRequests } from './stopRequests.ts';
 export interface Groundwork {
   readonly stops: StopRequests;
   readonly ground: Promise<Ground>;
+  /** The node's own address: in a box it is known before all of the ground is made. */
+  readonly ip: Promise<string>;
   /** None for a graph without Kubernetes. */
   readonly machine: Promise<Machine> | undefined;
 }
@@ -21,6 +23,8 @@ export interface Groundwork {
 export function beginGroundwork(node: NodeConfig, outside: Outside | undefined): Groundwork {
   const stops = new StopRequests();
   const ground = settle(node, outside);
+  const ip =
+    outside === undefined ? ground.then((made) => made.ip) : Promise.resolve(outside.addresses.nodeIp);
   const { containerd, pki } = nodePaths(node.name, node.dataDir);
   const look = async (): Promise<Machine> => {
     // Where there is no box, the ground is made by changing the machine.
@@ -29,9 +33,10 @@ export function beginGroundwork(node: NodeConfig, outside: Outside | undefined):
   };
   const machine = node.kubernetes === false ? undefined : look();
   // Whoever waits for them hears of a failure; nobody does yet.
-  for (const begun of [ground, machine]) begun?.catch(() => undefined);
-  if (node.kubernetes !== false) warmUp(pki);
-  return { stops, ground, machine };
+  for (const begun of [ground, ip, machine]) begun?.catch(() => undefined);
+  // In a box it has been done: see inside.ts.
+  if (outside === undefined && node.kubernetes !== false) warmUp(pki);
+  return { stops, ground, ip, machine };
 }
 
 /** Of a box the process outside has seen it; and a box stands on overlays in memory itself. */

@@ -1,4 +1,7 @@
-import { hearOutside } from '../isolate/follow.ts';
+import { dataOfBox } from '../isolate/box.ts';
+import { Forsaken, hearOutside } from '../isolate/follow.ts';
+import { coolDown, warmUp } from '../node/issuing.ts';
+import { pkiIn } from '../paths.ts';
 import { asProgram } from './asProgram.ts';
 import { beFrugal } from './frugal.ts';
 import { planOf } from './plan.ts';
@@ -17,9 +20,18 @@ import '../report/pretty.ts';
  */
 async function run(): Promise<number> {
   beFrugal();
-  const outside = await hearOutside();
-  // Then there is nobody to see it.
-  return outside === undefined ? 0 : runPlan(planOf(outside.task), outside);
+  // What signs certificates starts while the box is made.
+  const data = dataOfBox();
+  if (data !== undefined) warmUp(pkiIn(data));
+  try {
+    const outside = await hearOutside();
+    return await runPlan(planOf(outside.task), outside);
+  } catch (error) {
+    if (error instanceof Forsaken) return 0;
+    throw error;
+  } finally {
+    coolDown();
+  }
 }
 
 void asProgram(run);

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { rmdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { nodeCommand, shellQuote } from '../commandLine.ts';
 import type { Config } from '../config/resolve.ts';
 import { exitCodes, Failure } from '../errors.ts';
 import { killNodeCgroup } from '../isolate/cgroup.ts';
+import type { InTheMaking } from '../isolate/enter.ts';
 import { assertRoot } from '../isolate/preflight.ts';
 import { onSignals } from '../isolate/signals.ts';
 import type { Signals } from '../isolate/signals.ts';
+import { unmaking } from '../isolate/unmaking.ts';
 import { nodePaths } from '../paths.ts';
 import type { Paths } from '../paths.ts';
 import { formatMs } from '../report/text.ts';
@@ -19,9 +20,7 @@ import { bootSeen, supervisorLog } from './followBoot.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
 import type { Plan } from './plan.ts';
-import { beginThrowAway, tellThrowAway, throwAwayData } from './throwAway.ts';
-import type { ThrowAway } from './throwAway.ts';
-import { toolchain } from './toolchain.ts';
+import { beginThrowAway, makeThrowAway, tellThrowAway, throwAwayData } from './throwAway.ts';
 
 interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'throwAway'> {
   readonly keepOnFailure?: boolean;
@@ -51,16 +50,20 @@ export async function run(
   const without = `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`;
   const begin = async (listen?: string) => beginThrowAway({ name, listen, signals, without });
   // Without a config its process can start while the rest is found out.
+  const unmake = options.artifacts === undefined ? undefined : unmaking(options.artifacts);
   let node = given.config === undefined ? await begin() : undefined;
   try {
     const config = await configFor(options);
     if (config.node.kubernetes === false) throw needsNode(config, given.name);
     node ??= await begin(config.node.listen);
     await node.begun.entered;
-    const binaries = await toolchain(options, config.node);
-    return await onNode(command, node, { options, config, binaries, keepOnFailure, signals });
+    const { making, binaries } = await makeThrowAway(node.begun, options, config.node);
+    const { log } = node;
+    return await onNode(command, { making, log }, { options, config, binaries, keepOnFailure, signals });
   } finally {
     await node?.begun.leave();
+    // When there was nothing to keep.
+    unmake?.();
     await node?.log.close();
     signals.close();
   }
@@ -79,63 +82,58 @@ interface Circumstances extends Plan {
 
 async function onNode(
   command: Argv,
-  { begun, log }: ThrowAway,
+  { making, log }: { readonly making: InTheMaking; readonly log: FileHandle },
   { keepOnFailure, signals, ...plan }: Circumstances,
 ): Promise<number> {
   const { options, config, binaries } = plan;
   const { node } = config;
   const { name } = node;
   const paths = nodePaths(name, node.dataDir);
-  const entered = await tellThrowAway(begun, plan);
+  const entered = await tellThrowAway(making, plan);
   const gone = new AbortController();
   const exited = entered.exited.finally(() => gone.abort());
   exited.catch(() => undefined);
-  try {
-    const isReady = await bootSeen(entered, options, node);
-    const asked = signals.first();
-    if (!isReady || asked !== undefined) {
-      const code = await exited;
-      console.error(await lastWords(log, paths, options.artifacts));
-      if (asked !== undefined) return codeOf(asked);
-      if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
-      return code || exitCodes.notReady;
-    }
-    const readyMs = performance.now();
-    const path = [dirname(binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter);
-    const env = { KUBECONFIG: join(paths.kubeconfigs, 'admin.conf'), K8S_SINGLE_NAME: name, PATH: path };
-    const code = await runCommand(command, { env, signals, signal: gone.signal });
-    const commandMs = performance.now();
-    if (gone.signal.aborted) {
-      const nodeCode = await exited;
-      console.error(await lastWords(log, paths, options.artifacts));
-      console.error(`node ${name} has gone before the command was done`);
-      return nodeCode || exitCodes.notReady;
-    }
-    if (code !== 0 && options.artifacts !== undefined) {
-      await keepReport(paths, options.artifacts);
-      console.error(`the logs are kept in ${options.artifacts}`);
-    }
-    if (code !== 0 && keepOnFailure) {
-      await entered.detach();
-      console.error(`node ${name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`);
-      console.error(`remove it with: ${nodeCommand('down', { name }, '--purge')}`);
-      return code;
-    }
-    // Not in order, which takes seconds: nothing of it is kept.
-    await killNodeCgroup(name);
-    await exited;
-    const said = await supervisorLog(log);
-    if (said.includes('left something behind')) console.error(said);
-    const goneMs = performance.now();
-    console.error(
-      `node ${name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
-        `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
-    );
-    return code;
-  } finally {
-    // When there was nothing to keep.
-    if (options.artifacts !== undefined) await rmdir(options.artifacts).catch(() => undefined);
+  const isReady = await bootSeen(entered, options, node);
+  const asked = signals.first();
+  if (!isReady || asked !== undefined) {
+    const code = await exited;
+    console.error(await lastWords(log, paths, options.artifacts));
+    if (asked !== undefined) return codeOf(asked);
+    if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
+    return code || exitCodes.notReady;
   }
+  const readyMs = performance.now();
+  const path = [dirname(binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter);
+  const env = { KUBECONFIG: join(paths.kubeconfigs, 'admin.conf'), K8S_SINGLE_NAME: name, PATH: path };
+  const code = await runCommand(command, { env, signals, signal: gone.signal });
+  const commandMs = performance.now();
+  if (gone.signal.aborted) {
+    const nodeCode = await exited;
+    console.error(await lastWords(log, paths, options.artifacts));
+    console.error(`node ${name} has gone before the command was done`);
+    return nodeCode || exitCodes.notReady;
+  }
+  if (code !== 0 && options.artifacts !== undefined) {
+    await keepReport(paths, options.artifacts);
+    console.error(`the logs are kept in ${options.artifacts}`);
+  }
+  if (code !== 0 && keepOnFailure) {
+    await entered.detach();
+    console.error(`node ${name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`);
+    console.error(`remove it with: ${nodeCommand('down', { name }, '--purge')}`);
+    return code;
+  }
+  // Not in order, which takes seconds: nothing of it is kept.
+  await killNodeCgroup(name);
+  await exited;
+  const said = await supervisorLog(log);
+  if (said.includes('left something behind')) console.error(said);
+  const goneMs = performance.now();
+  console.error(
+    `node ${name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
+      `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
+  );
+  return code;
 }
 
 /** What the node has said; it knows only where things were while it lived. */

@@ -3,47 +3,33 @@ import { unknownIp } from '../config/facts.ts';
 import type { Config } from '../config/resolve.ts';
 import { snapshotterFinding } from '../isolate/snapshotter.ts';
 import { nodePaths } from '../paths.ts';
+import type { Binaries } from '../install/install.ts';
 import type { Groundwork } from './groundwork.ts';
 import { loadReporter } from '../report/reporter.ts';
 import { factsOf } from './nodeFacts.ts';
 import type { PlanSoFar } from './plan.ts';
 import { portOf } from './port.ts';
+import type { Site } from './runGraph.ts';
 
 /**
  * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
  * @throws Failure when that is why it ended, after everything was stopped and the ground left.
  */
-export async function runNode(
-  plan: PlanSoFar,
-  isInBox: boolean,
-  { stops, ground: settling, machine: looking }: Groundwork,
-): Promise<number> {
+export async function runNode(plan: PlanSoFar, isInBox: boolean, groundwork: Groundwork): Promise<number> {
   const { options } = plan;
   const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
-  // Loaded while other programs make the ground.
-  const loading = Promise.all([loadNode(), loadReporter(options)]);
-  const ground = await settling;
+  // While other programs make the ground.
+  const loading = Promise.all([import('./runGraph.ts'), loadReporter(options)]);
+  const intending = intend(plan, isInBox, groundwork);
+  // Whoever waits for them hears of a failure; nobody does yet.
+  for (const begun of [loading, intending]) begun.catch(() => undefined);
+  const ground = await groundwork.ground;
   try {
-    const { ip } = ground;
-    const [[{ runGraph, kubernetesNode }], machine] = await Promise.all([loading, looking]);
-    const config = await known(plan, ip);
-    const { node } = config;
-    const port = await portOf(node.listen, isInBox);
-    const findings = [...ground.findings];
-    const site = { config, ip, output: options.output, stops, port, findings };
-    if (machine === undefined) return await runGraph(await graphOf(config, []), site);
-    const binaries = plan.binaries ?? (await (await import('./toolchain.ts')).toolchain(options, node));
-    await ground.attend(binaries);
-    findings.push(snapshotterFinding(machine.snapshotter, paths.data));
-    const components = await graphOf(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
-    const { files, versions } = binaries;
-    return await runGraph(components, {
-      ...site,
-      kubectl: files.kubectl,
-      ctr: files.ctr,
-      snapshotter: machine.snapshotter,
-      versions,
-    });
+    const { components, site, binaries } = await intending;
+    if (binaries !== undefined) await ground.attend(binaries);
+    const findings = [...ground.findings, ...site.findings];
+    const [{ runGraph }] = await loading;
+    return await runGraph(components, { ...site, findings });
   } catch (error) {
     if (options.artifacts !== undefined) {
       const { keepReport } = await import('./artifacts.ts');
@@ -52,17 +38,38 @@ export async function runNode(
     throw error;
   } finally {
     await ground.leave();
-    stops.close();
+    groundwork.stops.close();
   }
 }
 
-/** Loads what a node is made of. */
-async function loadNode() {
-  const [{ runGraph }, { kubernetesNode }] = await Promise.all([
-    import('./runGraph.ts'),
-    import('../node/index.ts'),
-  ]);
-  return { runGraph, kubernetesNode };
+/** What will run. */
+interface Intent {
+  readonly components: readonly Component[];
+  readonly site: Site;
+  /** Of Kubernetes. */
+  readonly binaries?: Binaries;
+}
+
+/** What can be done while the ground is made: finds out what will run, as soon as the address is known. */
+async function intend(
+  plan: PlanSoFar,
+  isInBox: boolean,
+  { stops, ip: asking, machine: looking }: Groundwork,
+): Promise<Intent> {
+  const { options } = plan;
+  const [{ kubernetesNode }, ip, machine] = await Promise.all([import('../node/index.ts'), asking, looking]);
+  const config = await known(plan, ip);
+  const { node } = config;
+  const port = await portOf(node.listen, isInBox);
+  const site = { config, ip, output: options.output, stops, port, findings: [] };
+  if (machine === undefined) return { components: await graphOf(config, []), site };
+  const binaries = plan.binaries ?? (await (await import('./toolchain.ts')).toolchain(options, node));
+  const components = await graphOf(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
+  const { snapshotter } = machine;
+  const { files, versions } = binaries;
+  const findings = [snapshotterFinding(snapshotter, nodePaths(node.name, node.dataDir).data)];
+  const kubernetes = { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions, findings };
+  return { components, site: { ...site, ...kubernetes }, binaries };
 }
 
 /** The graph that the config makes of the built-in components. */

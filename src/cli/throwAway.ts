@@ -2,12 +2,15 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { NodeConfig } from '../config/node.ts';
 import { begin } from '../isolate/enter.ts';
-import type { Begun, Entered } from '../isolate/enter.ts';
+import type { Begun, InTheMaking } from '../isolate/enter.ts';
+import type { Entered } from '../isolate/hold.ts';
 import type { Signals } from '../isolate/signals.ts';
 import { nodePaths } from '../paths.ts';
-import { toTell } from './box.ts';
+import { makeBox, toTell } from './box.ts';
 import { insideArgv } from './insideArgv.ts';
+import type { UpOptions } from './options.ts';
 import type { Plan } from './plan.ts';
 import { openPort } from './port.ts';
 
@@ -55,20 +58,21 @@ export async function beginThrowAway({ name, listen, signals, without }: Beginni
   }
 }
 
-/** Tells it the rest: in memory lies all that is large or often written. */
-export async function tellThrowAway(begun: Begun, plan: Plan): Promise<Entered> {
-  const { options, config } = plan;
+/** Has its box made while the binaries are found: in memory lies all that is large or often written. */
+export async function makeThrowAway(begun: Begun, options: UpOptions, node: NodeConfig) {
   const { artifacts } = options;
   if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
-  const { etcd, containerd, kubelet } = nodePaths(config.node.name, config.node.dataDir);
+  const { etcd, containerd, kubelet } = nodePaths(node.name, node.dataDir);
+  return makeBox(begun, options, node, {
+    inMemory: [etcd, containerd, kubelet],
+    ...(artifacts === undefined ? {} : { kept: [artifacts] }),
+  });
+}
+
+/** Tells it the rest. */
+export async function tellThrowAway(making: InTheMaking, plan: Plan): Promise<Entered> {
   // Events go to stdout and are not needed: they come through the control socket, too.
-  const task = { ...plan, options: { ...options, output: 'json' as const } };
-  return begun.tell(
-    toTell(task, {
-      inMemory: [etcd, containerd, kubelet],
-      ...(artifacts === undefined ? {} : { kept: [artifacts] }),
-    }),
-  );
+  return making.tell(toTell({ ...plan, options: { ...plan.options, output: 'json' } }));
 }
 
 async function anonymousFile(name: string): Promise<FileHandle> {

@@ -7,7 +7,6 @@ import type { BegunNode } from './beginBox.ts';
 import { upInBox } from './box.ts';
 import { configFor } from './options.ts';
 import type { UpOptions } from './options.ts';
-import { toolchain } from './toolchain.ts';
 
 /**
  * `k8s-single up`. On a host the node runs in a box of namespaces, in a process that may have been started (`early`) before the
@@ -25,7 +24,7 @@ export async function up(options: UpOptions, early?: BegunNode): Promise<number>
     }
     box ??= await beginBox(options, node);
     await box.begun.entered;
-    return await upInBox(box, { options, config, binaries: await toolchain(options, node) });
+    return await upInBox(box, options, config);
   } finally {
     await box?.leave();
   }

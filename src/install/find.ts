@@ -44,6 +44,11 @@ export function systemPath(path = process.env['PATH'] ?? ''): string {
   return [...new Set([...path.split(':').filter((dir) => dir.startsWith('/')), ...systemDirs])].join(':');
 }
 
+/** A PATH for what is found by its name alone, in the order of looking. */
+export function searchPath({ binDirs, cacheDirs, path = systemPath() }: FindOptions): string {
+  return [...binDirs.map((dir) => resolve(dir)), path, ...cacheDirs].join(':');
+}
+
 /**
  * Looks for every need in the bin-dirs, then in PATH, then in the cache, and changes nothing. Synchronous: most looks miss,
  * and a look costs microseconds, a hundredth of what a promise of it does.

@@ -1,5 +1,5 @@
-import { join, resolve } from 'node:path';
-import { findBinaries, refuseMissing, systemPath, type From } from './find.ts';
+import { join } from 'node:path';
+import { findBinaries, refuseMissing, searchPath, systemPath, type From } from './find.ts';
 import { nodeNeeds, type Need } from './needs.ts';
 import { checkVersions, isKubectlUnfit } from './skew.ts';
 import { cacheDirs } from './cache.ts';
@@ -51,10 +51,10 @@ export async function install<const N extends Need = NodeNeed>(
   const { cacheDir, source = 'auto', noInstall = false, kubernetes } = options;
   const { onProgress = () => undefined, signal = new AbortController().signal } = options;
   const needs: readonly Need[] = options.needs ?? nodeNeeds;
-  const dirs = cacheDirs(cacheDir);
   const path = options.path ?? systemPath();
   const notFromPath = new Set<string>();
-  const look = () => findBinaries({ binDirs: options.binDirs, path, cacheDirs: dirs, needs, notFromPath });
+  const places = { binDirs: options.binDirs, path, cacheDirs: cacheDirs(cacheDir) };
+  const look = () => findBinaries({ ...places, needs, notFromPath });
   const complete = async () => {
     const first = look();
     if (first.missing.length === 0) return first;
@@ -85,6 +85,6 @@ export async function install<const N extends Need = NodeNeed>(
     files: record((name) => result.found.get(name)?.path),
     versions: record((name) => versions.get(name)),
     from: record((name) => result.found.get(name)?.from),
-    searchPath: [...options.binDirs.map((dir) => resolve(dir)), path, ...dirs].join(':'),
+    searchPath: searchPath(places),
   };
 }

@@ -50,6 +50,11 @@ export const nodeNeeds = [
   { name: 'catatonit', debian: 'catatonit', ask: ['--version'], static: true },
 ] as const satisfies readonly Need[];
 
+/** What a box is made with. */
+export const boxNeeds: readonly Need[] = nodeNeeds.filter(({ name }) =>
+  ['ip', 'mount', 'nsenter'].includes(name),
+);
+
 /** What a test image is built from where none can be pulled. */
 export const imageNeeds = [
   { name: 'busybox', debian: 'busybox-static', ask: ['--help'], static: true },

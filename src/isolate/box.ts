@@ -42,12 +42,19 @@ export function namespacesOf(pid: number, ...types: readonly ('mnt' | 'pid' | 'n
   );
 }
 
-/** The environment of a process that is started inside, until it knows of its box (see follow.ts). */
-export const boxEnv = { [variable]: 'inside' } as const;
+/** The environment of a process that is started inside, until it knows of its box (see follow.ts): the data folder of its node. */
+export function boxEnv(data: string): Readonly<Record<string, string>> {
+  return { [variable]: data };
+}
+
+/** That folder, before anything else is known. */
+export function dataOfBox(): string | undefined {
+  return process.env[variable];
+}
 
 /** Whether this process was started in a box by `enter`, or by its init. */
 export function isInBox(): boolean {
-  return process.env[variable] !== undefined;
+  return dataOfBox() !== undefined;
 }
 
 /** Keeps the mark from the processes that are started from now on. */

@@ -46,15 +46,15 @@ export async function joinNodeCgroup(name: string, pids: readonly number[] = [pr
 }
 
 /**
- * On the host: moves the child of the process `pid`, and its children, there. Where the kernel does not tell whose child who is
+ * On the host: moves the children of the process `pid`, theirs, and so on there. Where the kernel does not tell whose child who is
  * (CONFIG_PROC_CHILDREN), it does nothing.
  */
 export async function joinFromOutside(name: string, pid: number): Promise<void> {
-  const [init] = childrenOf(pid);
-  if (init === undefined) return;
-  await joinNodeCgroup(name, [init]);
-  // From now on its children are born there; these were born before.
-  await joinNodeCgroup(name, childrenOf(init));
+  const children = childrenOf(pid);
+  if (children.length === 0) return;
+  await joinNodeCgroup(name, children);
+  // From now on their children are born there; these were born before.
+  for (const child of children) await joinFromOutside(name, child);
 }
 
 function childrenOf(pid: number): number[] {

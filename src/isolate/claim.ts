@@ -1,42 +1,69 @@
 import { closeSync, existsSync, rmSync } from 'node:fs';
 import type { Traces } from './clear.ts';
-import { giveBack, isStill, lockData, lockFile } from './lock.ts';
-import { lockToStart } from './start.ts';
+import { flock, giveBack, isStill, lockData, lockFile, openDataLock } from './lock.ts';
+import { lockToStart, openToStart } from './start.ts';
 import { unmaking } from './unmaking.ts';
 
-/** The locks of a node that is being started, and of its data, each by the descriptor that holds it. */
+/** The locks of a node that is being started, and of its data, each by an open descriptor. */
 export interface Claim {
   readonly lock: number;
   readonly dataLock: number;
   /** Closes our descriptors of them: another process has them too, or nobody shall. */
   readonly close: () => void;
-  /** Nothing comes of the node: gives them back, and with them the folders that were made for them. */
-  readonly withdraw: () => void;
 }
 
-/** @throws Failure `preflight` when the node runs already, or another one on its data. */
+/** A claim that may come to nothing. */
+export interface OpenClaim extends Claim {
+  /** Gives back what is had of it, and with it the folders that were made for it. */
+  readonly withdraw: () => Promise<void>;
+}
+
+/** Takes both. @throws Failure `preflight` when the node runs already, or another one on its data. */
 export async function claim({ name, run, data }: Traces): Promise<Claim> {
   const lock = await lockToStart(name, run);
-  const isNew = !existsSync(lockFile(data));
   const unmake = unmaking(data);
   try {
-    const dataLock = await lockData(data, name);
-    const close = (): void => {
-      // Whoever has the lock of the node next finds that of the data free.
-      for (const fd of [dataLock, lock]) closeSync(fd);
-    };
-    const withdraw = (): void => {
-      if (isNew && isStill(lockFile(data), dataLock)) rmSync(lockFile(data));
-      unmake();
-      closeSync(dataLock);
-      // What has outlived the process inside has removed it as a rule, and by now it may be the next node's.
-      if (isStill(lockFile(run), lock)) giveBack(run, lock);
-      else closeSync(lock);
-    };
-    return { lock, dataLock, close, withdraw };
+    return claimOf(lock, await lockData(data, name));
   } catch (error) {
     unmake();
     giveBack(run, lock);
     throw error;
   }
+}
+
+/** Both opened, for another process to take. @throws Failure `preflight` when nothing can be written there. */
+export function openClaim({ run, data }: Traces): OpenClaim {
+  const isNew = { lock: !existsSync(lockFile(run)), dataLock: !existsSync(lockFile(data)) };
+  const unmake = unmaking(data);
+  try {
+    const dataLock = openDataLock(data);
+    const lock = openToStart(run);
+    const withdraw = async (): Promise<void> => {
+      if (isNew.dataLock && (await isOurs(lockFile(data), dataLock, true))) rmSync(lockFile(data));
+      unmake();
+      closeSync(dataLock);
+      // What has outlived the process inside has removed it as a rule, and by now it may be the next node's.
+      if (await isOurs(lockFile(run), lock, isNew.lock)) giveBack(run, lock);
+      else closeSync(lock);
+    };
+    return { ...claimOf(lock, dataLock), withdraw };
+  } catch (error) {
+    // Where no node can write into its run folder nobody has taken this meanwhile.
+    if (isNew.dataLock) rmSync(lockFile(data), { force: true });
+    unmake();
+    throw error;
+  }
+}
+
+function claimOf(lock: number, dataLock: number): Claim {
+  const close = (): void => {
+    // Whoever has the lock of the node next finds that of the data free.
+    for (const fd of [dataLock, lock]) closeSync(fd);
+  };
+  return { lock, dataLock, close };
+}
+
+/** Whether the lock is had, now if not before. Without flock(1) nobody can have one: then that file is ours which we have made. */
+async function isOurs(file: string, fd: number, isNew: boolean): Promise<boolean> {
+  return isStill(file, fd) && (await flock(fd).catch(() => isNew)) && isStill(file, fd);
 }

@@ -1,22 +1,22 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
-import { join } from 'node:path';
-import { Duplex } from 'node:stream';
 import { Failure } from '../errors.ts';
 import type { Box } from './box.ts';
-import { claim } from './claim.ts';
-import type { Claim } from './claim.ts';
 import type { Traces } from './clear.ts';
-import { farewell } from './follow.ts';
 import type { Saying, Told } from './follow.ts';
-import { spawnKeeper } from './keeper.ts';
+import type { Making } from './furnish.ts';
+import { hold } from './hold.ts';
+import type { Entered } from './hold.ts';
+import { keep } from './keep.ts';
+import type { Kept } from './keep.ts';
 import type { Program } from './keeper.ts';
+import { lookAround } from './lookAround.ts';
+import type { Looks } from './lookAround.ts';
 import { assertCanIsolate } from './preflight.ts';
 import { onSignals } from './signals.ts';
 import type { Signals } from './signals.ts';
-import type { Snapshotter } from './snapshotter.ts';
+import { unmakingAll } from './unmaking.ts';
+import { welcome } from './words.ts';
 
 /** What has to be known of a box when the process in it is started. */
 export interface Beginning extends Traces, Program {
@@ -30,25 +30,23 @@ export interface Beginning extends Traces, Program {
 export interface Begun {
   /** Resolves when it has its namespaces, and the host is looked at. @throws Failure `preflight` with the reason when it cannot have them. */
   readonly entered: Promise<void>;
-  /** Tells it. Rejects when what a node before has left cannot be removed. */
-  readonly tell: (told: Told) => Promise<Entered>;
+  /** Has its box made, begun as soon as it is entered. `path`: where the programs are found that make it. Call it once. */
+  make(box: Box, path?: string): InTheMaking;
   /** Ends it before it was told; then nothing is left of it. Does nothing afterwards. */
-  readonly leave: () => Promise<void>;
+  leave(): Promise<void>;
 }
 
-/** A program that runs in namespaces of its own. */
-export interface Entered {
-  /** Its exit code, 128 + n for signal n, when it and every trace of it are gone. */
-  readonly exited: Promise<number>;
-  /** Raises a signal in it, once. Never lost, however early. */
-  readonly signal: (signal: NodeJS.Signals) => void;
-  /** Lets go: this process may end and the one inside lives on. */
-  readonly detach: () => Promise<void>;
+/** A program whose box is being made. */
+export interface InTheMaking {
+  /** Settles when others are at work on it, and there is time for something else. */
+  readonly begun: Promise<unknown>;
+  /** Tells it, as soon as its addresses are known. Rejects when the box cannot be made, or what a node before has left not be removed. */
+  readonly tell: (told: Told) => Promise<Entered>;
 }
 
 /**
  * Starts a program in its own network, mount, UTS, PID and IPC namespaces with an init as PID 1; they
- * are furnished when it is told of its box. SIGTERM, SIGINT and SIGHUP of this process wait until then, and go to it until
+ * are furnished when its box is made. SIGTERM, SIGINT and SIGHUP of this process wait until then, and go to it until
  * it has exited, or until the owner of `signals` sends them elsewhere. Rejects with a preflight Failure when the node runs already.
  */
 export async function begin(beginning: Beginning, signals: Signals = onSignals()): Promise<Begun> {
@@ -60,12 +58,11 @@ export async function begin(beginning: Beginning, signals: Signals = onSignals()
   }
 }
 
-/** {@link begin}, and tells it at once. */
-export async function enter(inside: Box & Beginning, told: Omit<Told, 'box'> = {}): Promise<Entered> {
+/** {@link begin}, and all the rest at once. */
+export async function enter(inside: Box & Beginning, told: Told = {}): Promise<Entered> {
   const begun = await begin(inside);
   try {
-    await begun.entered;
-    return await begun.tell({ ...told, box: inside });
+    return await begun.make(inside, told.env?.['PATH']).tell(told);
   } catch (error) {
     await begun.leave();
     throw error;
@@ -73,121 +70,112 @@ export async function enter(inside: Box & Beginning, told: Omit<Told, 'box'> = {
 }
 
 async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
-  const claimed = await claim(beginning);
-  const child = await spawnWith(beginning, claimed).catch((error: unknown) => {
-    claimed.withdraw();
-    throw error;
-  });
-  const control = child.stdio[3];
-  if (!(control instanceof Duplex)) throw new Error('no control descriptor');
-  // When it has ended just now, its exit is the answer to whatever we say.
-  control.on('error', () => {});
-  const ended = exitOf(child, beginning);
-  const inside = Promise.race([pidSaid(control), ended]).then(async (first) => {
-    if (typeof first === 'string') return Number(first);
-    // No namespaces, and so nobody who could have said something.
-    await assertCanIsolate(beginning.without);
-    throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first}`);
-  });
-  const ground = clearGround(beginning);
-  const seen = ground.then(async ({ routes, snapshotter }) => Promise.all([routes, snapshotter]));
-  const entered = Promise.all([inside, ground]).then(() => undefined);
-  // Whoever waits for them hears of it; nobody does yet.
-  for (const pending of [ended, inside, seen, entered]) pending.catch(() => undefined);
-  let isDecided = false;
-  return {
-    entered,
-    tell: async (told) => {
-      const [pid, looks] = await Promise.all([inside, ground]);
-      const routes = await looks.routes;
-      const { furnish } = await import('./furnish.ts');
-      // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
-      signals.sendTo(() => void control.end());
-      const making = control.writableEnded
-        ? undefined
-        : furnish(told.box, { pid, path: told.env?.['PATH'] }, routes);
-      const addresses = await making?.catch((error: unknown) => {
-        if (!control.writableEnded) throw error;
-      });
-      // Not at the same time: if that fails, nothing is at work any more.
-      const snapshotter = await looks.snapshotter;
-      isDecided = true;
-      if (addresses !== undefined && !control.writableEnded)
-        control.write(`${JSON.stringify({ snapshotter, ...told, addresses } satisfies Saying)}\n`);
-      claimed.close();
-      return hold(child, control, ended, signals);
-    },
-    leave: async () => {
-      if (isDecided) return;
-      isDecided = true;
-      signals.close();
-      control.end();
-      await Promise.allSettled([ended, seen]);
-      claimed.withdraw();
-    },
-  };
+  const keeping = keepWith(beginning);
+  // It loads what it looks with meanwhile.
+  const looks = lookAround(beginning, keeping);
+  looks.catch(() => undefined);
+  return new Started(beginning, await keeping, looks, signals);
 }
 
-async function spawnWith(beginning: Beginning, locks: Claim): Promise<ChildProcess> {
-  const listener = await beginning.listener?.();
-  try {
-    return await spawnKeeper(beginning, { ...locks, listener });
-  } finally {
-    listener?.close();
+class Started implements Begun {
+  readonly entered: Promise<void>;
+  readonly #kept: Kept;
+  readonly #looks: Promise<Looks>;
+  /** Settles when all that looks has come to an end. */
+  readonly #seen: Promise<unknown>;
+  readonly #signals: Signals;
+  readonly #ended: Promise<number>;
+  /** The process that has the namespaces. */
+  readonly #inside: Promise<number>;
+  #making: Promise<Making> | undefined;
+  #unmake: (() => void) | undefined;
+  #isDecided = false;
+
+  constructor(beginning: Beginning, kept: Kept, looks: Promise<Looks>, signals: Signals) {
+    this.#kept = kept;
+    this.#looks = looks;
+    this.#seen = looks.then(async ({ routes, snapshotter }) => Promise.all([routes, snapshotter]));
+    this.#signals = signals;
+    this.#ended = kept.exit.then(async (how) => exitCode(how, beginning));
+    this.#inside = insideOf(kept, this.#ended, beginning);
+    this.entered = Promise.all([this.#inside, looks]).then(() => undefined);
+    // Whoever waits for them hears of it; nobody does yet.
+    for (const pending of [this.#ended, this.#inside, this.#seen, this.entered])
+      pending.catch(() => undefined);
+  }
+
+  make(box: Box, path?: string): InTheMaking {
+    const making = this.#make(box, path);
+    making.catch(() => undefined);
+    this.#making = making;
+    return { begun: making, tell: async (told) => this.#tell(box, making, told) };
+  }
+
+  async leave(): Promise<void> {
+    if (this.#isDecided) return;
+    this.#isDecided = true;
+    this.#signals.close();
+    this.#kept.control.end();
+    const made = this.#making?.then(async (making) => making.made);
+    await Promise.allSettled([this.#ended, this.#seen, made]);
+    this.#unmake?.();
+    await this.#kept.claimed.withdraw();
+  }
+
+  async #make(box: Box, path: string | undefined): Promise<Making> {
+    const loading = import('./furnish.ts');
+    const [pid, { routes }, { furnish }] = await Promise.all([this.#inside, this.#looks, loading]);
+    // Made now, its cgroup would outlive it.
+    if (this.#kept.control.writableEnded) throw new Error('nobody wants the box any more');
+    this.#unmake = unmakingAll(Object.values(box.also ?? {}));
+    return furnish(box, { pid, path }, routes);
+  }
+
+  async #tell(box: Box, begun: Promise<Making>, told: Told): Promise<Entered> {
+    const { child, control, claimed } = this.#kept;
+    // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
+    this.#signals.sendTo(() => void control.end());
+    const say = (line: string): void => {
+      if (!control.writableEnded) control.write(`${line}\n`);
+    };
+    try {
+      const [{ addresses, made }, looks] = [await begun, await this.#looks];
+      const known = { snapshotter: await looks.snapshotter, addresses: await addresses };
+      say(JSON.stringify({ ...known, ...told, box } satisfies Saying));
+      await made;
+      say(welcome);
+    } catch (error) {
+      if (!control.writableEnded) throw error;
+    }
+    this.#isDecided = true;
+    claimed.close();
+    return hold(child, control, this.#ended, this.#signals);
   }
 }
 
-/** What the shell in the namespaces says when it has them: its process id. Stays without an answer when there is none. */
-async function pidSaid(control: Duplex): Promise<string> {
-  return new Promise((resolve) => {
-    let said = '';
-    control.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      if (said.endsWith('\n')) resolve(said);
-    });
-  });
+async function insideOf({ pid }: Kept, ended: Promise<number>, { without }: Beginning): Promise<number> {
+  const first = await Promise.race([pid, ended.then((code) => ({ code }))]);
+  if (typeof first === 'number') return first;
+  // No namespaces, and so nobody who could have said something.
+  await assertCanIsolate(without);
+  throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first.code}`);
 }
 
-/** What is seen of the host when nothing of a node before is left. */
-interface Ground {
-  readonly routes: Promise<string | undefined>;
-  /** The box is not kept waiting for it: the mount that is tried takes the kernel 10 ms and more. */
-  readonly snapshotter: Promise<Snapshotter>;
+async function keepWith({ listener: listen, ...program }: Beginning): Promise<Kept> {
+  // At once, if there is nothing to wait for: all else can be loaded meanwhile.
+  if (listen === undefined) return keep(program);
+  const listener = await listen();
+  try {
+    return await keep(program, listener);
+  } finally {
+    listener.close();
+  }
 }
 
-/** Removes what a node before has left, and then looks at the host: resolves when it has begun to. */
-async function clearGround(traces: Traces): Promise<Ground> {
-  // Loaded while the process inside starts.
-  const { removeRemains } = await import('./clear.ts');
-  await removeRemains(traces);
-  const [{ routesOfHost }, { chooseSnapshotter }] = await Promise.all([
-    import('./network.ts'),
-    import('./snapshotter.ts'),
-  ]);
-  return { routes: routesOfHost(), snapshotter: chooseSnapshotter(join(traces.data, 'containerd')) };
-}
-
-function hold(child: ChildProcess, control: Duplex, ended: Promise<number>, signals: Signals): Entered {
-  const signal = (name: NodeJS.Signals): void => void control.write(`${name}\n`);
-  signals.sendTo(signal);
-  const detach = async (): Promise<void> => {
-    signals.close();
-    control.end(`${farewell}\n`);
-    await once(control, 'finish');
-    // It can be read from, too, and that would keep this process alive.
-    control.destroy();
-    child.unref();
-  };
-  return { signal, detach, exited: ended.finally(signals.close) };
-}
-
-async function exitOf(child: ChildProcess, traces: Traces): Promise<number> {
-  const end = await new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('exit', (code, killer) => resolve(killer ?? code ?? 0));
-  });
-  if (typeof end === 'number') return end;
+async function exitCode(how: number | NodeJS.Signals, traces: Traces): Promise<number> {
+  if (typeof how === 'number') return how;
   // The keeper itself was killed: what it would have done is ours to do.
   const { clear } = await import('./clear.ts');
   await clear(traces);
-  return 128 + constants.signals[end];
+  return 128 + constants.signals[how];
 }

@@ -2,8 +2,9 @@ import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { haveJoined, joinNodeCgroup } from './cgroup.ts';
 import type { Outside } from './follow.ts';
 
-/** In the box that was made around this process: does what nobody else can. Call it once, first of all. */
-export async function moveIn({ box, addresses }: Outside): Promise<void> {
+/** In the box that is made around this process: does what nobody else can, when it is made. Call it once. Rejects as that does. */
+export async function moveIn({ box, addresses, made }: Outside): Promise<void> {
+  await made;
   // What was opened before is still the host's: look the working folder up anew.
   process.chdir(process.cwd());
   // Pods are reached through the node; the setting is the namespace's own.

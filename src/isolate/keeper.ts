@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { ownEnvironment } from '../ownEnvironment.ts';
 import { packageFile, programBeside } from '../paths.ts';
-import { boxEnv } from './box.ts';
+import { boxEnv, fds } from './box.ts';
 import type { Traces } from './clear.ts';
+import { holder } from './lock.ts';
+import { starter } from './start.ts';
 import { pathWithSbin } from './tool.ts';
 
 /** What runs in a box. */
@@ -25,11 +27,37 @@ interface Given {
   readonly listener: Server | undefined;
 }
 
-/** Runs the rest of its arguments, then removes the traces. A shell, because it idles as long as the node lives. */
-const keeper =
-  'node=$1 afterwards=$2 name=$3 run=$4 data=$5; shift 5; trap : TERM INT HUP; ' +
+/** Why a keeper has not said {@link locked}: its exit codes. */
+export const refusals = { running: 201, inUse: 202, stale: 203, noFlock: 204 } as const;
+
+/** What a keeper says when it has the locks. */
+export const locked = 'locked';
+
+/**
+ * Takes the locks and says so, runs the rest of its arguments, then removes the traces. A shell, because it idles as long as the
+ * node lives; and starting flock(1) costs it a third of what it does Node.js. A lock whose file was removed before it was had is
+ * none (see lock.ts).
+ */
+const keeper = [
+  'node=$1 afterwards=$2 name=$3 run=$4 data=$5 starter=$6 holder=$7',
+  'shift 7',
+  'trap : TERM INT HUP',
+  `command -v flock >/dev/null || exit ${refusals.noFlock}`,
+  'take() {',
+  // 1: somebody else has it (flock(1)). For all else it gives the reason.
+  '  flock --nonblock "$1" || { [ $? -eq 1 ] && exit "$4"; exit 1; }',
+  `  [ "/proc/self/fd/$1" -ef "$2" ] || exit ${refusals.stale}`,
+  '  echo "$3" >"$2"',
+  '}',
+  `take ${fds.lock} "$run/lock" "$starter" ${refusals.running}`,
+  `take ${fds.dataLock} "$data/lock" "$holder" ${refusals.inUse}`,
+  `echo ${locked} >&${fds.control}`,
   // What unshare(1) says is found out better: see enter.ts.
-  '"$@" 8>&2 2>/dev/null; code=$?; "$node" "$afterwards" "$name" "$run" "$data"; exit "$code"';
+  '"$@" 8>&2 2>/dev/null',
+  'code=$?',
+  '"$node" "$afterwards" "$name" "$run" "$data"',
+  'exit "$code"',
+].join('\n');
 
 /**
  * Makes the namespaces, says its process id on the host, and has in them bin/init as PID 1, the first child, which dies with its
@@ -43,18 +71,19 @@ const namespaces = [
   'sh',
 ];
 
-/** Starts the program in namespaces of its own, and outside of them what removes all traces when it has ended. */
+/** Takes the locks, starts the program in namespaces of its own, and outside of them what removes all traces when it has ended. */
 export async function spawnKeeper(
   { name, run, data, argv, stdio }: Traces & Program,
   { lock, dataLock, listener }: Given,
 ): Promise<ChildProcess> {
   const afterwards = programBeside(import.meta.url, 'afterwards');
   const init = packageFile('bin/init');
-  const kept = [process.execPath, afterwards, name, run, data, ...namespaces, init, ...argv];
-  const child = spawn('sh', ['-c', keeper, 'k8s-single', ...kept], {
+  const traces = [name, run, data, starter(), holder(name)];
+  const kept = [process.execPath, afterwards, ...traces, ...namespaces, init, ...argv];
+  const child = spawn('/bin/sh', ['-c', keeper, 'k8s-single', ...kept], {
     // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
     detached: true,
-    env: { ...ownEnvironment(process.env), ...boxEnv, PATH: pathWithSbin() },
+    env: { ...ownEnvironment(process.env), ...boxEnv(data), PATH: pathWithSbin() },
     stdio: [
       ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
       'pipe',

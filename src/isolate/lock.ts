@@ -31,8 +31,7 @@ import { missing } from './tool.ts';
 export async function lockNode(run: string): Promise<number | undefined> {
   const file = lockFile(run);
   for (;;) {
-    const fd = openLock(run);
-    if (fd === undefined) continue;
+    const fd = openAnew(run);
     const taken = await flock(fd).catch((error: unknown) => {
       closeSync(fd);
       throw error;
@@ -70,12 +69,25 @@ export async function lockData(data: string, name: string): Promise<number> {
     writeSync(lock, `${holder(name)}\n`);
     return lock;
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw new Failure('preflight', `the data folder ${data} cannot be written: ${reasonOf(error)}`, {
-      hint: 'mend that, or choose another one: --data-dir',
-      cause: error,
-    });
+    throw unwritable(data, error);
   }
+}
+
+/** The lock of a data folder, not taken. @throws Failure `preflight` when nothing can be written there. */
+export function openDataLock(data: string): number {
+  try {
+    return openAnew(data);
+  } catch (error) {
+    throw unwritable(data, error);
+  }
+}
+
+function unwritable(data: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'syscall' in error)) return error;
+  return new Failure('preflight', `the data folder ${data} cannot be written: ${reasonOf(error)}`, {
+    hint: 'mend that, or choose another one: --data-dir',
+    cause: error,
+  });
 }
 
 /**
@@ -96,8 +108,8 @@ export async function assertNotOfAnother(data: string, name: string): Promise<vo
   });
 }
 
-/** In a container the host name is the container's id. */
-function holder(name: string): string {
+/** What its holder writes into the lock of a data folder. In a container the host name is the container's id. */
+export function holder(name: string): string {
   return `node ${name} on ${hostname()}`;
 }
 
@@ -105,7 +117,8 @@ function holderOf(data: string): string {
   return readFileSync(lockFile(data), 'utf8').trim();
 }
 
-function inUse(data: string): Failure {
+/** The Failure when another node has the lock of a data folder. */
+export function inUse(data: string): Failure {
   return new Failure(
     'preflight',
     `the data folder ${data} is in use by ${holderOf(data) || 'another node'}`,
@@ -116,7 +129,7 @@ function inUse(data: string): Failure {
 }
 
 /** The lock, to be read and added to, but not taken. Nothing when the node before is removing its folder right now. */
-export function openLock(run: string): number | undefined {
+function openLock(run: string): number | undefined {
   try {
     mkdirSync(run, { recursive: true, mode: 0o700 });
     return openSync(lockFile(run), 'a+', 0o600);
@@ -126,13 +139,21 @@ export function openLock(run: string): number | undefined {
   }
 }
 
+/** {@link openLock} as soon as that is possible. */
+export function openAnew(run: string): number {
+  for (;;) {
+    const lock = openLock(run);
+    if (lock !== undefined) return lock;
+  }
+}
+
 /** The path of the lock, which has to be the last thing removed from the run folder. */
 export function lockFile(run: string): string {
   return join(run, 'lock');
 }
 
 /** The lock belongs to the open file, not to flock(1), which only asks for it (flock(2)). */
-async function flock(fd: number): Promise<boolean> {
+export async function flock(fd: number): Promise<boolean> {
   const child = spawn('flock', ['--nonblock', '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
   const [code]: unknown[] = await once(child, 'exit').catch((error: unknown) => {
     throw missing('flock', error);

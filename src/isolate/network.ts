@@ -18,10 +18,10 @@ import type { Argv } from './tool.ts';
 export async function connectToHost(
   { name, run, avoid }: Box,
   { pid, path }: Inside,
-  knownRoutes?: string,
+  knownRoutes: Promise<string | undefined>,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
-  const routes = knownRoutes ?? (await runAt(place, ['ip', ...showRoutes]));
+  const routes = (await knownRoutes) ?? (await runAt(place, ['ip', ...showRoutes]));
   for (const subnet of freeSubnets(name, routes, avoid)) {
     const host = subnet.interface;
     const add: Argv = [

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { isStill, lockFile, lockNode, openLock } from './lock.ts';
+import { isStill, lockFile, lockNode, openAnew } from './lock.ts';
 import { starterOf } from './start.ts';
 
 /**
@@ -15,9 +15,7 @@ export class NodeLife implements Disposable {
   /** Of the node whose lock is in this run folder now; without one, a life that has ended. */
   constructor(run: string) {
     this.#run = run;
-    let file: number | undefined;
-    while (file === undefined) file = openLock(run);
-    this.#file = file;
+    this.#file = openAnew(run);
   }
 
   /** The process that is starting the node, until there is a supervisor that can be asked to end it. */

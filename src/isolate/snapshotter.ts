@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fine, note } from './finding.ts';
 import type { Finding } from './finding.ts';
@@ -8,11 +8,27 @@ import { runOne } from './tool.ts';
 export type Snapshotter = 'overlayfs' | 'native';
 
 /**
- * Tries an overlay in the data folder, or where it will be made: the kernel refuses one whose upper layer lies on an
- * overlay itself, as a container's root does, or on a network file system. The mount is made in a namespace that ends at once.
- * Begun when this returns: whoever calls it loads something meanwhile.
+ * File systems that take the upper layer of an overlay whatever they are made with, by what statfs(2) calls them: ext2 to ext4,
+ * btrfs and tmpfs (include/uapi/linux/magic.h). XFS takes one or not.
+ */
+const takingOverlays: ReadonlySet<number> = new Set([0xef53, 0x9123683e, 0x01021994]);
+
+/**
+ * How containerd can keep its layers in the data folder. A trial takes the kernel 10 ms and more, while a box is made; so there is one only
+ * where it is not clear. Begun when this returns: whoever calls it loads something meanwhile.
  */
 export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
+  const isClear =
+    takingOverlays.has(statfsSync(existing(data)).type) &&
+    /\toverlay$/m.test(readFileSync('/proc/filesystems', 'utf8'));
+  return isClear ? 'overlayfs' : tried(data);
+}
+
+/**
+ * Tries an overlay in the data folder, or where it will be made: the kernel refuses one whose upper layer lies on an
+ * overlay itself, as a container's root does, or on a network file system. The mount is made in a namespace that ends at once.
+ */
+async function tried(data: string): Promise<Snapshotter> {
   const trial = mkdtempSync(join(existing(data), '.overlay-'));
   try {
     for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(trial, name));

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { nodeCommand } from '../commandLine.ts';
 import { Failure } from '../errors.ts';
-import { giveBack, lockFile, lockNode, removeLock } from './lock.ts';
+import { giveBack, lockFile, lockNode, openAnew, removeLock } from './lock.ts';
 
 /** What stands in the lock of a node until its supervisor has written itself there (see owner.ts): who is starting it. */
 const begun = /^starting (\S+) (\d+)\n/;
@@ -33,7 +33,12 @@ export async function beginStart(name: string, run: string): Promise<void> {
  * @throws Failure `preflight` when the node runs already.
  */
 export async function lockToStart(name: string, run: string): Promise<number> {
-  if (early?.run !== run) return take(name, run);
+  return early?.run === run ? openToStart(run) : take(name, run);
+}
+
+/** The lock of a node that is started now, to be taken: had already when {@link beginStart} has been called. */
+export function openToStart(run: string): number {
+  if (early?.run !== run) return openAnew(run);
   const { lock } = early;
   early = undefined;
   return lock;
@@ -62,14 +67,20 @@ async function take(name: string, run: string): Promise<number> {
     if (isNew) removeLock(run);
     throw error;
   });
-  if (lock === undefined) {
-    throw new Failure('preflight', `node ${name} is already running`, {
-      hint: nodeCommand('down', { name }),
-    });
-  }
+  if (lock === undefined) throw isRunning(name);
   ftruncateSync(lock);
-  writeSync(lock, `starting ${pidNamespace()} ${process.pid}\n`);
+  writeSync(lock, `${starter()}\n`);
   return lock;
+}
+
+/** What stands in the lock of a node that this process is starting. */
+export function starter(): string {
+  return `starting ${pidNamespace()} ${process.pid}`;
+}
+
+/** The Failure when somebody else has the lock of a node. */
+export function isRunning(name: string): Failure {
+  return new Failure('preflight', `node ${name} is already running`, { hint: nodeCommand('down', { name }) });
 }
 
 function pidNamespace(): string {

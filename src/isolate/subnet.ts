@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { BlockList } from 'node:net';
 
 /** The four addresses between a node and its host. */
@@ -26,7 +25,7 @@ export function* freeSubnets(
   const table: readonly { readonly dst: string }[] = JSON.parse(routes);
   const routed = table.map(({ dst }) => dst);
   const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...avoid]);
-  const start = createHash('sha256').update(name).digest().readUInt8(0);
+  const start = placeOf(name);
   for (const pool of pools) {
     for (let offset = 0; offset < 256; offset++) {
       const third = (start + offset) % 256;
@@ -38,6 +37,11 @@ export function* freeSubnets(
       };
     }
   }
+}
+
+/** From 0 to 255. No hash of node:crypto, which would take a start of a node 1.5 ms to load. */
+function placeOf(name: string): number {
+  return Buffer.from(name).reduce((place, byte) => (place * 31 + byte) % 256, 0);
 }
 
 function blockList(ranges: readonly string[]): BlockList {

@@ -1,11 +1,16 @@
-import { connect } from 'node:net';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../probes/tcp.ts';
 import { until } from '../../probes/until.ts';
+import { lockFile } from '../../src/isolate/lock.ts';
 import { freeSubnets } from '../../src/isolate/subnet.ts';
 import { boxes, enterBox, newBox } from '../support/box.ts';
+import { tempDir } from '../support/cli.ts';
 
 boxes();
 
@@ -48,6 +53,20 @@ test('a second box of one name is refused, and the first does not notice', async
   const second = enterBox(box);
   expect(await second.heard('failure')).toBe(`node ${box.name} is already running`);
   expect(await second.heard('hint')).toContain(`down --name ${box.name}`);
+  first.outer.kill('SIGTERM');
+  expect((await first.outer).exitCode).toBe(0);
+});
+
+test('a lock whose file is removed before it is had is taken anew', async () => {
+  const box = newBox();
+  const dir = await tempDir('flock');
+  const { stdout: flock } = await execa('sh', ['-c', 'command -v flock']);
+  const onlyOnce = `[ -e '${dir}/done' ] || { : > '${dir}/done'; rm '${lockFile(box.run)}'; }`;
+  await writeFile(join(dir, 'flock'), `#!/bin/sh\n${onlyOnce}\nexec ${flock} "$@"\n`, { mode: 0o755 });
+  const first = enterBox(box, ':', 'stay', { PATH: `${dir}:${process.env['PATH']}` });
+  await first.heard('status');
+  expect(existsSync(join(dir, 'done'))).toBe(true);
+  expect(await enterBox(box).heard('failure')).toBe(`node ${box.name} is already running`);
   first.outer.kill('SIGTERM');
   expect((await first.outer).exitCode).toBe(0);
 });

@@ -46,7 +46,7 @@ describe('nothing is left behind', () => {
     { victim: 'the supervisor', pattern: /^\S+node \S+inner\.mjs/ },
     { victim: 'the init', pattern: /^sh \S+bin\/init/ },
     { victim: 'its parent', pattern: /^sh -c exec 2>/ },
-    { victim: 'the keeper', pattern: /^sh -c node=/ },
+    { victim: 'the keeper', pattern: /^\/bin\/sh -c node=/ },
   ])('when $victim is killed', async ({ pattern }) => {
     const before = await snapshotHost();
     const { box, outer, heard } = busyBox();
