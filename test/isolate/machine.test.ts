@@ -19,6 +19,11 @@ describe('the snapshotter', () => {
   test.for([
     { where: 'a disk', furnish: () => ':', chosen: 'overlayfs' },
     {
+      where: 'a disk, of which that has to be tried',
+      furnish: () => 'mount -n --bind /dev/null /proc/filesystems',
+      chosen: 'overlayfs',
+    },
+    {
       where: 'an overlay, as a container has it',
       furnish: (dir: string) =>
         `${memory(dir)}; cd ${dir}; mkdir l u w m; mount -n -t overlay -o lowerdir=l,upperdir=u,workdir=w o m; cd /; mount -n --move ${dir}/m /mnt; mount -n --bind /mnt ${dir}`,
