@@ -17,7 +17,7 @@ import { toolchain } from '../src/cli/toolchain.ts';
 import type { Component } from '../src/component.ts';
 import { isInBox } from '../src/isolate/box.ts';
 import { enter } from '../src/isolate/enter.ts';
-import { hearOutside } from '../src/isolate/follow.ts';
+import { Forsaken, hearOutside } from '../src/isolate/follow.ts';
 import { lookAtMachine } from '../src/isolate/machine.ts';
 import { kubernetesNode } from '../src/node/index.ts';
 import { debianRoot } from '../test/config/debianRoot.ts';
@@ -26,7 +26,13 @@ import type { Program } from './peerFiles.ts';
 import { factsAt, options, paths } from './place.ts';
 
 const kind = peerKinds.find((each) => each === process.argv[2]) ?? 'script';
-process.exitCode = isInBox() ? await inside() : await outside();
+process.exitCode = isInBox() ? await inside().catch(forsaken) : await outside();
+
+/** It was stopped before its box was made: nothing is wrong. */
+function forsaken(error: unknown): number {
+  if (error instanceof Forsaken) return 0;
+  throw error;
+}
 
 async function outside(): Promise<number> {
   const config = await configFor(options);

@@ -33,10 +33,10 @@ export async function begin(options: UpOptions): Promise<number> {
   for (const signal of signals) process.on(signal, onSignal);
   try {
     const name = options.name ?? (options.config === undefined ? 'default' : '');
-    if (!nodeName.test(name)) return await (await import('./up.ts')).up(options);
-    const isEarly = options.config === undefined && isIsolated(options);
-    // The keeper of a box takes the lock itself; but first of all that has to be free.
-    if (!isEarly || options.listen !== undefined) {
+    const isNamed = nodeName.test(name);
+    const isEarly = isNamed && options.config === undefined && isIsolated(options);
+    // The keeper of a box takes the lock itself. But a port is asked for before that, and it is the node's own when that runs already.
+    if (isNamed && (!isEarly || options.listen !== undefined)) {
       locked = beginStart(name, nodePaths(name).run);
       await locked;
     }

@@ -35,24 +35,33 @@ export async function claim({ name, run, data }: Traces): Promise<Claim> {
 export function openClaim({ run, data }: Traces): OpenClaim {
   const isNew = { lock: !existsSync(lockFile(run)), dataLock: !existsSync(lockFile(data)) };
   const unmake = unmaking(data);
+  let dataLock: number;
   try {
-    const dataLock = openDataLock(data);
-    const lock = openToStart(run);
-    const withdraw = async (): Promise<void> => {
-      if (isNew.dataLock && (await isOurs(lockFile(data), dataLock, true))) rmSync(lockFile(data));
-      unmake();
-      closeSync(dataLock);
-      // What has outlived the process inside has removed it as a rule, and by now it may be the next node's.
-      if (await isOurs(lockFile(run), lock, isNew.lock)) giveBack(run, lock);
-      else closeSync(lock);
-    };
-    return { ...claimOf(lock, dataLock), withdraw };
+    dataLock = openDataLock(data);
   } catch (error) {
-    // Where no node can write into its run folder nobody has taken this meanwhile.
-    if (isNew.dataLock) rmSync(lockFile(data), { force: true });
     unmake();
     throw error;
   }
+  const leaveData = (isToGo: boolean): void => {
+    if (isToGo) rmSync(lockFile(data));
+    unmake();
+    closeSync(dataLock);
+  };
+  let lock: number;
+  try {
+    lock = openToStart(run);
+  } catch (error) {
+    // Where no node can write into its run folder nobody has taken this meanwhile.
+    leaveData(isNew.dataLock);
+    throw error;
+  }
+  const withdraw = async (): Promise<void> => {
+    leaveData(isNew.dataLock && (await isOurs(lockFile(data), dataLock, true)));
+    // What has outlived the process inside has removed it as a rule, and by now it may be the next node's.
+    if (await isOurs(lockFile(run), lock, isNew.lock)) giveBack(run, lock);
+    else closeSync(lock);
+  };
+  return { ...claimOf(lock, dataLock), withdraw };
 }
 
 function claimOf(lock: number, dataLock: number): Claim {

@@ -36,6 +36,17 @@ it('a start that comes to nothing keeps the data that is there', async () => {
   expect(await readdir(data)).toEqual(['precious']);
 });
 
+it('a data folder that cannot be made is told, and leaves nothing', async () => {
+  const before = await snapshotHost();
+  const place = join(await tempDir('begin'), 'file');
+  await writeFile(place, 'precious');
+  const { exitCode, stderr } = await cli(['up', '--name', name, '--data-dir', join(place, 'data')]);
+  expect(stderr).toContain(`the data folder ${join(place, 'data')} cannot be written: ENOTDIR`);
+  expect(exitCode).toBe(3);
+  expect(existsSync(nodePaths(name).run)).toBe(false);
+  expect(await leftoversSince(before, name)).toEqual([]);
+});
+
 it('a run that is ended before its node is told anything says which signal it was', async () => {
   const before = await snapshotHost();
   const running = cli(['run', '--name', name, '--', 'true']);
