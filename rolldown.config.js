@@ -33,6 +33,8 @@ const programs = {
     format: 'cjs',
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
+    // Else what Node.js has built in, when it is loaded late, brings the loader of the other kind of modules with it.
+    dynamicImportInCjs: false,
     minify: 'dce-only',
     comments: false,
   },

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
@@ -10,6 +9,7 @@ import { debianRoot } from '../test/config/debianRoot.ts';
 import { descendants } from '../test/support/processes.ts';
 import { peerPackages, writePeer } from './peerFiles.ts';
 import type { PeerKind } from './peerFiles.ts';
+import { scratch } from './scratch.ts';
 
 /** runsvdir takes no more services than these (runsvdir.c, MAXSERVICES), and starts all at once. */
 export const peerSizes: readonly number[] = [100, 1000];
@@ -22,7 +22,7 @@ const signal = new AbortController().signal;
 /** The processor time that the peer takes until as many `sleep inf` run under it, its own start included, in ms. */
 export async function cpuOfPeer(kind: PeerKind, count: number): Promise<number> {
   const { root, path, env } = await debianRoot(peerPackages);
-  const dir = await mkdtemp(join(tmpdir(), 'k8s-single-bench-'));
+  const dir = await scratch();
   const programs = Array.from({ length: count }, (_, i) => ({
     name: `c${i}`,
     argv: ['sleep', 'inf'] as const,

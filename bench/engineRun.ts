@@ -3,24 +3,28 @@
  * process of its own, and prints what that took of the processor, in ms: `{"up": MS, "down": MS, "rssMb": MB}`.
  *
  * `task`: components whose work is done at once, the engine alone. `process`: `sleep inf`, ready as soon as it is started.
- * `spawn`: no engine at all, node:child_process starts as many `sleep inf` and waits for their ends.
+ * `spawn`: no engine at all, node:child_process starts as many `sleep inf` and ends them in the same order.
+ *
+ * All of them in a process like that of a supervisor: what Node.js has built in is loaded, and V8 is told the same.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
+import { beFrugal } from '../src/cli/frugal.ts';
 import type { Component, Event } from '../src/component.ts';
 import { up } from '../src/up.ts';
-import { needsOf, shapes } from './graphs.ts';
+import { needsOf, shapes, stepOf } from './graphs.ts';
+import { scratch } from './scratch.ts';
 
 const [, , kind, wanted, number] = process.argv;
 const shape = shapes.find((each) => each === wanted) ?? 'chain';
 const count = Number(number);
 const program = { file: 'sleep', args: ['inf'] };
-const dir = await mkdtemp(join(tmpdir(), 'k8s-single-bench-'));
+beFrugal();
+const dir = await scratch();
 try {
   const took = kind === 'spawn' ? await bare() : await engine();
   console.log(JSON.stringify({ ...took, rssMb: process.memoryUsage.rss() / 2 ** 20 }));
@@ -74,8 +78,17 @@ async function bare(): Promise<{ up: number; down: number }> {
     }
   });
   const cpuDown = await cpuOf(async () => {
-    for (const { pid } of children) process.kill(-pid, 'SIGTERM');
-    await Promise.all(children.map(async ({ ended }) => ended));
+    // libuv looks at all that run whenever one has ended: so it is one by one where the graph is.
+    for (let last = count - 1; last >= 0;) {
+      const step = stepOf(shape, last);
+      const together: Promise<unknown>[] = [];
+      for (; last >= 0 && stepOf(shape, last) === step; last -= 1) {
+        const { pid, ended } = children[last]!;
+        process.kill(-pid, 'SIGTERM');
+        together.push(ended);
+      }
+      await Promise.all(together);
+    }
   });
   return { up: cpuUp, down: cpuDown };
 }

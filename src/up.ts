@@ -1,10 +1,10 @@
-import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { edgeOf } from './component.ts';
 import type { Component, Condition, Emit, Happening, Need } from './component.ts';
 import { Failure } from './errors.ts';
 import { cascade, dependentsOf, sort, withDependents } from './graph.ts';
 import { Gate } from './supervise/gate.ts';
+import { Hurry } from './supervise/hurry.ts';
 import type { Bond } from './supervise/needs.ts';
 import { supervise } from './supervise/supervise.ts';
 import type { Supervised } from './supervise/supervise.ts';
@@ -47,11 +47,9 @@ export function up(
   const dependents = dependentsOf(order);
   const gates = new Map(names.map((name) => [name, new Gate(name)]));
   const started = new Map(names.map((name) => [name, new Gate(name)]));
-  const hurry = new AbortController();
+  const hurry = new Hurry();
   /** Aborted once, with why everything ends: a Failure, or a mere Error when somebody asked for it. */
   const end = new AbortController();
-  // Every component listens to these two, and there may be thousands.
-  setMaxListeners(0, hurry.signal, end.signal);
 
   let booted = false;
   const ready = everyGate(gates, end.signal);
@@ -66,7 +64,7 @@ export function up(
         onGivenUp: (failure: Failure) => {
           if (!booted || component.restart?.givenUp !== 'keep') end.abort(failure);
         },
-        hurry: hurry.signal,
+        hurry,
         logsCommand: logsCommand?.(component.name),
       };
       return [component.name, supervise(component, ward)];
@@ -111,7 +109,7 @@ export function up(
     ready,
     done,
     down: async () => {
-      if (end.signal.aborted) hurry.abort(new Error('asked twice to stop'));
+      if (end.signal.aborted) hurry.now(new Error('asked twice to stop'));
       end.abort(new Error('asked to stop'));
       return done;
     },

@@ -61,7 +61,7 @@ async function gather(
         ? await program.command().catch(() => undefined)
         : program.command;
     if (command !== undefined) commands.set(stage.name, hideIn(command, hide));
-    lines.set(stage.name, await tail(join(logs, `${stage.name}.log`), quotedLines).catch(() => []));
+    lines.set(stage.name, tail(join(logs, `${stage.name}.log`), quotedLines));
   }
   const report = failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });
   return report && { ...report, stages: report.stages.map((stage) => shown(stage, hide)) };

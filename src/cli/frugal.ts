@@ -1,9 +1,12 @@
 // Node.js' own modules that a supervisor needs. They come compiled, but only for a V8 that was told nothing: those that are loaded
-// once a flag is set are compiled anew. But for http2, which the first component need not wait for: see probes/channel.ts.
+// once a flag is set are compiled anew; so are those that others load in turn: who listens needs cluster, who reads a clock
+// perf_hooks. But for http2, which the first component need not wait for: see probes/channel.ts.
 import 'node:child_process';
+import 'node:cluster';
 import 'node:crypto';
 import 'node:http';
 import 'node:https';
+import 'node:perf_hooks';
 import 'node:readline';
 import 'node:tls';
 import { setFlagsFromString } from 'node:v8';

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cri } from '../../probes/cri.ts';
 import type { Need, Service } from '../component.ts';
@@ -11,10 +11,10 @@ export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
   const { paths, programs, env } = facts;
   const configFile = join(paths.containerd, 'config.toml');
   const command = async () => {
-    await Promise.all([paths.containerd, paths.cni].map((folder) => mkdir(folder, { recursive: true })));
-    await writeFile(configFile, configuration(facts));
+    for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
+    writeFileSync(configFile, configuration(facts));
     // It must be there before the kubelet asks for the network.
-    await writeFile(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
+    writeFileSync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
     return { file: programs.containerd, args: ['--config', configFile], env };
   };
   return {

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
 import { Failure } from '../errors.ts';
 import type { FailureCode } from '../errors.ts';
 import { ownEnvironment } from '../ownEnvironment.ts';
@@ -31,12 +32,22 @@ function start(pkiDir: string): Issuer {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
+  prefer(child);
   const ended = Promise.all([once(child, 'exit'), once(child, 'disconnect')]).then(
     () => child.signalCode ?? child.exitCode ?? 0,
   );
   // Whoever has given it an order hears of it.
   ended.catch(() => undefined);
   return { child, ended };
+}
+
+/** The API server waits for it, and what is started beside it can wait for a core: a tenth of a second with two (bench/NOTES.md). */
+function prefer({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_HIGH);
+  } catch {
+    // Without CAP_SYS_NICE, or when it has ended already, it is as it was.
+  }
 }
 
 /** Starts the process ahead of its order, to load meanwhile what it will need. Keeps this one not alive, and ends with it. */

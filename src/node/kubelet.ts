@@ -1,4 +1,4 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../probes/http.ts';
 import type { Need, Service } from '../component.ts';
@@ -17,9 +17,9 @@ export function kubelet(facts: NodeFacts, needs: readonly Need[]): Service {
   const configFile = join(paths.kubelet, 'config.json');
   const command = async () => {
     const runtime = await runtimeFlags(facts);
-    await mkdir(paths.kubelet, { recursive: true, mode: 0o700 });
-    const configuration = { ...(await kubeletConfiguration(facts)), ...runtime.config };
-    await writeFile(configFile, JSON.stringify(configuration, undefined, 2));
+    mkdirSync(paths.kubelet, { recursive: true, mode: 0o700 });
+    const configuration = { ...kubeletConfiguration(facts), ...runtime.config };
+    writeFileSync(configFile, JSON.stringify(configuration, undefined, 2));
     const args = flags({
       'cert-dir': join(paths.kubelet, 'pki'),
       config: configFile,
@@ -53,7 +53,7 @@ async function runtimeFlags({ programs, cacheDir, paths }: NodeFacts) {
     : { flags: {}, config: { containerRuntimeEndpoint: endpoint } };
 }
 
-async function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFacts): Promise<object> {
+function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFacts): object {
   const pki = pkiPaths(paths.pki);
   const { dnsIp, clusterDomain } = config.network;
   return {
@@ -81,13 +81,10 @@ async function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFa
     // reports without news are as frequent unless told otherwise, too.
     ...(minor < 26 ? { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' } : {}),
     // The field came with 1.31; from 1.35 on the default is to refuse cgroup v1.
-    ...(minor >= 31 && (await isCgroupV1()) ? { failCgroupV1: false } : {}),
+    ...(minor >= 31 && isCgroupV1() ? { failCgroupV1: false } : {}),
   };
 }
 
-async function isCgroupV1(): Promise<boolean> {
-  return access('/sys/fs/cgroup/cgroup.controllers').then(
-    () => false,
-    () => true,
-  );
+function isCgroupV1(): boolean {
+  return !existsSync('/sys/fs/cgroup/cgroup.controllers');
 }

@@ -1,10 +1,14 @@
+/** Most gates have nobody who waits, and there may be thousands of them. */
+type Waiting = Set<() => void> | undefined;
+
 /** Says of one component whether it is ready, now and as it changes. Closed at first. */
 export class Gate {
   readonly name: string;
   #open = false;
   #timesLost = 0;
   /** A thousand components may wait for one, and each must be able to leave without looking at the others. */
-  readonly #waiting = { open: new Set<() => void>(), closed: new Set<() => void>() };
+  #toOpen: Waiting;
+  #toClose: Waiting;
 
   constructor(name: string) {
     this.name = name;
@@ -21,31 +25,33 @@ export class Gate {
 
   open(): void {
     this.#open = true;
-    release(this.#waiting.open);
+    const waiting = this.#toOpen;
+    this.#toOpen = undefined;
+    release(waiting);
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#timesLost += 1;
-    release(this.#waiting.closed);
+    const waiting = this.#toClose;
+    this.#toClose = undefined;
+    release(waiting);
   }
 
   /** Resolves once it is open; rejects when the signal aborts. */
   async opened(signal?: AbortSignal): Promise<void> {
-    if (!this.#open) await joined(this.#waiting.open, signal);
+    if (!this.#open) await joined((this.#toOpen ??= new Set()), signal);
   }
 
   /** Resolves once it is closed; rejects when the signal aborts. */
   async closed(signal?: AbortSignal): Promise<void> {
-    if (this.#open) await joined(this.#waiting.closed, signal);
+    if (this.#open) await joined((this.#toClose ??= new Set()), signal);
   }
 }
 
-function release(waiting: Set<() => void>): void {
-  const all = [...waiting];
-  waiting.clear();
-  for (const go of all) go();
+function release(waiting: Waiting): void {
+  for (const go of waiting ?? []) go();
 }
 
 async function joined(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {

@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import { until } from '../../probes/until.ts';
 import { watch } from '../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Command, Happening, Program, Service, Task } from '../component.ts';
 import { askCommand } from './askCommand.ts';
+import type { Hurry } from './hurry.ts';
 import { linked, over } from './linked.ts';
 import { refuseIfTaken } from './refuse.ts';
 import { spawn } from './process.ts';
@@ -23,8 +23,8 @@ export interface Surroundings {
   readonly onEnd: () => void;
   /** Aborts when the component shall end, with the reason. */
   readonly signal: AbortSignal;
-  /** Aborts when there is no time left for a grace. */
-  readonly hurry: AbortSignal;
+  /** When there is no time left for a grace. */
+  readonly hurry: Hurry;
 }
 
 /** From start to end of a task: it is ready when its work is done and stays so. Rejects with the reason of its end. */
@@ -110,7 +110,7 @@ async function livesOn(
     if (running.hasExited()) await exited;
     say({ type: 'ready', ms: performance.now() - started });
     onReady();
-    return await Promise.race([exited, unhealthy(service, end.signal, say), aborted(end.signal)]);
+    return await Promise.race([exited, unhealthy(service, end.signal, say)]);
   } finally {
     around.onEnd();
     unlink();
@@ -141,12 +141,13 @@ async function success(running: Process, end: AbortSignal, say: Surroundings['sa
 async function exit(running: Process, end: AbortSignal, say: Surroundings['say']): Promise<never> {
   const { how } = await running.exited;
   if (end.aborted) return aborted(end);
-  const lastLines = await running.lastLines(quotedLines).catch(() => []);
+  const lastLines = running.lastLines(quotedLines);
   say({ type: 'exited', reason: how, lastLines });
   const last = lastLines.at(-1);
   throw new Error(last === undefined ? how : `${how}: ${last}`);
 }
 
+/** Rejects when it is unhealthy, or with the signal's reason when that aborts. */
 async function unhealthy(service: Service, signal: AbortSignal, say: Surroundings['say']): Promise<never> {
   if (service.live === undefined) return aborted(signal);
   const reason = await watch(service.live, { ...service.liveLook }, signal);
@@ -154,9 +155,10 @@ async function unhealthy(service: Service, signal: AbortSignal, say: Surrounding
   throw new Error(`unhealthy: ${reason}`);
 }
 
-/** Rejects with the signal's reason when it aborts. */
+/** Rejects with the signal's reason when it aborts. Not by `once` of node:events, which keeps twice as much for as long. */
 async function aborted(signal: AbortSignal): Promise<never> {
   signal.throwIfAborted();
-  await once(signal, 'abort');
-  throw signal.reason;
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

@@ -6,6 +6,7 @@ import type { Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Command, StopPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../errors.ts';
+import type { Hurry } from './hurry.ts';
 import { openLog } from './logFile.ts';
 import { tail } from './tail.ts';
 
@@ -23,9 +24,9 @@ export interface Process {
   /** Known a little earlier than how. */
   hasExited(): boolean;
   /** What this process wrote last to its log. */
-  lastLines(count: number): Promise<string[]>;
+  lastLines(count: number): string[];
   /** Ends the whole group by the policy; `hurry` cuts the grace short. Resolves when the group is gone. */
-  stop(policy: StopPolicy, hurry: AbortSignal): Promise<void>;
+  stop(policy: StopPolicy, hurry: Hurry): Promise<void>;
 }
 
 /** What keeps a good program from starting, but not for ever: no process, memory or descriptor left, or being written. */
@@ -124,7 +125,7 @@ function notStarted({ file }: Command, cause: unknown): Error {
 async function stopGroup(
   { pid, exited }: Pick<Process, 'pid' | 'exited'>,
   policy: StopPolicy,
-  hurry: AbortSignal,
+  hurry: Hurry,
 ): Promise<void> {
   const gone = groupGone(pid);
   // The kernel tells of the end of the process itself; only for those that outlive it all processes are looked through.
@@ -135,13 +136,15 @@ async function stopGroup(
   const oneLook = { lookTimeoutMs: Infinity };
   const never = new AbortController().signal;
   if (!signalGroup(pid, policy.signal)) return;
+  const { signal, leave } = hurry.join();
   try {
-    hurry.throwIfAborted();
-    await until(ended, { ...oneLook, timeoutMs: policy.graceMs }, hurry);
+    await until(ended, { ...oneLook, timeoutMs: policy.graceMs }, signal);
   } catch {
     signalGroup(pid, 'SIGKILL');
     // The last look says who is left.
     await until(ended, { ...oneLook, timeoutMs: killedWithinMs }, never).catch(async () => gone(never));
+  } finally {
+    leave();
   }
 }
 

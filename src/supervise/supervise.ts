@@ -5,6 +5,7 @@ import { Failure, reasonOf } from '../errors.ts';
 import { isMistake } from '../../probes/look.ts';
 import { Budget } from './budget.ts';
 import type { Gate } from './gate.ts';
+import type { Hurry } from './hurry.ts';
 import { liveService, liveTask } from './life.ts';
 import { linked, over } from './linked.ts';
 import { lost, NeedLost, needsReady } from './needs.ts';
@@ -31,8 +32,8 @@ export interface Ward {
   readonly say: (happening: Happening) => void;
   /** It will not be started again. */
   readonly onGivenUp: (failure: Failure) => void;
-  /** Aborts when there is no time left for a grace. */
-  readonly hurry: AbortSignal;
+  /** When there is no time left for a grace. */
+  readonly hurry: Hurry;
   /** Shows its log. */
   readonly logsCommand?: string | undefined;
 }

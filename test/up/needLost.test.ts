@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Happening } from '../../src/component.ts';
 import { Gate } from '../../src/supervise/gate.ts';
+import { Hurry } from '../../src/supervise/hurry.ts';
 import { supervise } from '../../src/supervise/supervise.ts';
 import { bench, gated, task } from '../support/engine.ts';
 
@@ -65,7 +66,7 @@ describe('a need that is lost', () => {
           happens.emit(type);
         },
         onGivenUp: () => undefined,
-        hurry: new AbortController().signal,
+        hurry: new Hurry(),
       },
     );
     const settled = Promise.race([once(happens, 'waiting'), once(happens, 'stopped')]);
