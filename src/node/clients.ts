@@ -17,20 +17,3 @@ export function adminAccess(facts: NodeFacts) {
 export function kubeconfigOf({ paths }: NodeFacts, user: string): string {
   return join(paths.kubeconfigs, `${user}.conf`);
 }
-
-/**
- * The flags of a control loop that is the only one of its kind. A single node gains nothing from leader election, and
- * the default of 20 requests a second starts the controllers one by one, 150 ms apart.
- */
-export function controlLoopFlags(facts: NodeFacts, user: string) {
-  const kubeconfig = kubeconfigOf(facts, user);
-  return {
-    kubeconfig,
-    'authentication-kubeconfig': kubeconfig,
-    'authorization-kubeconfig': kubeconfig,
-    'bind-address': '127.0.0.1',
-    'kube-api-burst': 1000,
-    'kube-api-qps': 500,
-    'leader-elect': false,
-  };
-}

@@ -24,7 +24,7 @@ export function roles(facts: NodeFacts, needs: readonly Need[]): Task {
     name: 'roles',
     needs,
     timeoutMs,
-    run: async (signal, onMiss) => until(allowed, { timeoutMs, onMiss, maxIntervalMs: 100 }, signal),
+    run: async (signal, onMiss) => until(allowed, { timeoutMs, onMiss, maxIntervalMs: 50 }, signal),
   };
 }
 
@@ -40,7 +40,7 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
     needs,
     timeoutMs,
     run: async (signal, onMiss) => {
-      await until(registered, { timeoutMs, onMiss, maxIntervalMs: 100 }, signal);
+      await until(registered, { timeoutMs, onMiss, maxIntervalMs: 50 }, signal);
       await giveRange(facts, signal);
       await until(nodeReady({ ...access, node }), { timeoutMs, onMiss }, signal);
     },

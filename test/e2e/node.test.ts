@@ -2,12 +2,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../probes/until.ts';
 import { Unhealthy } from '../../probes/probe.ts';
+import { controllerManager } from '../../src/node/controllerManager.ts';
+import { scheduler } from '../../src/node/scheduler.ts';
 import { readNodeFile } from '../../src/nodeFile.ts';
 import { cli } from '../support/cli.ts';
 import { busyboxImage, importBusybox } from '../support/busybox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
 import { nodeServices, TestNode } from '../support/testNode.ts';
+import { healthWithTls } from '../support/withTls.ts';
 
 const node = new TestNode('e2e-node');
 let before: Snapshot;
@@ -114,6 +117,15 @@ describe('a node that came up from nothing', () => {
     const { exitCode, stderr } = await cli(['probe', '--ca', ca, 'http', `${server}/api`]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain('HTTP 401 Unauthorized');
+  });
+});
+
+describe('a control loop that has no port without TLS, as from 1.22 on:', () => {
+  it.each([
+    ['the controller manager', controllerManager],
+    ['the scheduler', scheduler],
+  ] as const)('%s takes our certificates and says that it is well', async (_name, loop) => {
+    expect(await healthWithTls(node, loop)).toContain('healthy');
   });
 });
 

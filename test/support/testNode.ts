@@ -76,19 +76,21 @@ export class TestNode {
     return nodePaths(this.name, this.dataDir).containerdSocket;
   }
 
-  /** kill -9 of a process by the pid it has inside the node. Its pid on the host is found through the node's cgroup. */
+  /** kill -9 of a process by the pid it has inside the node. */
   async killInside(pid: number): Promise<void> {
+    process.kill(await this.hostPid(pid), 'SIGKILL');
+  }
+
+  /** The pid on the host of the process that has `inside` inside the node. Found through the node's cgroup. */
+  async hostPid(inside: number): Promise<number> {
     const [hierarchy] = hierarchies();
     const group = join(hierarchy!.root, nodeCgroup(this.name), 'supervisor/cgroup.procs');
     for (const candidate of (await readFile(group, 'utf8')).trim().split('\n')) {
       const status = await readFile(`/proc/${candidate}/status`, 'utf8').catch(() => '');
       const pids = /^NSpid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
-      if (pids.length > 1 && Number(pids.at(-1)) === pid) {
-        process.kill(Number(candidate), 'SIGKILL');
-        return;
-      }
+      if (pids.length > 1 && Number(pids.at(-1)) === inside) return Number(candidate);
     }
-    throw new Error(`no process of node ${this.name} has pid ${pid} inside`);
+    throw new Error(`no process of node ${this.name} has pid ${inside} inside`);
   }
 
   /** Takes it down, whatever state it is in, with its data. */
