@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Happening, WhenLost } from '../component.ts';
 import type { Gate } from './gate.ts';
 
@@ -37,6 +38,8 @@ export class NeedLost extends Error {
 export async function lost(bonds: readonly Bond[], signal: AbortSignal): Promise<NeedLost> {
   const strict = bonds.filter(({ whenLost }) => whenLost !== 'keep');
   if (strict.length === 0) return new Promise(() => undefined);
+  // Each of them listens, and from the eleventh on Node.js would warn of a leak.
+  setMaxListeners(0, signal);
   return Promise.race(
     strict.map(async (bond) => {
       await bond.gate.closed(signal);

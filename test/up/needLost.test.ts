@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Happening } from '../../src/component.ts';
 import { Gate } from '../../src/supervise/gate.ts';
 import { Hurry } from '../../src/supervise/hurry.ts';
@@ -47,6 +47,16 @@ describe('a need that is lost', () => {
     await c.open();
     await t.next('c', 'ready');
     await t.next('c', 'ready');
+  });
+
+  it('may be one of many, and Node.js warns of no leak', async () => {
+    using warn = vi.spyOn(process, 'emitWarning');
+    const t = await bench();
+    const names = Array.from({ length: 12 }, (_, index) => `need-${index}`);
+    const needs = names.map((on) => ({ on, whenLost: 'restart' }) as const);
+    const work = async (): Promise<void> => undefined;
+    await t.up([...names.map((name) => task(name, [], work)), task('all', needs, work)]).ready;
+    expect(warn.mock.calls).toEqual([]);
   });
 
   it('in the very moment of the start is waited for again, too', async () => {
