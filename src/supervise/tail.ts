@@ -7,9 +7,9 @@ const window = 64 * 1024;
 const endOfLine = 1000;
 
 /**
- * The last `count` lines of a file, not looking before byte `from`; none of one that cannot be read. A file that was rotated meanwhile is read whole. When no
- * line begins in the last 64 KiB, it is the end of the one that goes through there, behind an ellipsis. Read at once, without
- * the threads that reading by promises takes: the next start of the component waits for it.
+ * The last `count` lines of a file, not looking before byte `from`; none of one that cannot be read. A file that was rotated
+ * meanwhile is read whole. When no line begins in the last 64 KiB, it is the end of the one that goes through there, behind an
+ * ellipsis. Read at once, without the threads that reading by promises takes: the next start of the component waits for it.
  */
 export function tail(path: string, count: number, from = 0): string[] {
   try {

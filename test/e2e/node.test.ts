@@ -10,7 +10,7 @@ import { busyboxImage, importBusybox } from '../support/busybox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
 import { nodeServices, TestNode } from '../support/testNode.ts';
-import { healthWithTls } from '../support/withTls.ts';
+import { startedWithTls } from '../support/withTls.ts';
 
 const node = new TestNode('e2e-node');
 let before: Snapshot;
@@ -125,7 +125,8 @@ describe('a control loop that has no port without TLS, as from 1.22 on:', () => 
     ['the controller manager', controllerManager],
     ['the scheduler', scheduler],
   ] as const)('%s takes our certificates and says that it is well', async (_name, loop) => {
-    expect(await healthWithTls(node, loop)).toContain('healthy');
+    await using another = await startedWithTls(node, loop);
+    await eventually(async () => expect(await another.health()).toContain('healthy'));
   });
 });
 
