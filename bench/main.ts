@@ -15,6 +15,7 @@ import type { Row } from './row.ts';
 import * as run from './run.ts';
 import { parts, session } from './session.ts';
 import type { Sample } from './session.ts';
+import { processorTimes, stolenSince } from './stolen.ts';
 import * as supervisor from './supervisor.ts';
 
 /** What needs no other contestants, by name. Each is measured as often as there are rounds. */
@@ -54,6 +55,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
 const wanted = new Set(only);
 const samples: Sample[] = [];
 const rows: Row[] = [];
+const before = processorTimes();
 try {
   if (parts.some((part) => wanted.has(part))) await compare();
   for (const [name, { measure }] of Object.entries(others)) {
@@ -92,7 +94,7 @@ async function compare(): Promise<void> {
 }
 
 async function write(): Promise<void> {
-  const written = await results({ rows, samples, rounds });
+  const written = await results({ rows, samples, rounds, stolen: stolenSince(before) });
   await mkdir(out, { recursive: true });
   for (const [file, text] of Object.entries(written.files)) await writeFile(join(out, file), text);
   console.log(written.tables);

@@ -13,10 +13,12 @@ interface Measured {
   readonly rows: readonly Row[];
   readonly samples: readonly Sample[];
   readonly rounds: number;
+  /** What the host kept of the processor time, in %. */
+  readonly stolen: number;
 }
 
 /** The tables, and the files with the tables, the picture and all that was measured, by name. */
-export async function results({ rows, samples, rounds }: Measured) {
+export async function results({ rows, samples, rounds, stolen }: Measured) {
   const { versions } = await toolchain(options, (await configFor(options)).node);
   const machine = {
     processors: cpus().length,
@@ -29,7 +31,8 @@ export async function results({ rows, samples, rounds }: Measured) {
   const about =
     `Medians of ${rounds} rounds on ${machine.processors} processors (${machine.processor.trim()}), ` +
     `${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node.js ${machine.node}; Kubernetes ${versions['kube-apiserver']}, ` +
-    `etcd ${versions.etcd}, containerd ${versions.containerd}. In brackets: times k8s-single's.`;
+    `etcd ${versions.etcd}, containerd ${versions.containerd}. In brackets: times k8s-single's. ` +
+    `Of the processor time that was wanted meanwhile, the machine's host gave ${stolen.toFixed(1)} % to others.`;
   const markdown = [
     '# Results of the benchmark',
     'Written by `npm run bench`; [NOTES.md](NOTES.md) says how to read it.',
@@ -38,7 +41,7 @@ export async function results({ rows, samples, rounds }: Measured) {
     shown,
   ];
   // JSON has no Infinity: null is what never came.
-  const raw = JSON.stringify({ machine, versions, rounds, rows, samples }, undefined, 1);
+  const raw = JSON.stringify({ machine, versions, rounds, stolen, rows, samples }, undefined, 1);
   return {
     tables: shown,
     files: {

@@ -84,7 +84,8 @@ export function supervise(component: Component, ward: Ward): Supervised {
       () => undefined,
     );
     try {
-      const around = { ...ward, say, attempt, onReady, onEnd, signal: end.signal };
+      const { logFile, hurry } = ward;
+      const around = { logFile, hurry, say, attempt, onReady, onEnd, signal: end.signal };
       await (component.kind === 'task' ? liveTask(component, around) : liveService(component, around));
     } catch (error) {
       if (signal.aborted || error instanceof Failure) throw error;
