@@ -45,20 +45,25 @@ export async function session(
 ): Promise<Sample> {
   const boot = async (pod: string) => {
     const { startedAt, stop } = await start(contestant);
-    const seen = await watchBoot({ startedAt, config, pod }, signal);
-    const failedSpawns = await contestant.failedSpawns();
-    const starts = (await running()).map((each) => each.startedAt - startedAt);
-    // The kernel's hundredths are rounded down.
-    const firstProcess = Math.max(0, Math.min(...starts));
-    const own = contestant.isOurs ? { ideal: await ideal(startedAt, seen) } : {};
-    return { sample: { ...seen, failedSpawns, firstProcess, ...own }, stop };
+    const sample = await orStop(stop, async () => {
+      const seen = await watchBoot({ startedAt, config, pod }, signal);
+      const failedSpawns = await contestant.failedSpawns();
+      const starts = (await running()).map((each) => each.startedAt - startedAt);
+      // The kernel's hundredths are rounded down.
+      const firstProcess = Math.max(0, Math.min(...starts));
+      const own = contestant.isOurs ? { ideal: await ideal(startedAt, seen) } : {};
+      return { ...seen, failedSpawns, firstProcess, ...own };
+    });
+    return { sample, stop };
   };
   const isWhole = contestant.plays === 'all';
   const { name, restarts } = contestant;
   await makeCold(contestant);
   const cold = await boot('first');
   const recovery =
-    isWhole && wanted.has('recovery') && restarts ? { recovery: await recoveries(signal) } : {};
+    isWhole && wanted.has('recovery') && restarts
+      ? { recovery: await orStop(cold.stop, async () => recoveries(signal)) }
+      : {};
   const down = await cold.stop();
   const sample = { contestant: name, restarts, round, cold: cold.sample, ...recovery };
   if (!isWhole) return sample;
@@ -66,6 +71,19 @@ export async function session(
   const warm = await boot('second');
   // This node has not been hurt by what was killed.
   return { ...sample, warm: warm.sample, down: await warm.stop() };
+}
+
+/** What runs when its measurement fails, or is interrupted, is not left behind. */
+async function orStop<Result>(
+  stop: () => Promise<unknown>,
+  measured: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await measured();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 async function recoveries(signal: AbortSignal): Promise<Record<string, number>> {

@@ -18,7 +18,7 @@ export interface Tls {
 
 export interface AskOptions extends Tls {
   /** Default GET. */
-  readonly method?: 'GET' | 'PATCH';
+  readonly method?: 'GET' | 'PATCH' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** Connect to this unix socket instead of the URL's host. */

@@ -32,7 +32,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     scheduler(facts, ['roles']),
     kubeProxy(facts, ['roles']),
     // Milestones: ready when Kubernetes says so, and no longer so while what they speak of is gone.
-    defaultAccount(facts, ['controller-manager']),
+    defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [
       { on: 'apiserver', condition: 'started' },
       ...imageNeeds,

@@ -1,19 +1,20 @@
 import { apiObject } from '../../probes/api.ts';
-import { asker } from '../../probes/ask.ts';
-import { http, wrongStatus } from '../../probes/http.ts';
+import type { Api } from '../../probes/api.ts';
+import { http } from '../../probes/http.ts';
 import { nodeReady } from '../../probes/nodeReady.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { serviceAccount } from '../../probes/serviceAccount.ts';
 import { until } from '../../probes/until.ts';
 import type { Need, Task } from '../component.ts';
+import { accountMade, rangeGiven, taintGone } from './ahead.ts';
 import { adminAccess, localServer } from './clients.ts';
 import type { NodeFacts } from './facts.ts';
 import { pkiPaths } from './pki/paths.ts';
 
 const timeoutMs = 120_000;
 
-/** For what others wait for: seen 25 ms late on average, and not 125. */
-const closeLook = { timeoutMs, maxIntervalMs: 50 };
+/** Others, or who started the node, wait for it: seen 25 ms late on average, and not 125. */
+const maxIntervalMs = 50;
 
 /**
  * The API server lets the scheduler in: in an empty cluster when its start-up hooks have made the roles, in one that has them a
@@ -22,61 +23,54 @@ const closeLook = { timeoutMs, maxIntervalMs: 50 };
 export function roles(facts: NodeFacts, needs: readonly Need[]): Task {
   const { ca, scheduler } = pkiPaths(facts.paths.pki);
   const allowed = http(`${localServer(facts)}/api/v1/nodes?limit=1`, { ca: ca.cert, ...scheduler });
-  return {
-    kind: 'task',
-    name: 'roles',
-    needs,
-    timeoutMs,
-    run: async (signal, onMiss) => until(allowed, { ...closeLook, onMiss }, signal),
-  };
+  return milestone('roles', needs, [allowed]);
 }
 
-/** Kubernetes' own word that the node takes pods: its condition Ready. */
+/** Kubernetes' own word that the node takes pods: its condition Ready, and no taint that says otherwise. */
 export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
-  const node = facts.config.nodeName;
+  const { nodeName, network } = facts.config;
   const access = adminAccess(facts);
-  const get = apiObject(access, `/api/v1/nodes/${node}`, `the kubelet has not registered ${node} yet`);
+  const missing = `the kubelet has not registered ${nodeName} yet`;
+  const get = apiObject(access, `/api/v1/nodes/${nodeName}`, missing);
   const registered: Probe = async (signal) => void (await get(signal));
-  return {
-    kind: 'task',
-    name: 'node',
-    needs,
-    timeoutMs,
-    run: async (signal, onMiss) => {
-      await until(registered, { ...closeLook, onMiss }, signal);
-      await giveRange(facts, signal);
-      await until(nodeReady({ ...access, node }), { timeoutMs, onMiss }, signal);
-    },
-  };
-}
-
-/** The account that every pod runs as unless told otherwise: before it exists no pod is admitted. */
-export function defaultAccount(facts: NodeFacts, needs: readonly Need[]): Task {
-  // Up to 1.20 a pod is refused until the account has a token Secret; from 1.24 on there is none, and from 1.21 no need.
-  const exists = serviceAccount({ ...adminAccess(facts), token: facts.minor <= 20 });
-  return {
-    kind: 'task',
-    name: 'default-account',
-    needs,
-    timeoutMs,
-    run: async (signal, onMiss) => until(exists, { timeoutMs, onMiss }, signal),
-  };
+  return milestone('node', needs, [
+    registered,
+    rangeGiven(access, nodeName, network.podCidr),
+    nodeReady({ ...access, node: nodeName }),
+    taintGone(access, nodeName),
+  ]);
 }
 
 /**
- * Gives the node its pod range. A kubelet that sees it reports Ready at once (fastStatusUpdateOnce in
- * pkg/kubelet/kubelet_node_status.go) and not at its next report, up to 10 s later. The range never changes: setting it
- * to what it is already is no change.
+ * The account that every pod runs as unless told otherwise: before it exists no pod is admitted. And what a pod of this account
+ * needs that only the controller manager makes: up to 1.20 the account's token Secret, without which a pod is refused, too (from
+ * 1.24 on there is none); from 1.21 on the CA that pods trust, without which none starts (BoundServiceAccountTokenVolume).
  */
-async function giveRange(facts: NodeFacts, signal: AbortSignal): Promise<void> {
-  const { server, ...tls } = adminAccess(facts);
-  const { podCidr } = facts.config.network;
-  const node = `${server}/api/v1/nodes/${facts.config.nodeName}`;
-  const answer = await asker(node, {
-    ...tls,
-    method: 'PATCH',
-    headers: { 'content-type': 'application/strategic-merge-patch+json' },
-    body: JSON.stringify({ spec: { podCIDR: podCidr, podCIDRs: [podCidr] } }),
-  })(signal);
-  if (answer.status !== 200) throw wrongStatus(answer, node, tls.cert);
+export function defaultAccount(facts: NodeFacts, needs: readonly Need[]): Task {
+  const access = adminAccess(facts);
+  const usable = facts.minor <= 20 ? serviceAccount({ ...access, token: true }) : authorityPublished(access);
+  return milestone('default-account', needs, [accountMade(access), usable]);
+}
+
+function authorityPublished(access: Api): Probe {
+  const path = '/api/v1/namespaces/default/configmaps/kube-root-ca.crt';
+  const get = apiObject(
+    access,
+    path,
+    'the CA that pods trust is not published yet: kube-controller-manager does it',
+  );
+  return async (signal) => void (await get(signal));
+}
+
+/** Ready when each of the probes has passed once, one after the other. */
+function milestone(name: string, needs: readonly Need[], probes: readonly Probe[]): Task {
+  return {
+    kind: 'task',
+    name,
+    needs,
+    timeoutMs,
+    run: async (signal, onMiss) => {
+      for (const probe of probes) await until(probe, { timeoutMs, maxIntervalMs, onMiss }, signal);
+    },
+  };
 }
