@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
+import { down } from '../src/cli/down.ts';
 import { purge } from '../src/cli/purge.ts';
 import { configFor } from '../src/cli/options.ts';
 import { processTable } from '../test/support/processes.ts';
@@ -8,7 +9,7 @@ import { watchBoot } from './boot.ts';
 import { contestants, start } from './contestants.ts';
 import type { Contestant } from './contestants.ts';
 import { nothingLeft } from './leftovers.ts';
-import { options, paths } from './place.ts';
+import { nodeName, options, paths } from './place.ts';
 import type { Row } from './row.ts';
 import { running } from './services.ts';
 import { msPerTick } from './tick.ts';
@@ -66,7 +67,7 @@ async function once(
   } finally {
     await stop();
     await nothingLeft();
-    await purge(paths.data);
+    await down({ name: nodeName, purge: true });
   }
 }
 
