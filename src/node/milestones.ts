@@ -23,7 +23,7 @@ const maxIntervalMs = 50;
 export function roles(facts: NodeFacts, needs: readonly Need[]): Task {
   const { ca, scheduler } = pkiPaths(facts.paths.pki);
   const allowed = http(`${localServer(facts)}/api/v1/nodes?limit=1`, { ca: ca.cert, ...scheduler });
-  return milestone('roles', needs, [allowed]);
+  return milestone('roles', needs, [seen(allowed)]);
 }
 
 /** Kubernetes' own word that the node takes pods: its condition Ready, and no taint that says otherwise. */
@@ -34,10 +34,11 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
   const get = apiObject(access, `/api/v1/nodes/${nodeName}`, missing);
   const registered: Probe = async (signal) => void (await get(signal));
   return milestone('node', needs, [
-    registered,
+    seen(registered),
+    // A node keeps the range it has: one that refuses another will not take it later, either.
     rangeGiven(access, nodeName, network.podCidr),
-    nodeReady({ ...access, node: nodeName }),
-    taintGone(access, nodeName),
+    seen(nodeReady({ ...access, node: nodeName })),
+    seen(taintGone(access, nodeName)),
   ]);
 }
 
@@ -49,7 +50,7 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Need[]): Task {
 export function defaultAccount(facts: NodeFacts, needs: readonly Need[]): Task {
   const access = adminAccess(facts);
   const usable = facts.minor <= 20 ? serviceAccount({ ...access, token: true }) : authorityPublished(access);
-  return milestone('default-account', needs, [accountMade(access), usable]);
+  return milestone('default-account', needs, [seen(accountMade(access)), seen(usable)]);
 }
 
 function authorityPublished(access: Api): Probe {
@@ -62,15 +63,22 @@ function authorityPublished(access: Api): Probe {
   return async (signal) => void (await get(signal));
 }
 
-/** Ready when each of the probes has passed once, one after the other. */
-function milestone(name: string, needs: readonly Need[], probes: readonly Probe[]): Task {
+type Step = (signal: AbortSignal, onMiss: (reason: string) => void) => Promise<void>;
+
+/** Ready when each of the steps is done, one after the other. */
+function milestone(name: string, needs: readonly Need[], steps: readonly Step[]): Task {
   return {
     kind: 'task',
     name,
     needs,
     timeoutMs,
     run: async (signal, onMiss) => {
-      for (const probe of probes) await until(probe, { timeoutMs, maxIntervalMs, onMiss }, signal);
+      for (const step of steps) await step(signal, onMiss);
     },
   };
+}
+
+/** Waits until the probe passes. */
+function seen(probe: Probe): Step {
+  return async (signal, onMiss) => until(probe, { timeoutMs, maxIntervalMs, onMiss }, signal);
 }

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../../probes/api.ts';
@@ -58,4 +59,13 @@ describe('without a controller manager', () => {
     const left = await node.kubectl('get', 'node', 'k8s-single', '-o', 'jsonpath={.spec.taints[*].key}');
     expect(left).toBe('test/other');
   });
+});
+
+it('another pod range than the node has is refused at once, with what Kubernetes says', async () => {
+  await node.run('down');
+  const config = join(node.dataDir, 'other.yaml');
+  await writeFile(config, 'network: { podCidr: 10.245.0.0/24 }\n');
+  await expect(node.up('--config', config, '--timeout', '60s')).rejects.toThrow(
+    /node failed: HTTP 422 .* may not change podCIDR/,
+  );
 });
