@@ -41,38 +41,38 @@ const programs = {
 };
 
 /**
- * What is published: the programs, with all that they import from libraries, side by side, so that `programBeside` finds
+ * What is published: the programs, with all that they import from libraries, side by side, so that `programFile` finds
  * them. A fifth of the files takes half as long to load, and whoever installs the package installs nothing else.
  */
 export default defineConfig([
   {
     ...programs,
     input: [
-      'src/main.ts',
-      'src/cli/forwarder.ts',
-      'src/isolate/abandoned.ts',
-      'src/isolate/afterwards.ts',
-      'src/node/issue.ts',
+      'src/programs/main.ts',
+      'src/programs/logForwarder.ts',
+      'src/programs/crashCleanup.ts',
+      'src/programs/cleanup.ts',
+      'src/programs/certificateWorker.ts',
     ],
   },
   // By itself, so that what it needs at once is one file, which loads in half the time of the sixty that it would share.
   {
     ...programs,
-    input: ['src/cli/inside.ts'],
+    input: ['src/programs/supervisor.ts'],
     // What is in it is in those, too, and so are the licenses.
     plugins: [latin],
-    output: { ...programs.output, codeSplitting: { groups: [{ name: 'inside', tags: ['$initial'] }] } },
+    output: { ...programs.output, codeSplitting: { groups: [{ name: 'supervisor', tags: ['$initial'] }] } },
     checks: { ineffectiveDynamicImport: false },
   },
   {
     ...common,
-    input: ['src/library.ts', 'src/library/vitest.ts', 'src/library/nodeTest.ts'],
+    input: ['src/library/library.ts', 'src/library/vitest.ts', 'src/library/nodeTest.ts'],
     external: ['vitest'],
     plugins: [license({ thirdParty: { output: join(dir, 'LICENSES.library.txt') } })],
     output: { dir, minify: 'dce-only' },
   },
   {
-    input: ['src/page/browser/live.ts', 'src/page/browser/logs.ts'],
+    input: ['src/observe/web/browser/live.ts', 'src/observe/web/browser/logs.ts'],
     platform: 'browser',
     output: { dir: join(dir, 'browser') },
   },

@@ -1,9 +1,9 @@
-import { listAt, at, parseJson, textAt } from '../probes/json.ts';
+import { listAt, at, parseJson, textAt } from '../probes/transport/json.ts';
 import { Unhealthy } from '../probes/probe.ts';
 import type { Probe } from '../probes/probe.ts';
 import { NotInTime } from '../probes/until.ts';
-import type { NodeConfig } from '../src/config/node.ts';
-import { pauseImageOf } from '../src/node/pauseImage.ts';
+import type { NodeConfig } from '../src/config/schema/node.ts';
+import { pauseImageOf } from '../src/kubernetes/images/pauseImage.ts';
 import { administrator, nodeAddress, observe } from './look.ts';
 import type { Ask } from './look.ts';
 

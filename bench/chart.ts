@@ -1,4 +1,4 @@
-import { escape } from '../src/report/markup.ts';
+import { escape } from '../src/lib/text/markup.ts';
 import { compared, formatValue } from './row.ts';
 import type { Comparison, Row } from './row.ts';
 import { median } from './statistics.ts';

@@ -13,9 +13,9 @@ import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
-import { beFrugal } from '../src/cli/frugal.ts';
-import type { Component, Event } from '../src/component.ts';
-import { up } from '../src/up.ts';
+import { beFrugal } from '../src/programs/v8Flags.ts';
+import type { Component, Event } from '../src/engine/component.ts';
+import { up } from '../src/engine/startGraph.ts';
 import { needsOf, shapes, stepOf } from './graphs.ts';
 import { scratch } from './scratch.ts';
 

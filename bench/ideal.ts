@@ -1,8 +1,8 @@
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
-import { readBootRecord } from '../src/cli/bootRecord.ts';
-import type { Event } from '../src/component.ts';
-import type { Stage } from '../src/report/stage.ts';
+import { readBootRecord } from '../src/observe/records/bootRecord.ts';
+import type { Event } from '../src/engine/component.ts';
+import type { Stage } from '../src/observe/state/stage.ts';
 import type { Boot } from './boot.ts';
 import { idealTimes } from './criticalPath.ts';
 import { paths } from './place.ts';

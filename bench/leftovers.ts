@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeCgroup } from '../src/isolate/cgroup.ts';
-import { hierarchies } from '../src/isolate/hierarchies.ts';
-import { mountsBelow } from '../src/isolate/mountTable.ts';
+import { nodeCgroup } from '../src/host/cgroup/nodeCgroup.ts';
+import { hierarchies } from '../src/host/cgroup/hierarchies.ts';
+import { mountsBelow } from '../src/host/mountTable.ts';
 import { nodeName, paths } from './place.ts';
 
 /**

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
 import type { Probe } from '../probes/probe.ts';
-import { pkiPaths } from '../src/node/pki/paths.ts';
+import { pkiPaths } from '../src/kubernetes/pki/paths.ts';
 import { paths } from './place.ts';
 
 /** How the observer looks: all the same for every contestant, every 20 ms and at most `timeoutMs` long. */

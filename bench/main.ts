@@ -2,8 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { down } from '../src/cli/down.ts';
-import { configFor } from '../src/cli/options.ts';
+import { down } from '../src/commands/down.ts';
+import { configFor } from '../src/supervisor/options.ts';
 import { contestants, ours, script, supervisord } from './contestants.ts';
 import * as engine from './engine.ts';
 import * as latency from './latency.ts';

@@ -1,6 +1,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Argv } from '../src/isolate/tool.ts';
+import type { Argv } from '../src/host/tool.ts';
 
 /** What starts a node and is no k8s-single. */
 export const peerKinds = ['script', 'supervisord', 'runit'] as const;

@@ -1,10 +1,10 @@
-import type { UpOptions } from '../src/cli/options.ts';
-import { configFor } from '../src/cli/options.ts';
-import { factsOf, unknownMachine } from '../src/cli/nodeFacts.ts';
-import { toolchain } from '../src/cli/toolchain.ts';
-import type { Machine } from '../src/isolate/machine.ts';
-import type { NodeFacts } from '../src/node/facts.ts';
-import { nodePaths, packageFile } from '../src/paths.ts';
+import type { UpOptions } from '../src/supervisor/options.ts';
+import { configFor } from '../src/supervisor/options.ts';
+import { factsOf, unknownMachine } from '../src/supervisor/nodeFacts.ts';
+import { toolchain } from '../src/supervisor/resolveBinaries.ts';
+import type { Machine } from '../src/host/hostCapabilities.ts';
+import type { NodeFacts } from '../src/kubernetes/facts.ts';
+import { nodePaths, packageFile } from '../src/lib/paths.ts';
 
 /** Every contestant brings up the node of this name, one after the other, so that paths and addresses are the same. */
 export const nodeName = 'bench';

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { all, Unhealthy } from '../probes/probe.ts';
 import type { Probe } from '../probes/probe.ts';
 import { NotInTime, until } from '../probes/until.ts';
-import { kubernetesNode } from '../src/node/index.ts';
+import { kubernetesNode } from '../src/kubernetes/node.ts';
 import { nodeReady, saidReadyAt } from './boot.ts';
 import { administrator } from './look.ts';
 import { factsAt } from './place.ts';

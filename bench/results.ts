@@ -1,6 +1,6 @@
 import { cpus, release, totalmem } from 'node:os';
-import { configFor } from '../src/cli/options.ts';
-import { toolchain } from '../src/cli/toolchain.ts';
+import { configFor } from '../src/supervisor/options.ts';
+import { toolchain } from '../src/supervisor/resolveBinaries.ts';
 import { chart } from './chart.ts';
 import { ours } from './contestants.ts';
 import { criticalPath } from './nodeRows.ts';

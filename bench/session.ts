@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { purge } from '../src/cli/purge.ts';
-import type { NodeConfig } from '../src/config/node.ts';
+import { purge } from '../src/instance/purge.ts';
+import type { NodeConfig } from '../src/config/schema/node.ts';
 import { watchBoot } from './boot.ts';
 import type { Boot } from './boot.ts';
 import { start } from './contestants.ts';

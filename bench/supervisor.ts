@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
-import { down } from '../src/cli/down.ts';
-import { purge } from '../src/cli/purge.ts';
-import { configFor } from '../src/cli/options.ts';
+import { down } from '../src/commands/down.ts';
+import { purge } from '../src/instance/purge.ts';
+import { configFor } from '../src/supervisor/options.ts';
 import { processTable } from '../test/support/processes.ts';
 import { watchBoot } from './boot.ts';
 import { contestants, start } from './contestants.ts';

@@ -6,14 +6,14 @@ import { copyFile, link, mkdir, readFile, rename, rm, stat, writeFile } from 'no
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { privateApt } from '../dist/src/install/apt.js';
-import { debianArch } from '../dist/src/install/cache.js';
+import { privateApt } from '../dist/src/install/debian/apt.js';
+import { debianArch } from '../dist/src/install/find/cache.js';
 import { install } from '../dist/src/install/install.js';
 import { withLock } from '../dist/src/install/lock.js';
-import { nodeNeeds } from '../dist/src/install/needs.js';
+import { nodeNeeds } from '../dist/src/install/find/needs.js';
 import { runner } from '../dist/src/install/run.js';
-import { binDirsOfEnvironment } from '../dist/src/cli/options.js';
-import { cacheDir } from '../dist/src/paths.js';
+import { binDirsOfEnvironment } from '../dist/src/supervisor/options.js';
+import { cacheDir } from '../dist/src/lib/paths.js';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
 const recipe = join(project, 'image/Dockerfile');

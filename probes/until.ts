@@ -1,5 +1,5 @@
 import pRetry from 'p-retry';
-import { longest, look } from './look.ts';
+import { longest, look } from './probeOnce.ts';
 import { Unhealthy, type Probe } from './probe.ts';
 
 /** All times in ms. */

@@ -1,4 +1,4 @@
-import { longest, look } from './look.ts';
+import { longest, look } from './probeOnce.ts';
 import { Unhealthy, type Probe } from './probe.ts';
 
 /** All times in ms. */

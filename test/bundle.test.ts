@@ -21,7 +21,7 @@ it('has every program that the commands in front of it start', async () => {
     ['init', 'k8s-single'].map(async (name) => readFile(join(root, 'bin', name), 'utf8')),
   );
   const programs = commands.flatMap((text) => [...text.matchAll(/dist\/\S+?\.cjs/g)].map(([path]) => path));
-  expect(programs.toSorted()).toEqual(['dist/bundle/abandoned.cjs', 'dist/bundle/main.cjs']);
+  expect(programs.toSorted()).toEqual(['dist/bundle/crashCleanup.cjs', 'dist/bundle/main.cjs']);
   for (const path of programs) expect(existsSync(join(root, path)), path).toBe(true);
 });
 

@@ -1,4 +1,4 @@
-import type { UpOptions } from './options.ts';
+import type { UpOptions } from '../supervisor/options.ts';
 
 /** Options of `up` that take a word. */
 const takingWord: ReadonlyMap<string, keyof UpOptions> = new Map([

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
-import type { exitCodes } from '../errors.ts';
-import { configCommands } from './commands/config.ts';
-import { kubernetesCommands } from './commands/kubernetes.ts';
-import { lifecycleCommands } from './commands/lifecycle.ts';
-import { observeCommands } from './commands/observe.ts';
-import { operateCommands } from './commands/operate.ts';
-import { setupCommands } from './commands/setup.ts';
-import { shellCommands } from './commands/shell.ts';
-import { version } from './version.ts';
+import type { exitCodes } from '../lib/errors.ts';
+import { configCommands } from './definitions/config.ts';
+import { kubernetesCommands } from './definitions/kubernetes.ts';
+import { lifecycleCommands } from './definitions/lifecycle.ts';
+import { observeCommands } from './definitions/observe.ts';
+import { operateCommands } from './definitions/operate.ts';
+import { setupCommands } from './definitions/setup.ts';
+import { shellCommands } from './definitions/shell.ts';
+import { version } from '../lib/version.ts';
 
 const groups = [
   lifecycleCommands,

@@ -1,4 +1,4 @@
-import type { Event } from '../component.ts';
+import type { Event } from '../engine/component.ts';
 import type { LogLine, LogQuery } from './node.ts';
 import { lines, send, text } from './request.ts';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Failure } from '../errors.ts';
+import { Failure } from '../lib/errors.ts';
 import { errorBody } from './reply.ts';
 
 /** So long, in ms, readers have to take in what was sent last. */

@@ -1,4 +1,4 @@
-import type { Emit, Event } from '../component.ts';
+import type { Emit, Event } from '../engine/component.ts';
 
 /**
  * What the control socket needs of a running node. Actions reject with a `Failure` that says why not; a name they are

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { Failure, reasonOf } from '../errors.ts';
-import type { FailureCode } from '../errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import type { FailureCode } from '../lib/errors.ts';
 
 /** What a failed request is answered with. */
 export interface ErrorBody {

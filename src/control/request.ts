@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { basename, dirname } from 'node:path';
-import { nodeCommand } from '../commandLine.ts';
-import { exitCodes, Failure, reasonOf } from '../errors.ts';
-import type { FailureCode } from '../errors.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { exitCodes, Failure, reasonOf } from '../lib/errors.ts';
+import type { FailureCode } from '../lib/errors.ts';
 import type { ErrorBody } from './reply.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
-import { Failure } from '../errors.ts';
+import { Failure } from '../lib/errors.ts';
 import { endableServer } from './http.ts';
 import type { ControlledNode } from './node.ts';
 import { answer, everything } from './routes.ts';

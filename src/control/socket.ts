@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
-import { nodeCommand } from '../commandLine.ts';
-import { Failure } from '../errors.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { Failure } from '../lib/errors.ts';
 
 /** A unix socket's path holds so many bytes and a NUL (unix(7)). */
 const longestPath = 107;

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import type { Event } from '../component.ts';
+import type { Event } from '../engine/component.ts';
 import type { ControlledNode, LogQuery } from './node.ts';
 
 /** A reader who has so much unread, in bytes, is let go: it must cost the node no memory. */

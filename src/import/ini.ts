@@ -1,4 +1,4 @@
-import { Failure } from '../errors.ts';
+import { Failure } from '../lib/errors.ts';
 
 /** A section's options by their names in lower case. Where one is given twice, the last counts. */
 export interface Section {

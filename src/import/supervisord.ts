@@ -1,10 +1,10 @@
-import { Failure, reasonOf } from '../errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { expand } from './expand.ts';
-import { readSections } from './supervisordFiles.ts';
-import type { Found } from './supervisordFiles.ts';
-import { programsOf } from './supervisordProgram.ts';
-import type { Program } from './supervisordProgram.ts';
-import { writeComponents } from './supervisordYaml.ts';
+import { readSections } from './files.ts';
+import type { Found } from './files.ts';
+import { programsOf } from './program.ts';
+import type { Program } from './program.ts';
+import { writeComponents } from './yaml.ts';
 import { keyValues } from './words.ts';
 
 /** A supervisord config as a config of ours. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure, reasonOf } from '../errors.ts';
-import type { FindResult } from './find.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import type { FindResult } from './find/find.ts';
 import { withLock } from './lock.ts';
 import { runner } from './run.ts';
 import type { Source } from './sources.ts';

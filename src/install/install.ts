@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { findBinaries, refuseMissing, searchPath, systemPath, type From } from './find.ts';
-import { nodeNeeds, type Need } from './needs.ts';
-import { checkVersions, isKubectlUnfit } from './skew.ts';
-import { cacheDirs } from './cache.ts';
+import { findBinaries, refuseMissing, searchPath, systemPath, type From } from './find/find.ts';
+import { nodeNeeds, type Need } from './find/needs.ts';
+import { checkVersions, isKubectlUnfit } from './find/skew.ts';
+import { cacheDirs } from './find/cache.ts';
 import type { SourceName } from './sources.ts';
 import type { OnProgress } from './stages.ts';
-import { versionsOf } from './versions.ts';
+import { versionsOf } from './find/versions.ts';
 
 export type NodeNeed = (typeof nodeNeeds)[number];
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, type FileHandle } from 'node:fs/promises';
-import { Failure, reasonOf } from '../errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { NotInTime, until } from '../../probes/until.ts';
 

@@ -1,6 +1,6 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { Failure } from '../errors.ts';
+import { Failure } from '../lib/errors.ts';
 
 const gibi = 2 ** 30;
 

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { execa } from 'execa';
-import { Failure } from '../errors.ts';
+import { Failure } from '../lib/errors.ts';
 
 interface RunOptions {
   /** What it is for, as in "unpack the source". */

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
-import { Failure } from '../errors.ts';
-import { privateApt } from './apt.ts';
-import { debianKubernetes, debianTree, kubernetesDir } from './cache.ts';
-import { addPackages, isThere } from './debian.ts';
-import { systemPath } from './find.ts';
-import { chooseIptables, hasBackEnds, iptablesNeeds } from './iptables.ts';
-import { kubernetesBuild } from './kubernetes.ts';
-import { makeSet } from './makeSet.ts';
-import { type Need } from './needs.ts';
+import { Failure } from '../lib/errors.ts';
+import { privateApt } from './debian/apt.ts';
+import { debianKubernetes, debianTree, kubernetesDir } from './find/cache.ts';
+import { addPackages, isThere } from './debian/debian.ts';
+import { systemPath } from './find/find.ts';
+import { chooseIptables, hasBackEnds, iptablesNeeds } from './debian/iptables.ts';
+import { kubernetesBuild } from './build/kubernetes.ts';
+import { makeSet } from './build/makeSet.ts';
+import { type Need } from './find/needs.ts';
 import type { Run } from './run.ts';
-import { isOf } from './skew.ts';
+import { isOf } from './find/skew.ts';
 import type { Stage } from './stages.ts';
 
 /** What a source is given to bring what is missing. */

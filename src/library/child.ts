@@ -3,15 +3,15 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
-import { exitCodes, Failure } from '../errors.ts';
-import type { FailureCode } from '../errors.ts';
-import { ownEnvironment } from '../ownEnvironment.ts';
-import { nodePaths, packageFile } from '../paths.ts';
+import { exitCodes, Failure } from '../lib/errors.ts';
+import type { FailureCode } from '../lib/errors.ts';
+import { ownEnvironment } from '../lib/childEnv.ts';
+import { nodePaths, programFile } from '../lib/paths.ts';
 import { tellEvents } from './events.ts';
 import type { NodeOptions } from './options.ts';
 
 /** The command line: a node lives in namespaces that this process cannot enter. */
-export const main = packageFile('dist/bundle/main.cjs');
+export const main = programFile('main');
 
 /** A node in the hands of a child process. */
 interface Child {

@@ -1,6 +1,6 @@
-import { unix } from '../../probes/unix.ts';
+import { unix } from '../../probes/kinds/unix.ts';
 import { until } from '../../probes/until.ts';
-import type { Event } from '../component.ts';
+import type { Event } from '../engine/component.ts';
 import { client } from '../control/client.ts';
 
 /** Calls `onEvent` for each event of a node that is about to start, until the signal aborts. Rejects only when it throws. */

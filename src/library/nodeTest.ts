@@ -1,7 +1,7 @@
 import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { startNode } from '../library.ts';
-import type { NodeOptions, StartedNode } from '../library.ts';
+import { startNode } from './library.ts';
+import type { NodeOptions, StartedNode } from './library.ts';
 
 /** What a test gets: the node, and what node:test gives it. */
 export interface NodeTest {

@@ -1,4 +1,4 @@
-import type { Event } from '../component.ts';
+import type { Event } from '../engine/component.ts';
 
 /** What a node for tests can be asked to be. */
 export interface NodeOptions {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from 'vitest';
-import { startNode } from '../library.ts';
-import type { NodeOptions, StartedNode } from '../library.ts';
+import { startNode } from './library.ts';
+import type { NodeOptions, StartedNode } from './library.ts';
 
 /** The boot has a deadline of its own, and binaries may have to be brought before. */
 const noTimeout = 0;

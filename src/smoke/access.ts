@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { listAt, parseJson, textAt, at } from '../../probes/json.ts';
-import { Failure, reasonOf } from '../errors.ts';
+import { listAt, parseJson, textAt, at } from '../../probes/transport/json.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 
 /** How to reach a cluster and as whom: what a kubeconfig says, as PEM. */
 export interface Access {

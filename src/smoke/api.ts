@@ -1,10 +1,10 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { got, type Method } from 'got';
-import { trusted } from '../../probes/authorities.ts';
-import { parseJson, textAt } from '../../probes/json.ts';
+import { trusted } from '../../probes/transport/caBundle.ts';
+import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { Unhealthy } from '../../probes/probe.ts';
-import { cannotReach, oneLine } from '../../probes/reason.ts';
+import { cannotReach, oneLine } from '../../probes/transport/reason.ts';
 import type { Access } from './access.ts';
 
 /** The Kubernetes API. Paths begin with `/api`. Rejects with an {@link ApiError}, or an Unhealthy without an answer. */

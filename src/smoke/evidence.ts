@@ -1,6 +1,6 @@
-import { at, listAt, textAt } from '../../probes/json.ts';
-import { oneLine } from '../../probes/reason.ts';
-import { reasonOf } from '../errors.ts';
+import { at, listAt, textAt } from '../../probes/transport/json.ts';
+import { oneLine } from '../../probes/transport/reason.ts';
+import { reasonOf } from '../lib/errors.ts';
 import type { Context } from './check.ts';
 
 const most = { events: 8, pods: 3, lines: 10 } as const;

@@ -3,8 +3,8 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { Failure, reasonOf, type FailureCode } from '../errors.ts';
-import { imageArchive } from '../node/imageArchive.ts';
+import { Failure, reasonOf, type FailureCode } from '../lib/errors.ts';
+import { imageArchive } from '../kubernetes/images/imageArchive.ts';
 
 /** What the checks call in a pod. */
 const applets = ['cat', 'httpd', 'nc', 'nslookup', 'sh', 'sleep'];

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { Unhealthy } from '../../probes/probe.ts';
-import { oneLine } from '../../probes/reason.ts';
+import { oneLine } from '../../probes/transport/reason.ts';
 
 /**
  * Runs a command in a pod with `kubectl exec`: the API streams it over SPDY or a WebSocket, whichever the version has,

@@ -1,6 +1,6 @@
 import type { Probe } from '../../probes/probe.ts';
 import { NotInTime, until } from '../../probes/until.ts';
-import { Failure } from '../errors.ts';
+import { Failure } from '../lib/errors.ts';
 import { ApiError, type Api } from './api.ts';
 
 /** How long the API may take to answer at all, in ms. */

@@ -1,6 +1,6 @@
-import { at, listAt, textAt } from '../../probes/json.ts';
+import { at, listAt, textAt } from '../../probes/transport/json.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
-import { oneLine } from '../../probes/reason.ts';
+import { oneLine } from '../../probes/transport/reason.ts';
 import { Hopeless, type Context } from './check.ts';
 
 /** The kubelet's reasons for an image that it will not try to get again. */

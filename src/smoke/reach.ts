@@ -1,6 +1,6 @@
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
-import { oneLine } from '../../probes/reason.ts';
-import { reasonOf } from '../errors.ts';
+import { oneLine } from '../../probes/transport/reason.ts';
+import { reasonOf } from '../lib/errors.ts';
 import type { Context } from './check.ts';
 
 /** The pod from which others are reached, made by the check `exec`: so the smoke test itself may run anywhere. */

@@ -1,6 +1,6 @@
 import { NotInTime, until } from '../../probes/until.ts';
-import { reasonOf } from '../errors.ts';
-import { cascade } from '../graph.ts';
+import { reasonOf } from '../lib/errors.ts';
+import { cascade } from '../engine/graph.ts';
 import { Hopeless, NotApplicable, type Check, type Context, type Result } from './check.ts';
 import { evidence } from './evidence.ts';
 

@@ -1,5 +1,5 @@
-import { didYouMean } from '../config/suggest.ts';
-import { Failure } from '../errors.ts';
+import { didYouMean } from '../lib/text/suggest.ts';
+import { Failure } from '../lib/errors.ts';
 import type { Check } from './check.ts';
 
 /** Which checks to run, by name. */

@@ -1,4 +1,4 @@
-import { Failure, reasonOf } from '../errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { accessOf, withToken } from './access.ts';
 import { apiOf, type Api } from './api.ts';
 import type { Check, Image, Result } from './check.ts';

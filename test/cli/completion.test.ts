@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { kinds } from '../../probes/kinds.ts';
+import { kinds } from '../../probes/kinds/parseProbe.ts';
 import { complete } from '../../src/cli/completion/candidates.ts';
 import { program } from '../../src/cli/program.ts';
 import { debianRoot } from '../config/debianRoot.ts';

@@ -1,9 +1,9 @@
 import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { privateApt } from '../../src/install/apt.ts';
-import { debianArch } from '../../src/install/cache.ts';
+import { privateApt } from '../../src/install/debian/apt.ts';
+import { debianArch } from '../../src/install/find/cache.ts';
 import { runner } from '../../src/install/run.ts';
-import { cacheDir } from '../../src/paths.ts';
+import { cacheDir } from '../../src/lib/paths.ts';
 
 /** A folder with Debian packages and all they depend on, and the environment in which their programs run from there. */
 export interface DebianRoot {

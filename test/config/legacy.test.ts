@@ -3,8 +3,8 @@ import { dirname, delimiter } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { install } from '../../src/install/install.ts';
-import { nodeNeeds } from '../../src/install/needs.ts';
-import { cacheDir } from '../../src/paths.ts';
+import { nodeNeeds } from '../../src/install/find/needs.ts';
+import { cacheDir } from '../../src/lib/paths.ts';
 import { runGraph } from './runGraph.ts';
 import type { GraphRun } from './runGraph.ts';
 

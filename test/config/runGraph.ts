@@ -3,11 +3,11 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
-import type { Event } from '../../src/component.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import type { Event } from '../../src/engine/component.ts';
+import { loadConfig } from '../../src/config/yaml/load.ts';
 import { install } from '../../src/install/install.ts';
-import { nodeNeeds } from '../../src/install/needs.ts';
-import { cacheDir } from '../../src/paths.ts';
+import { nodeNeeds } from '../../src/install/find/needs.ts';
+import { cacheDir } from '../../src/lib/paths.ts';
 import { main } from '../support/cli.ts';
 
 const box = join(import.meta.dirname, '../fixtures/legacy/box.sh');

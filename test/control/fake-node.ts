@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { Event } from '../../src/component.ts';
+import type { Event } from '../../src/engine/component.ts';
 import type { ControlledNode, LogLine, LogQuery } from '../../src/control/node.ts';
-import { Failure } from '../../src/errors.ts';
+import { Failure } from '../../src/lib/errors.ts';
 
 /** A node that does nothing but remember what it was asked. */
 export class FakeNode implements ControlledNode {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Event } from '../../src/component.ts';
+import type { Event } from '../../src/engine/component.ts';
 import { client } from '../../src/control/client.ts';
 import { serving } from './serving.ts';
 import type { Serving } from './serving.ts';

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Api } from '../../probes/api.ts';
-import { accountMade, taintGone } from '../../src/node/ahead.ts';
-import { pkiPaths } from '../../src/node/pki/paths.ts';
+import type { Api } from '../../probes/kinds/api.ts';
+import { accountMade, taintGone } from '../../src/kubernetes/components/bootstrapSteps.ts';
+import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
 import { pass } from '../fixtures/probes/looks.ts';
 import { TestNode } from '../support/testNode.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readNodeFile } from '../../src/nodeFile.ts';
+import { readNodeFile } from '../../src/instance/nodeFile.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { clusterDns, storage } from '../support/addOns.ts';
 import { cli, main, tempDir } from '../support/cli.ts';

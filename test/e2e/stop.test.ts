@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { spawn } from 'node:child_process';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Event } from '../../src/component.ts';
+import type { Event } from '../../src/engine/component.ts';
 import { main } from '../support/cli.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import { TestNode } from '../support/testNode.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { imageNeeds, nodeNeeds } from '../../src/install/needs.ts';
-import type { Need } from '../../src/install/needs.ts';
+import { imageNeeds, nodeNeeds } from '../../src/install/find/needs.ts';
+import type { Need } from '../../src/install/find/needs.ts';
 
 const image = join(import.meta.dirname, '../../image');
 const text = async (file: string): Promise<string> => readFile(join(image, file), 'utf8');

@@ -5,10 +5,10 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { toComponents } from '../../src/config/components.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { toComponents } from '../../src/config/components/components.ts';
+import { loadConfig } from '../../src/config/yaml/load.ts';
 import { importSupervisord } from '../../src/import/supervisord.ts';
-import { up } from '../../src/up.ts';
+import { up } from '../../src/engine/startGraph.ts';
 import { supervisor } from './supervisor.ts';
 import type { Supervisor } from './supervisor.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/parse.ts';
+import { parseConfig } from '../../src/config/yaml/parse.ts';
 import { importSupervisord } from '../../src/import/supervisord.ts';
 import type { Imported } from '../../src/import/supervisord.ts';
 

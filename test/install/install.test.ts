@@ -1,10 +1,10 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { debianTree } from '../../src/install/cache.ts';
-import { binaryRows } from '../../src/install/doctor.ts';
+import { debianTree } from '../../src/install/find/cache.ts';
+import { binaryRows } from '../../src/install/find/binaryRows.ts';
 import { install } from '../../src/install/install.ts';
-import { kubernetesBinaries, nodeNeeds } from '../../src/install/needs.ts';
+import { kubernetesBinaries, nodeNeeds } from '../../src/install/find/needs.ts';
 import { tempDir } from '../support/cli.ts';
 
 let dir: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { look } from '../../probes/look.ts';
+import { look } from '../../probes/probeOnce.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { timed } from '../../probes/timed.ts';
 import { miss, pass } from '../fixtures/probes/looks.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Failure } from '../../src/errors.ts';
+import { Failure } from '../../src/lib/errors.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { select } from '../../src/smoke/select.ts';
 

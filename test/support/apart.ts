@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 
-const dist = join(import.meta.dirname, '../../dist/src/isolate');
+const dist = join(import.meta.dirname, '../../dist/src');
 const unshare = 'unshare --net --mount --cgroup --pid --fork --kill-child --mount-proc --propagation private';
 
 /**
  * Furnishes namespaces with a shell script, and runs the body of a function there; `use` in it imports a built module of
- * src/isolate, `sh` runs a shell command and returns what it prints. Nothing outside changes. Resolves with what the function
+ * src, by its path there, `sh` runs a shell command and returns what it prints. Nothing outside changes. Resolves with what the function
  * returns, or with `{ code, message, hint }` of what it threw; through JSON.
  */
 export async function apart(furnish: string, body: string): Promise<unknown> {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { clear } from '../../src/isolate/clear.ts';
-import type { Box } from '../../src/isolate/box.ts';
+import { clear } from '../../src/instance/cleanUp.ts';
+import type { Box } from '../../src/sandbox/sandboxSpec.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/isolate');
 const dist = join(import.meta.dirname, '../../dist');

@@ -2,10 +2,10 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install } from '../../src/install/install.ts';
-import { imageNeeds, nodeNeeds } from '../../src/install/needs.ts';
-import { imageArchive } from '../../src/node/imageArchive.ts';
-import { imageStore } from '../../src/node/imageStore.ts';
-import { cacheDir } from '../../src/paths.ts';
+import { imageNeeds, nodeNeeds } from '../../src/install/find/needs.ts';
+import { imageArchive } from '../../src/kubernetes/images/imageArchive.ts';
+import { imageStore } from '../../src/kubernetes/images/imageStore.ts';
+import { cacheDir } from '../../src/lib/paths.ts';
 
 export const busyboxImage = 'k8s-single.local/busybox:1';
 

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
-import { http } from '../../probes/http.ts';
+import { http } from '../../probes/kinds/http.ts';
 import { until } from '../../probes/until.ts';
 import { install } from '../../src/install/install.ts';
-import { nodeCgroup } from '../../src/isolate/cgroup.ts';
-import { cacheDir, nodePaths } from '../../src/paths.ts';
+import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
+import { cacheDir, nodePaths } from '../../src/lib/paths.ts';
 import { debianRoot } from '../config/debianRoot.ts';
 
 const dist = join(import.meta.dirname, '../../dist');

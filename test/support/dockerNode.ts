@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { execa } from 'execa';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { reasonOf } from '../../src/errors.ts';
+import { reasonOf } from '../../src/lib/errors.ts';
 import type { Docker } from './docker.ts';
 
 /** A container of the image under test. */

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
-import { file } from '../../probes/file.ts';
-import type { Component, Event, Service, Task } from '../../src/component.ts';
-import { up } from '../../src/up.ts';
-import type { Running } from '../../src/up.ts';
+import { file } from '../../probes/kinds/file.ts';
+import type { Component, Event, Service, Task } from '../../src/engine/component.ts';
+import { up } from '../../src/engine/startGraph.ts';
+import type { Running } from '../../src/engine/startGraph.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/engine');
 

@@ -1,8 +1,8 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { hierarchies } from '../../src/isolate/hierarchies.ts';
-import { mountTable } from '../../src/isolate/mountTable.ts';
+import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
+import { mountTable } from '../../src/host/mountTable.ts';
 import { processTable } from './processes.ts';
 
 /** Things of one kind on this machine: what each is told apart by -> what to say about it. */

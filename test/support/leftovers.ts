@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { nodePaths } from '../../src/paths.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
 import { kinds } from './hostState.ts';
 import type { Things } from './hostState.ts';
 import { processTable } from './processes.ts';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
-import { ensurePki } from '../../src/node/pki.ts';
-import type { PkiOptions } from '../../src/node/pki.ts';
-import type { CertificateFiles, Pki } from '../../src/node/pki/paths.ts';
+import { ensurePki } from '../../src/kubernetes/pki/pki.ts';
+import type { PkiOptions } from '../../src/kubernetes/pki/pki.ts';
+import type { CertificateFiles, Pki } from '../../src/kubernetes/pki/paths.ts';
 
 export const day = 24 * 60 * 60 * 1000;
 

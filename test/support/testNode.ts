@@ -1,8 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeCgroup } from '../../src/isolate/cgroup.ts';
-import { hierarchies } from '../../src/isolate/hierarchies.ts';
-import { nodePaths } from '../../src/paths.ts';
+import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
+import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
 import { cli } from './cli.ts';
 
 interface StatusOfOne {

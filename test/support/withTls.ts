@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { factsOf, unknownMachine } from '../../src/cli/nodeFacts.ts';
-import { configFor } from '../../src/cli/options.ts';
-import { toolchain } from '../../src/cli/toolchain.ts';
-import type { Service } from '../../src/component.ts';
-import type { NodeFacts } from '../../src/node/facts.ts';
+import { factsOf, unknownMachine } from '../../src/supervisor/nodeFacts.ts';
+import { configFor } from '../../src/supervisor/options.ts';
+import { toolchain } from '../../src/supervisor/resolveBinaries.ts';
+import type { Service } from '../../src/engine/component.ts';
+import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { main } from './cli.ts';
 import type { TestNode } from './testNode.ts';
 

@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { client } from '../../control/client.ts';
-import { exitCodes } from '../../errors.ts';
-import { nodePaths } from '../../paths.ts';
-import type { NodeStatus } from '../../report/status.ts';
-import { readBootRecord } from '../bootRecord.ts';
+import { exitCodes } from '../../lib/errors.ts';
+import { nodePaths } from '../../lib/paths.ts';
+import type { NodeStatus } from '../../observe/state/status.ts';
+import { readBootRecord } from '../../observe/records/bootRecord.ts';
 import { complete } from './candidates.ts';
 import type { Names } from './candidates.ts';
 

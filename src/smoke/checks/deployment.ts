@@ -1,4 +1,4 @@
-import { at, listAt, textAt } from '../../../probes/json.ts';
+import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy, type Probe } from '../../../probes/probe.ts';
 import type { Check, Context } from '../check.ts';
 import { idle, podTemplate } from '../objects.ts';

@@ -1,6 +1,6 @@
-import { listAt, textAt } from '../../../probes/json.ts';
+import { listAt, textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
-import { oneLine } from '../../../probes/reason.ts';
+import { oneLine } from '../../../probes/transport/reason.ts';
 import { NotApplicable, type Check } from '../check.ts';
 import { client } from '../reach.ts';
 

@@ -1,5 +1,5 @@
 import { Unhealthy } from '../../../probes/probe.ts';
-import { oneLine } from '../../../probes/reason.ts';
+import { oneLine } from '../../../probes/transport/reason.ts';
 import type { Check } from '../check.ts';
 import { createPod, idle } from '../objects.ts';
 import { podReady } from '../podState.ts';

@@ -1,4 +1,4 @@
-import { at } from '../../../probes/json.ts';
+import { at } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import { Hopeless, type Check } from '../check.ts';
 import { podTemplate } from '../objects.ts';

@@ -1,5 +1,5 @@
 import { Unhealthy } from '../../../probes/probe.ts';
-import { oneLine } from '../../../probes/reason.ts';
+import { oneLine } from '../../../probes/transport/reason.ts';
 import type { Check } from '../check.ts';
 import { server } from '../reach.ts';
 import { firstWords } from './pod.ts';

@@ -1,4 +1,4 @@
-import { at, listAt } from '../../../probes/json.ts';
+import { at, listAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Check } from '../check.ts';
 import { told } from '../podState.ts';

@@ -1,4 +1,4 @@
-import { at, listAt, textAt } from '../../../probes/json.ts';
+import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Check } from '../check.ts';
 import { condition, told } from '../podState.ts';

@@ -1,4 +1,4 @@
-import { at, listAt, textAt } from '../../../probes/json.ts';
+import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import type { Check } from '../check.ts';
 import { service } from '../objects.ts';
 import { answers, proxyHint, server } from '../reach.ts';

@@ -1,4 +1,4 @@
-import { textAt } from '../../../probes/json.ts';
+import { textAt } from '../../../probes/transport/json.ts';
 import type { Check } from '../check.ts';
 import { answers, server } from '../reach.ts';
 

@@ -1,4 +1,4 @@
-import { textAt } from '../../../probes/json.ts';
+import { textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import { ApiError } from '../api.ts';
 import { Hopeless, type Check } from '../check.ts';

@@ -1,4 +1,4 @@
-import { textAt } from '../../../probes/json.ts';
+import { textAt } from '../../../probes/transport/json.ts';
 import type { Check } from '../check.ts';
 import { service as serviceObject } from '../objects.ts';
 import { answers, proxyHint, server } from '../reach.ts';

@@ -1,7 +1,7 @@
-import { Screen, type Terminal } from '../../report/screen.ts';
-import type { Style } from '../../report/style.ts';
-import { formatMs, oneLine, padEnd, truncate } from '../../report/text.ts';
-import { tick } from '../../report/ticker.ts';
+import { Screen, type Terminal } from '../../observe/terminal/screen.ts';
+import type { Style } from '../../observe/terminal/style.ts';
+import { formatMs, oneLine, padEnd, truncate } from '../../lib/text/text.ts';
+import { tick } from '../../observe/terminal/ticker.ts';
 import type { Result } from '../check.ts';
 import { tally } from './summary.ts';
 import type { View } from './view.ts';

@@ -1,0 +1,29 @@
+import { channel } from '../transport/grpcChannel.ts';
+import { Unhealthy, type Probe } from '../probe.ts';
+import { decode, encodeString, numberField } from '../transport/protobuf.ts';
+import { GrpcError, UNIMPLEMENTED } from '../transport/unary.ts';
+
+/** HealthCheckResponse.ServingStatus of grpc.health.v1. */
+const statuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
+const SERVING = 1;
+
+/**
+ * The gRPC server says it is SERVING: the standard health protocol (grpc.health.v1), also what the kubelet's gRPC
+ * probes ask. `target`: see {@link channel}; `service` empty asks for the server as a whole.
+ */
+export function grpcHealth(target: string, service = ''): Probe {
+  const call = channel(target);
+  const request = encodeString(1, service);
+  return async (signal) => {
+    const answer = await call('/grpc.health.v1.Health/Check', request, signal).catch((error: unknown) => {
+      throw error instanceof GrpcError ? new Unhealthy(refused(error, target), { cause: error }) : error;
+    });
+    const status = numberField(decode(answer), 1);
+    if (status !== SERVING) throw new Unhealthy(`${service || target} says ${statuses[status] ?? status}`);
+  };
+}
+
+function refused(error: GrpcError, target: string): string {
+  if (error.status === UNIMPLEMENTED) return `${target} does not offer grpc.health.v1: ${error.message}`;
+  return `${target} answers: ${error.message}`;
+}

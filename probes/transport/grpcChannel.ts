@@ -1,0 +1,64 @@
+import type { ClientHttp2Session } from 'node:http2';
+import type { NetConnectOpts } from 'node:net';
+import { connect } from './connect.ts';
+import { Unhealthy } from '../probe.ts';
+import { cannotReach, codeOf } from './reason.ts';
+import { GrpcError, unary } from './unary.ts';
+
+/** Calls `/package.Service/Method` with one message and gives the answer's. */
+export type Call = (method: string, message: Buffer, signal: AbortSignal) => Promise<Buffer>;
+
+/**
+ * gRPC calls without TLS over one kept-alive connection to `unix:///path`, `/path` or `host:port`. A call rejects
+ * with a {@link GrpcError} when the server refuses it, and with an Unhealthy when there is no answer.
+ *
+ * Throws an Error when the target is none of these.
+ */
+export function channel(target: string): Call {
+  const { to, where } = parse(target);
+  let session: ClientHttp2Session | undefined;
+  return async (method, message, signal) => {
+    try {
+      session ??= await open(to, where, signal);
+      session.ref();
+      return await unary(session, method, message, signal);
+    } catch (error) {
+      if (error instanceof GrpcError) throw error;
+      session?.destroy();
+      session = undefined;
+      signal.throwIfAborted();
+      throw asReason(error, where);
+    } finally {
+      // Between two calls it must not keep the process from ending.
+      session?.unref();
+    }
+  };
+}
+
+async function open(to: NetConnectOpts, where: string, signal: AbortSignal): Promise<ClientHttp2Session> {
+  // Of all that Node.js has built in it takes the longest to load. Before the socket is there: a session on one that has broken
+  // meanwhile would never answer.
+  const { connect: connectHttp2 } = await import('node:http2');
+  const socket = await connect(to, where, signal);
+  const session = connectHttp2('http://localhost', { createConnection: () => socket });
+  // The call under way fails with the same error; without one, the next call finds the session closed.
+  session.on('error', () => {});
+  return session;
+}
+
+function asReason(error: unknown, where: string): Unhealthy {
+  if (codeOf(error).startsWith('ERR_HTTP2_')) {
+    return new Unhealthy(`${where} does not speak gRPC, or closed the connection`, { cause: error });
+  }
+  return cannotReach(error, where);
+}
+
+function parse(target: string): { to: NetConnectOpts; where: string } {
+  const path = /^(?:unix:(?:\/\/)?)?(?<path>\/.+)$/.exec(target)?.groups?.['path'];
+  if (path !== undefined) return { to: { path }, where: path };
+  const [, host, port] = /^(?<host>[^:/]+|\[[\da-f:]+\]):(?<port>\d+)$/i.exec(target) ?? [];
+  if (host === undefined || !(Number(port) <= 65_535)) {
+    throw new Error(`not a gRPC target: ${target} (unix:///path, /path or host:port)`);
+  }
+  return { to: { host: host.replaceAll(/[[\]]/g, ''), port: Number(port) }, where: target };
+}

@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import type { RequestOptions } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
+import { trusted } from './caBundle.ts';
+import { Unhealthy } from '../probe.ts';
+import { cannotReach, codeOf } from './reason.ts';
+
+/** Who is trusted and who asks. Paths of PEM files: they may be written after the probe is made. */
+export interface Tls {
+  /** The CA that must have signed the server's certificate. Without it: those the machine trusts. */
+  readonly ca?: string;
+  /** The client's certificate, and its private key. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface AskOptions extends Tls {
+  /** Default GET. */
+  readonly method?: 'GET' | 'PATCH' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Connect to this unix socket instead of the URL's host. */
+  readonly socketPath?: string;
+  /** Read at most about this many bytes of the body; the rest is left unread. Default 64 KiB. */
+  readonly maxBytes?: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** `Service Unavailable`; empty when the server sends none. */
+  readonly statusText: string;
+  readonly body: string;
+}
+
+/**
+ * Asks one URL over one kept-alive connection, TLS always verified. Follows no redirect and never tries twice.
+ * Any status is an answer; no answer rejects with an Unhealthy. The PEM files are read before the first look and
+ * again after each look without an answer, so certificates may appear, or be replaced, at any time.
+ *
+ * On Node.js' own client: this is done some times a second for as long as a node lives, on cores and in memory that are the
+ * node's (bench/NOTES.md has what a look costs).
+ *
+ * Throws an Error when the URL or the choice of options cannot be right.
+ */
+export function asker(address: string, options: AskOptions = {}): (signal: AbortSignal) => Promise<Answer> {
+  const url = httpUrl(address, options);
+  // Once: it is a good part of what a look costs.
+  const target = urlToHttpOptions(url);
+  const isTls = url.protocol === 'https:';
+  const where = options.socketPath ?? `${url.hostname}:${url.port || (isTls ? 443 : 80)}`;
+  let agent: Agent | HttpsAgent | undefined;
+  return async (signal) => {
+    signal.throwIfAborted();
+    try {
+      agent ??= await keepAlive(isTls, options);
+      return await ask(target, agent, options, signal);
+    } catch (error) {
+      // Refused says nothing about the connection or the files we hold; anything else may.
+      if (codeOf(error) !== 'ECONNREFUSED') {
+        agent?.destroy();
+        agent = undefined;
+      }
+      signal.throwIfAborted();
+      throw cannotReach(error, where, options);
+    }
+  };
+}
+
+async function ask(
+  target: RequestOptions,
+  agent: Agent | HttpsAgent,
+  { method = 'GET', headers = {}, body, maxBytes = 64 * 1024 }: AskOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const send = agent instanceof HttpsAgent ? requestTls : request;
+    const sent = send({ ...target, agent, method, headers, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const answered = (): void => {
+        const { statusCode = 0, statusMessage = '' } = response;
+        const text = Buffer.concat(chunks).toString('utf8', 0, maxBytes);
+        resolve({ status: statusCode, statusText: statusMessage, body: text });
+      };
+      response.on('error', reject).on('end', answered);
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes < maxBytes) return;
+        answered();
+        sent.destroy();
+      });
+    });
+    sent.on('error', reject).end(body);
+  });
+}
+
+async function keepAlive(
+  isTls: boolean,
+  { ca, cert, key, socketPath }: AskOptions,
+): Promise<Agent | HttpsAgent> {
+  // The connection of a probe that is no longer used closes itself.
+  const options = { keepAlive: true, maxFreeSockets: 1, timeout: 10_000, ...(socketPath && { socketPath }) };
+  if (!isTls) return new Agent(options);
+  return new HttpsAgent({
+    ...options,
+    ca: ca === undefined ? trusted() : await pem(ca),
+    ...(cert && { cert: await pem(cert) }),
+    ...(key && { key: await pem(key) }),
+    rejectUnauthorized: true,
+  });
+}
+
+async function pem(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const why = codeOf(error) === 'ENOENT' ? 'it does not exist' : String(error);
+    throw new Unhealthy(`cannot read ${path}: ${why}`, { cause: error });
+  }
+}
+
+function httpUrl(address: string, { ca, cert, key }: Tls): URL {
+  if (!URL.canParse(address)) throw new Error(`not a URL: ${address}`);
+  const url = new URL(address);
+  if (!/^https?:$/.test(url.protocol)) throw new Error(`not an http or https URL: ${address}`);
+  if (url.protocol === 'http:' && (ca || cert))
+    throw new Error(`certificates are for https, not for ${address}`);
+  if (Boolean(cert) !== Boolean(key)) throw new Error('a client certificate and its key go together');
+  return url;
+}

@@ -1,0 +1,74 @@
+import { Unhealthy } from '../probe.ts';
+
+/**
+ * The little of protobuf that a health question needs.
+ * https://protobuf.dev/programming-guides/encoding/
+ */
+
+/** The fields of a message by number, each with all its values in order: a number for varints, bytes for the rest. */
+export type Fields = ReadonlyMap<number, readonly (number | Buffer)[]>;
+
+/** Reads one message. Throws an Unhealthy when the bytes end too early or are no protobuf. */
+export function decode(message: Buffer): Fields {
+  const fields = new Map<number, (number | Buffer)[]>();
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = message[at++];
+      if (byte === undefined || scale > 2 ** 63) throw new Unhealthy('not a protobuf message');
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  };
+  const bytes = (length: number) => {
+    if (at + length > message.length) throw new Unhealthy('the protobuf message is cut off');
+    at += length;
+    return message.subarray(at - length, at);
+  };
+  const value = (wireType: number) => {
+    switch (wireType) {
+      case 0:
+        return varint();
+      case 1:
+        return bytes(8);
+      case 2:
+        return bytes(varint());
+      case 5:
+        return bytes(4);
+      default:
+        throw new Unhealthy(`not a protobuf message: wire type ${wireType}`);
+    }
+  };
+  while (at < message.length) {
+    const tag = varint();
+    const number = Math.floor(tag / 8);
+    const values = fields.get(number) ?? [];
+    values.push(value(tag % 8));
+    fields.set(number, values);
+  }
+  return fields;
+}
+
+/** The last value of a number, bool or enum field; 0 when absent, as proto3 has it. */
+export function numberField(fields: Fields, number: number): number {
+  const value = fields.get(number)?.at(-1);
+  return typeof value === 'number' ? value : 0;
+}
+
+/** The last value of a string field; empty when absent. */
+export function stringField(fields: Fields, number: number): string {
+  return messagesField(fields, number).at(-1)?.toString('utf8') ?? '';
+}
+
+/** All values of a repeated message field. */
+export function messagesField(fields: Fields, number: number): readonly Buffer[] {
+  return (fields.get(number) ?? []).filter((value) => Buffer.isBuffer(value));
+}
+
+/** A message with one string field (numbers up to 15, strings up to 127 bytes: names of services). */
+export function encodeString(number: number, text: string): Buffer {
+  const bytes = Buffer.from(text);
+  if (bytes.length > 127) throw new Error(`too long: ${text}`);
+  return bytes.length === 0 ? bytes : Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
+}

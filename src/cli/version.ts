@@ -1,8 +1,0 @@
-import { readFileSync } from 'node:fs';
-import { packageFile } from '../paths.ts';
-
-/** The program's own version. */
-export function version(): string {
-  const description: { version: string } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
-  return description.version;
-}

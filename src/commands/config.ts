@@ -1,0 +1,37 @@
+import { unknownIp } from '../config/yaml/facts.ts';
+import { resolved } from '../config/yaml/show.ts';
+import { resolvedYaml } from '../config/yaml/showYaml.ts';
+import { exitCodes } from '../lib/errors.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import { configFor } from '../supervisor/options.ts';
+import type { ConfigOptions } from '../supervisor/options.ts';
+import { plannedGraph } from '../supervisor/plannedGraph.ts';
+
+interface ShowOptions extends ConfigOptions {
+  readonly output: 'yaml' | 'json';
+}
+
+/** `k8s-single config show`: defaults filled in, references resolved, secrets masked. */
+export async function configShow({ output, ...options }: ShowOptions): Promise<number> {
+  const { node } = await configFor(options);
+  const ip = (await readNodeFile(node.name).catch(() => undefined))?.ip;
+  const show = async (address?: string): Promise<string> => {
+    const config = await configFor(options, address);
+    return output === 'json' ? `${JSON.stringify(resolved(config), undefined, 2)}\n` : resolvedYaml(config);
+  };
+  const shown = await show(ip);
+  process.stdout.write(shown);
+  // An address of the documentation (RFC 5737), to see whether any would make a difference.
+  if (ip === undefined && node.kubernetes !== false && shown !== (await show('192.0.2.1')))
+    console.error(`${unknownIp} stands for \${node.ip} here, which is known only while the node runs`);
+  return exitCodes.ok;
+}
+
+/** `k8s-single config check`: all that can be wrong with it before anything is started. */
+export async function configCheck(options: ConfigOptions): Promise<number> {
+  const components = plannedGraph(await configFor(options));
+  console.error(
+    `${options.config ?? 'the built-in config'} is right: a graph of ${components.length} components`,
+  );
+  return exitCodes.ok;
+}

@@ -1,0 +1,55 @@
+import { isDeepStrictEqual } from 'node:util';
+import { client } from '../control/client.ts';
+import { exitCodes, Failure } from '../lib/errors.ts';
+import { sort } from '../engine/graph.ts';
+import { graphDot } from '../observe/diagrams/graphDot.ts';
+import { graphMermaid } from '../observe/diagrams/graphMermaid.ts';
+import { graphText } from '../observe/diagrams/graphText.ts';
+import { drawingOf } from '../observe/diagrams/graph.ts';
+import type { Drawing } from '../observe/diagrams/graph.ts';
+import type { Stage } from '../observe/state/stage.ts';
+import { styleFor } from '../observe/terminal/style.ts';
+import { readBootRecord } from '../observe/records/bootRecord.ts';
+import { configFor } from '../supervisor/options.ts';
+import type { ConfigOptions } from '../supervisor/options.ts';
+import { ifRunning, placeOf } from '../instance/locateNode.ts';
+import { plannedGraph } from '../supervisor/plannedGraph.ts';
+
+interface GraphOptions extends ConfigOptions {
+  readonly output: 'text' | 'mermaid' | 'dot';
+}
+
+/**
+ * `k8s-single graph`: the graph of the config, or, without one, of the node's last boot; with the times of that boot, if it
+ * was of this graph.
+ */
+export async function graph({ output, ...options }: GraphOptions): Promise<number> {
+  const config = await configFor(options);
+  const { data, controlSocket } = await placeOf(config.node);
+  const record = await readBootRecord(data).catch((error: unknown) => {
+    // Of a node that has never been up there is only the plan.
+    if (error instanceof Failure) return undefined;
+    throw error;
+  });
+  const isPlan = options.config !== undefined || record === undefined;
+  const stages: readonly Stage[] = isPlan ? plannedGraph(config) : sort(record.stages);
+  const isOfBoot = record !== undefined && isDeepStrictEqual(needsOf(stages), needsOf(record.stages));
+  const past = isOfBoot ? ((await ifRunning(async () => client(controlSocket).past())) ?? record.events) : [];
+  process.stdout.write(`${drawn(drawingOf(stages, past), output)}\n`);
+  return exitCodes.ok;
+}
+
+function needsOf(stages: readonly Stage[]): ReadonlyMap<string, Stage['needs']> {
+  return new Map(stages.map(({ name, needs }) => [name, needs]));
+}
+
+function drawn(drawing: Drawing, output: GraphOptions['output']): string {
+  switch (output) {
+    case 'mermaid':
+      return graphMermaid(drawing);
+    case 'dot':
+      return graphDot(drawing);
+    case 'text':
+      return graphText(drawing, styleFor(process.stdout, process.env));
+  }
+}

@@ -1,0 +1,72 @@
+import { pipeline } from 'node:stream/promises';
+import { parseDuration } from '../config/schema/duration.ts';
+import { client } from '../control/client.ts';
+import type { LogLine, LogQuery } from '../control/node.ts';
+import { Failure } from '../lib/errors.ts';
+import type { Paths } from '../lib/paths.ts';
+import { logPrinter } from '../observe/logs/logPrint.ts';
+import { logNames, readLogs } from '../observe/logs/logs.ts';
+import type { NodeStatus } from '../observe/state/status.ts';
+import { styleFor } from '../observe/terminal/style.ts';
+import { ifRunning, placeOf } from '../instance/locateNode.ts';
+import type { Which } from '../instance/locateNode.ts';
+
+interface LogsOptions extends Which {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly tail?: string;
+}
+
+/** `k8s-single logs`: of a running node through its control socket, of one that is down from its data folder. */
+export async function logs(components: readonly string[], options: LogsOptions): Promise<number> {
+  const paths = await placeOf(options);
+  const { follow = false, since, tail } = options;
+  const query = {
+    components,
+    follow,
+    tail: tail === undefined ? undefined : lineCount(tail),
+    since: since === undefined ? undefined : Date.now() - parseDuration(since),
+  };
+  const enough = new AbortController();
+  process.once('SIGINT', () => enough.abort());
+  const { names, lines } = await source(paths, query, options.name, enough.signal);
+  const print = logPrinter(components.length > 0 ? components : names, styleFor(process.stdout, process.env));
+  await toStdout(printed(lines, print));
+  return 0;
+}
+
+/** The lines, and the names of all that they may come from. */
+async function source(
+  { controlSocket, logs: folder }: Paths,
+  query: LogQuery,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ names: readonly string[]; lines: AsyncIterable<LogLine> }> {
+  const node = client<NodeStatus>(controlSocket);
+  const running = await ifRunning(async () => node.status());
+  if (running !== undefined) {
+    return { names: running.components.map((each) => each.name), lines: node.logs(query, signal) };
+  }
+  const names = await logNames(folder);
+  console.error(`node ${name} is not running: this is what it left behind`);
+  return { names, lines: readLogs(folder, { ...query, follow: false }, signal) };
+}
+
+async function* printed(
+  lines: AsyncIterable<LogLine>,
+  print: (line: LogLine) => string,
+): AsyncGenerator<string, void> {
+  for await (const line of lines) yield `${print(line)}\n`;
+}
+
+/** As fast as the reader takes it. A reader who has seen enough, `head` for one, is no error. */
+async function toStdout(texts: AsyncIterable<string>): Promise<void> {
+  await pipeline(texts, process.stdout, { end: false }).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  });
+}
+
+function lineCount(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new Failure('usage', `--tail takes a number of lines, not "${text}"`);
+}

@@ -1,0 +1,43 @@
+import { client } from '../control/client.ts';
+import { exitCodes, Failure } from '../lib/errors.ts';
+import { styleFor } from '../observe/terminal/style.ts';
+import { timelineSvg } from '../observe/diagrams/timelineSvg.ts';
+import { timelineText } from '../observe/diagrams/timelineText.ts';
+import { timelineTrace } from '../observe/diagrams/timelineTrace.ts';
+import { timelineOf } from '../observe/diagrams/timeline.ts';
+import type { Timeline } from '../observe/diagrams/timeline.ts';
+import { readBootRecord } from '../observe/records/bootRecord.ts';
+import { ifRunning, placeOf } from '../instance/locateNode.ts';
+import type { Which } from '../instance/locateNode.ts';
+
+interface TimelineOptions extends Which {
+  readonly output: 'text' | 'svg' | 'trace';
+}
+
+/** `k8s-single timeline`: the last boot of a node, be it up, down or failed. */
+export async function timeline({ output, ...which }: TimelineOptions): Promise<number> {
+  const { data, controlSocket } = await placeOf(which);
+  const record = await readBootRecord(data);
+  const events = (await ifRunning(async () => client(controlSocket).past())) ?? record.events;
+  if (events.length === 0) {
+    throw new Failure(
+      'notReady',
+      `node ${which.name} was killed before its boot ended: nothing is known of it`,
+    );
+  }
+  process.stdout.write(`${drawn(timelineOf(record.stages, events), output).trimEnd()}\n`);
+  return exitCodes.ok;
+}
+
+function drawn(found: Timeline, output: TimelineOptions['output']): string {
+  switch (output) {
+    case 'svg':
+      return timelineSvg(found);
+    case 'trace':
+      return timelineTrace(found);
+    case 'text': {
+      const columns = process.stdout.isTTY ? process.stdout.columns : 100;
+      return timelineText(found, columns, styleFor(process.stdout, process.env));
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandLine } from '../lib/commandLine.ts';
+import { Failure } from '../lib/errors.ts';
+import { missing, pathWithSbin } from './tool.ts';
+
+/** Throws a preflight {@link Failure} for anyone but root. */
+export function assertRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new Failure('preflight', 'this needs root: namespaces, cgroups and containers are made', {
+    hint: `sudo ${commandLine(process.argv)}`,
+  });
+}
+
+/**
+ * Rejects with a preflight {@link Failure} when this machine and user cannot give a node namespaces of its own. `without` says
+ * how to do without them.
+ */
+export async function assertCanIsolate(
+  without = 'run the node on the host itself with --host',
+): Promise<void> {
+  assertRoot();
+  const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
+  const env = { ...process.env, PATH: pathWithSbin() };
+  const trial = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'], env });
+  let said = '';
+  trial.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const [code, signal]: unknown[] = await once(trial, 'close').catch((error: unknown) => {
+    throw missing('unshare', error);
+  });
+  if (code !== 0) {
+    throw new Failure(
+      'preflight',
+      `no namespaces of its own for the node: ${said.trim() || `unshare ended with ${String(code ?? signal)}`}`,
+      {
+        hint: `in a container run it with --privileged; or ${without}`,
+      },
+    );
+  }
+}
+
+/** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel made at boot. */
+const initialPidNamespace = 'pid:[4026531836]';
+
+function namespaceOf(root: string): string | undefined {
+  try {
+    return readlinkSync(join(root, 'proc/self/ns/pid'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Why this process seems to run in a container, where the container is the isolation; `undefined` on a host.
+ * `root` is for tests.
+ */
+export function inContainer(root = '/', env: NodeJS.ProcessEnv = process.env): string | undefined {
+  // Whatever files an image has left lying about: no container has the machine's own PID namespace.
+  if (namespaceOf(root) === initialPidNamespace) return undefined;
+  const marks = ['.dockerenv', 'run/.containerenv', 'run/systemd/container'];
+  const mark = marks.find((file) => existsSync(join(root, file)));
+  if (mark !== undefined) return `/${mark} exists`;
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return 'KUBERNETES_SERVICE_HOST is set';
+  const read = (file: string): string => {
+    try {
+      return readFileSync(join(root, file), 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const container = /(?:^|\0)container=([^\0]+)/.exec(read('proc/1/environ'))?.[1];
+  if (container !== undefined) return `PID 1 runs with container=${container}`;
+  const group = /[:/](?:docker|kubepods|containerd|lxc|libpod)[-/.].*/.exec(read('proc/1/cgroup'))?.[0];
+  return group === undefined ? undefined : `PID 1 is in the cgroup ${group}`;
+}

@@ -1,0 +1,29 @@
+import { readFile } from 'node:fs/promises';
+import { fine, note } from './checkResult.ts';
+import type { Finding } from './checkResult.ts';
+
+/** What etcd's own unit file asks for (LimitNOFILE in contrib/systemd/etcd.service). */
+const enoughFiles = 40_000;
+
+/** Node.js raises its own limit to the highest that is allowed, and what it starts inherits that. */
+export async function examineOpenFiles(): Promise<Finding> {
+  const limits = await readFile('/proc/self/limits', 'utf8');
+  const limit = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? 'unknown';
+  const what = 'open files';
+  if (!(Number(limit) < enoughFiles)) return fine(what, `${limit} for each process`);
+  return note(
+    what,
+    `only ${limit} for each process`,
+    `ulimit -n ${enoughFiles}; docker run --ulimit nofile=${enoughFiles}`,
+  );
+}
+
+export async function examineSwap(): Promise<Finding> {
+  // Filename, Type, Size in KiB, Used, Priority (proc(5)); the first line is the heading.
+  const lines = (await readFile('/proc/swaps', 'utf8').catch(() => '')).trim().split('\n').slice(1);
+  const kib = lines.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0);
+  return fine(
+    'swap',
+    kib === 0 ? 'off' : `${Math.round(kib / 1024)} MiB: the kubelet is told to put up with it`,
+  );
+}

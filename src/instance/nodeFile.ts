@@ -1,0 +1,45 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { Failure } from '../lib/errors.ts';
+import { nodePaths } from '../lib/paths.ts';
+
+/** What other commands have to know of a node that runs: `node.json` in its run folder. */
+export interface NodeFile {
+  readonly name: string;
+  /** The supervisor's process, as it sees itself. */
+  readonly pid: number;
+  /** The node's own address. */
+  readonly ip: string;
+  readonly dataDir: string;
+  /** Of the page, where one is served. */
+  readonly url?: string;
+  /** The administrator's kubeconfig; none for a graph without Kubernetes. */
+  readonly kubeconfig?: string;
+  /** Where others reach its API server, when not at `ip`. */
+  readonly server?: string;
+  /** The kubectl that fits the node's version. */
+  readonly kubectl?: string;
+  /** The client of its containerd. */
+  readonly ctr?: string;
+  /** How that containerd keeps the layers of images. */
+  readonly snapshotter?: string;
+}
+
+const file = (name: string): string => join(nodePaths(name).run, 'node.json');
+
+export async function writeNodeFile(node: NodeFile): Promise<void> {
+  await writeFile(file(node.name), `${JSON.stringify(node, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** @throws Failure `notReady` when no node of this name runs. */
+export async function readNodeFile(name: string): Promise<NodeFile> {
+  const text = await readFile(file(name), 'utf8').catch((cause: unknown) => {
+    throw new Failure('notReady', `node ${name} is not running`, {
+      hint: nodeCommand('up', { name }),
+      cause,
+    });
+  });
+  const node: NodeFile = JSON.parse(text);
+  return node;
+}

@@ -1,0 +1,28 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { nodePaths } from '../lib/paths.ts';
+
+/** What a node makes in its data folder besides the folders of {@link nodePaths}. */
+const others = ['boot.json', 'failure.json', 'pause-image', 'images', 'lock'];
+
+/**
+ * Removes what a node has made in its data folder, and the folder when that was all: who gave a folder with other things
+ * in it gets them back. Resolves with the names of what is left.
+ */
+export async function purge(data: string): Promise<string[]> {
+  const { pki, kubeconfigs, logs, etcd, containerd, kubelet, cni } = nodePaths('any', data);
+  const made = [
+    pki,
+    kubeconfigs,
+    logs,
+    etcd,
+    containerd,
+    kubelet,
+    cni,
+    ...others.map((name) => join(data, name)),
+  ];
+  for (const path of made) await rm(path, { recursive: true, force: true });
+  const left = await readdir(data).catch(() => []);
+  if (left.length === 0) await rmdir(data).catch(() => undefined);
+  return left;
+}

@@ -1,0 +1,58 @@
+import { http } from '../../../probes/kinds/http.ts';
+import type { Need, Service } from '../../engine/component.ts';
+import { adminAccess, localServer } from '../kubeconfig/clients.ts';
+import type { NodeFacts } from '../facts.ts';
+import { flags } from './flags.ts';
+import { pkiPaths } from '../pki/paths.ts';
+
+/** The API, on every address of the node, for holders of a certificate of ours only. */
+export function apiserver(facts: NodeFacts, needs: readonly Need[]): Service {
+  const { config, paths, programs, env, ip } = facts;
+  const { network } = config;
+  const pki = pkiPaths(paths.pki);
+  const args = flags({
+    'advertise-address': ip,
+    'allow-privileged': true,
+    'anonymous-auth': false,
+    'authorization-mode': 'Node,RBAC',
+    'bind-address': '0.0.0.0',
+    'client-ca-file': pki.ca.cert,
+    'enable-admission-plugins': 'NodeRestriction',
+    'etcd-servers': `http://127.0.0.1:${network.etcdPort}`,
+    'kubelet-certificate-authority': pki.ca.cert,
+    'kubelet-client-certificate': pki.apiserverKubelet.cert,
+    'kubelet-client-key': pki.apiserverKubelet.key,
+    // Without it logs and exec look the node's name up in DNS.
+    'kubelet-preferred-address-types': 'InternalIP,Hostname',
+    'proxy-client-cert-file': pki.frontProxyClient.cert,
+    'proxy-client-key-file': pki.frontProxyClient.key,
+    'requestheader-allowed-names': 'front-proxy-client',
+    'requestheader-client-ca-file': pki.frontProxyCa.cert,
+    'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
+    'requestheader-group-headers': 'X-Remote-Group',
+    'requestheader-username-headers': 'X-Remote-User',
+    'secure-port': network.apiserverPort,
+    'service-account-issuer': `https://kubernetes.default.svc.${network.clusterDomain}`,
+    'service-account-key-file': pki.serviceAccount.public,
+    'service-account-signing-key-file': pki.serviceAccount.private,
+    'service-cluster-ip-range': network.serviceCidr,
+    'tls-cert-file': pki.apiserver.cert,
+    'tls-private-key-file': pki.apiserver.key,
+  });
+  const { ca, cert, key } = adminAccess(facts);
+  return {
+    kind: 'service',
+    name: 'apiserver',
+    needs,
+    command: { file: programs['kube-apiserver'], args, env },
+    // readyz waits for the start-up hooks, livez is what the kubelet would restart it by (both since 1.16).
+    ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
+    // All that comes after waits for it: seen after 2.7 s, it would be seen 125 ms too late on average.
+    readyLook: { maxIntervalMs: 50 },
+    live: http(`${localServer(facts)}/livez`, { ca, cert, key }),
+    // All it writes is in etcd. Longer than for a request it only waits for watches, which do not end, and for the second that
+    // HTTP/2 takes to say goodbye (goAwayTimeout in golang.org/x/net/http2), to its own connection to itself, too.
+    stop: { graceMs: 300 },
+    ports: [network.apiserverPort],
+  };
+}

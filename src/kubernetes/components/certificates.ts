@@ -1,0 +1,41 @@
+import { nthAddress, parseCidr } from '../../config/schema/cidr.ts';
+import { serverHost } from '../../config/schema/serverUrl.ts';
+import type { Need, Task } from '../../engine/component.ts';
+import { localServer } from '../kubeconfig/clients.ts';
+import type { NodeFacts } from '../facts.ts';
+import { issue } from '../pki/issuing.ts';
+
+/** The certificates and the kubeconfigs that point at them. */
+export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
+  const { config, paths, ip } = facts;
+  const host = serverHost(config.network.server ?? '');
+  return {
+    kind: 'task',
+    name: 'pki',
+    needs,
+    run: async (signal, report) => {
+      const order = {
+        name: config.name,
+        identity: {
+          nodeName: config.nodeName,
+          nodeIp: ip,
+          serviceIp: firstServiceIp(config.network.serviceCidr),
+          clusterDomain: config.network.clusterDomain,
+          ...(host !== undefined && { extraSans: [host] }),
+        },
+        pkiDir: paths.pki,
+        kubeconfigDir: paths.kubeconfigs,
+        server: localServer(facts),
+        // Loopback is another one on the other side of the node's namespaces.
+        adminServer: `https://${ip}:${config.network.apiserverPort}`,
+      };
+      await issue(order, report, signal);
+    },
+  };
+}
+
+/** The cluster IP of the API itself: the first of the range. The config has made sure that it is one. */
+function firstServiceIp(serviceCidr: string): string {
+  const range = parseCidr(serviceCidr);
+  return typeof range === 'string' ? '' : (nthAddress(range, 1) ?? '');
+}

@@ -1,0 +1,57 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cri } from '../../../probes/kinds/cri.ts';
+import type { Need, Service } from '../../engine/component.ts';
+import { bridgeNetwork } from './cni.ts';
+import type { NodeFacts } from '../facts.ts';
+import { pauseImageOf } from '../images/pauseImage.ts';
+
+/** The container runtime, with its own root, state and socket, so that another containerd on the machine is not ours. */
+export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
+  const { paths, programs, env } = facts;
+  const configFile = join(paths.containerd, 'config.toml');
+  const command = async () => {
+    for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
+    writeFileSync(configFile, configuration(facts));
+    // It must be there before the kubelet asks for the network.
+    writeFileSync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
+    return { file: programs.containerd, args: ['--config', configFile], env };
+  };
+  return {
+    kind: 'service',
+    name: 'containerd',
+    needs,
+    command,
+    // A socket is not CRI: the plugin behind it may have failed to load.
+    ready: cri(paths.containerdSocket),
+    live: cri(paths.containerdSocket),
+  };
+}
+
+/** Version 2 of the file is read by every containerd since 1.3; 2.x translates it. Paths need no escapes but quotes. */
+function configuration(facts: NodeFacts): string {
+  const { config, paths, cniBinDir, snapshotter, mayLowerOomScore } = facts;
+  return `version = 2
+root = ${quote(join(paths.containerd, 'root'))}
+state = ${quote(join(paths.run, 'containerd'))}
+disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+  address = ${quote(paths.containerdSocket)}
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = ${quote(pauseImageOf(config))}
+  # Without the right to lower it runc fails, and no pod would start.
+  restrict_oom_score_adj = ${!mayLowerOomScore}
+  # So that they go with the run folder.
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = ${quote(snapshotter)}
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = ${quote(cniBinDir)}
+    conf_dir = ${quote(paths.cni)}
+`;
+}
+
+/** A TOML string: JSON's escapes are among TOML's. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,22 @@
+import { ensureKubeconfigs } from '../kubeconfig/kubeconfig.ts';
+import { ensurePki } from './pki.ts';
+import type { Identity } from './leaves.ts';
+
+/** All certificates of a node and the kubeconfigs that point at them. */
+export interface Order {
+  /** The node's name (`--name`). */
+  readonly name: string;
+  readonly identity: Identity;
+  readonly pkiDir: string;
+  readonly kubeconfigDir: string;
+  /** The API server as the components reach it, and as the administrator does. */
+  readonly server: string;
+  readonly adminServer: string;
+}
+
+/** Makes what is missing or no longer right. `report` is told what is issued and why. */
+export async function issueAll(order: Order, report: (reason: string) => void): Promise<void> {
+  const { name, identity, pkiDir, kubeconfigDir, server, adminServer } = order;
+  const pki = await ensurePki({ dir: pkiDir, ...identity, report });
+  await ensureKubeconfigs({ dir: kubeconfigDir, server, adminServer, pki, name });
+}

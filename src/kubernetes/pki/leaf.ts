@@ -1,0 +1,55 @@
+import { Failure } from '../../lib/errors.ts';
+import type { Leaf } from './leaves.ts';
+import { leafFlaw, parseCertificate } from './check.ts';
+import { publicMode, readIfThere, replaceFile } from './files.ts';
+import { ensureReplaceableKey, parseKey } from './keys.ts';
+import type { CertificateFiles } from './paths.ts';
+import { signLeaf } from './sign.ts';
+import type { Authority } from './sign.ts';
+
+/** How often a leaf is issued in one call: more than once only while another process writes the same files. */
+const attempts = 3;
+
+/**
+ * The certificate `leaf` and its private key in `files`: left alone when good, issued again when not, and looked at
+ * again afterwards. The key stays as long as it can be read, so that processes that issue at once agree on it.
+ */
+export async function ensureLeaf(
+  leaf: Leaf,
+  files: CertificateFiles,
+  authority: Authority,
+  now: Date,
+  report: (reason: string) => void,
+): Promise<void> {
+  let flaw = await look(leaf, files, authority, now);
+  for (let attempt = 0; flaw !== undefined && attempt < attempts; attempt++) {
+    report(`issuing ${files.cert}: ${flaw}`);
+    const key = await ensureReplaceableKey(files.key);
+    if (key !== undefined) {
+      await replaceFile(files.cert, await signLeaf(leaf, key, authority, now), publicMode);
+    }
+    flaw = await look(leaf, files, authority, now);
+  }
+  if (flaw !== undefined) {
+    throw new Failure('preflight', `${files.cert} was issued and still cannot be used: ${flaw}`, {
+      hint: 'Check the names and addresses in the configuration, and that nothing else writes these files.',
+    });
+  }
+}
+
+/** Why the leaf on the disk cannot be used, or undefined when it can. */
+async function look(
+  leaf: Leaf,
+  files: CertificateFiles,
+  authority: Authority,
+  now: Date,
+): Promise<string | undefined> {
+  const [certPem, keyPem] = await Promise.all([readIfThere(files.cert), readIfThere(files.key)]);
+  if (certPem === undefined) return 'not there yet';
+  if (keyPem === undefined) return 'its private key is missing';
+  const cert = parseCertificate(certPem);
+  if (cert === undefined) return 'not a certificate in PEM form';
+  const key = parseKey(keyPem);
+  if (key === undefined) return 'its private key cannot be read';
+  return leafFlaw(leaf, cert, key, authority.cert, now);
+}

@@ -1,0 +1,29 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { follow } from '../observe/logs/logFollow.ts';
+import { logPrinter } from '../observe/logs/logPrint.ts';
+import { styleFor } from '../observe/terminal/style.ts';
+import type { ForwardOrder } from '../supervisor/forwardLogs.ts';
+
+/**
+ * A program, not a module: it is told what to forward in a line on stdin, and goes on until stdin ends, which is also the end
+ * of a supervisor that was killed. Its own process, so that whoever reads too slowly holds up nothing but it.
+ */
+async function main(): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  const enough = new AbortController();
+  const stdin = createInterface({ input: process.stdin });
+  stdin.once('close', () => enough.abort());
+  const [text = '']: string[] = await once(stdin, 'line', { signal: enough.signal });
+  const { folder, positions, json }: ForwardOrder = JSON.parse(text);
+  const names = positions.map(([name]) => name);
+  const print = logPrinter(names, styleFor(process.stderr, process.env), { always: true });
+  const stream = json ? process.stdout : process.stderr;
+  for await (const line of follow(folder, new Map(positions), enough.signal)) {
+    const { component, at = Date.now(), level } = line;
+    const said = json ? JSON.stringify({ component, at, type: 'log', level, text: line.text }) : print(line);
+    if (!stream.write(`${said}\n`)) await once(stream, 'drain');
+  }
+}
+
+void main();

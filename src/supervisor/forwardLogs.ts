@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Component } from '../engine/component.ts';
+import { ownEnvironment } from '../lib/childEnv.ts';
+import { programFile } from '../lib/paths.ts';
+import { didYouMean } from '../lib/text/suggest.ts';
+import { Failure } from '../lib/errors.ts';
+import type { LogPosition } from '../observe/logs/logPosition.ts';
+import { endsOf } from '../observe/logs/logs.ts';
+
+/** What the forwarder is told. */
+export interface ForwardOrder {
+  readonly folder: string;
+  readonly positions: readonly (readonly [component: string, from: LogPosition])[];
+  /** JSON Lines on stdout instead of lines with the component in front on stderr. */
+  readonly json: boolean;
+}
+
+/** The word for all components. */
+const everyComponent = 'all';
+
+/** How long whoever reads may take for the last lines, in ms. */
+const lastLinesMs = 5000;
+
+/**
+ * The components whose logs are asked for, by their names or with `all`.
+ * @throws Failure `usage` when there is no such component.
+ */
+export function toForward(asked: readonly string[], components: readonly Component[]): string[] {
+  const names = components.map(({ name }) => name);
+  if (asked.includes(everyComponent)) return names;
+  const unknown = asked.find((name) => !names.includes(name));
+  if (unknown === undefined) return names.filter((name) => asked.includes(name));
+  throw new Failure(
+    'usage',
+    `no log to forward: there is no component "${unknown}"${didYouMean(unknown, names)}`,
+    {
+      hint: `there are: ${names.join(', ')}; or "${everyComponent}"`,
+    },
+  );
+}
+
+/**
+ * Forwards what these components write to their logs in `folder` from now on, each line once. Disposed of, it has forwarded what
+ * they have written so far, as far as somebody reads it.
+ */
+export async function forwardLogs(
+  folder: string,
+  components: readonly string[],
+  json: boolean,
+): Promise<AsyncDisposable> {
+  const order: ForwardOrder = { folder, positions: [...(await endsOf(folder, components))], json };
+  const program = programFile('logForwarder');
+  // A session of its own: Ctrl-C in a terminal is not for it.
+  const child = spawn(process.execPath, [program], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+    detached: true,
+    env: ownEnvironment(process.env),
+  });
+  const exited = once(child, 'exit');
+  // It may have ended: then nobody reads what is forwarded.
+  child.stdin.on('error', () => undefined);
+  child.stdin.write(`${JSON.stringify(order)}\n`);
+  return {
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      const tooLong = AbortSignal.timeout(lastLinesMs);
+      tooLong.addEventListener('abort', () => child.kill('SIGKILL'));
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { toComponents } from '../config/components/components.ts';
+import type { Config } from '../config/config.ts';
+import type { Component } from '../engine/component.ts';
+import { sort } from '../engine/graph.ts';
+import type { Binaries } from '../install/install.ts';
+import { nodeNeeds } from '../install/find/needs.ts';
+import { kubernetesNode } from '../kubernetes/node.ts';
+import { factsOf, unknownMachine } from './nodeFacts.ts';
+
+type NodeNeed = keyof Binaries['files'];
+
+/**
+ * The graph that a config makes, each component after all it needs: to look at, not to run, because no binary is looked for.
+ * @throws Failure `usage` when it is no graph.
+ */
+export function plannedGraph(config: Config): Component[] {
+  const { node } = config;
+  const builtIns =
+    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownMachine));
+  return sort(toComponents(config, builtIns));
+}
+
+function unknownBinaries(): Binaries {
+  return {
+    files: eachNeed((name) => name),
+    versions: eachNeed(() => ''),
+    from: eachNeed(() => 'path' as const),
+    searchPath: '',
+  };
+}
+
+function eachNeed<Value>(value: (name: string) => Value): Record<NodeNeed, Value> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each need has its entry
+  return Object.fromEntries(nodeNeeds.map(({ name }) => [name, value(name)])) as Record<NodeNeed, Value>;
+}

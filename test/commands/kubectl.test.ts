@@ -1,0 +1,20 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { writeNodeFile } from '../../src/instance/nodeFile.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
+import { cli } from '../support/cli.ts';
+
+it('a kubectl that is gone is no bug, and one is told how to get it back', async () => {
+  const name = 'kubectl-gone';
+  const { run, data } = nodePaths(name);
+  await mkdir(run, { recursive: true });
+  onTestFinished(async () => rm(run, { recursive: true }));
+  const node = { name, pid: process.pid, ip: '127.0.0.1', dataDir: data, kubeconfig: '/no/such/config' };
+  await writeNodeFile({ ...node, kubectl: '/no/such/kubectl' });
+  const { exitCode, stderr } = await cli(['kubectl', '--name', name, '--', 'get', 'nodes']);
+  expect(String(stderr)).toMatch(
+    /^k8s-single: the kubectl of node kubectl-gone cannot be started: .*kubectl ENOENT/,
+  );
+  expect(String(stderr)).toContain('k8s-single install');
+  expect(exitCode).toBe(6);
+});

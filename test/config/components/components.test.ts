@@ -1,0 +1,197 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Command, Component, Service } from '../../../src/engine/component.ts';
+import { toComponents } from '../../../src/config/components/components.ts';
+import { parseConfig } from '../../../src/config/yaml/parse.ts';
+
+const never = new AbortController().signal;
+const passes = async (): Promise<void> => undefined;
+
+const builtIns: readonly Component[] = [
+  { kind: 'task', name: 'pki', needs: [], run: passes },
+  {
+    kind: 'service',
+    name: 'etcd',
+    needs: ['pki'],
+    command: async () => ({ file: 'etcd', args: ['--data-dir=/d'], env: { A: 'own', B: 'own' } }),
+    ready: passes,
+    restart: { budget: 9, delayMs: 7 },
+  },
+  { kind: 'service', name: 'apiserver', needs: ['etcd'], command: { file: 'kas', args: [] }, ready: passes },
+];
+
+let dir = '';
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'k8s-single-config-'));
+});
+afterAll(async () => rm(dir, { recursive: true }));
+
+function graph(yaml: string): Component[] {
+  return toComponents(parseConfig(yaml, join(dir, 'c.yaml')), builtIns);
+}
+
+function service(components: readonly Component[], name: string): Service {
+  const found = components.find((one) => one.name === name);
+  if (found?.kind !== 'service') throw new Error(`${name} is no service`);
+  return found;
+}
+
+async function command(one: Service): Promise<Command> {
+  return typeof one.command === 'function' ? one.command() : one.command;
+}
+
+test('without components the built-in ones are as they are', () => {
+  expect(graph('')).toEqual(builtIns);
+});
+
+test('a built-in component changes only where the config says so', async () => {
+  const components = graph(`
+components:
+  etcd: { args: [--debug], env: { B: new, C: new }, restart: { delay: 2s }, stop: { grace: 1s } }
+`);
+  const etcd = service(components, 'etcd');
+  expect(await command(etcd)).toEqual({
+    file: 'etcd',
+    args: ['--data-dir=/d', '--debug'],
+    env: { A: 'own', B: 'new', C: 'new' },
+  });
+  expect(etcd).toMatchObject({
+    needs: ['pki'],
+    ready: passes,
+    restart: { budget: 9, delayMs: 2000 },
+    stop: { graceMs: 1000 },
+  });
+  expect(components.filter(({ name }) => name !== 'etcd')).toEqual([builtIns[0], builtIns[2]]);
+});
+
+test('a command replaces the built-in one, arguments and all', async () => {
+  const etcd = service(graph('components: { etcd: { command: [my-etcd, -x] } }'), 'etcd');
+  expect(await command(etcd)).toMatchObject({ file: 'my-etcd', args: ['-x'], env: { A: 'own' } });
+});
+
+test('a component of its own', async () => {
+  await writeFile(join(dir, 'a.env'), 'FROM_FILE=1\nBOTH="file"\n');
+  const web = service(
+    graph(`
+components:
+  web:
+    command: [server, --port, 80]
+    needs: [apiserver, { on: etcd, whenLost: restart }]
+    env: { BOTH: config }
+    envFile: a.env
+    cwd: sub
+    user: 65534:0
+    timeout: 5s
+    ports: [80]
+    ready: { tcp: 80, timeout: 1s }
+    live: { exec: [check], interval: 5s, misses: 2 }
+    restart: { when: never, givenUp: keep, maxDelay: 1s, resetAfter: 2s, budget: 1, window: 3s }
+    stop: { signal: QUIT }
+`),
+    'web',
+  );
+  expect(await command(web)).toEqual({
+    file: 'server',
+    args: ['--port', '80'],
+    env: { FROM_FILE: '1', BOTH: 'config' },
+    cwd: join(dir, 'sub'),
+    uid: 65_534,
+    gid: 0,
+  });
+  expect(web).toMatchObject({
+    needs: [
+      { on: 'apiserver', whenLost: 'keep' },
+      { on: 'etcd', whenLost: 'restart' },
+    ],
+    timeoutMs: 5000,
+    ports: [80],
+    readyLook: { lookTimeoutMs: 1000 },
+    liveLook: { intervalMs: 5000, misses: 2 },
+    restart: {
+      when: 'never',
+      givenUp: 'keep',
+      maxDelayMs: 1000,
+      resetAfterMs: 2000,
+      budget: 1,
+      budgetWindowMs: 3000,
+    },
+    stop: { signal: 'SIGQUIT' },
+  });
+});
+
+test('a shell command is one text for the shell', async () => {
+  const one = service(graph("components: { one: { shell: true, command: 'echo $((1 + 1)) | cat' } }"), 'one');
+  expect(await command(one)).toMatchObject({ file: '/bin/sh', args: ['-c', 'echo $((1 + 1)) | cat'] });
+});
+
+test('what has no ready probe is ready once it runs', async () => {
+  const one = service(graph('components: { one: { command: [one] } }'), 'one');
+  await expect(one.ready(never)).resolves.toBeUndefined();
+});
+
+test('an envFile that is a pipe is refused and not waited for', async () => {
+  const pipe = join(dir, 'pipe.env');
+  await execa('mkfifo', [pipe]);
+  const one = service(graph(`components: { one: { command: [one], envFile: ${pipe} } }`), 'one');
+  await expect(command(one)).rejects.toThrow(`cannot read the envFile: ${pipe} is not a file`);
+});
+
+test('an envFile that is missing is said at the start of its component', async () => {
+  const one = service(graph('components: { one: { command: [one], envFile: gone.env } }'), 'one');
+  await expect(command(one)).rejects.toThrow(/^cannot read the envFile: ENOENT.*gone\.env/);
+});
+
+test('a disabled component is gone', () => {
+  const components = graph(
+    'components: { apiserver: { enabled: false }, own: { command: [own], enabled: false } }',
+  );
+  expect(components.map(({ name }) => name)).toEqual(['pki', 'etcd']);
+});
+
+test('kubernetes: false leaves only its own', () => {
+  expect(graph('kubernetes: false\ncomponents: { own: { command: [own] } }').map(({ name }) => name)).toEqual(
+    ['own'],
+  );
+});
+
+test.each([
+  [
+    '{ etdc: { args: [-x] } }',
+    '1:15: components.etdc: it has no command, and no built-in component has this name; did you mean "etcd"?',
+  ],
+  [
+    '{ pki: { command: [x] } }',
+    '1:22: components.pki: "command" cannot be changed: it is a built-in step, not a process',
+  ],
+  [
+    '{ etcd: { task: true } }',
+    '1:29: components.etcd: it is built in, as a process that keeps running: "task" cannot be changed',
+  ],
+  [
+    '{ a: { command: [a], needs: [etdc] } }',
+    '1:42: components.a.needs: there is no component "etdc"; did you mean "etcd"?',
+  ],
+  [
+    '{ etcd: { enabled: false } }',
+    '1:32: apiserver needs etcd, which is disabled: disable it too, or change its needs',
+  ],
+  [
+    '{ a: { command: [a], needs: [b] }, b: { command: [b], enabled: false } }',
+    '1:42: a needs b, which is disabled: disable it too, or change its needs',
+  ],
+  [
+    '{ a: { command: [a], needs: [etcd, { on: b, whenLost: stop }] }, b: { command: [b], needs: [c] }, c: { command: [c], needs: [a] } }',
+    '1:48: the needs go round in a circle: a -> b -> c -> a: remove one of these needs',
+  ],
+  [
+    '{ pki: { needs: [apiserver] } }',
+    '1:30: the needs go round in a circle: pki -> apiserver -> etcd -> pki: remove one of these needs',
+  ],
+])('%s is refused with its place', (components, message) => {
+  expect(() => graph(`components: ${components}`)).toThrow(
+    expect.objectContaining({ code: 'usage', message: `${join(dir, 'c.yaml')}:${message}` }),
+  );
+});

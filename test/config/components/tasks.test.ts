@@ -1,0 +1,107 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { exec } from '../../../probes/kinds/exec.ts';
+import { groupGone } from '../../../probes/kinds/processGroupExited.ts';
+import { until } from '../../../probes/until.ts';
+import type { Component, Event } from '../../../src/engine/component.ts';
+import { toComponents } from '../../../src/config/components/components.ts';
+import { parseConfig } from '../../../src/config/yaml/parse.ts';
+import { bench } from '../../support/engine.ts';
+import type { Bench } from '../../support/engine.ts';
+
+const never = new AbortController().signal;
+
+let dir = '';
+let engine: Bench;
+beforeEach(async () => {
+  engine = await bench();
+  dir = await mkdtemp(join(tmpdir(), 'k8s-single-tasks-'));
+  onTestFinished(async () => rm(dir, { recursive: true }));
+});
+
+function step(spec: string): Component[] {
+  const text = `kubernetes: false\ncomponents: { step: { task: true, ${spec} } }`;
+  return toComponents(parseConfig(text, join(dir, 'c.yaml')), []);
+}
+
+/** The types of what happened to the step, in order. */
+function happened(): Event['type'][] {
+  return engine.events.map(({ type }) => type);
+}
+
+test('its output goes to its log, and it is ready when it has ended with 0', async () => {
+  await engine.up(step("shell: true, command: 'echo out; echo err >&2'")).ready;
+  expect(await readFile(join(engine.dir, 'log/step.log'), 'utf8')).toBe('out\nerr\n');
+  expect(happened()).toEqual(['starting', 'ready']);
+  expect(engine.events[0]).toMatchObject({ pid: expect.any(Number) });
+});
+
+test('what it leaves in its process group is ended with it', async () => {
+  await engine.up(step("shell: true, command: 'sleep 1000 & echo $$'")).ready;
+  const group = Number(await readFile(join(engine.dir, 'log/step.log'), 'utf8'));
+  await groupGone(group)(never);
+});
+
+test('its output goes where `logFile` says, and is found in the log folder, too', async () => {
+  await engine.up(step('command: [echo, hello], logFile: sub/my.log')).ready;
+  expect(await readFile(join(dir, 'sub/my.log'), 'utf8')).toBe('hello\n');
+  expect(await readFile(join(engine.dir, 'log/step.log'), 'utf8')).toBe('hello\n');
+});
+
+test('a log that goes elsewhere no more is a file of its own again', async () => {
+  await engine.up(step('command: [echo, there], logFile: my.log')).ready;
+  const again = await bench();
+  await again.up(step('command: [echo, here]')).ready;
+  expect(await readdir(join(again.dir, 'log'))).toEqual(['step.log']);
+});
+
+test('a failure says how it ended and the last line', async () => {
+  const running = engine.up(step("shell: true, command: 'echo no disk; exit 3'"));
+  await expect(running.ready).rejects.toMatchObject({
+    code: 'notReady',
+    message: 'step failed: exited with code 3: no disk',
+  });
+  await running.done.catch(() => undefined);
+  expect(happened()).toEqual(['starting', 'exited', 'failed']);
+});
+
+test('a program that is not there is said to be so', async () => {
+  await expect(engine.up(step('command: [/nowhere/migrate]')).ready).rejects.toMatchObject({
+    code: 'preflight',
+    message: expect.stringContaining('cannot start /nowhere/migrate'),
+  });
+});
+
+test('a program that takes too long is ended', async () => {
+  const running = engine.up(step("shell: true, timeout: 100ms, command: 'exec sleep 1000'"));
+  const { pid } = await engine.next('step', 'starting');
+  await expect(running.ready).rejects.toThrow(
+    'step failed: not done within 0 s: its program is still running',
+  );
+  await running.done.catch(() => undefined);
+  await groupGone(pid!)(never);
+});
+
+test('a stop leaves nothing of it, by its own signal and grace', async () => {
+  const trapped = join(dir, 'trapped');
+  const running = engine.up(
+    step(
+      `shell: true, stop: { signal: USR1, grace: 10s }, command: 'trap "touch ${trapped}; exit" USR1; touch ${dir}/up; sleep 1000 & wait'`,
+    ),
+  );
+  const { pid } = await engine.next('step', 'starting');
+  await until(exec(['test', '-f', join(dir, 'up')]), { timeoutMs: 10_000 }, never);
+  await running.down();
+  await groupGone(pid!)(never);
+  expect(await readdir(dir)).toContain('trapped');
+});
+
+test('a task without a command waits for its probe and says what is missing', async () => {
+  const file = join(dir, 'ready');
+  const running = engine.up(step(`ready: { file: ${file} }`));
+  expect(await engine.next('step', 'probing')).toMatchObject({ reason: `${file} does not exist` });
+  await writeFile(file, '');
+  await running.ready;
+});

@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../../src/config/yaml/parse.ts';
+
+/** What is wrong with the text, one line each, without the file's name. */
+function mistakes(text: string): string[] {
+  try {
+    parseConfig(text, 'c.yaml', { env: {} });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return error.message.split('\n').map((line) => line.replace(/^c\.yaml:/, ''));
+  }
+  return [];
+}
+
+test('says everything at once, each with its place', () => {
+  const text = `name: Big Name
+network:
+  podCidr: 10.0.0.0/16
+kubernets: false
+timeouts: { boot: 300 }
+components:
+  web:
+    comand: [server, --port, 8080]
+    ready: { http: 127.0.0.1 }
+    needs: db
+    live: { tcp: 80, interval: 5 }
+  db:
+    command: server --port 5432
+    restart: { budget: many }
+    stop: { signal: SIGNOPE }
+    env: { FILE: "\${paths.kubeconfg}" }
+`;
+  expect(mistakes(text)).toEqual([
+    '1:7: name: expected at most 40 lower-case letters, digits and dashes, not "Big Name"',
+    '3:12: network.podCidr: 10.0.0.0/16 overlaps serviceCidr 10.0.0.0/24: choose separate ranges',
+    '4:1: unknown key "kubernets"; did you mean "kubernetes"?',
+    '5:19: timeouts.boot: "300" has no unit: write 300s or 300ms',
+    '8:5: components.web: unknown key "comand"; did you mean "command"?',
+    '9:20: components.web.ready.http: not a URL: 127.0.0.1',
+    '10:12: components.web.needs: expected a list, not "db"',
+    '11:32: components.web.live.interval: "5" has no unit: write 5s or 5ms',
+    '14:24: components.db.restart.budget: expected a whole number from 0 to 1000, not "many"',
+    '15:21: components.db.stop.signal: expected a signal like TERM or SIGINT, not "SIGNOPE"',
+    '16:18: unknown reference ${paths.kubeconfg}; did you mean "paths.kubeconfig"?',
+  ]);
+});
+
+test.each([
+  ['just a text', '1:1: expected a map of keys and values, not "just a text"'],
+  ['- a\n- b', '1:1: expected a map of keys and values, not a list'],
+  ['name: [', '1:8: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+  ['name: a\nname: b', '2:1: the key "name" is here twice'],
+  ['a: *b', '1:4: there is no anchor &b before this'],
+  ['name: !mine x', '1:7: Unresolved tag: !mine'],
+  ['name: a\n---\nname: b', '2:1: a config is one YAML document: remove the ---'],
+  ['features: { kubeProxy: yes }', '1:24: features.kubeProxy: expected true or false, not "yes"'],
+  ['network: { etcdPort: 0 }', '1:22: network.etcdPort: expected a whole number from 1 to 65535, not "0"'],
+  ['network: { etcdPort: 6443 }', '1:22: network.etcdPort: 6443 is the apiserverPort already'],
+  ['network: { dnsIp: 10.1.0.1 }', '1:19: network.dnsIp: 10.1.0.1 is outside serviceCidr 10.0.0.0/24'],
+  [
+    'network: { serviceCidr: 10.0.0.0/29 }',
+    '1:25: network.serviceCidr: 10.0.0.0/29 has no tenth address for DNS: widen it or set dnsIp',
+  ],
+  ['dataDir: here', '1:10: dataDir: expected an absolute path, not "here"'],
+  ['kubernetes: latest', '1:13: kubernetes: expected a version like 1.20 or 1.20.2, or false, not "latest"'],
+  [
+    'components: { "a b": { command: [a] } }',
+    '1:15: components.a b: a name must be letters, digits, dots, dashes and underscores',
+  ],
+  ['components: { a: server }', '1:18: components.a: expected a map of keys and values, not "server"'],
+  [
+    'components: { a: { command: a b } }',
+    '1:29: components.a.command: expected a list of words; for a shell command, set `shell: true`, not "a b"',
+  ],
+  [
+    'components: { a: { shell: true, command: [a] } }',
+    '1:33: components.a.command: expected one text, because of `shell: true`',
+  ],
+  ['components: { a: { command: [] } }', '1:20: components.a.command: the command is empty'],
+  [
+    'components: { a: { task: true, live: { tcp: 1 } } }',
+    '1:32: components.a.live: a task is done once: it has no "live"',
+  ],
+  [
+    'components: { a: { ready: {} } }',
+    '1:20: components.a.ready: expected one kind of probe (http, tcp, unix, exec, file, etcd, grpc, cri, all)',
+  ],
+  [
+    'components: { a: { ready: { tcp: 1, unix: /s } } }',
+    '1:20: components.a.ready: expected one kind of probe (http, tcp, unix, exec, file, etcd, grpc, cri, all), not tcp and unix',
+  ],
+  [
+    'components: { a: { ready: { tpc: 1 } } }',
+    '1:29: components.a.ready: unknown key "tpc"; did you mean "tcp"?',
+  ],
+  ['components: { a: { ready: { tcp: nine } } }', '1:34: components.a.ready.tcp: not a HOST:PORT: nine'],
+  ['components: { a: { ready: { unix: s } } }', '1:35: components.a.ready.unix: not an absolute path: s'],
+  [
+    'components: { a: { ready: { all: [{ tcp: 1 }, {}] } } }',
+    '1:47: components.a.ready.all.1: expected one kind of probe (http, tcp, unix, exec, file, etcd, grpc, cri)',
+  ],
+  [
+    'components: { a: { ready: { http: { status: 200 } } } }',
+    '1:29: components.a.ready.http.url: expected an http:// or https:// address, which is missing',
+  ],
+  [
+    'components: { a: { needs: [{ whenLost: keep }] } }',
+    '1:28: components.a.needs.0.on: expected the name of a component, which is missing',
+  ],
+  [
+    'components: { a: { needs: [{ on: b, whenLost: cry }] } }',
+    '1:47: components.a.needs.0.whenLost: expected "keep" or "restart" or "stop", not "cry"',
+  ],
+  [
+    'components: { a: { user: "a b" } }',
+    '1:26: components.a.user: expected USER or USER:GROUP, by name or number, not "a b"',
+  ],
+  [
+    'components: { a: { env: [A=1] } }',
+    '1:20: components.a.env: expected a map of names and values, not a list',
+  ],
+  ['components: { a: { env: { A: [1] } } }', '1:27: components.a.env.A: expected text, not a list'],
+])('%s', (text, expected) => {
+  expect(mistakes(text)).toEqual([expected]);
+});
+
+test('explains why a reference in a flow list does not parse', () => {
+  expect(mistakes('components: { a: { command: [a, ${node.ip}] } }')[0]).toMatch(
+    /inside \[ \] and \{ \}, put quotes around a text with \$\{\.\.\.\}/,
+  );
+});
+
+test('a hundred mistakes are not a hundred lines', () => {
+  const text = Array.from({ length: 100 }, (_, index) => `key${index}: 1`).join('\n');
+  const lines = mistakes(text);
+  expect(lines).toHaveLength(51);
+  expect(lines.at(-1)).toBe('… and 50 more');
+});
+
+describe('a bomb is refused at once:', () => {
+  const levels = (from: number, more: (name: string) => string): string =>
+    Array.from(
+      { length: 40 - from },
+      (_, i) => `k${i + from}: &a${i + from} ${more(`*a${i + from - 1}`)}`,
+    ).join('\n');
+  const tooMuch = /^\d+:\d+: the aliases make too much of this file$/;
+  const tooDeep = /^\d+:\d+: this is nested more than 100 levels deep$/;
+
+  test.each([
+    ['aliases of aliases', `k0: &a0 [x]\n${levels(1, (name) => `[${name}, ${name}, ${name}]`)}`, tooMuch],
+    ['merges of merges', `k0: &a0 { x: y }\n${levels(1, (name) => `{ <<: [${name}, ${name}] }`)}`, tooMuch],
+    [
+      'one large anchor, often used',
+      `a: &a [${'x,'.repeat(100_000)}]\nb: [${'*a,'.repeat(10_000)}]`,
+      tooMuch,
+    ],
+    ['brackets', `name: ${'['.repeat(500_000)}`, tooDeep],
+    ['braces', `name: ${'{a: '.repeat(500_000)}`, tooDeep],
+    ['dashes', '- '.repeat(500_000), tooDeep],
+    ['question marks', '? '.repeat(500_000), tooDeep],
+    ['indents', Array.from({ length: 1000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), tooDeep],
+  ])('%s', (_what, text, expected) => {
+    expect(mistakes(text)[0]).toMatch(expected);
+  });
+});
+
+test('ten thousand keys that nobody knows are no more than their first lines', () => {
+  const lines = mistakes(Array.from({ length: 10_000 }, (_, i) => `k${i}: x`).join('\n'));
+  expect(lines).toHaveLength(51);
+  expect(lines.at(-1)).toBe('… and 9950 more');
+});
+
+test.each([
+  ['tabs as indent', 'network:\n\tetcdPort: 1', '2:1: Tabs are not allowed as indentation'],
+  ['Windows line ends', 'name: a\r\nkubernetes: x\r\n', '2:13: kubernetes: expected a version like'],
+  ['a text that never ends', 'name: "abc\n', '2:1: Missing closing "quote'],
+])('%s', (_what, text, expected) => {
+  expect(mistakes(text)).toEqual([expect.stringContaining(expected)]);
+});
+
+test('an anchor that contains itself is refused', () => {
+  expect(mistakes('binDirs: &a [*a]')).toEqual(['1:14: &a would contain itself']);
+});

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { hideIn, hider } from '../../../src/config/yaml/secrets.ts';
+
+const shown = (...args: string[]): readonly string[] => hideIn({ file: 'x', args }, hider([])).args;
+
+test.each(['--db-password=hunter2', '--token=abcdef', '--authorization=Bearer'])('%s is masked', (flag) => {
+  expect(shown(flag)).toEqual([`${flag.split('=')[0]}=***`]);
+});
+
+test.each([
+  '--authorization-mode=Node,RBAC',
+  '--authorization-kubeconfig=/pki/admin.conf',
+  '--tls-private-key-file=/pki/apiserver.key',
+])('%s says nothing secret', (flag) => {
+  expect(shown(flag)).toEqual([flag]);
+});

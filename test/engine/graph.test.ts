@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import type { Task } from '../../src/engine/component.ts';
+import { cascade, dependentsOf, sort, withDependents } from '../../src/engine/graph.ts';
+
+const task = (name: string, ...needs: string[]): Task => ({
+  kind: 'task',
+  name,
+  needs,
+  run: async () => undefined,
+});
+const names = (components: readonly { name: string }[]): string[] => components.map(({ name }) => name);
+
+describe('sort', () => {
+  it('puts each component after all it needs', () => {
+    const order = names(sort([task('d', 'b', 'c'), task('b', 'a'), task('c', 'a'), task('a')]));
+    expect(order).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('keeps the given order among independent components', () => {
+    expect(names(sort([task('z'), task('a'), task('m')]))).toEqual(['z', 'a', 'm']);
+  });
+
+  it('counts a need that is named twice once', () => {
+    expect(names(sort([task('b', 'a', 'a'), task('a')]))).toEqual(['a', 'b']);
+  });
+
+  it('refuses two components of one name', () => {
+    expect(() => sort([task('a'), task('a')])).toThrow('two components are named "a"');
+  });
+
+  it('refuses a need that is no component and lists those that are', () => {
+    expect(() => sort([task('a', 'etdc'), task('etcd')])).toThrow(
+      expect.objectContaining({
+        code: 'usage',
+        message: '"a" needs "etdc", which is not a component',
+        hint: 'the components are: a, etcd',
+      }),
+    );
+  });
+
+  it('shows a cycle as a path, without what merely hangs behind it', () => {
+    const graph = [task('behind', 'a'), task('a', 'b'), task('b', 'c'), task('c', 'a')];
+    expect(() => sort(graph)).toThrow('the needs go round in a circle: a -> b -> c -> a');
+  });
+
+  it('shows a component that needs itself', () => {
+    expect(() => sort([task('a', 'a')])).toThrow('a -> a');
+  });
+
+  it('takes a chain of 10,000 without running out of stack', () => {
+    const chain = Array.from({ length: 10_000 }, (_, i) => task(`c${i}`, ...(i === 0 ? [] : [`c${i - 1}`])));
+    expect(sort(chain.toReversed()).at(-1)?.name).toBe('c9999');
+  });
+});
+
+describe('withDependents', () => {
+  it('finds all that need a component, directly or not, in order', () => {
+    const order = sort([task('a'), task('b', 'a'), task('c', 'b'), task('other')]);
+    expect(withDependents(order, 'a')).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('cascade', () => {
+  it('stops a graph from its ends to its roots, each once', async () => {
+    const order = sort([task('a'), task('b', 'a'), task('c', 'a'), task('d', 'b', 'c')]);
+    const visited: string[] = [];
+    await cascade(names(order).toReversed(), dependentsOf(order), async (name) => {
+      visited.push(name);
+    });
+    expect(visited.toSorted()).toEqual(['a', 'b', 'c', 'd']);
+    expect(visited[0]).toBe('d');
+    expect(visited.at(-1)).toBe('a');
+  });
+
+  it('does not visit what comes after one that failed', async () => {
+    const visited: string[] = [];
+    const failing = cascade(
+      ['a', 'b'],
+      (name) => (name === 'b' ? ['a'] : []),
+      async (name) => {
+        visited.push(name);
+        throw new Error(`${name} failed`);
+      },
+    );
+    await expect(failing).rejects.toThrow('a failed');
+    expect(visited).toEqual(['a']);
+  });
+});

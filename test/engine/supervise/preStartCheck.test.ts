@@ -1,0 +1,65 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { bench, gated, task } from '../../support/engine.ts';
+
+describe('before spawning', () => {
+  it('refuses a port that somebody holds, and says who', async () => {
+    const t = await bench();
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    try {
+      const a = await gated(t.dir, 'a', { ports: [port] });
+      await expect(t.up([a]).done).rejects.toMatchObject({
+        code: 'preflight',
+        message: expect.stringMatching(
+          `a cannot have port ${port}: it is held by pid ${process.pid} \\(.*node`,
+        ) as string,
+      });
+      expect(t.events.some((event) => event.type === 'starting')).toBe(false);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('refuses to start what seems to be running already', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a', { ready: async () => undefined });
+    await expect(t.up([a]).done).rejects.toMatchObject({ code: 'preflight' });
+  });
+
+  it('does not wait for a probe that never answers', async () => {
+    const t = await bench();
+    const never = new Promise<void>(() => undefined);
+    const a = await gated(t.dir, 'a', { ready: async () => never, readyLook: { lookTimeoutMs: 10 } });
+    t.up([a]);
+    await t.next('a', 'starting');
+  });
+});
+
+describe('a command that is never known', () => {
+  const hangs = async (): Promise<never> => new Promise(() => undefined);
+
+  it('ends with the time that the component has to be ready', async () => {
+    const t = await bench();
+    const a = await gated(t.dir, 'a', { command: hangs, timeoutMs: 50, restart: { when: 'never' } });
+    await expect(t.up([a]).done).rejects.toThrow('its command is not known after 0.05 s');
+    const b = task('b', [], { command: hangs });
+    await expect(t.up([{ ...b, timeoutMs: 50 }]).done).rejects.toThrow('its command is not known');
+  });
+
+  it('does not keep the graph from going down', async () => {
+    const t = await bench();
+    const asked = new EventEmitter();
+    const command = async (): Promise<never> => {
+      asked.emit('asked');
+      return hangs();
+    };
+    const a = await gated(t.dir, 'a', { command });
+    const running = t.up([a]);
+    await once(asked, 'asked');
+    await running.down();
+    expect(t.events.at(-1)).toMatchObject({ component: 'a', type: 'stopped' });
+  });
+});

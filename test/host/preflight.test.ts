@@ -1,0 +1,95 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { assertCanIsolate, inContainer } from '../../src/host/preflight.ts';
+
+const dist = join(import.meta.dirname, '../../dist/src/host/preflight.js');
+
+/** A file tree like that of a container, or of a host. */
+function tree(files: Record<string, string>): string {
+  const root = mkdtempSync(join(tmpdir(), 'k8s-single-root-'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), text);
+  }
+  return root;
+}
+
+describe('inContainer', () => {
+  test.for([
+    { files: { '.dockerenv': '' }, env: {}, reason: '/.dockerenv exists' },
+    { files: { 'run/.containerenv': '' }, env: {}, reason: '/run/.containerenv exists' },
+    { files: {}, env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, reason: 'KUBERNETES_SERVICE_HOST is set' },
+    {
+      files: { 'proc/1/environ': 'PATH=/bin\0container=lxc\0' },
+      env: {},
+      reason: 'PID 1 runs with container=lxc',
+    },
+    {
+      files: { 'proc/1/cgroup': '0::/docker/0123\n' },
+      env: {},
+      reason: 'PID 1 is in the cgroup /docker/0123',
+    },
+    {
+      files: { 'proc/1/cgroup': '4:cpu:/\n3:pids:/kubepods.slice/x\n' },
+      env: {},
+      reason: 'PID 1 is in the cgroup /kubepods.slice/x',
+    },
+  ])('$reason', ({ files, env, reason }) => {
+    expect(inContainer(tree(files as Record<string, string>), env)).toBe(reason);
+  });
+
+  test("is no container in the machine's own PID namespace, whatever an image left lying about", () => {
+    const root = tree({ '.dockerenv': '' });
+    mkdirSync(join(root, 'proc/self/ns'), { recursive: true });
+    symlinkSync('pid:[4026531836]', join(root, 'proc/self/ns/pid'));
+    expect(inContainer(root, {})).toBeUndefined();
+  });
+
+  test('is a host otherwise', () => {
+    const files = { 'proc/1/environ': 'HOME=/\0', 'proc/1/cgroup': '1:cpu:/\n0::/init.scope\n' };
+    expect(inContainer(tree(files), { PATH: '/docker/bin' })).toBeUndefined();
+  });
+});
+
+describe('assertCanIsolate', () => {
+  const check = `import(${JSON.stringify(dist)}).then((m) => m.assertCanIsolate()).catch((e) => console.log(e.code, e.message, '|', e.hint))`;
+
+  test('passes where namespaces can be made', async () => {
+    await assertCanIsolate();
+  });
+
+  test('without root says that it needs root', async () => {
+    const args = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', check];
+    expect((await execa('setpriv', args)).stdout).toMatch(/^preflight this needs root.* \| sudo /);
+  });
+
+  test('without unshare says what to install', async () => {
+    const { stdout } = await execa(process.execPath, ['-e', check], { env: { PATH: '/nowhere' } });
+    expect(stdout).toBe('preflight unshare is not installed | apt-get install util-linux');
+  });
+
+  test('without the capability says so and what else there is', async () => {
+    const { stdout } = await execa('setpriv', [
+      '--bounding-set=-sys_admin',
+      '--inh-caps=-all',
+      process.execPath,
+      '-e',
+      check,
+    ]);
+    expect(stdout).toMatch(
+      /^preflight no namespaces of its own for the node: unshare: .*Operation not permitted \| .*--host/,
+    );
+  });
+
+  test('of `run` does not propose an option that it lacks', async () => {
+    const run = [join(import.meta.dirname, '../../dist/src/programs/main.js'), 'run', '--', 'true'];
+    const args = ['--bounding-set=-sys_admin', '--inh-caps=-all', process.execPath, ...run];
+    const { exitCode, stderr } = await execa('setpriv', args, { reject: false });
+    expect(stderr).toContain('; or use a node on the host itself: k8s-single up --host');
+    expect(exitCode).toBe(3);
+  });
+});

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { expect, onTestFinished, test } from 'vitest';
+import { clear } from '../../src/instance/cleanUp.ts';
+import { mountsBelow } from '../../src/host/mountTable.ts';
+
+/** A node that is not there, with a data folder. */
+async function traces() {
+  const name = `test-${randomBytes(4).toString('hex')}`;
+  const data = await mkdtemp(join(tmpdir(), 'k8s-single-data-'));
+  onTestFinished(() => rmSync(data, { recursive: true }));
+  return { name, run: `/run/k8s-single/${name}`, data };
+}
+
+async function mountTmpfs(folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'tmpfs', folder]);
+}
+
+test('clear unmounts what kubelet and containerd left, and what anyone else has mounted stays', async () => {
+  const node = await traces();
+  await mountTmpfs(node.data);
+  onTestFinished(async () => void (await execa('umount', ['--no-mtab', '--recursive', node.data])));
+  const etcd = join(node.data, 'etcd');
+  const volume = join(node.data, 'kubelet/pods/uid/a b');
+  for (const folder of [etcd, volume, join(volume, 'nested'), join(node.run, 'containerd/shm')])
+    await mountTmpfs(folder);
+  writeFileSync(join(etcd, 'kept'), '');
+  await clear(node);
+  expect(await mountsBelow(node.data)).toEqual([etcd]);
+  expect(existsSync(join(etcd, 'kept'))).toBe(true);
+  expect(existsSync(node.run)).toBe(false);
+});
+
+test('clear of a node that never was leaves nothing behind', async () => {
+  const node = await traces();
+  await clear(node);
+  expect(existsSync(node.run)).toBe(false);
+});

@@ -1,0 +1,88 @@
+import { appendFileSync } from 'node:fs';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { follow } from '../../../src/observe/logs/logFollow.ts';
+import { endsOf } from '../../../src/observe/logs/logs.ts';
+import { rotate } from '../../../src/observe/logs/rotate.ts';
+
+let folder = '';
+let log = '';
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'k8s-single-follow-'));
+  log = join(folder, 'a.log');
+  onTestFinished(async () => rm(folder, { recursive: true }));
+});
+
+/** Follows the log from its end; `stop` resolves with all lines. */
+async function following() {
+  const enough = new AbortController();
+  const texts: string[] = [];
+  const lines = follow(folder, await endsOf(folder, ['a']), enough.signal);
+  const ended = (async () => {
+    for await (const { text } of lines) texts.push(text);
+  })();
+  const stop = async (): Promise<readonly string[]> => {
+    enough.abort();
+    await ended;
+    return texts;
+  };
+  return { texts, stop };
+}
+
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => `line ${index}`);
+
+test('every line comes once and in order, however often the log is rotated in the middle of a line', async () => {
+  await writeFile(log, 'before\n');
+  const { texts, stop } = await following();
+  const lines = numbers(40_000);
+  for (let first = 0; first < lines.length; first += 500) {
+    const batch = `${lines.slice(first, first + 500).join('\n')}\n`;
+    appendFileSync(log, batch.slice(0, 3000));
+    await rotate(log, { maxBytes: 3000, keep: 3 });
+    appendFileSync(log, batch.slice(3000));
+    // What is no longer kept cannot be read.
+    if (first % 1000 === 0) await expect.poll(() => texts.length).toBeGreaterThan(first);
+  }
+  expect(await stop()).toEqual(lines);
+});
+
+test('what was there before is not repeated when it is rotated', async () => {
+  await writeFile(log, 'x'.repeat(5000) + '\nbefore\n');
+  const { stop } = await following();
+  await rotate(log, { maxBytes: 100, keep: 1 });
+  appendFileSync(log, 'after\n');
+  expect(await stop()).toEqual(['after']);
+});
+
+test('a log that appears later, in pieces and to its last word', async () => {
+  const { texts, stop } = await following();
+  appendFileSync(log, 'one');
+  appendFileSync(log, ' line\nand ');
+  await expect.poll(() => texts).toEqual(['one line']);
+  appendFileSync(log, 'the rest');
+  expect(await stop()).toEqual(['one line', 'and the rest']);
+});
+
+test('a log that is only linked to', async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), 'k8s-single-elsewhere-'));
+  onTestFinished(async () => rm(elsewhere, { recursive: true }));
+  await symlink(join(elsewhere, 'b.log'), log);
+  const { texts, stop } = await following();
+  appendFileSync(log, 'one\n');
+  await expect.poll(() => texts, { timeout: 5000 }).toEqual(['one']);
+  appendFileSync(log, 'two\n');
+  await expect.poll(() => texts, { timeout: 5000 }).toEqual(['one', 'two']);
+  await stop();
+});
+
+test('a log of which nothing is kept begins anew', async () => {
+  const { texts, stop } = await following();
+  appendFileSync(log, `${'x'.repeat(500)}\n`);
+  await expect.poll(() => texts.length).toBe(1);
+  await rotate(log, { maxBytes: 100, keep: 0 });
+  appendFileSync(log, 'after\n');
+  expect((await stop()).at(-1)).toBe('after');
+});

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rotate } from '../../../src/observe/logs/rotate.ts';
+import { keepRotated } from '../../../src/observe/logs/rotation.ts';
+
+let folder: string;
+let log: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'k8s-single-rotate-'));
+  log = join(folder, 'a.log');
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+const contents = async (): Promise<Record<string, string>> => {
+  const names = (await readdir(folder)).toSorted();
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])),
+  );
+};
+
+describe('rotation', () => {
+  it('leaves alone what is short or absent', async () => {
+    expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
+    await writeFile(log, '12345');
+    expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
+    expect(await contents()).toEqual({ 'a.log': '12345' });
+  });
+
+  it('empties a log that lies elsewhere, and keeps the rotated ones by the link to it', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    await writeFile(elsewhere, 'one\n');
+    await symlink(elsewhere, log);
+    expect(await rotate(log, { maxBytes: 3, keep: 2 })).toBe(true);
+    expect(await contents()).toEqual({ 'a.log': '', 'a.log.1': 'one\n', elsewhere: '' });
+  });
+
+  it('keeps so many, the newest first', async () => {
+    for (const text of ['one\n', 'two\n', 'three\n', 'four\n']) {
+      await writeFile(log, text);
+      expect(await rotate(log, { maxBytes: 3, keep: 2 })).toBe(true);
+    }
+    expect(Object.keys(await contents())).toEqual(['a.log', 'a.log.1', 'a.log.2']);
+    await writeFile(log, 'five\n');
+    expect(await rotate(log, { maxBytes: 3, keep: 0 })).toBe(true);
+    expect((await stat(log)).size).toBe(0);
+  });
+
+  it('keeps the end of what is much too long, from the beginning of a line', async () => {
+    await writeFile(log, 'first line\nsecond line\nthird line\n');
+    await rotate(log, { maxBytes: 15, keep: 1 });
+    expect(await contents()).toEqual({ 'a.log': '', 'a.log.1': 'third line\n' });
+  });
+
+  it('leaves the writer where it is, without a hole', async () => {
+    const writer = await open(log, 'a', 0o600);
+    await writer.write('before\n');
+    await rotate(log, { maxBytes: 1, keep: 1 });
+    await writer.write('after\n');
+    await writer.close();
+    expect((await contents())['a.log']).toBe('after\n');
+    expect((await stat(`${log}.1`)).mode & 0o777).toBe(0o600);
+  });
+
+  it('holds the cap against a writer of 200 MB, with flat memory', async () => {
+    const [maxBytes, keep, total] = [8 << 20, 2, 200 << 20];
+    const line = 'x'.repeat(88);
+    const script = `const { openSync, writeSync } = require('fs');
+      const fd = openSync(process.argv[1], 'a');
+      for (let n = 0; n < ${total / 100}; n += 1000) {
+        // What is being written at the moment of a cut is lost: not the last of it, which is looked for.
+        if (n + 1000 >= ${total / 100}) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+        let text = '';
+        for (let i = n; i < n + 1000; i += 1) text += String(i).padStart(10) + ' ' + '${line}' + '\\n';
+        writeSync(fd, text);
+      }`;
+    const writer = spawn(process.execPath, ['-e', script, log], { stdio: 'inherit' });
+    const closed = once(writer, 'close');
+    const before = process.memoryUsage().rss;
+    let most = 0;
+    while (writer.exitCode === null && writer.signalCode === null) {
+      await rotate(log, { maxBytes, keep });
+      most = Math.max(most, process.memoryUsage().rss - before);
+    }
+    expect((await closed)[0]).toBe(0);
+    await rotate(log, { maxBytes, keep });
+    expect(most).toBeLessThan(64 << 20);
+    const names = await readdir(folder);
+    expect(names.toSorted()).toEqual(['a.log', 'a.log.1', 'a.log.2']);
+    const kept = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+    expect(kept.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(maxBytes * (1 + 3 * keep));
+    const newest = (await contents())['a.log.1']! + (await contents())['a.log']!;
+    const numbers = newest
+      .trimEnd()
+      .split('\n')
+      .map((each) => Number(each.slice(0, 10)));
+    expect(numbers.at(-1)).toBe(Math.ceil(total / 100 / 1000) * 1000 - 1);
+    expect(
+      newest
+        .trimEnd()
+        .split('\n')
+        .every((each) => each.endsWith(` ${line}`)),
+    ).toBe(true);
+  });
+});
+
+describe('keeping a folder rotated', () => {
+  it('rotates each log that is too long and leaves the rest', async () => {
+    await writeFile(log, 'long enough\n');
+    await writeFile(join(folder, 'b.log'), 'b\n');
+    await writeFile(join(folder, 'c.json'), 'not a log at all\n');
+    const errors: unknown[] = [];
+    await using _rotation = keepRotated(folder, {
+      maxBytes: 5,
+      keep: 1,
+      onError: (error) => errors.push(error),
+    });
+    await expect.poll(contents, { timeout: 10_000 }).toEqual({
+      'a.log': '',
+      'a.log.1': 'ough\n',
+      'b.log': 'b\n',
+      'c.json': 'not a log at all\n',
+    });
+    expect(errors).toEqual([]);
+  });
+
+  it('says once why it cannot', async () => {
+    const errors: string[] = [];
+    const rotation = keepRotated(join(folder, 'nowhere'), {
+      maxBytes: 5,
+      keep: 1,
+      onError: (error) => errors.push(String(error)),
+    });
+    await expect.poll(() => errors, { timeout: 10_000 }).toHaveLength(1);
+    await rotation[Symbol.asyncDispose]();
+    expect(errors[0]).toContain('ENOENT');
+  });
+});

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { cri } from '../../../probes/kinds/cri.ts';
+import { field, grpcServer } from '../../fixtures/probes/grpcServer.ts';
+import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { folder } from '../../fixtures/probes/servers.ts';
+
+const method = (version: string) => `/runtime.${version}.RuntimeService/Status`;
+
+/** RuntimeCondition of runtime.v1, and StatusResponse, in the order containerd sends them. */
+function condition(type: string, status: boolean, reasonText = '', message = ''): Buffer {
+  const fields = [field(1, type)];
+  if (status) fields.push(field(2, true));
+  if (reasonText) fields.push(field(3, reasonText));
+  if (message) fields.push(field(4, message));
+  return field(1, Buffer.concat(fields));
+}
+const status = (...conditions: Buffer[]) => field(1, Buffer.concat(conditions));
+
+const ready = condition('RuntimeReady', true);
+const noNetwork = condition(
+  'NetworkReady',
+  false,
+  'NetworkPluginNotReady',
+  'Network plugin returns error: cni plugin not initialized',
+);
+
+async function runtime(version: string, answer: Buffer) {
+  const path = `${folder()}/s`;
+  return { path, ...(await grpcServer({ [method(version)]: () => answer }, path)) };
+}
+
+test('passes when RuntimeReady is true, wherever in the list', async () => {
+  const { path } = await runtime('v1', status(noNetwork, ready));
+  await pass(cri(path));
+});
+
+test('asks v1alpha2 where v1 is not implemented, and remembers', async () => {
+  const { path, asked } = await runtime('v1alpha2', status(ready));
+  const probe = cri(path);
+  await pass(probe);
+  await pass(probe);
+  expect(asked).toEqual([method('v1'), method('v1alpha2'), method('v1alpha2')]);
+});
+
+test("the network only when asked for, and the reason is the runtime's own", async () => {
+  const { path } = await runtime('v1', status(ready, noNetwork));
+  expect(await reason(cri(path, { network: true }))).toBe(
+    'NetworkReady is false: NetworkPluginNotReady: Network plugin returns error: cni plugin not initialized',
+  );
+  const whole = await runtime('v1', status(ready, condition('NetworkReady', true)));
+  await pass(cri(whole.path, { network: true }));
+});
+
+test('RuntimeReady false, or not mentioned', async () => {
+  const down = await runtime('v1', status(condition('RuntimeReady', false, 'Starting')));
+  expect(await reason(cri(down.path))).toBe('RuntimeReady is false: Starting');
+  const silent = await runtime('v1', status(condition('RuntimeReady', false)));
+  expect(await reason(cri(silent.path))).toBe('RuntimeReady is false');
+  const empty = await runtime('v1', Buffer.alloc(0));
+  expect(await reason(cri(empty.path))).toBe('the runtime says nothing about RuntimeReady');
+});
+
+test('a socket without CRI is not enough', async () => {
+  const path = `${folder()}/s`;
+  await grpcServer({}, path);
+  expect(await reason(cri(path))).toBe('no CRI on this socket: unknown service runtime.v1.RuntimeService');
+});
+
+test('an error of the runtime is quoted', async () => {
+  const path = `${folder()}/s`;
+  await grpcServer(
+    { [method('v1')]: () => ({ status: 14, message: 'server is not initialized yet' }) },
+    path,
+  );
+  expect(await reason(cri(path))).toBe('CRI answers: server is not initialized yet');
+});

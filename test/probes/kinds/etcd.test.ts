@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { etcd } from '../../../probes/kinds/etcd.ts';
+import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { answering, closedPort, serve } from '../../fixtures/probes/servers.ts';
+
+describe('what etcd answers', () => {
+  // 3.4 and 3.5 as they are on the wire; 3.4 gives no reason.
+  test.each(['{"health":"true"}', '{"health":"true","reason":""}', '{"health":true}'])(
+    '%s passes',
+    async (body) => {
+      const { url } = await answering(200, body);
+      await pass(etcd(url));
+      await pass(etcd(`${url}/`));
+    },
+  );
+
+  test.each([
+    ['{"health":"false","reason":"ALARM NOSPACE"}', 'etcd is not healthy: ALARM NOSPACE'],
+    ['{"health":"false"}', 'etcd is not healthy: no leader, no quorum or an alarm; its log says which'],
+    [
+      '{"health":"false","reason":""}',
+      'etcd is not healthy: no leader, no quorum or an alarm; its log says which',
+    ],
+  ])('%s does not', async (body, expected) => {
+    const { url } = await answering(503, body);
+    expect(await reason(etcd(url))).toBe(expected);
+  });
+
+  test.each(['<html>', 'null', '[]', '{}', ''])(
+    "an answer that is not etcd's is quoted: %j",
+    async (body) => {
+      const { url } = await answering(200, body);
+      expect(await reason(etcd(url))).toContain(`HTTP 200 OK from ${url}/health`);
+    },
+  );
+});
+
+test('asks for liveness with the query of kubeadm', async () => {
+  const asked: (string | undefined)[] = [];
+  const { url } = await serve((request, response) => {
+    asked.push(request.url);
+    response.end('{"health":"true"}');
+  });
+  await pass(etcd(url));
+  await pass(etcd(url, { live: true }));
+  expect(asked).toEqual(['/health', '/health?exclude=NOSPACE&serializable=true']);
+});
+
+test('nothing listens', async () => {
+  const port = await closedPort();
+  expect(await reason(etcd(`http://127.0.0.1:${port}`))).toBe(`connection refused on 127.0.0.1:${port}`);
+});

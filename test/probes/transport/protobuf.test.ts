@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { Unhealthy } from '../../../probes/probe.ts';
+import {
+  decode,
+  encodeString,
+  messagesField,
+  numberField,
+  stringField,
+} from '../../../probes/transport/protobuf.ts';
+
+const hex = (text: string) => Buffer.from(text, 'hex');
+
+// The examples of https://protobuf.dev/programming-guides/encoding/
+test('varint and string', () => {
+  expect(numberField(decode(hex('089601')), 1)).toBe(150);
+  expect(stringField(decode(hex('120774657374696e67')), 2)).toBe('testing');
+  const nested = messagesField(decode(hex('1a03089601')), 3).map((one) => numberField(decode(one), 1));
+  expect(nested).toEqual([150]);
+});
+
+test('fields that are absent are empty, the last of many counts, unknown ones are passed over', () => {
+  const fields = decode(hex('080108022dffffffff310102030405060708'));
+  expect(numberField(fields, 1)).toBe(2);
+  expect(numberField(fields, 7)).toBe(0);
+  expect(stringField(fields, 1)).toBe('');
+  expect(messagesField(fields, 7)).toEqual([]);
+});
+
+test.each(['08', '0a05616263', 'ffffffffffffffffffffff', '0b', '31010203'])(
+  'bytes that are no message are a reason: %s',
+  (bytes) => {
+    expect(() => decode(hex(bytes))).toThrow(Unhealthy);
+  },
+);
+
+test('every message cut short anywhere is refused or shorter, and never hangs', () => {
+  const whole = Buffer.concat([encodeString(1, 'RuntimeReady'), hex('1001'), encodeString(4, 'why')]);
+  for (let length = 0; length < whole.length; length++) {
+    const part = whole.subarray(0, length);
+    try {
+      expect(decode(part).size).toBeLessThan(3);
+    } catch (error) {
+      expect(error).toBeInstanceOf(Unhealthy);
+    }
+  }
+});
+
+test('what is written is read', () => {
+  expect(stringField(decode(encodeString(1, 'my.Service')), 1)).toBe('my.Service');
+  expect(encodeString(1, '')).toHaveLength(0);
+  expect(() => encodeString(1, 'x'.repeat(128))).toThrow('too long');
+});
