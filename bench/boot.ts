@@ -1,7 +1,7 @@
 import { listAt, at, parseJson, textAt } from '../probes/transport/json.ts';
 import { Unhealthy } from '../probes/probe.ts';
 import type { Probe } from '../probes/probe.ts';
-import { NotInTime } from '../probes/until.ts';
+import { DeadlineExceeded } from '../probes/until.ts';
 import type { NodeConfig } from '../src/config/schema/node.ts';
 import { pauseImageOf } from '../src/kubernetes/images/pauseImage.ts';
 import { administrator, nodeAddress, observe } from './look.ts';
@@ -46,7 +46,7 @@ export async function watchBoot(
       ),
     ]);
   } catch (error) {
-    if (!(error instanceof NotInTime)) throw error;
+    if (!(error instanceof DeadlineExceeded)) throw error;
   }
   return boot;
 }

@@ -13,9 +13,9 @@ import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../probes/probe.ts';
-import { beFrugal } from '../src/programs/v8Flags.ts';
+import { setV8Flags } from '../src/programs/v8Flags.ts';
 import type { Component, Event } from '../src/engine/component.ts';
-import { up } from '../src/engine/startGraph.ts';
+import { startGraph } from '../src/engine/startGraph.ts';
 import { needsOf, shapes, stepOf } from './graphs.ts';
 import { scratch } from './scratch.ts';
 
@@ -23,7 +23,7 @@ const [, , kind, wanted, number] = process.argv;
 const shape = shapes.find((each) => each === wanted) ?? 'chain';
 const count = Number(number);
 const program = { file: 'sleep', args: ['inf'] };
-beFrugal();
+setV8Flags();
 const dir = await scratch();
 try {
   const took = kind === 'spawn' ? await bare() : await engine();
@@ -46,9 +46,9 @@ async function engine(): Promise<{ up: number; down: number }> {
   const emit = ({ type, component: name }: Event): void => {
     if (type === 'starting') started.add(name);
   };
-  let running: ReturnType<typeof up> | undefined;
+  let running: ReturnType<typeof startGraph> | undefined;
   const cpuUp = await cpuOf(async () => {
-    running = up(components, { emit, logDir: dir, timeoutMs: 600_000 });
+    running = startGraph(components, { emit, logDir: dir, timeoutMs: 600_000 });
     await running.ready;
   });
   return { up: cpuUp, down: await cpuOf(async () => running?.down()) };

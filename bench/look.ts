@@ -11,7 +11,7 @@ import { paths } from './place.ts';
 
 /** How the observer looks: all the same for every contestant, every 20 ms and at most `timeoutMs` long. */
 export async function observe(probe: Probe, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  await until(probe, { timeoutMs, intervalMs: 20, maxIntervalMs: 20, lookTimeoutMs: 5000 }, signal);
+  await until(probe, { timeoutMs, periodMs: 20, maxPeriodMs: 20, attemptTimeoutMs: 5000 }, signal);
 }
 
 interface Answer {

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { down } from '../src/commands/down.ts';
-import { configFor } from '../src/supervisor/options.ts';
+import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { contestants, ours, script, supervisord } from './contestants.ts';
 import * as engine from './engine.ts';
 import * as latency from './latency.ts';
@@ -72,7 +72,7 @@ try {
 
 /** Every contestant in turn, and the rows of it. */
 async function compare(): Promise<void> {
-  const { node: config } = await configFor(options);
+  const { node: config } = await loadNodeConfig(options);
   // Someone else's node of this name is not ours to take down.
   await nothingLeft();
   try {

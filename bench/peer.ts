@@ -12,13 +12,13 @@ import { cri } from '../probes/kinds/cri.ts';
 import { until } from '../probes/until.ts';
 import { boxOf, toTell } from '../src/launcher/launch.ts';
 import { settle } from '../src/supervisor/ground.ts';
-import { configFor } from '../src/supervisor/options.ts';
-import { toolchain } from '../src/supervisor/resolveBinaries.ts';
+import { loadNodeConfig } from '../src/supervisor/options.ts';
+import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
 import type { Component } from '../src/engine/component.ts';
 import { isInBox } from '../src/sandbox/sandboxSpec.ts';
 import { enter } from '../src/sandbox/sandbox.ts';
 import { Forsaken, hearOutside } from '../src/sandbox/follow.ts';
-import { lookAtMachine } from '../src/host/hostCapabilities.ts';
+import { inspectHost } from '../src/host/hostCapabilities.ts';
 import { kubernetesNode } from '../src/kubernetes/node.ts';
 import { debianRoot } from '../test/config/debianRoot.ts';
 import { peerKinds, peerPackages, writePeer } from './peerFiles.ts';
@@ -35,12 +35,12 @@ function forsaken(error: unknown): number {
 }
 
 async function outside(): Promise<number> {
-  const config = await configFor(options);
+  const config = await loadNodeConfig(options);
   const { root, env } = await debianRoot(peerPackages);
   // As installing the package would: else every start of it in a fresh box would compile it again.
   const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
   await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
-  const binaries = await toolchain(options, config.node);
+  const binaries = await resolveBinaries(options, config.node);
   const box = boxOf(config.node, { debianTree: root });
   const argv = [process.execPath, ...process.argv.slice(1)] as const;
   const entered = await enter({ ...box, argv }, toTell({ options, config, binaries }));
@@ -52,9 +52,9 @@ async function inside(): Promise<number> {
   const ended = new AbortController();
   let stop = (): void => ended.abort();
   process.on('SIGTERM', () => stop());
-  const { node } = await configFor(options);
+  const { node } = await loadNodeConfig(options);
   const { ip } = await settle(node, told);
-  const facts = await factsAt(ip, await lookAtMachine(paths.containerd));
+  const facts = await factsAt(ip, await inspectHost(paths.containerd));
   const components = kubernetesNode(facts);
   await runTask(components, 'pki', ended.signal);
   const dir = join(paths.run, 'peer');

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { all, Unhealthy } from '../probes/probe.ts';
 import type { Probe } from '../probes/probe.ts';
-import { NotInTime, until } from '../probes/until.ts';
+import { DeadlineExceeded, until } from '../probes/until.ts';
 import { kubernetesNode } from '../src/kubernetes/node.ts';
 import { nodeReady, saidReadyAt } from './boot.ts';
 import { administrator } from './look.ts';
@@ -62,13 +62,13 @@ async function recovery({ program, component }: (typeof victims)[number]): Promi
       component === 'kubelet' ? nodeReady(ask, nodeName, (saidAt) => saidAt !== saidBefore) : nodeIsReady;
     return (await lasting(all(first, replaced, ...others, said), calmMs, 20)) - killed;
   } catch (error) {
-    if (error instanceof NotInTime) return null;
+    if (error instanceof DeadlineExceeded) return null;
     throw error;
   }
 }
 
 /** Since when the probe has passed, in ms since the epoch, when it has done so for `ms`. */
-async function lasting(probe: Probe, ms: number, intervalMs: number): Promise<number> {
+async function lasting(probe: Probe, ms: number, periodMs: number): Promise<number> {
   let since: number | undefined;
   const lasts: Probe = async (look) => {
     await probe(look).catch((error: unknown) => {
@@ -78,7 +78,7 @@ async function lasting(probe: Probe, ms: number, intervalMs: number): Promise<nu
     since ??= Date.now();
     if (Date.now() - since < ms) throw new Unhealthy('not for long enough yet');
   };
-  await until(lasts, { timeoutMs, intervalMs, maxIntervalMs: intervalMs, lookTimeoutMs: 5000 }, signal);
+  await until(lasts, { timeoutMs, periodMs, maxPeriodMs: periodMs, attemptTimeoutMs: 5000 }, signal);
   return since ?? NaN;
 }
 

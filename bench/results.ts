@@ -1,6 +1,6 @@
 import { cpus, release, totalmem } from 'node:os';
-import { configFor } from '../src/supervisor/options.ts';
-import { toolchain } from '../src/supervisor/resolveBinaries.ts';
+import { loadNodeConfig } from '../src/supervisor/options.ts';
+import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
 import { chart } from './chart.ts';
 import { ours } from './contestants.ts';
 import { criticalPath } from './nodeRows.ts';
@@ -19,7 +19,7 @@ interface Measured {
 
 /** The tables, and the files with the tables, the picture and all that was measured, by name. */
 export async function results({ rows, samples, rounds, stolen }: Measured) {
-  const { versions } = await toolchain(options, (await configFor(options)).node);
+  const { versions } = await resolveBinaries(options, (await loadNodeConfig(options)).node);
   const machine = {
     processors: cpus().length,
     processor: cpus()[0]?.model ?? 'unknown',

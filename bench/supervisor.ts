@@ -3,7 +3,7 @@ import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
 import { down } from '../src/commands/down.ts';
 import { purge } from '../src/instance/purge.ts';
-import { configFor } from '../src/supervisor/options.ts';
+import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { processTable } from '../test/support/processes.ts';
 import { watchBoot } from './boot.ts';
 import { contestants, start } from './contestants.ts';
@@ -53,7 +53,7 @@ async function once(
   round: number,
 ): Promise<{ boot: number; idle: number; memory: number }> {
   const never = new AbortController().signal;
-  const { node: config } = await configFor(options);
+  const { node: config } = await loadNodeConfig(options);
   await purge(paths.data);
   const { startedAt, stop } = await start(contestant);
   try {
@@ -76,7 +76,7 @@ async function passed(ms: number): Promise<void> {
   const isOver = async (): Promise<void> => {
     if (performance.now() < end) throw new Unhealthy('it is not over');
   };
-  const look = { timeoutMs: 2 * ms, intervalMs: 250 };
+  const look = { timeoutMs: 2 * ms, periodMs: 250 };
   await until(isOver, look, new AbortController().signal);
 }
 

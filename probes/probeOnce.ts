@@ -8,7 +8,7 @@ import { Unhealthy, type Probe } from './probe.ts';
  * `cause`); with `signal.reason`, at once, when the signal aborts; and with the error itself when it is a mistake in
  * the probe's own code (TypeError, ReferenceError), which no waiting will mend.
  */
-export async function look(probe: Probe, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export async function probeOnce(probe: Probe, timeoutMs: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   // Not AbortSignal.any and AbortSignal.timeout: on Node 20 each call leaks a little, and this is called for ever.
   const own = new AbortController();
@@ -20,14 +20,14 @@ export async function look(probe: Probe, timeoutMs: number, signal: AbortSignal)
       own.abort(reason);
     };
     onAbort = () => end(signal.reason);
-    timer = setTimeout(() => end(new Unhealthy(`no answer within ${timeoutMs} ms`)), longest(timeoutMs));
+    timer = setTimeout(() => end(new Unhealthy(`no answer within ${timeoutMs} ms`)), clampTimeout(timeoutMs));
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {
     await Promise.race([probe(own.signal), cut]);
   } catch (error) {
     signal.throwIfAborted();
-    throw isMistake(error) ? error : asUnhealthy(error);
+    throw isProgrammingError(error) ? error : asUnhealthy(error);
   } finally {
     clearTimeout(timer);
     if (onAbort) signal.removeEventListener('abort', onAbort);
@@ -35,12 +35,12 @@ export async function look(probe: Probe, timeoutMs: number, signal: AbortSignal)
 }
 
 /** A timer's delay in ms: Node.js turns one above 2^31 - 1 (24.8 days), Infinity included, into 1 ms. */
-export function longest(ms: number): number {
+export function clampTimeout(ms: number): number {
   return Math.min(ms, 2 ** 31 - 1);
 }
 
 /** A mistake in the code of a probe or a task, which no waiting and no restart will mend. */
-export function isMistake(error: unknown): boolean {
+export function isProgrammingError(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError;
 }
 

@@ -1,39 +1,39 @@
-import { longest, look } from './probeOnce.ts';
+import { clampTimeout, probeOnce } from './probeOnce.ts';
 import { Unhealthy, type Probe } from './probe.ts';
 
 /** All times in ms. */
 export interface WatchOptions {
   /** The pause before each look (default 2000); the first is up to half as long or as short again, to fall in with the others. */
-  readonly intervalMs?: number;
+  readonly periodMs?: number;
   /** This many misses in a row are one too many (default 3). */
-  readonly misses?: number;
+  readonly failureThreshold?: number;
   /** The time limit of each look (default 5000: a busy machine is slow, not dead). */
-  readonly lookTimeoutMs?: number;
+  readonly attemptTimeoutMs?: number;
   /** Told the reason of each miss and how many there have been in a row. */
-  readonly onMiss?: (reason: string, inARow: number) => void;
+  readonly onAttemptFailed?: (reason: string, inARow: number) => void;
 }
 
 /**
  * Liveness: looks every 2 s at what was ready, and resolves with the last reason after three misses in a row. While
  * all is well it never ends.
  *
- * Rejects with `signal.reason` when the signal aborts, and at once with the probe's own mistake (see {@link look}):
+ * Rejects with `signal.reason` when the signal aborts, and at once with the probe's own mistake (see {@link probeOnce}):
  * a restart of the component would not mend that.
  */
 export async function watch(probe: Probe, options: WatchOptions, signal: AbortSignal): Promise<string> {
-  const { intervalMs = 2000, misses = 3, lookTimeoutMs = 5000, onMiss } = options;
+  const { periodMs = 2000, failureThreshold = 3, attemptTimeoutMs = 5000, onAttemptFailed } = options;
   signal.throwIfAborted();
   for (let inARow = 0; ;) {
-    await pause(toNextBeat(intervalMs), signal);
+    await pause(pauseUntilNextPeriod(periodMs), signal);
     try {
-      await look(probe, lookTimeoutMs, signal);
+      await probeOnce(probe, attemptTimeoutMs, signal);
       inARow = 0;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof Unhealthy)) throw error;
       inARow += 1;
-      onMiss?.(error.message, inARow);
-      if (inARow >= misses) return error.message;
+      onAttemptFailed?.(error.message, inARow);
+      if (inARow >= failureThreshold) return error.message;
     }
   }
 }
@@ -42,9 +42,9 @@ export async function watch(probe: Probe, options: WatchOptions, signal: AbortSi
  * From now to the beat that all who look this often share, half an interval away or more: a supervisor that wakes once for
  * all its looks costs little more than half of one that wakes for each.
  */
-function toNextBeat(intervalMs: number): number {
+function pauseUntilNextPeriod(periodMs: number): number {
   const now = performance.now();
-  return Math.ceil(now / intervalMs + 0.5) * intervalMs - now;
+  return Math.ceil(now / periodMs + 0.5) * periodMs - now;
 }
 
 /** As node:timers/promises has it, but rejects with `signal.reason` itself. */
@@ -57,7 +57,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(() => {
       signal.removeEventListener('abort', onAbort);
       resolve();
-    }, longest(ms));
+    }, clampTimeout(ms));
     signal.addEventListener('abort', onAbort, { once: true });
   });
 }

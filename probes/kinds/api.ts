@@ -1,4 +1,4 @@
-import { asker } from '../transport/httpClient.ts';
+import { httpClient } from '../transport/httpClient.ts';
 import { wrongStatus } from './http.ts';
 import { parseJson } from '../transport/json.ts';
 import { Unhealthy } from '../probe.ts';
@@ -20,7 +20,7 @@ export function apiObject(
   const { server, ...tls } = api;
   const url = `${server.replace(/\/+$/, '')}${path}`;
   // A Node lists up to 50 images, with all their names.
-  const ask = asker(url, { ...tls, maxBytes: 1024 * 1024 });
+  const ask = httpClient(url, { ...tls, maxBytes: 1024 * 1024 });
   return async (signal) => {
     const answer = await ask(signal);
     if (answer.status === 404) throw new Unhealthy(missing);

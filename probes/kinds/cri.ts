@@ -1,4 +1,4 @@
-import { channel, type Call } from '../transport/grpcChannel.ts';
+import { grpcChannel, type Call } from '../transport/grpcChannel.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
 import { oneLine } from '../transport/reason.ts';
 import { decode, messagesField, numberField, stringField, type Fields } from '../transport/protobuf.ts';
@@ -12,7 +12,7 @@ const versions = ['v1', 'v1alpha2'] as const;
  * loaded). A runtime's socket alone says nothing: containerd listens before its CRI serves, and without it too.
  */
 export function cri(socketPath: string, { network = false }: { readonly network?: boolean } = {}): Probe {
-  const ask = statusOf(channel(socketPath));
+  const ask = statusOf(grpcChannel(socketPath));
   const wanted = network ? ['RuntimeReady', 'NetworkReady'] : ['RuntimeReady'];
   return async (signal) => {
     const conditions = await ask(signal);

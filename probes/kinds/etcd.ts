@@ -1,4 +1,4 @@
-import { asker, type Tls } from '../transport/httpClient.ts';
+import { httpClient, type Tls } from '../transport/httpClient.ts';
 import { wrongStatus } from './http.ts';
 import { at, parseJson, textAt } from '../transport/json.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
@@ -17,7 +17,7 @@ export interface EtcdOptions extends Tls {
  */
 export function etcd(url: string, { live = false, ...tls }: EtcdOptions = {}): Probe {
   const health = `${url.replace(/\/+$/, '')}/health${live ? '?exclude=NOSPACE&serializable=true' : ''}`;
-  const ask = asker(health, tls);
+  const ask = httpClient(health, tls);
   return async (signal) => {
     const answer = await ask(signal);
     const state = parseJson(answer.body);

@@ -1,4 +1,4 @@
-import { channel } from '../transport/grpcChannel.ts';
+import { grpcChannel } from '../transport/grpcChannel.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
 import { decode, encodeString, numberField } from '../transport/protobuf.ts';
 import { GrpcError, UNIMPLEMENTED } from '../transport/unary.ts';
@@ -9,10 +9,10 @@ const SERVING = 1;
 
 /**
  * The gRPC server says it is SERVING: the standard health protocol (grpc.health.v1), also what the kubelet's gRPC
- * probes ask. `target`: see {@link channel}; `service` empty asks for the server as a whole.
+ * probes ask. `target`: see {@link grpcChannel}; `service` empty asks for the server as a whole.
  */
 export function grpcHealth(target: string, service = ''): Probe {
-  const call = channel(target);
+  const call = grpcChannel(target);
   const request = encodeString(1, service);
   return async (signal) => {
     const answer = await call('/grpc.health.v1.Health/Check', request, signal).catch((error: unknown) => {

@@ -1,9 +1,9 @@
-import { asker, type Answer, type AskOptions } from '../transport/httpClient.ts';
+import { httpClient, type HttpResponse, type HttpRequestOptions } from '../transport/httpClient.ts';
 import { parseJson, textAt } from '../transport/json.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
 import { oneLine } from '../transport/reason.ts';
 
-export interface HttpOptions extends Omit<AskOptions, 'method' | 'body' | 'maxBytes'> {
+export interface HttpOptions extends Omit<HttpRequestOptions, 'method' | 'body' | 'maxBytes'> {
   /** Accepted status, or statuses. Default 200 to 399, as the kubelet's own HTTP probes. */
   readonly status?: number | readonly number[];
   /** Must occur in the body's first 64 KiB. */
@@ -12,11 +12,11 @@ export interface HttpOptions extends Omit<AskOptions, 'method' | 'body' | 'maxBy
 
 /**
  * GET answers with an accepted status, and with this body if one is asked for. Redirects are answers, not followed.
- * How it connects, and when the PEM files are read: {@link asker}. Throws an Error when the URL is none.
+ * How it connects, and when the PEM files are read: {@link httpClient}. Throws an Error when the URL is none.
  */
 export function http(url: string, options: HttpOptions = {}): Probe {
   const { status, body, ...how } = options;
-  const ask = asker(url, how);
+  const ask = httpClient(url, how);
   return async (signal) => {
     const answer = await ask(signal);
     if (!accepts(status, answer.status)) throw wrongStatus(answer, url, how.cert);
@@ -25,7 +25,7 @@ export function http(url: string, options: HttpOptions = {}): Probe {
 }
 
 /** The answer's status is the reason, with what the body says about it. */
-export function wrongStatus(answer: Answer, url: string, cert?: string): Unhealthy {
+export function wrongStatus(answer: HttpResponse, url: string, cert?: string): Unhealthy {
   const { status, statusText } = answer;
   const said = explain(answer.body);
   return new Unhealthy(

@@ -7,7 +7,7 @@ import { codeOf } from '../transport/reason.ts';
  * parent, which may be a container's PID 1 that never reaps, can remove it. But a zombie with other threads is only the
  * first thread of a process that is ending: the others still hold its sockets. The reason names who is left.
  */
-export function groupGone(pgid: number): Probe {
+export function processGroupExited(pgid: number): Probe {
   // kill(2) reads 0 and -1 as "my own group" and "every process".
   if (!Number.isInteger(pgid) || pgid <= 1) throw new Error(`not a process group: ${pgid}`);
   return async (signal) => {

@@ -7,7 +7,7 @@ import { rootCertificates } from 'node:tls';
  * without the variable: see src/ownEnvironment.ts. One that cannot be read adds nothing, as with Node.js. Undefined when there
  * is none: whom Node.js trusts anyway.
  */
-export function trusted(): string[] | undefined {
+export function caBundle(): string[] | undefined {
   const extra = process.env['NODE_EXTRA_CA_CERTS'];
   if (!extra) return undefined;
   try {

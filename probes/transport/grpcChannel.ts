@@ -14,7 +14,7 @@ export type Call = (method: string, message: Buffer, signal: AbortSignal) => Pro
  *
  * Throws an Error when the target is none of these.
  */
-export function channel(target: string): Call {
+export function grpcChannel(target: string): Call {
   const { to, where } = parse(target);
   let session: ClientHttp2Session | undefined;
   return async (method, message, signal) => {

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
-import { trusted } from './caBundle.ts';
+import { caBundle } from './caBundle.ts';
 import { Unhealthy } from '../probe.ts';
 import { cannotReach, codeOf } from './reason.ts';
 
@@ -16,7 +16,7 @@ export interface Tls {
   readonly key?: string;
 }
 
-export interface AskOptions extends Tls {
+export interface HttpRequestOptions extends Tls {
   /** Default GET. */
   readonly method?: 'GET' | 'PATCH' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export interface AskOptions extends Tls {
   readonly maxBytes?: number;
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   /** `Service Unavailable`; empty when the server sends none. */
   readonly statusText: string;
@@ -44,7 +44,10 @@ export interface Answer {
  *
  * Throws an Error when the URL or the choice of options cannot be right.
  */
-export function asker(address: string, options: AskOptions = {}): (signal: AbortSignal) => Promise<Answer> {
+export function httpClient(
+  address: string,
+  options: HttpRequestOptions = {},
+): (signal: AbortSignal) => Promise<HttpResponse> {
   const url = httpUrl(address, options);
   // Once: it is a good part of what a look costs.
   const target = urlToHttpOptions(url);
@@ -55,7 +58,7 @@ export function asker(address: string, options: AskOptions = {}): (signal: Abort
     signal.throwIfAborted();
     try {
       agent ??= await keepAlive(isTls, options);
-      return await ask(target, agent, options, signal);
+      return await sendRequest(target, agent, options, signal);
     } catch (error) {
       // Refused says nothing about the connection or the files we hold; anything else may.
       if (codeOf(error) !== 'ECONNREFUSED') {
@@ -68,12 +71,12 @@ export function asker(address: string, options: AskOptions = {}): (signal: Abort
   };
 }
 
-async function ask(
+async function sendRequest(
   target: RequestOptions,
   agent: Agent | HttpsAgent,
-  { method = 'GET', headers = {}, body, maxBytes = 64 * 1024 }: AskOptions,
+  { method = 'GET', headers = {}, body, maxBytes = 64 * 1024 }: HttpRequestOptions,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const send = agent instanceof HttpsAgent ? requestTls : request;
     const sent = send({ ...target, agent, method, headers, signal }, (response) => {
@@ -99,14 +102,14 @@ async function ask(
 
 async function keepAlive(
   isTls: boolean,
-  { ca, cert, key, socketPath }: AskOptions,
+  { ca, cert, key, socketPath }: HttpRequestOptions,
 ): Promise<Agent | HttpsAgent> {
   // The connection of a probe that is no longer used closes itself.
   const options = { keepAlive: true, maxFreeSockets: 1, timeout: 10_000, ...(socketPath && { socketPath }) };
   if (!isTls) return new Agent(options);
   return new HttpsAgent({
     ...options,
-    ca: ca === undefined ? trusted() : await pem(ca),
+    ca: ca === undefined ? caBundle() : await pem(ca),
     ...(cert && { cert: await pem(cert) }),
     ...(key && { key: await pem(key) }),
     rejectUnauthorized: true,

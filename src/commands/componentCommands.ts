@@ -4,7 +4,7 @@ import type { Client } from '../control/client.ts';
 import { exitCodes, Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { NodeStatus } from '../observe/state/status.ts';
-import { settle } from './waitForComponent.ts';
+import { waitForComponent } from './waitForComponent.ts';
 import type { Goal } from './waitForComponent.ts';
 
 interface ActOptions {
@@ -17,22 +17,22 @@ export async function restart(
   component: string,
   { cascade = false, ...options }: ActOptions & { cascade?: boolean },
 ): Promise<number> {
-  return act(component, options, 'readyAgain', async (node, signal) =>
+  return sendAndWait(component, options, 'readyAgain', async (node, signal) =>
     node.restart(component, { cascade }, signal),
   );
 }
 
 /** `k8s-single start`: resolves when the component is ready, at once when it is. */
 export async function start(component: string, options: ActOptions): Promise<number> {
-  return act(component, options, 'ready', async (node, signal) => node.start(component, signal));
+  return sendAndWait(component, options, 'ready', async (node, signal) => node.start(component, signal));
 }
 
 /** `k8s-single stop`: resolves when the component's whole process group is gone. */
 export async function stop(component: string, options: ActOptions): Promise<number> {
-  return act(component, options, 'stopped', async (node, signal) => node.stop(component, signal));
+  return sendAndWait(component, options, 'stopped', async (node, signal) => node.stop(component, signal));
 }
 
-async function act(
+async function sendAndWait(
   component: string,
   { name, timeout }: ActOptions,
   goal: Goal,
@@ -53,7 +53,7 @@ async function act(
       refused.abort();
       throw error;
     }),
-    settle(component, goal, { before, events, deadline, say: (line) => console.error(line) }),
+    waitForComponent(component, goal, { before, events, deadline, print: (line) => console.error(line) }),
   ]);
   if (ordered.status === 'rejected' && !deadline.aborted) throw ordered.reason;
   if (settled.status === 'rejected') throw settled.reason;

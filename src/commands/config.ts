@@ -3,7 +3,7 @@ import { resolved } from '../config/yaml/show.ts';
 import { resolvedYaml } from '../config/yaml/showYaml.ts';
 import { exitCodes } from '../lib/errors.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
-import { configFor } from '../supervisor/options.ts';
+import { loadNodeConfig } from '../supervisor/options.ts';
 import type { ConfigOptions } from '../supervisor/options.ts';
 import { plannedGraph } from '../supervisor/plannedGraph.ts';
 
@@ -13,10 +13,10 @@ interface ShowOptions extends ConfigOptions {
 
 /** `k8s-single config show`: defaults filled in, references resolved, secrets masked. */
 export async function configShow({ output, ...options }: ShowOptions): Promise<number> {
-  const { node } = await configFor(options);
+  const { node } = await loadNodeConfig(options);
   const ip = (await readNodeFile(node.name).catch(() => undefined))?.ip;
   const show = async (address?: string): Promise<string> => {
-    const config = await configFor(options, address);
+    const config = await loadNodeConfig(options, address);
     return output === 'json' ? `${JSON.stringify(resolved(config), undefined, 2)}\n` : resolvedYaml(config);
   };
   const shown = await show(ip);
@@ -29,7 +29,7 @@ export async function configShow({ output, ...options }: ShowOptions): Promise<n
 
 /** `k8s-single config check`: all that can be wrong with it before anything is started. */
 export async function configCheck(options: ConfigOptions): Promise<number> {
-  const components = plannedGraph(await configFor(options));
+  const components = plannedGraph(await loadNodeConfig(options));
   console.error(
     `${options.config ?? 'the built-in config'} is right: a graph of ${components.length} components`,
   );

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeRemains, removeTraces } from '../instance/cleanUp.ts';
+import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
 import { assertNotOfAnother, lockFile } from '../instance/lock.ts';
-import { NodeLife } from '../instance/nodeInstance.ts';
+import { NodeInstance } from '../instance/nodeInstance.ts';
 import { assertRoot } from '../host/preflight.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
-import { endNode } from '../launcher/stopNode.ts';
+import { stopNode } from '../launcher/stopNode.ts';
 import { purge as purgeData } from '../instance/purge.ts';
 
 interface DownOptions {
@@ -25,9 +25,9 @@ export async function down({ name, purge = false, dataDir }: DownOptions): Promi
   // Before there is a node.json there is a lock.
   const wasThere = known !== undefined || existsSync(lockFile(run));
   {
-    using life = new NodeLife(run);
-    await endNode(life, name, controlSocket);
-    if (life.isOursToTidy) await removeTraces({ name, run, data });
+    using life = new NodeInstance(run);
+    await stopNode(life, name, controlSocket);
+    if (life.isOursToCleanUp) await cleanUp({ name, run, data });
   }
   if (purge) await removeData(name, run, data);
   console.error(wasThere ? `node ${name} is down` : `node ${name} was not running`);
@@ -36,16 +36,16 @@ export async function down({ name, purge = false, dataDir }: DownOptions): Promi
 
 /** With the lock in hand: somebody may have started the node again by now. */
 async function removeData(name: string, run: string, data: string): Promise<void> {
-  using life = new NodeLife(run);
+  using life = new NodeInstance(run);
   await life.hasEnded();
-  if (!life.isOursToTidy) {
+  if (!life.isOursToCleanUp) {
     console.error(`node ${name} is being started again: its data stays`);
     return;
   }
-  await removeRemains({ name, run, data });
+  await cleanUpLeftovers({ name, run, data });
   const left = await purgeData(data);
   if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
   // The folder of all nodes goes with the last of them.
   await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
-  await removeTraces({ name, run, data });
+  await cleanUp({ name, run, data });
 }

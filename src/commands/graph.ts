@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { client } from '../control/client.ts';
 import { exitCodes, Failure } from '../lib/errors.ts';
-import { sort } from '../engine/graph.ts';
+import { sortByDependencies } from '../engine/graph.ts';
 import { graphDot } from '../observe/diagrams/graphDot.ts';
 import { graphMermaid } from '../observe/diagrams/graphMermaid.ts';
 import { graphText } from '../observe/diagrams/graphText.ts';
@@ -10,9 +10,9 @@ import type { Drawing } from '../observe/diagrams/graph.ts';
 import type { Stage } from '../observe/state/stage.ts';
 import { styleFor } from '../observe/terminal/style.ts';
 import { readBootRecord } from '../observe/records/bootRecord.ts';
-import { configFor } from '../supervisor/options.ts';
+import { loadNodeConfig } from '../supervisor/options.ts';
 import type { ConfigOptions } from '../supervisor/options.ts';
-import { ifRunning, placeOf } from '../instance/locateNode.ts';
+import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import { plannedGraph } from '../supervisor/plannedGraph.ts';
 
 interface GraphOptions extends ConfigOptions {
@@ -24,17 +24,19 @@ interface GraphOptions extends ConfigOptions {
  * was of this graph.
  */
 export async function graph({ output, ...options }: GraphOptions): Promise<number> {
-  const config = await configFor(options);
-  const { data, controlSocket } = await placeOf(config.node);
+  const config = await loadNodeConfig(options);
+  const { data, controlSocket } = await locateNode(config.node);
   const record = await readBootRecord(data).catch((error: unknown) => {
     // Of a node that has never been up there is only the plan.
     if (error instanceof Failure) return undefined;
     throw error;
   });
   const isPlan = options.config !== undefined || record === undefined;
-  const stages: readonly Stage[] = isPlan ? plannedGraph(config) : sort(record.stages);
+  const stages: readonly Stage[] = isPlan ? plannedGraph(config) : sortByDependencies(record.stages);
   const isOfBoot = record !== undefined && isDeepStrictEqual(needsOf(stages), needsOf(record.stages));
-  const past = isOfBoot ? ((await ifRunning(async () => client(controlSocket).past())) ?? record.events) : [];
+  const past = isOfBoot
+    ? ((await ifRunning(async () => client(controlSocket).history())) ?? record.events)
+    : [];
   process.stdout.write(`${drawn(drawingOf(stages, past), output)}\n`);
   return exitCodes.ok;
 }

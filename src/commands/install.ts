@@ -1,7 +1,7 @@
-import { nodeNeeds } from '../install/find/needs.ts';
+import { nodeBinaries } from '../install/find/needs.ts';
 import type { SourceName } from '../install/sources.ts';
 import { binDirsOfEnvironment } from '../supervisor/options.ts';
-import { toolchain } from '../supervisor/resolveBinaries.ts';
+import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
 
 interface InstallOptions {
   readonly binDir?: readonly string[];
@@ -12,13 +12,13 @@ interface InstallOptions {
 /** `k8s-single install`: brings what is missing and prints a line `name version path` for each binary. */
 export async function installCommand({ binDir = [], source, kubernetes }: InstallOptions): Promise<number> {
   const binDirs = [...binDir, ...binDirsOfEnvironment()];
-  const { files, versions } = await toolchain(
+  const { files, versions } = await resolveBinaries(
     { output: 'auto', source, install: true },
     { binDirs, ...(kubernetes === undefined ? {} : { kubernetes }) },
   );
-  const width = Math.max(...nodeNeeds.map(({ name }) => name.length));
+  const width = Math.max(...nodeBinaries.map(({ name }) => name.length));
   const versionWidth = Math.max(...Object.values(versions).map((version) => version.length));
-  for (const { name } of nodeNeeds) {
+  for (const { name } of nodeBinaries) {
     console.log(`${name.padEnd(width)}  ${versions[name].padEnd(versionWidth)}  ${files[name]}`);
   }
   return 0;

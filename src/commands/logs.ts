@@ -8,10 +8,10 @@ import { logPrinter } from '../observe/logs/logPrint.ts';
 import { logNames, readLogs } from '../observe/logs/logs.ts';
 import type { NodeStatus } from '../observe/state/status.ts';
 import { styleFor } from '../observe/terminal/style.ts';
-import { ifRunning, placeOf } from '../instance/locateNode.ts';
-import type { Which } from '../instance/locateNode.ts';
+import { ifRunning, locateNode } from '../instance/locateNode.ts';
+import type { NodeSelector } from '../instance/locateNode.ts';
 
-interface LogsOptions extends Which {
+interface LogsOptions extends NodeSelector {
   readonly follow?: boolean;
   readonly since?: string;
   readonly tail?: string;
@@ -19,7 +19,7 @@ interface LogsOptions extends Which {
 
 /** `k8s-single logs`: of a running node through its control socket, of one that is down from its data folder. */
 export async function logs(components: readonly string[], options: LogsOptions): Promise<number> {
-  const paths = await placeOf(options);
+  const paths = await locateNode(options);
   const { follow = false, since, tail } = options;
   const query = {
     components,

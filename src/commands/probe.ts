@@ -1,6 +1,6 @@
 import { exec } from '../../probes/kinds/exec.ts';
 import { parseProbe } from '../../probes/kinds/parseProbe.ts';
-import { look } from '../../probes/probeOnce.ts';
+import { probeOnce } from '../../probes/probeOnce.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { parseDuration } from '../config/schema/duration.ts';
@@ -23,7 +23,7 @@ export async function probe(
   const found = parse(kind, target, tls);
   const started = performance.now();
   try {
-    await look(found, parseDuration(timeout), new AbortController().signal);
+    await probeOnce(found, parseDuration(timeout), new AbortController().signal);
     console.error(`${what}: healthy (${Math.round(performance.now() - started)} ms)`);
     return 0;
   } catch (error) {

@@ -22,7 +22,7 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
     const options = {
       name,
       timeoutMs: parseDuration(timeout),
-      onMiss: (reason: string) => console.error(reason),
+      onAttemptFailed: (reason: string) => console.error(reason),
     };
     await waitReady(async (signal) => node.status(signal), options, new AbortController().signal);
   }

@@ -7,18 +7,18 @@ import { timelineTrace } from '../observe/diagrams/timelineTrace.ts';
 import { timelineOf } from '../observe/diagrams/timeline.ts';
 import type { Timeline } from '../observe/diagrams/timeline.ts';
 import { readBootRecord } from '../observe/records/bootRecord.ts';
-import { ifRunning, placeOf } from '../instance/locateNode.ts';
-import type { Which } from '../instance/locateNode.ts';
+import { ifRunning, locateNode } from '../instance/locateNode.ts';
+import type { NodeSelector } from '../instance/locateNode.ts';
 
-interface TimelineOptions extends Which {
+interface TimelineOptions extends NodeSelector {
   readonly output: 'text' | 'svg' | 'trace';
 }
 
 /** `k8s-single timeline`: the last boot of a node, be it up, down or failed. */
 export async function timeline({ output, ...which }: TimelineOptions): Promise<number> {
-  const { data, controlSocket } = await placeOf(which);
+  const { data, controlSocket } = await locateNode(which);
   const record = await readBootRecord(data);
-  const events = (await ifRunning(async () => client(controlSocket).past())) ?? record.events;
+  const events = (await ifRunning(async () => client(controlSocket).history())) ?? record.events;
   if (events.length === 0) {
     throw new Failure(
       'notReady',

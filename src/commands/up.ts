@@ -5,7 +5,7 @@ import { nodePaths } from '../lib/paths.ts';
 import { beginBox, isIsolated } from '../launcher/beginBox.ts';
 import type { BegunNode } from '../launcher/beginBox.ts';
 import { upInBox } from '../launcher/launch.ts';
-import { configFor } from '../supervisor/options.ts';
+import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 
 /**
@@ -15,7 +15,7 @@ import type { UpOptions } from '../supervisor/options.ts';
 export async function up(options: UpOptions, early?: BegunNode): Promise<number> {
   let box = early;
   try {
-    const config = await configFor(options);
+    const config = await loadNodeConfig(options);
     const { node } = config;
     if (box === undefined) await beginStart(node.name, nodePaths(node.name).run);
     if (!isIsolated(options) || node.kubernetes === false) {

@@ -6,9 +6,9 @@ import type { ComponentState } from '../observe/state/state.ts';
 import { notReadyLines } from '../observe/state/status.ts';
 import type { NodeStatus } from '../observe/state/status.ts';
 import { formatMs } from '../lib/text/text.ts';
-import { words } from '../observe/terminal/words.ts';
+import { describeEvent } from '../observe/terminal/words.ts';
 
-export interface Settling {
+export interface WaitForComponentOptions {
   /** How it was before the order. */
   readonly before: NodeStatus;
   /** Everything that has happened and happens. */
@@ -16,7 +16,7 @@ export interface Settling {
   /** Ends the events when it aborts. */
   readonly deadline: AbortSignal;
   /** Told what happens since the order, a line each. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /** `readyAgain`: it is ready now, and shall be after an end. */
@@ -27,33 +27,33 @@ export type Goal = 'ready' | 'readyAgain' | 'stopped';
  * has come to rest: ready as before, or stopped because its edge says so.
  * @throws Failure `crashLoop` when one of them is given up, `notReady` when the node goes down or time is up.
  */
-export async function settle(
+export async function waitForComponent(
   component: string,
   goal: Goal,
-  { before, events, deadline, say }: Settling,
+  { before, events, deadline, print }: WaitForComponentOptions,
 ): Promise<void> {
   const ordered = Date.parse(before.at);
   const stateBefore = new Map(before.components.map(({ name, state }) => [name, state]));
   const now = stateBefore.get(component);
-  if (goal === 'ready' && now === 'ready') return say(`${component} is ready`);
-  if (goal === 'stopped' && (now === 'stopped' || now === 'failed')) return say(`${component} is stopped`);
+  if (goal === 'ready' && now === 'ready') return print(`${component} is ready`);
+  if (goal === 'stopped' && (now === 'stopped' || now === 'failed')) return print(`${component} is stopped`);
   const moved = new Set<string>();
   const state = new LiveState([...stateBefore.keys()], ordered);
   let reached = false;
   for await (const event of events) {
     const last = state.add(event);
     if (event.at < ordered) continue;
-    const said = words(event, last);
+    const said = describeEvent(event, last);
     if (said !== undefined)
-      say(`${formatMs(event.at - ordered).padStart(8)}  ${event.component}  ${said.text}`);
+      print(`${formatMs(event.at - ordered).padStart(8)}  ${event.component}  ${said.text}`);
     moved.add(event.component);
     reached ||= event.component === component && event.type === (goal === 'stopped' ? 'stopped' : 'ready');
     const concerned = [...state.components.values()].filter(
-      ({ name }) => name === component || (moved.has(name) && isAtRest(stateBefore.get(name))),
+      ({ name }) => name === component || (moved.has(name) && wasSettled(stateBefore.get(name))),
     );
-    if (reached && concerned.every((each) => hasSettled(each, component, goal))) return;
-    const givenUp = concerned.find(({ name, is }) => moved.has(name) && is === 'failed');
-    if (givenUp !== undefined && goal !== 'stopped') throw failureOf(givenUp, before.name);
+    if (reached && concerned.every((each) => isAtGoal(each, component, goal))) return;
+    const failed = concerned.find(({ name, is }) => moved.has(name) && is === 'failed');
+    if (failed !== undefined && goal !== 'stopped') throw failureOf(failed, before.name);
   }
   const what = `${component} is not ${goal === 'stopped' ? goal : 'ready'}`;
   if (!deadline.aborted) throw new Failure('notReady', `${what}, and the node went down`);
@@ -66,11 +66,11 @@ export async function settle(
 }
 
 /** What was on its way anyway, or in trouble, is not waited for. */
-function isAtRest(state: ComponentState['is'] | undefined): boolean {
+function wasSettled(state: ComponentState['is'] | undefined): boolean {
   return state === 'ready' || state === 'stopped';
 }
 
-function hasSettled({ name, is }: ComponentState, component: string, goal: Goal): boolean {
+function isAtGoal({ name, is }: ComponentState, component: string, goal: Goal): boolean {
   if (goal === 'stopped') return is !== 'stopping';
   return is === 'ready' || (is === 'stopped' && name !== component);
 }

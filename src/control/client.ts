@@ -10,7 +10,7 @@ export interface Client<Status> {
   /** All events so far and all to come, until the node ends or the signal aborts. */
   events(signal?: AbortSignal): AsyncGenerator<Event, void>;
   /** All events so far. */
-  past(): Promise<readonly Event[]>;
+  history(): Promise<readonly Event[]>;
   logs(query: LogQuery, signal?: AbortSignal): AsyncGenerator<LogLine, void>;
   metrics(): Promise<string>;
   restart(component: string, options?: { readonly cascade?: boolean }, signal?: AbortSignal): Promise<void>;
@@ -49,7 +49,7 @@ export function client<Status>(socketPath: string): Client<Status> {
       return response.statusCode === 503 ? body.trimEnd().split('\n') : [];
     },
     events,
-    async past() {
+    async history() {
       const all: Event[] = JSON.parse(await get('/v1/events?past'));
       return all;
     },

@@ -4,7 +4,7 @@ import { Failure } from '../lib/errors.ts';
 import { endableServer } from './http.ts';
 import type { ControlledNode } from './node.ts';
 import { answer, everything } from './routes.ts';
-import { alreadyRunning, makeRoom } from './socket.ts';
+import { alreadyRunning, removeStaleSocket } from './socket.ts';
 
 /** A control socket that is being served. */
 export interface ControlServer {
@@ -17,7 +17,7 @@ export interface ControlServer {
  * @throws Failure `preflight` when the node is already running.
  */
 export async function serve(socketPath: string, node: ControlledNode): Promise<ControlServer> {
-  await makeRoom(socketPath, node.name);
+  await removeStaleSocket(socketPath, node.name);
   const { server, end } = endableServer(async (request, response, signal) =>
     answer(everything, request, { node, response, signal }),
   );

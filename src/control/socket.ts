@@ -12,7 +12,7 @@ const longestPath = 107;
  * Makes room for a socket at this path: its folder is the owner's alone, and what a dead node left behind is removed.
  * @throws Failure `preflight` when a node listens there, or something else is in the way.
  */
-export async function makeRoom(path: string, name: string): Promise<void> {
+export async function removeStaleSocket(path: string, name: string): Promise<void> {
   if (Buffer.byteLength(path) > longestPath) {
     throw new Failure(
       'preflight',

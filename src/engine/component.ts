@@ -10,7 +10,7 @@ export type WhenLost = 'keep' | 'restart' | 'stop';
 export type Condition = 'started' | 'ready';
 
 /** An edge of the graph. A bare name is one that waits for `ready`, and `keep` is what is done when that is lost. */
-export type Need =
+export type Dependency =
   | string
   | { readonly on: string; readonly whenLost?: WhenLost; readonly condition?: Condition };
 
@@ -21,13 +21,13 @@ export interface Edge {
   readonly condition: Condition;
 }
 
-export function edgeOf(need: Need): Edge {
+export function edgeOf(need: Dependency): Edge {
   const edge = typeof need === 'string' ? { on: need } : need;
   return { whenLost: 'keep', condition: 'ready', ...edge };
 }
 
 /** The name at the far end of an edge. */
-export function nameOf(need: Need): string {
+export function dependencyName(need: Dependency): string {
   return typeof need === 'string' ? need : need.on;
 }
 
@@ -49,25 +49,25 @@ export interface RestartPolicy {
   /** `never`: the first failure gives the component up. */
   readonly when: 'always' | 'never';
   /** What giving it up means: the whole graph goes `down`, or the rest is kept. */
-  readonly givenUp: 'down' | 'keep';
+  readonly onFailure: 'stopAll' | 'keepOthers';
   /** The first back-off; it doubles with each failure up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
   /** Ready for this long: the next restart is immediate and the back-off starts anew. */
   readonly resetAfterMs: number;
   /** More than `budget` charged failures within `budgetWindowMs` is a crash loop. */
-  readonly budget: number;
-  readonly budgetWindowMs: number;
+  readonly maxFailures: number;
+  readonly windowMs: number;
 }
 
 export const restartDefaults: RestartPolicy = {
   when: 'always',
-  givenUp: 'down',
+  onFailure: 'stopAll',
   delayMs: 500,
   maxDelayMs: 30_000,
   resetAfterMs: 30_000,
-  budget: 5,
-  budgetWindowMs: 60_000,
+  maxFailures: 5,
+  windowMs: 60_000,
 };
 
 /** How a service is stopped: the signal to its process group, then SIGKILL after the grace. */
@@ -81,21 +81,21 @@ export const stopDefaults: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
 export const startTimeoutMs = 120_000;
 
 /** How often and how long a probe looks; what is left out is as {@link file://../probes/until.ts} and watch.ts have it. */
-export interface LookOptions {
+export interface ProbeTiming {
   /** The pause between looks, in ms. */
-  readonly intervalMs?: number;
+  readonly periodMs?: number;
   /** Until ready: the longest pause, to which it grows, in ms. */
-  readonly maxIntervalMs?: number;
+  readonly maxPeriodMs?: number;
   /** The time limit of one look, in ms. */
-  readonly lookTimeoutMs?: number;
+  readonly attemptTimeoutMs?: number;
   /** Of a liveness probe: so many in a row are one too many. */
-  readonly misses?: number;
+  readonly failureThreshold?: number;
 }
 
-interface Common {
+interface ComponentBase {
   /** Unique in the graph; also the name of its log file. */
   readonly name: string;
-  readonly needs: readonly Need[];
+  readonly needs: readonly Dependency[];
   /** From start to ready, in ms; longer is a failure. Default {@link startTimeoutMs}. */
   readonly timeoutMs?: number;
   readonly restart?: Partial<RestartPolicy>;
@@ -111,23 +111,23 @@ export interface Program {
 }
 
 /** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
-type Work = (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
+type TaskFunction = (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
 
 /** What is done once: certificates, a node registered, an addon applied. */
-export interface Task extends Common {
+export interface Task extends ComponentBase {
   readonly kind: 'task';
   /** Done, and so ready, when the work resolves, or when the program exits with 0. */
-  readonly run: Work | Program;
+  readonly run: TaskFunction | Program;
 }
 
 /** A process that is kept running. */
-export interface Service extends Common, Program {
+export interface Service extends ComponentBase, Program {
   readonly kind: 'service';
   readonly ready: Probe;
-  readonly readyLook?: LookOptions;
+  readonly readyTiming?: ProbeTiming;
   /** Looked at while ready; without it only the process's exit counts. */
   readonly live?: Probe;
-  readonly liveLook?: LookOptions;
+  readonly liveTiming?: ProbeTiming;
   /** TCP ports on which it will listen: a port already taken is a clear refusal, not a crash loop. */
   readonly ports?: readonly number[];
 }
@@ -135,9 +135,9 @@ export interface Service extends Common, Program {
 export type Component = Task | Service;
 
 /** What happened to a component, with `at` in ms since the epoch. One JSON line each with `--output json`. */
-export type Event = { readonly component: string; readonly at: number } & Happening;
+export type Event = { readonly component: string; readonly at: number } & EventBody;
 
-export type Happening =
+export type EventBody =
   | { readonly type: 'waiting'; readonly on: readonly string[] }
   | { readonly type: 'starting'; readonly attempt: number; readonly pid?: number }
   /** Not ready yet, and why; sent when the reason changes. */

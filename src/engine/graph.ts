@@ -1,4 +1,4 @@
-import { nameOf } from './component.ts';
+import { dependencyName } from './component.ts';
 import type { Component } from './component.ts';
 import { Failure } from '../lib/errors.ts';
 
@@ -9,9 +9,11 @@ type Vertex = Pick<Component, 'name' | 'needs'>;
  * The components in an order in which each comes after all it needs; among equals the given order is kept.
  * @throws Failure `usage` for a duplicate name, an unknown need, or a cycle, which is shown as a path.
  */
-export function sort<V extends Vertex>(components: readonly V[]): V[] {
+export function sortByDependencies<V extends Vertex>(components: readonly V[]): V[] {
   const byName = index(components);
-  const missing = new Map(components.map(({ name, needs }) => [name, new Set(needs.map(nameOf)).size]));
+  const missing = new Map(
+    components.map(({ name, needs }) => [name, new Set(needs.map(dependencyName)).size]),
+  );
   const dependents = dependentsOf(components);
   const order = components.filter(({ needs }) => needs.length === 0);
   for (const { name } of order) {
@@ -44,16 +46,16 @@ export class Cycle extends Failure {
 export function dependentsOf(components: readonly Vertex[]): (name: string) => readonly string[] {
   const dependents = new Map<string, string[]>(components.map(({ name }) => [name, []]));
   for (const { name, needs } of components) {
-    for (const need of new Set(needs.map(nameOf))) dependents.get(need)?.push(name);
+    for (const need of new Set(needs.map(dependencyName))) dependents.get(need)?.push(name);
   }
   return (name) => dependents.get(name) ?? [];
 }
 
-/** The component itself and all that need it, directly or not, in the given order. `order` comes from {@link sort}. */
+/** The component itself and all that need it, directly or not, in the given order. `order` comes from {@link sortByDependencies}. */
 export function withDependents(order: readonly Vertex[], name: string): string[] {
   const found = new Set([name]);
   for (const component of order) {
-    if (component.needs.some((need) => found.has(nameOf(need)))) found.add(component.name);
+    if (component.needs.some((need) => found.has(dependencyName(need)))) found.add(component.name);
   }
   return order.map((component) => component.name).filter((other) => found.has(other));
 }
@@ -62,7 +64,7 @@ export function withDependents(order: readonly Vertex[], name: string): string[]
  * Visits every name once all those `before` it are done, independent ones in parallel: one promise per name. `order`
  * must list each name after those before it. Called with dependents it stops a graph: nothing goes before what needs it.
  */
-export async function cascade(
+export async function visitInOrder(
   order: readonly string[],
   before: (name: string) => readonly string[],
   visit: (name: string) => Promise<void>,
@@ -89,7 +91,7 @@ function index<V extends Vertex>(components: readonly V[]): Map<string, V> {
     byName.set(component.name, component);
   }
   for (const { name, needs } of components) {
-    const unknown = needs.map(nameOf).find((need) => !byName.has(need));
+    const unknown = needs.map(dependencyName).find((need) => !byName.has(need));
     if (unknown !== undefined) {
       throw new Failure('usage', `"${name}" needs "${unknown}", which is not a component`, {
         hint: `the components are: ${[...byName.keys()].join(', ')}`,
@@ -107,7 +109,7 @@ function cycleIn(byName: ReadonlyMap<string, Vertex>, ordered: ReadonlySet<strin
     path.push(name);
     name = byName
       .get(name)!
-      .needs.map(nameOf)
+      .needs.map(dependencyName)
       .find((need) => !ordered.has(need))!;
   }
   return path.slice(path.indexOf(name));

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { reasonOf } from '../lib/errors.ts';
-import { fine, note } from './checkResult.ts';
-import type { Finding } from './checkResult.ts';
+import { ok, note } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 import type { Argv } from './tool.ts';
 
 /** Where the kubelet reads who ran out of memory; without it, it does not start (oomwatcher.NewWatcher). */
@@ -31,10 +31,10 @@ export function emptyKernelLog(stage: string): Argv[] {
   ];
 }
 
-export function examineKernelLog(): Finding {
+export function checkKernelLog(): CheckResult {
   const what = 'kernel log';
   const reason = whyNoKernelLog();
-  if (reason === undefined) return fine(what, kernelLog);
+  if (reason === undefined) return ok(what, kernelLog);
   return note(
     what,
     `none (${reason}): the kubelet gets an empty one, and reports no process that ran out of memory`,

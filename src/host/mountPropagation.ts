@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
-import { fine, note } from './checkResult.ts';
-import type { Finding } from './checkResult.ts';
+import { ok, note } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 import { mountTable } from './mountTable.ts';
 
 /** Whether what is mounted in the folder shows in other mount namespaces, as volumes with Bidirectional propagation must. */
@@ -14,9 +14,9 @@ export async function isShared(folder: string): Promise<boolean> {
 }
 
 /** `made`: it will be made so, because the mounts are those of a container. */
-export async function examinePropagation(folder: string, made: boolean): Promise<Finding> {
+export async function checkMountPropagation(folder: string, made: boolean): Promise<CheckResult> {
   const what = 'mounts';
-  if (await isShared(folder)) return fine(what, 'shared');
-  if (made) return fine(what, 'private: shared while the node is up');
+  if (await isShared(folder)) return ok(what, 'shared');
+  if (made) return ok(what, 'private: shared while the node is up');
   return note(what, 'private: hostPath volumes with mount propagation do not work', 'mount --make-rshared /');
 }

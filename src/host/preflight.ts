@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
-import { missing, pathWithSbin } from './tool.ts';
+import { notInstalled, pathWithSbin } from './tool.ts';
 
 /** Throws a preflight {@link Failure} for anyone but root. */
 export function assertRoot(): void {
@@ -28,7 +28,7 @@ export async function assertCanIsolate(
   let said = '';
   trial.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   const [code, signal]: unknown[] = await once(trial, 'close').catch((error: unknown) => {
-    throw missing('unshare', error);
+    throw notInstalled('unshare', error);
   });
   if (code !== 0) {
     throw new Failure(

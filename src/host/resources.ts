@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { fine, note } from './checkResult.ts';
-import type { Finding } from './checkResult.ts';
+import { ok, note } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 
 /** What etcd's own unit file asks for (LimitNOFILE in contrib/systemd/etcd.service). */
 const enoughFiles = 40_000;
 
 /** Node.js raises its own limit to the highest that is allowed, and what it starts inherits that. */
-export async function examineOpenFiles(): Promise<Finding> {
+export async function checkOpenFiles(): Promise<CheckResult> {
   const limits = await readFile('/proc/self/limits', 'utf8');
   const limit = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? 'unknown';
   const what = 'open files';
-  if (!(Number(limit) < enoughFiles)) return fine(what, `${limit} for each process`);
+  if (!(Number(limit) < enoughFiles)) return ok(what, `${limit} for each process`);
   return note(
     what,
     `only ${limit} for each process`,
@@ -18,11 +18,11 @@ export async function examineOpenFiles(): Promise<Finding> {
   );
 }
 
-export async function examineSwap(): Promise<Finding> {
+export async function checkSwap(): Promise<CheckResult> {
   // Filename, Type, Size in KiB, Used, Priority (proc(5)); the first line is the heading.
   const lines = (await readFile('/proc/swaps', 'utf8').catch(() => '')).trim().split('\n').slice(1);
   const kib = lines.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0);
-  return fine(
+  return ok(
     'swap',
     kib === 0 ? 'off' : `${Math.round(kib / 1024)} MiB: the kubelet is told to put up with it`,
   );

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fine, note } from './checkResult.ts';
-import type { Finding } from './checkResult.ts';
+import { ok, note } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 import { runOne } from './tool.ts';
 
 /** How containerd keeps the layers of images: stacked by the kernel, or each a full copy, which works anywhere. */
@@ -11,7 +11,7 @@ export type Snapshotter = 'overlayfs' | 'native';
  * File systems that take the upper layer of an overlay whatever they are made with, by what statfs(2) calls them: ext2 to ext4,
  * btrfs and tmpfs (include/uapi/linux/magic.h). XFS takes one or not.
  */
-const takingOverlays: ReadonlySet<number> = new Set([0xef53, 0x9123683e, 0x01021994]);
+const supportingOverlays: ReadonlySet<number> = new Set([0xef53, 0x9123683e, 0x01021994]);
 
 /**
  * How containerd can keep its layers in the data folder. A trial takes the kernel 10 ms and more, while a box is made; so there is one only
@@ -19,17 +19,17 @@ const takingOverlays: ReadonlySet<number> = new Set([0xef53, 0x9123683e, 0x01021
  */
 export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
   const isClear =
-    takingOverlays.has(statfsSync(existing(data)).type) &&
+    supportingOverlays.has(statfsSync(nearestExisting(data)).type) &&
     /\toverlay$/m.test(readFileSync('/proc/filesystems', 'utf8'));
-  return isClear ? 'overlayfs' : tried(data);
+  return isClear ? 'overlayfs' : tryOverlay(data);
 }
 
 /**
  * Tries an overlay in the data folder, or where it will be made: the kernel refuses one whose upper layer lies on an
  * overlay itself, as a container's root does, or on a network file system. The mount is made in a namespace that ends at once.
  */
-async function tried(data: string): Promise<Snapshotter> {
-  const trial = mkdtempSync(join(existing(data), '.overlay-'));
+async function tryOverlay(data: string): Promise<Snapshotter> {
+  const trial = mkdtempSync(join(nearestExisting(data), '.overlay-'));
   try {
     for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(trial, name));
     // Relative, because a colon or a comma in a path would end it.
@@ -45,9 +45,9 @@ async function tried(data: string): Promise<Snapshotter> {
 }
 
 /** What was chosen means. `data`: the data folder as its user knows it. */
-export function snapshotterFinding(snapshotter: Snapshotter, data: string): Finding {
+export function snapshotterResult(snapshotter: Snapshotter, data: string): CheckResult {
   const what = 'snapshotter';
-  if (snapshotter === 'overlayfs') return fine(what, 'overlayfs');
+  if (snapshotter === 'overlayfs') return ok(what, 'overlayfs');
   return note(
     what,
     `native: ${data} takes no overlay, so each layer of an image is a full copy`,
@@ -56,6 +56,6 @@ export function snapshotterFinding(snapshotter: Snapshotter, data: string): Find
 }
 
 /** The folder, or the nearest above it that is there. */
-export function existing(folder: string): string {
-  return existsSync(folder) ? folder : existing(dirname(folder));
+export function nearestExisting(folder: string): string {
+  return existsSync(folder) ? folder : nearestExisting(dirname(folder));
 }

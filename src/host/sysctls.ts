@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { remember } from './undoJournal.ts';
-import { failureOf, fine, note, problem } from './checkResult.ts';
-import type { Finding } from './checkResult.ts';
+import { recordUndo } from './undoJournal.ts';
+import { toFailure, ok, note, problem } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 
 interface Setting {
   /** As sysctl(8) calls it. */
@@ -46,18 +46,18 @@ const groups: readonly Group[] = [
   },
 ];
 
-interface Seen extends Setting {
+interface CurrentValue extends Setting {
   readonly value: number;
   readonly isWritable: boolean;
 }
 
 /** How the kernel's settings are, and what becomes of them where the node runs without a box (`changed`). */
-export async function examineKernelSettings(changed: boolean): Promise<Finding[]> {
+export async function checkSysctls(changed: boolean): Promise<CheckResult[]> {
   return Promise.all(
     // In its box the node has a network of its own, with settings of its own.
     groups
       .filter(({ isRequired }) => changed || !isRequired)
-      .map(async (group) => findingOf(group, await seen(group), changed)),
+      .map(async (group) => resultOf(group, await readValues(group), changed)),
   );
 }
 
@@ -65,15 +65,15 @@ export async function examineKernelSettings(changed: boolean): Promise<Finding[]
  * Changes what is too low until the node is down, and writes down how it was.
  * @throws Failure `preflight` when what a node cannot do without is wrong and read-only.
  */
-export async function changeKernelSettings(run: string): Promise<Finding[]> {
-  const findings: Finding[] = [];
+export async function raiseSysctls(run: string): Promise<CheckResult[]> {
+  const findings: CheckResult[] = [];
   for (const group of groups) {
-    const settings = await seen(group);
-    const finding = findingOf(group, settings, true);
-    if (finding.is === 'problem') throw failureOf(finding);
+    const settings = await readValues(group);
+    const finding = resultOf(group, settings, true);
+    if (finding.level === 'problem') throw toFailure(finding);
     findings.push(finding);
     for (const { name, value, atLeast } of settings.filter(isRaisable)) {
-      await remember(run, {
+      await recordUndo(run, {
         kind: 'setting',
         file: fileOf(name),
         was: String(value),
@@ -85,9 +85,13 @@ export async function changeKernelSettings(run: string): Promise<Finding[]> {
   return findings;
 }
 
-function findingOf({ what, isRequired }: Group, settings: readonly Seen[], changed: boolean): Finding {
+function resultOf(
+  { what, isRequired }: Group,
+  settings: readonly CurrentValue[],
+  changed: boolean,
+): CheckResult {
   const values = settings.map(({ name, value }) => `${name} is ${value}`).join(', ');
-  if (settings.length === 0) return fine(what, 'not in use');
+  if (settings.length === 0) return ok(what, 'not in use');
   const stuck = settings.filter((setting) => isLow(setting) && !(changed && setting.isWritable));
   if (stuck.length === 0) {
     if (isRequired && !settings.every((setting) => setting.isWritable)) {
@@ -95,7 +99,7 @@ function findingOf({ what, isRequired }: Group, settings: readonly Seen[], chang
       return note(what, found, 'in a container, run it with --privileged');
     }
     const raised = settings.filter(isLow).map(({ name, atLeast }) => `${name} ${atLeast}`);
-    return fine(what, raised.length === 0 ? values : `${values}; while the node is up: ${raised.join(', ')}`);
+    return ok(what, raised.length === 0 ? values : `${values}; while the node is up: ${raised.join(', ')}`);
   }
   const wanted = stuck.map(({ name, atLeast }) => `${name}=${atLeast}`);
   const commands = `sysctl -w ${wanted.join(' ')}`;
@@ -114,7 +118,7 @@ export async function areNetworkSettingsWritable(): Promise<boolean> {
 }
 
 /** Those that this kernel has. */
-async function seen({ settings }: Group): Promise<Seen[]> {
+async function readValues({ settings }: Group): Promise<CurrentValue[]> {
   const all = await Promise.all(
     settings.map(async (setting) => {
       const text = await readFile(fileOf(setting.name), 'utf8').catch(() => undefined);
@@ -125,11 +129,11 @@ async function seen({ settings }: Group): Promise<Seen[]> {
   return all.flat();
 }
 
-function isLow({ value, atLeast }: Seen): boolean {
+function isLow({ value, atLeast }: CurrentValue): boolean {
   return value < atLeast;
 }
 
-function isRaisable(setting: Seen): boolean {
+function isRaisable(setting: CurrentValue): boolean {
   return isLow(setting) && setting.isWritable;
 }
 

@@ -8,7 +8,7 @@ import { Failure } from '../lib/errors.ts';
 export type Argv = readonly [string, ...string[]];
 
 /** Where commands run. */
-export interface Place {
+export interface RunLocation {
   /** Where they are looked for: like PATH, and the default is that. */
   readonly path?: string | undefined;
   /** In other namespaces: options of nsenter(1). */
@@ -25,7 +25,7 @@ export async function run(...commands: readonly Argv[]): Promise<string> {
 }
 
 /** The same there. */
-export async function runAt(place: Place, ...commands: readonly Argv[]): Promise<string> {
+export async function runAt(place: RunLocation, ...commands: readonly Argv[]): Promise<string> {
   const script = commands.map(commandLine);
   const { error, stdout, stderr } = await shell(script.join('\n'), place);
   if (error === null) return stdout.trimEnd();
@@ -36,7 +36,7 @@ export async function runAt(place: Place, ...commands: readonly Argv[]): Promise
     .slice(begun === 0 ? 0 : 1)
     .map((line) => line.trim());
   const [file] = commands[begun - 1] ?? argvAt(place);
-  if (error.code === notFound || error.code === 'ENOENT') throw missing(file);
+  if (error.code === notFound || error.code === 'ENOENT') throw notInstalled(file);
   throw new Failure('preflight', `${script[begun - 1] ?? file}: ${said.join(' ') || error.message}`);
 }
 
@@ -54,7 +54,7 @@ interface Ended {
 }
 
 /** Nothing of a library: that would take as long to load as all of the box to make. */
-async function shell(script: string, place: Place): Promise<Ended> {
+async function shell(script: string, place: RunLocation): Promise<Ended> {
   const env = { ...process.env, PATH: pathWithSbin(place.path), LC_ALL: 'C', PS4: trace };
   const [file, ...args] = argvAt(place);
   return new Promise((resolve) => {
@@ -66,7 +66,7 @@ async function shell(script: string, place: Place): Promise<Ended> {
   });
 }
 
-function argvAt({ namespaces }: Place): Argv {
+function argvAt({ namespaces }: RunLocation): Argv {
   return namespaces === undefined ? ['sh', '-exc'] : ['nsenter', ...namespaces, 'sh', '-exc'];
 }
 
@@ -77,7 +77,7 @@ const notFound = 127;
 const trace = '+++ ';
 
 /** The failure of a machine without the program `name`. */
-export function missing(name: string, cause?: unknown): Failure {
+export function notInstalled(name: string, cause?: unknown): Failure {
   const debian = { ip: 'iproute2', mount: 'mount', umount: 'mount' }[name] ?? 'util-linux';
   return new Failure('preflight', `${name} is not installed`, { hint: `apt-get install ${debian}`, cause });
 }

@@ -6,7 +6,7 @@ import type { PacketFilter } from './packetFilter.ts';
 import { run as runAll } from './tool.ts';
 
 /** What a node without a box changes around it, and what is needed to take it back. */
-export type Change =
+export type UndoEntry =
   | { readonly kind: 'mount'; readonly place: string }
   | { readonly kind: 'setting'; readonly file: string; readonly was: string; readonly now: string }
   /** A file, made as a place to mount on, and an interface that were not there. */
@@ -18,23 +18,23 @@ export type Change =
 const fileOf = (run: string): string => join(run, 'changes');
 
 /** Write it down before the change is made: whoever comes after a node that was killed takes back what is written. */
-export async function remember(run: string, ...changes: readonly Change[]): Promise<void> {
+export async function recordUndo(run: string, ...changes: readonly UndoEntry[]): Promise<void> {
   await appendFile(fileOf(run), changes.map((change) => `${JSON.stringify(change)}\n`).join(''));
 }
 
 /** Takes back everything that is written down, the last first. Call it when the processes of the node have ended. */
-export async function takeBack(run: string): Promise<void> {
+export async function rollBack(run: string): Promise<void> {
   const text = await readFile(fileOf(run), 'utf8').catch(() => '');
   // The last line may have been cut off when the machine went down; then its change was not made.
   const lines = text.split('\n').slice(0, -1);
   for (const line of lines.toReversed()) {
-    const change: Change = JSON.parse(line);
+    const change: UndoEntry = JSON.parse(line);
     await undo(change);
   }
   await rm(fileOf(run), { force: true });
 }
 
-async function undo(change: Change): Promise<void> {
+async function undo(change: UndoEntry): Promise<void> {
   if (change.kind === 'mount') {
     const isMounted = mountTable().some(({ mountPoint }) => mountPoint === change.place);
     if (isMounted) await runAll(['umount', '--no-mtab', change.place]);

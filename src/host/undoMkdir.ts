@@ -1,18 +1,18 @@
 import { rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { existing } from './snapshotter.ts';
+import { nearestExisting } from './snapshotter.ts';
 
-/** {@link unmaking} of several. */
-export function unmakingAll(folders: readonly string[]): () => void {
-  const all = folders.map(unmaking);
+/** {@link undoMkdir} of several. */
+export function undoMkdirAll(folders: readonly string[]): () => void {
+  const all = folders.map(undoMkdir);
   return () => {
     for (const unmake of all) unmake();
   };
 }
 
 /** To be called before a folder is made: what takes it back, and those above it that are missing now, as far as nothing is in them. */
-export function unmaking(folder: string): () => void {
-  const kept = existing(folder);
+export function undoMkdir(folder: string): () => void {
+  const kept = nearestExisting(folder);
   return () => {
     try {
       for (let each = folder; each !== kept; each = dirname(each)) rmdirSync(each);

@@ -12,7 +12,7 @@ export interface Converted {
 export const converters: Readonly<Record<string, (value: string) => Converted>> = {
   autostart: (value) => (isTrue(value) ? {} : { keys: { enabled: false } }),
   startsecs: (value) => ({ restart: { resetAfter: `${value}s` } }),
-  startretries: (value) => ({ restart: { budget: value } }),
+  startretries: (value) => ({ restart: { maxFailures: value } }),
   stopsignal: (value) => ({ stop: { signal: signalName(value) } }),
   stopwaitsecs: (value) => ({ stop: { grace: `${value}s` } }),
   directory: (value) => ({ keys: { cwd: value } }),

@@ -99,7 +99,7 @@ function componentOf(
     ...(Object.keys(env).length > 0 && { env }),
     ...merged(all.map(({ keys }) => keys)),
     // One program that is given up never takes supervisord down.
-    restart: { givenUp: 'keep', ...merged(all.map(({ restart }) => restart)) },
+    restart: { onFailure: 'keepOthers', ...merged(all.map(({ restart }) => restart)) },
     ...(Object.keys(stop).length > 0 && { stop }),
   };
   return { component, notes: [...new Set(all.flatMap(({ note }) => note ?? []))] };

@@ -5,9 +5,9 @@ import type { FindResult } from './find/find.ts';
 import { withLock } from './lock.ts';
 import { runner } from './run.ts';
 import type { Source } from './sources.ts';
-import { runStages, teller, type OnProgress } from './stages.ts';
+import { runSteps, progressReporter, type OnProgress } from './stages.ts';
 
-export interface Bring {
+export interface InstallMissingOptions {
   readonly look: () => FindResult;
   readonly cacheDir: string;
   readonly kubernetes: string | undefined;
@@ -21,7 +21,7 @@ export interface Bring {
  *
  * @throws Failure `install`, or the signal's reason when it aborts; no command is left running.
  */
-export async function bring(source: Source, order: Bring): Promise<void> {
+export async function installMissing(source: Source, order: InstallMissingOptions): Promise<void> {
   const { look, cacheDir, kubernetes, onProgress, signal } = order;
   await mkdir(cacheDir, { recursive: true }).catch((cause: unknown) => {
     throw new Failure('install', `cannot use the cache: ${reasonOf(cause)}`, {
@@ -29,7 +29,7 @@ export async function bring(source: Source, order: Bring): Promise<void> {
       cause,
     });
   });
-  const tell = teller('Waiting for another install', onProgress);
+  const tell = progressReporter('Waiting for another install', onProgress);
   let waited = false;
   const onWait = (detail: string) => {
     waited = true;
@@ -44,6 +44,6 @@ export async function bring(source: Source, order: Bring): Promise<void> {
     await writeFile(logFile, '');
     const run = runner({ logFile, signal, lockFd });
     const stages = await source({ missing, cacheDir, kubernetes, run });
-    await runStages(stages, onProgress, signal);
+    await runSteps(stages, onProgress, signal);
   });
 }

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { findBinaries, refuseMissing, searchPath, systemPath, type From } from './find/find.ts';
-import { nodeNeeds, type Need } from './find/needs.ts';
+import { nodeBinaries, type BinarySpec } from './find/needs.ts';
 import { checkVersions, isKubectlUnfit } from './find/skew.ts';
 import { cacheDirs } from './find/cache.ts';
 import type { SourceName } from './sources.ts';
 import type { OnProgress } from './stages.ts';
 import { versionsOf } from './find/versions.ts';
 
-export type NodeNeed = (typeof nodeNeeds)[number];
+export type NodeBinary = (typeof nodeBinaries)[number];
 
-export interface InstallOptions<N extends Need = NodeNeed> {
+export interface InstallOptions<N extends BinarySpec = NodeBinary> {
   /** Looked in before anything else. */
   readonly binDirs: readonly string[];
   /** See cacheDir() of paths.ts. */
@@ -29,7 +29,7 @@ export interface InstallOptions<N extends Need = NodeNeed> {
 }
 
 /** Binaries that are there and run on this machine. */
-export interface Binaries<Name extends string = NodeNeed['name']> {
+export interface Binaries<Name extends string = NodeBinary['name']> {
   /** The absolute path of each; `cni` is the folder with the plugins. */
   readonly files: Readonly<Record<Name, string>>;
   readonly versions: Readonly<Record<Name, string>>;
@@ -45,12 +45,12 @@ export interface Binaries<Name extends string = NodeNeed['name']> {
  *
  * @throws Failure `install` or `usage`, or the signal's reason when it aborts.
  */
-export async function install<const N extends Need = NodeNeed>(
+export async function install<const N extends BinarySpec = NodeBinary>(
   options: InstallOptions<N>,
 ): Promise<Binaries<N['name']>> {
   const { cacheDir, source = 'auto', noInstall = false, kubernetes } = options;
   const { onProgress = () => undefined, signal = new AbortController().signal } = options;
-  const needs: readonly Need[] = options.needs ?? nodeNeeds;
+  const needs: readonly BinarySpec[] = options.needs ?? nodeBinaries;
   const path = options.path ?? systemPath();
   const notFromPath = new Set<string>();
   const places = { binDirs: options.binDirs, path, cacheDirs: cacheDirs(cacheDir) };
@@ -59,8 +59,11 @@ export async function install<const N extends Need = NodeNeed>(
     const first = look();
     if (first.missing.length === 0) return first;
     if (!noInstall) {
-      const [{ bring }, { sources }] = await Promise.all([import('./bring.ts'), import('./sources.ts')]);
-      await bring(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
+      const [{ installMissing }, { sources }] = await Promise.all([
+        import('./bring.ts'),
+        import('./sources.ts'),
+      ]);
+      await installMissing(sources[source], { look, cacheDir, kubernetes, onProgress, signal });
     }
     const second = look();
     refuseMissing(second.missing);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { open, type FileHandle } from 'node:fs/promises';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
-import { NotInTime, until } from '../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 
 export interface LockOptions {
   readonly signal: AbortSignal;
@@ -29,9 +29,15 @@ export async function withLock<T>(
       cause,
     });
   });
-  const wait = { timeoutMs, intervalMs: 100, maxIntervalMs: 1000, lookTimeoutMs: 10_000, onMiss: onWait };
+  const wait = {
+    timeoutMs,
+    periodMs: 100,
+    maxPeriodMs: 1000,
+    attemptTimeoutMs: 10_000,
+    onAttemptFailed: onWait,
+  };
   await until(locked(handle, file), wait, signal).catch((cause: unknown) => {
-    if (!(cause instanceof NotInTime)) throw cause;
+    if (!(cause instanceof DeadlineExceeded)) throw cause;
     throw new Failure('install', `waited too long: ${cause.lastReason}`, {
       hint: 'end it and try again',
       cause,

@@ -7,14 +7,14 @@ import { systemPath } from './find/find.ts';
 import { chooseIptables, hasBackEnds, iptablesNeeds } from './debian/iptables.ts';
 import { kubernetesBuild } from './build/kubernetes.ts';
 import { makeSet } from './build/makeSet.ts';
-import { type Need } from './find/needs.ts';
+import { type BinarySpec } from './find/needs.ts';
 import type { Run } from './run.ts';
 import { isOf } from './find/skew.ts';
-import type { Stage } from './stages.ts';
+import type { InstallStep } from './stages.ts';
 
 /** What a source is given to bring what is missing. */
 interface Order {
-  readonly missing: readonly Need[];
+  readonly missing: readonly BinarySpec[];
   readonly cacheDir: string;
   /** The version of Kubernetes that was asked for. */
   readonly kubernetes: string | undefined;
@@ -22,7 +22,7 @@ interface Order {
 }
 
 /** The stages that bring what is ordered. @throws Failure `install` at once when it cannot. */
-export type Source = (order: Order) => Promise<Stage[]>;
+export type Source = (order: Order) => Promise<InstallStep[]>;
 
 /** Where binaries come from when the machine has none. */
 export const sources = {
@@ -46,7 +46,12 @@ export const sources = {
 
 export type SourceName = keyof typeof sources;
 
-async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }: Order): Promise<Stage[]> {
+async function debian({
+  missing,
+  cacheDir,
+  kubernetes = debianKubernetes,
+  run,
+}: Order): Promise<InstallStep[]> {
   const built = missing.filter((need) => need.debian === undefined);
   if (built.length > 0 && !isOf(debianKubernetes, kubernetes)) {
     throw new Failure('install', `Debian offers Kubernetes ${debianKubernetes} only, not ${kubernetes}`, {
@@ -60,7 +65,7 @@ async function debian({ missing, cacheDir, kubernetes = debianKubernetes, run }:
   }
   const apt = privateApt(join(cacheDir, 'apt'), run);
   const tree = debianTree(cacheDir);
-  const stages: Stage[] = [];
+  const stages: InstallStep[] = [];
   const iptables = missing.some((need) => need.debian === 'iptables');
   const wanted = missing.filter((need) => need.debian !== undefined && need.debian !== 'iptables');
   if (iptables && !(await hasBackEnds(tree))) wanted.push(...iptablesNeeds);

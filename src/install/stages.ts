@@ -18,20 +18,20 @@ export type OnProgress = (progress: Progress) => void;
 /** Says what is being done right now. */
 export type Report = (detail: string) => void;
 
-export interface Stage {
+export interface InstallStep {
   readonly label: string;
   readonly work: (report: Report) => Promise<void>;
 }
 
 /** Does one stage after the other, and tells where it is. */
-export async function runStages(
-  stages: readonly Stage[],
+export async function runSteps(
+  stages: readonly InstallStep[],
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<void> {
   for (const [i, { label, work }] of stages.entries()) {
     signal.throwIfAborted();
-    const tell = teller(label, onProgress, i + 1, stages.length);
+    const tell = progressReporter(label, onProgress, i + 1, stages.length);
     tell({});
     await work((detail) => tell({ detail }));
     tell({ done: true });
@@ -39,7 +39,7 @@ export async function runStages(
 }
 
 /** Adds the stage and its elapsed time, from now on, to what is told. */
-export function teller(label: string, onProgress: OnProgress, step = 1, steps = 1) {
+export function progressReporter(label: string, onProgress: OnProgress, step = 1, steps = 1) {
   const began = performance.now();
   return (what: Pick<Progress, 'detail' | 'done'>): void =>
     onProgress({ label, ...what, step, steps, elapsedMs: Math.round(performance.now() - began) });

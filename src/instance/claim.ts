@@ -1,8 +1,8 @@
 import { closeSync, existsSync, rmSync } from 'node:fs';
-import type { Traces } from './cleanUp.ts';
+import type { NodeDirs } from './cleanUp.ts';
 import { flock, giveBack, isStill, lockData, lockFile, openDataLock } from './lock.ts';
 import { lockToStart, openToStart } from './start.ts';
-import { unmaking } from '../host/undoMkdir.ts';
+import { undoMkdir } from '../host/undoMkdir.ts';
 
 /** The locks of a node that is being started, and of its data, each by an open descriptor. */
 export interface Claim {
@@ -19,9 +19,9 @@ export interface OpenClaim extends Claim {
 }
 
 /** Takes both. @throws Failure `preflight` when the node runs already, or another one on its data. */
-export async function claim({ name, run, data }: Traces): Promise<Claim> {
+export async function claim({ name, run, data }: NodeDirs): Promise<Claim> {
   const lock = await lockToStart(name, run);
-  const unmake = unmaking(data);
+  const unmake = undoMkdir(data);
   try {
     return claimOf(lock, await lockData(data, name));
   } catch (error) {
@@ -32,9 +32,9 @@ export async function claim({ name, run, data }: Traces): Promise<Claim> {
 }
 
 /** Both opened, for another process to take. @throws Failure `preflight` when nothing can be written there. */
-export function openClaim({ run, data }: Traces): OpenClaim {
+export function openClaim({ run, data }: NodeDirs): OpenClaim {
   const isNew = { lock: !existsSync(lockFile(run)), dataLock: !existsSync(lockFile(data)) };
-  const unmake = unmaking(data);
+  const unmake = undoMkdir(data);
   let dataLock: number;
   try {
     dataLock = openDataLock(data);

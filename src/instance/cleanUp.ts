@@ -3,16 +3,16 @@ import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { isCode } from '../host/cgroup/cgroupFiles.ts';
+import { hasErrorCode } from '../host/cgroup/cgroupFiles.ts';
 import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
-import { takeBack } from '../host/undoJournal.ts';
+import { rollBack } from '../host/undoJournal.ts';
 import { lockFile, lockNode } from './lock.ts';
 import { mountsBelow } from '../host/mountTable.ts';
 import { run as runAll } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 
 /** What a node leaves on the machine if nobody tidies up. */
-export interface Traces {
+export interface NodeDirs {
   readonly name: string;
   /** `/run/k8s-single/<name>`: removed with all that is in it. */
   readonly run: string;
@@ -24,8 +24,8 @@ export interface Traces {
  * Ends a node by force and removes every trace: for one whose supervisor does not answer. Resolves when nothing is
  * left, at once when there was nothing; rejects with what would not go. Times out after `timeoutMs`.
  */
-export async function clear(
-  traces: Traces,
+export async function forceCleanUp(
+  traces: NodeDirs,
   timeoutMs = 20_000,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
@@ -39,14 +39,14 @@ export async function clear(
   };
   await until(ended, { timeoutMs }, signal);
   try {
-    await removeTraces(traces);
+    await cleanUp(traces);
   } finally {
     if (lock !== undefined) closeSync(lock);
   }
 }
 
 /** Removes what a dead node left and ends what lives on of it, but keeps the run folder and the lock in it. */
-export async function removeRemains({ name, run, data }: Traces): Promise<void> {
+export async function cleanUpLeftovers({ name, run, data }: NodeDirs): Promise<void> {
   await removeNodeCgroup(name);
   // Not all that is below the data folder: someone may have mounted a disk of his own there.
   for (const folder of [run, join(data, 'containerd'), join(data, 'kubelet')]) {
@@ -54,21 +54,21 @@ export async function removeRemains({ name, run, data }: Traces): Promise<void> 
     if (mountPoints.length > 0)
       await runAll(...mountPoints.map((place): Argv => ['umount', '--no-mtab', place]));
   }
-  await takeBack(run);
+  await rollBack(run);
   await interfaceGone(run);
   for (const entry of await readdir(run).catch(() => [])) {
     if (join(run, entry) !== lockFile(run)) await rm(join(run, entry), { recursive: true });
   }
 }
 
-/** All that {@link removeRemains} does, and the run folder. Call it with the lock in hand. */
-export async function removeTraces(traces: Traces): Promise<void> {
-  await removeRemains(traces);
+/** All that {@link cleanUpLeftovers} does, and the run folder. Call it with the lock in hand. */
+export async function cleanUp(traces: NodeDirs): Promise<void> {
+  await cleanUpLeftovers(traces);
   await rm(lockFile(traces.run), { force: true });
   for (const folder of [traces.run, dirname(traces.run)]) {
     await rmdir(folder).catch((error: unknown) => {
       // Someone else's node, or the next of this name, is in it already.
-      if (!isCode(error, 'ENOENT', 'ENOTEMPTY')) throw error;
+      if (!hasErrorCode(error, 'ENOENT', 'ENOTEMPTY')) throw error;
     });
   }
 }

@@ -4,14 +4,14 @@ import { nodePaths } from '../lib/paths.ts';
 import type { Paths } from '../lib/paths.ts';
 
 /** What says which node is meant, running or not. */
-export interface Which {
+export interface NodeSelector {
   readonly name: string;
   /** Where the data of a node is that is down and had it elsewhere than usual. */
   readonly dataDir?: string;
 }
 
 /** Where the node keeps its things: a running one says it itself. */
-export async function placeOf({ name, dataDir }: Which): Promise<Paths> {
+export async function locateNode({ name, dataDir }: NodeSelector): Promise<Paths> {
   return nodePaths(name, dataDir ?? (await readNodeFile(name).catch(() => undefined))?.dataDir);
 }
 

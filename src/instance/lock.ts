@@ -18,10 +18,10 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
-import { NotInTime, until } from '../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { isCode } from '../host/cgroup/cgroupFiles.ts';
-import { missing } from '../host/tool.ts';
+import { hasErrorCode } from '../host/cgroup/cgroupFiles.ts';
+import { notInstalled } from '../host/tool.ts';
 
 /**
  * Takes the lock of a node, a file in its run folder `run`, and resolves with the descriptor that holds it; `undefined` when
@@ -102,9 +102,9 @@ export async function assertNotOfAnother(data: string, name: string): Promise<vo
     else if (holderOf(data) !== holder(name)) throw new Unhealthy('held by another');
   };
   // Who has just taken it writes its name there a moment later.
-  const patience = { timeoutMs: 1000, intervalMs: 20, maxIntervalMs: 20 };
+  const patience = { timeoutMs: 1000, periodMs: 20, maxPeriodMs: 20 };
   await until(isOurs, patience, new AbortController().signal).catch((cause: unknown) => {
-    throw cause instanceof NotInTime ? inUse(data) : cause;
+    throw cause instanceof DeadlineExceeded ? inUse(data) : cause;
   });
 }
 
@@ -134,7 +134,7 @@ function openLock(run: string): number | undefined {
     mkdirSync(run, { recursive: true, mode: 0o700 });
     return openSync(lockFile(run), 'a+', 0o600);
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    if (hasErrorCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -156,7 +156,7 @@ export function lockFile(run: string): string {
 export async function flock(fd: number): Promise<boolean> {
   const child = spawn('flock', ['--nonblock', '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
   const [code]: unknown[] = await once(child, 'exit').catch((error: unknown) => {
-    throw missing('flock', error);
+    throw notInstalled('flock', error);
   });
   if (code !== 0 && code !== 1) throw new Error(`flock ended with ${String(code)}`);
   return code === 0;

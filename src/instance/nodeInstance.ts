@@ -6,7 +6,7 @@ import { starterOf } from './start.ts';
  * One life of a node: from when its lock is taken until its last trace, the file of the lock, is removed. The next node of the
  * same name is another life: whoever means this one does it no harm.
  */
-export class NodeLife implements Disposable {
+export class NodeInstance implements Disposable {
   readonly #run: string;
   /** As long as it is open no other file gets its number. */
   readonly #file: number;
@@ -19,12 +19,12 @@ export class NodeLife implements Disposable {
   }
 
   /** The process that is starting the node, until there is a supervisor that can be asked to end it. */
-  get starter(): number | undefined {
+  get launcherPid(): number | undefined {
     return starterOf(this.#file);
   }
 
   /** Whether it has left something that nobody but us is removing: its lock is held from then on. */
-  get isOursToTidy(): boolean {
+  get isOursToCleanUp(): boolean {
     return this.#lock !== undefined;
   }
 

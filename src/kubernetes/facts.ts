@@ -35,7 +35,7 @@ export interface NodeFacts {
   /** How containerd keeps the layers of images: the best that works on the file system of its data. */
   readonly snapshotter: 'overlayfs' | 'native';
   /** Whether pods may be protected from the kernel's out-of-memory killer. */
-  readonly mayLowerOomScore: boolean;
+  readonly canLowerOomScore: boolean;
   /** Whether the settings of the interfaces that pods are plugged into can be changed. */
   readonly areNetworkSettingsWritable: boolean;
   /** Where the kubelet puts the cgroups of pods, from the root of each hierarchy. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { begin } from '../sandbox/sandbox.ts';
 import type { Begun } from '../sandbox/sandbox.ts';
 import { inContainer } from '../host/preflight.ts';
-import { unmaking } from '../host/undoMkdir.ts';
+import { undoMkdir } from '../host/undoMkdir.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { insideArgv } from './insideArgv.ts';
 import type { UpOptions } from '../supervisor/options.ts';
@@ -52,7 +52,7 @@ export async function beginBox(options: UpOptions, { name, dataDir, listen }: Kn
       argv: insideArgv(),
       ...(log !== undefined && { stdio: ['ignore', log.file.fd, log.file.fd] as const }),
       ...(listen !== undefined && {
-        listener: async () => (await import('../supervisor/listener.ts')).openPort(listen),
+        listener: async () => (await import('../supervisor/listener.ts')).openListener(listen),
       }),
     });
     const leave = async (): Promise<void> => {
@@ -67,7 +67,7 @@ export async function beginBox(options: UpOptions, { name, dataDir, listen }: Kn
 }
 
 async function openLog(logs: string): Promise<Log> {
-  const unmake = unmaking(logs);
+  const unmake = undoMkdir(logs);
   await mkdir(logs, { recursive: true, mode: 0o700 });
   // Appended to like every log: it may be that of a node that runs already, and it is rotated.
   const path = join(logs, 'supervisor.log');

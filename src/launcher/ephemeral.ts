@@ -12,7 +12,7 @@ import { makeBox, toTell } from './launch.ts';
 import { insideArgv } from './insideArgv.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import type { Plan } from '../supervisor/bootSpec.ts';
-import { openPort } from '../supervisor/listener.ts';
+import { openListener } from '../supervisor/listener.ts';
 
 /** A node of which nothing is to be kept, whose process has been started in its box. */
 export interface ThrowAway {
@@ -22,7 +22,7 @@ export interface ThrowAway {
 }
 
 /** Where the data of a throw-away node is: in the run folder, which is removed with the node, however that ends. */
-export function throwAwayData(name: string): string {
+export function ephemeralData(name: string): string {
   return join(nodePaths(name).run, 'data');
 }
 
@@ -43,10 +43,10 @@ export async function beginThrowAway({ name, listen, signals, without }: Beginni
       {
         name,
         run: nodePaths(name).run,
-        data: throwAwayData(name),
+        data: ephemeralData(name),
         argv: insideArgv(),
         stdio: ['ignore', 'ignore', log.fd],
-        ...(listen !== undefined && { listener: async () => openPort(listen) }),
+        ...(listen !== undefined && { listener: async () => openListener(listen) }),
         without,
       },
       signals,

@@ -12,7 +12,7 @@ import { readBootRecord } from '../observe/records/bootRecord.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 
 /** Shows the boot of a node in its box: true when it is ready, false when it has ended before that. */
-export async function bootSeen(
+export async function followBoot(
   entered: Entered,
   options: UpOptions,
   { name, dataDir }: Pick<NodeConfig, 'name' | 'dataDir'>,
@@ -28,7 +28,7 @@ export async function bootSeen(
     const reporter = await createReporter({ output: options.output, stages });
     try {
       const names = stages.map((stage) => stage.name);
-      return await readySeen(controlSocket, names, reporter, ended.signal);
+      return await untilReady(controlSocket, names, reporter, ended.signal);
     } finally {
       await reporter.end();
     }
@@ -48,7 +48,7 @@ export async function supervisorLog(log: FileHandle, from = 0): Promise<string> 
   return buffer.toString('utf8', 0, bytesRead).trimEnd();
 }
 
-async function readySeen(
+async function untilReady(
   controlSocket: string,
   names: readonly string[],
   reporter: Reporter,

@@ -5,7 +5,7 @@ import { exitCodes } from '../lib/errors.ts';
 import { cacheDirs } from '../install/find/cache.ts';
 import { findBinaries, searchPath } from '../install/find/find.ts';
 import type { Binaries } from '../install/install.ts';
-import { boxNeeds } from '../install/find/needs.ts';
+import { sandboxBinaries } from '../install/find/needs.ts';
 import type { Box } from '../sandbox/sandboxSpec.ts';
 import type { Begun, InTheMaking } from '../sandbox/sandbox.ts';
 import type { Told } from '../sandbox/follow.ts';
@@ -15,7 +15,7 @@ import type { BegunNode } from './beginBox.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import { written } from '../supervisor/bootSpec.ts';
 import type { Plan } from '../supervisor/bootSpec.ts';
-import { toolchain } from '../supervisor/resolveBinaries.ts';
+import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
 
 /**
  * Finds the binaries of a node while its box is made; before that, when what makes a box is to be brought itself. `more`: of the
@@ -29,10 +29,10 @@ export async function makeBox(
 ): Promise<{ readonly making: InTheMaking; readonly binaries: Binaries }> {
   const box = boxOf(node, more);
   const places = { binDirs: node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
-  const isThere = findBinaries({ ...places, needs: boxNeeds }).missing.length === 0;
+  const isThere = findBinaries({ ...places, needs: sandboxBinaries }).missing.length === 0;
   const early = isThere ? begun.make(box, searchPath(places)) : undefined;
   await early?.begun;
-  const binaries = await toolchain(options, node);
+  const binaries = await resolveBinaries(options, node);
   return { binaries, making: early ?? begun.make(box, binaries.searchPath) };
 }
 
@@ -46,8 +46,8 @@ export async function upInBox(
   const { making, binaries } = await makeBox(begun, options, node);
   const entered = await making.tell(toTell({ options, config, binaries }));
   if (log === undefined) return entered.exited;
-  const { bootSeen, supervisorLog } = await import('./followBoot.ts');
-  if (await bootSeen(entered, options, node)) {
+  const { followBoot, supervisorLog } = await import('./followBoot.ts');
+  if (await followBoot(entered, options, node)) {
     await entered.detach();
     const { url } = await readNodeFile(node.name);
     if (url !== undefined) console.error(`see it in a browser: ${url}`);

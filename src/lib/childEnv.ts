@@ -10,8 +10,8 @@ const mark = 'K8S_SINGLE_ENV';
 const [certificates, aside] = ['NODE_EXTRA_CA_CERTS', 'K8S_SINGLE_EXTRA_CA_CERTS'];
 const arenas = 'MALLOC_ARENA_MAX';
 
-/** An environment for a process of ours, which is to call {@link takeBack}. */
-export function ownEnvironment({ [certificates]: extra, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** An environment for a process of ours, which is to call {@link restoreEnv}. */
+export function childEnv({ [certificates]: extra, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {
     ...env,
     ...(extra !== undefined && { [aside]: extra }),
@@ -20,7 +20,7 @@ export function ownEnvironment({ [certificates]: extra, ...env }: NodeJS.Process
 }
 
 /** From now on the environment of this process is as it was before. */
-export function takeBack(): void {
+export function restoreEnv(): void {
   const { env } = process;
   if (env[aside] !== undefined) env[certificates] = env[aside];
   if (env[mark] === arenas) delete env[arenas];

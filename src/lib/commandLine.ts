@@ -1,7 +1,7 @@
 import { nodePaths } from './paths.ts';
 
 /** Which node is meant, and where its data is when it is not where it usually is. */
-export interface WhichNode {
+export interface NodeSelector {
   readonly name: string;
   readonly dataDir?: string | undefined;
 }
@@ -13,7 +13,7 @@ const onData: ReadonlySet<string> = new Set(['up', 'down', 'logs', 'timeline', '
  * A command line of this program for a node, to be pasted into a shell: with `--name` and `--data-dir` where they are needed, and
  * with `args` behind them.
  */
-export function nodeCommand(command: string, { name, dataDir }: WhichNode, ...args: string[]): string {
+export function nodeCommand(command: string, { name, dataDir }: NodeSelector, ...args: string[]): string {
   const usual = nodePaths(name).data;
   return commandLine([
     'k8s-single',

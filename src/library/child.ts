@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { exitCodes, Failure } from '../lib/errors.ts';
 import type { FailureCode } from '../lib/errors.ts';
-import { ownEnvironment } from '../lib/childEnv.ts';
+import { childEnv } from '../lib/childEnv.ts';
 import { nodePaths, programFile } from '../lib/paths.ts';
-import { tellEvents } from './events.ts';
+import { forwardEvents } from './events.ts';
 import type { NodeOptions } from './options.ts';
 
 /** The command line: a node lives in namespaces that this process cannot enter. */
@@ -31,13 +31,13 @@ export async function startChild(options: NodeOptions): Promise<Child> {
   // A session of its own: Ctrl-C in a terminal is for the tests, which may still need the node.
   const child = spawn(process.execPath, [main, 'run', ...runArguments(name, options), '--', ...holder], {
     detached: true,
-    env: ownEnvironment(process.env),
+    env: childEnv(process.env),
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-lastWords)));
   const ended = new AbortController();
   const closed = once(child, 'close').finally(() => ended.abort());
-  const told = tellEvents(nodePaths(name).controlSocket, options.onEvent, ended.signal);
+  const told = forwardEvents(nodePaths(name).controlSocket, options.onEvent, ended.signal);
   const ready = once(child.stdout, 'data').then(() => true);
   try {
     const isReady = await Promise.race([ready, closed.then(() => false), told.then(async () => ready)]);

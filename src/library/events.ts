@@ -4,7 +4,7 @@ import type { Event } from '../engine/component.ts';
 import { client } from '../control/client.ts';
 
 /** Calls `onEvent` for each event of a node that is about to start, until the signal aborts. Rejects only when it throws. */
-export async function tellEvents(
+export async function forwardEvents(
   controlSocket: string,
   onEvent: ((event: Event) => void) | undefined,
   signal: AbortSignal,
@@ -16,11 +16,11 @@ export async function tellEvents(
     if (signal.aborted) return;
     throw error;
   }
-  for await (const event of untilBrokenOff(client(controlSocket).events(signal))) onEvent(event);
+  for await (const event of untilDisconnected(client(controlSocket).events(signal))) onEvent(event);
 }
 
 /** How the node's process ends says more than that it has stopped talking. */
-async function* untilBrokenOff(events: AsyncGenerator<Event>): AsyncGenerator<Event> {
+async function* untilDisconnected(events: AsyncGenerator<Event>): AsyncGenerator<Event> {
   try {
     yield* events;
   } catch {}

@@ -1,5 +1,5 @@
 import { reasonOf } from '../lib/errors.ts';
-import { removeTraces } from '../instance/cleanUp.ts';
+import { cleanUp } from '../instance/cleanUp.ts';
 
 /**
  * A program, not a module: `node cleanup.cjs NAME RUN DATA`. What outlives the node runs it when the node has ended,
@@ -8,7 +8,7 @@ import { removeTraces } from '../instance/cleanUp.ts';
 async function main(): Promise<void> {
   const [name = '', run = '', data = ''] = process.argv.slice(2);
   try {
-    await removeTraces({ name, run, data });
+    await cleanUp({ name, run, data });
   } catch (error) {
     console.error(`k8s-single: node ${name} has left something behind: ${reasonOf(error)}`);
     process.exitCode = 1;

@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { reasonOf } from '../lib/errors.ts';
 import { isInBox } from '../sandbox/sandboxSpec.ts';
 import { stopNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
-import { removeTraces } from '../instance/cleanUp.ts';
+import { cleanUp } from '../instance/cleanUp.ts';
 import { lockNode } from '../instance/lock.ts';
 
 /**
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
       const left = await stopNodeCgroup(name, graceMs);
       if (left.length > 0)
         console.error(`k8s-single: still running after ${graceMs / 1000} s: ${left.join(', ')}`);
-      if (!isBox) await removeTraces({ name, run, data });
+      if (!isBox) await cleanUp({ name, run, data });
     }
   } catch (error) {
     console.error(`k8s-single: node ${name} has left something behind: ${reasonOf(error)}`);

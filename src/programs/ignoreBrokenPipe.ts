@@ -7,7 +7,7 @@ const gone: ReadonlySet<unknown> = new Set(['EPIPE', 'EIO']);
  * Whoever reads what this process says may go away: what is said from then on is lost, and what is done, a node above all, goes
  * on. Where stdout cannot be written for another reason, a full disk for one, the exit code says so in the end.
  */
-export function outliveReaders(): void {
+export function ignoreBrokenPipe(): void {
   let isFull = false;
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { follow } from '../observe/logs/logFollow.ts';
+import { followLogs } from '../observe/logs/logFollow.ts';
 import { logPrinter } from '../observe/logs/logPrint.ts';
 import { styleFor } from '../observe/terminal/style.ts';
 import type { ForwardOrder } from '../supervisor/forwardLogs.ts';
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   const names = positions.map(([name]) => name);
   const print = logPrinter(names, styleFor(process.stderr, process.env), { always: true });
   const stream = json ? process.stdout : process.stderr;
-  for await (const line of follow(folder, new Map(positions), enough.signal)) {
+  for await (const line of followLogs(folder, new Map(positions), enough.signal)) {
     const { component, at = Date.now(), level } = line;
     const said = json ? JSON.stringify({ component, at, type: 'log', level, text: line.text }) : print(line);
     if (!stream.write(`${said}\n`)) await once(stream, 'drain');

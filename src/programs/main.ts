@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { asProgram } from './runMain.ts';
+import { runMain } from './runMain.ts';
 import { plainUp } from '../cli/plainUp.ts';
 
 /** Reading the command line properly is a good part of the work of a command that is quick, so that two go past it. */
@@ -20,4 +20,4 @@ async function act([command, ...args]: readonly string[]): Promise<number | unde
   return undefined;
 }
 
-void asProgram(async () => act(process.argv.slice(2)));
+void runMain(async () => act(process.argv.slice(2)));

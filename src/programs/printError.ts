@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { exitCodes, Failure } from '../lib/errors.ts';
 
 /** Says on stderr what went wrong and returns the exit code for it. A bug shows where it is; nothing else needs a stack. */
-export function reportError(error: unknown): number {
+export function printError(error: unknown): number {
   // Commander has said what it has to say, help and version included.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof Failure) {

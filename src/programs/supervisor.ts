@@ -2,8 +2,8 @@ import { dataOfBox } from '../sandbox/sandboxSpec.ts';
 import { Forsaken, hearOutside } from '../sandbox/follow.ts';
 import { coolDown, warmUp } from '../kubernetes/pki/issuing.ts';
 import { pkiIn } from '../lib/paths.ts';
-import { asProgram } from './runMain.ts';
-import { beFrugal } from './v8Flags.ts';
+import { runMain } from './runMain.ts';
+import { setV8Flags } from './v8Flags.ts';
 import { planOf } from '../supervisor/bootSpec.ts';
 import { runPlan } from '../supervisor/runPlan.ts';
 // What others load when they need it, and this program needs at once: in the bundle it is one file with it.
@@ -19,7 +19,7 @@ import '../observe/terminal/pretty.ts';
  * for those who look at the processes; what is to be done it is told.
  */
 async function run(): Promise<number> {
-  beFrugal();
+  setV8Flags();
   // What signs certificates starts while the box is made.
   const data = dataOfBox();
   if (data !== undefined) warmUp(pkiIn(data));
@@ -34,4 +34,4 @@ async function run(): Promise<number> {
   }
 }
 
-void asProgram(run);
+void runMain(run);

@@ -16,6 +16,6 @@ import { setFlagsFromString } from 'node:v8';
  * would take the cores and the memory from the API server. To be called before most of the program is run. The same flags on
  * the command line would cost 30 ms, for what is said above.
  */
-export function beFrugal(): void {
+export function setV8Flags(): void {
   for (const flag of ['--no-opt', '--no-sparkplug', '--optimize-for-size']) setFlagsFromString(flag);
 }

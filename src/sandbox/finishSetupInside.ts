@@ -1,5 +1,5 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
-import { haveJoined, joinNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
+import { haveJoinedNodeCgroup, joinNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { Outside } from './follow.ts';
 
 /** In the box that is made around this process: does what nobody else can, when it is made. Call it once. Rejects as that does. */
@@ -12,7 +12,7 @@ export async function moveIn({ box, addresses, made }: Outside): Promise<void> {
   nameOfItsOwn(box.nodeName, addresses.nodeIp);
   // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
   const pids = [1, process.pid];
-  if (!haveJoined(box.name, pids)) await joinNodeCgroup(box.name, pids);
+  if (!haveJoinedNodeCgroup(box.name, pids)) await joinNodeCgroup(box.name, pids);
 }
 
 /** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import type { Box, Inside } from './sandboxSpec.ts';
-import { createNodeCgroup, joinFromOutside } from '../host/cgroup/nodeCgroup.ts';
+import { createNodeCgroup, joinProcessTree } from '../host/cgroup/nodeCgroup.ts';
 import { viewOfItsOwn } from './mounts.ts';
 import { connectToHost } from './network.ts';
 
@@ -29,7 +29,7 @@ export function furnish(box: Box, inside: Inside, routes: Promise<string | undef
   // What takes longest is begun first.
   const view = viewOfItsOwn(box, inside);
   const addresses = connectToHost(box, inside, routes).then(({ nodeIp, hostIp }) => ({ nodeIp, hostIp }));
-  const group = createNodeCgroup(box.name).then(async () => joinFromOutside(box.name, inside.pid));
+  const group = createNodeCgroup(box.name).then(async () => joinProcessTree(box.name, inside.pid));
   const all = [view, addresses, group];
   const made = Promise.allSettled(all).then(async () => void (await Promise.all(all)));
   // Whoever waits for them hears of a failure; nobody does yet.

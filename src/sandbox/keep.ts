@@ -3,12 +3,12 @@ import type { Server } from 'node:net';
 import { Duplex } from 'node:stream';
 import { openClaim } from '../instance/claim.ts';
 import type { OpenClaim } from '../instance/claim.ts';
-import type { Traces } from '../instance/cleanUp.ts';
+import type { NodeDirs } from '../instance/cleanUp.ts';
 import { locked, refusals, spawnKeeper } from './shim.ts';
 import type { Program } from './shim.ts';
 import { inUse } from '../instance/lock.ts';
 import { isRunning } from '../instance/start.ts';
-import { missing } from '../host/tool.ts';
+import { notInstalled } from '../host/tool.ts';
 
 /** A program that has been started in namespaces of its own, with the locks of its node in hand. */
 export interface Kept {
@@ -22,7 +22,7 @@ export interface Kept {
 }
 
 /** @throws Failure `preflight` when the node runs already, or another one on its data; then it has left nothing. */
-export async function keep(program: Traces & Program, listener?: Server): Promise<Kept> {
+export async function keep(program: NodeDirs & Program, listener?: Server): Promise<Kept> {
   for (;;) {
     const claimed = openClaim(program);
     const child = await spawnKeeper(program, { ...claimed, listener }).catch(async (error: unknown) => {
@@ -43,10 +43,10 @@ export async function keep(program: Traces & Program, listener?: Server): Promis
   }
 }
 
-function refusal(exit: number | string, { name, data }: Traces): Error {
+function refusal(exit: number | string, { name, data }: NodeDirs): Error {
   if (exit === refusals.running) return isRunning(name);
   if (exit === refusals.inUse) return inUse(data);
-  if (exit === refusals.noFlock) return missing('flock');
+  if (exit === refusals.noFlock) return notInstalled('flock');
   return new Error(`what keeps node ${name} has ended before it had the locks: ${exit}`);
 }
 

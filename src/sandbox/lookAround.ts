@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Traces } from '../instance/cleanUp.ts';
+import type { NodeDirs } from '../instance/cleanUp.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
 
 /** What is seen of the host when nothing of a node before is left. */
@@ -10,13 +10,13 @@ export interface Looks {
 }
 
 /** With the locks in hand removes what a node before has left, and then looks at the host: resolves when it has begun to. */
-export async function lookAround(traces: Traces, locked: Promise<unknown>): Promise<Looks> {
-  const [{ removeRemains }, { routesOfHost }, { chooseSnapshotter }] = await Promise.all([
+export async function lookAround(traces: NodeDirs, locked: Promise<unknown>): Promise<Looks> {
+  const [{ cleanUpLeftovers }, { routesOfHost }, { chooseSnapshotter }] = await Promise.all([
     import('../instance/cleanUp.ts'),
     import('./network.ts'),
     import('../host/snapshotter.ts'),
     locked,
   ]);
-  await removeRemains(traces);
+  await cleanUpLeftovers(traces);
   return { routes: routesOfHost(), snapshotter: chooseSnapshotter(join(traces.data, 'containerd')) };
 }

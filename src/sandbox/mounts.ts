@@ -8,7 +8,7 @@ import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
 import { mountTable } from '../host/mountTable.ts';
 import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
-import { copyOf, copyTunables, tunableFiles } from '../host/tunables.ts';
+import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/tunables.ts';
 
 /** System folders that a node, its pods and the tools it calls write to. */
 const systemFolders = ['/etc', '/opt', '/tmp', '/usr', '/var'];
@@ -49,7 +49,7 @@ export async function viewOfItsOwn(box: Box, inside: Inside): Promise<void> {
     ],
     // The merged folder has the mode of its upper layer: /tmp is everybody's.
     ...overlaid.filter(({ mode }) => mode !== '755').map(({ mode, upper }): Argv => ['chmod', mode, upper]),
-    copyTunables(stage),
+    copyKubeletSysctls(stage),
     mountAll(join(run, 'fstab'), [
       ...real.map((folder, index) => bind(folder, aside[index]!)),
       ...(debianTree === undefined ? [] : [bind(join(debianTree, 'usr'), at('tree'))]),
@@ -58,7 +58,7 @@ export async function viewOfItsOwn(box: Box, inside: Inside): Promise<void> {
       [own, at('sys'), 'sysfs', 'defaults'],
       ...sys.map((path) => bind(path, at(path), 'rbind')),
       [own, '/dev/shm', 'tmpfs', 'mode=1777'],
-      ...tunableFiles().map((file) => bind(copyOf(file, stage), file)),
+      ...kubeletSysctlFiles().map((file) => bind(copyOf(file, stage), file)),
       [own, at('run'), 'tmpfs', 'mode=755'],
     ]),
     ...(whyNoKernelLog() === undefined ? [] : emptyKernelLog(stage)),

@@ -2,7 +2,7 @@ import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { Failure } from '../lib/errors.ts';
 import type { Box } from './sandboxSpec.ts';
-import type { Traces } from '../instance/cleanUp.ts';
+import type { NodeDirs } from '../instance/cleanUp.ts';
 import type { Saying, Told } from './follow.ts';
 import type { Making } from './furnish.ts';
 import { hold } from './hold.ts';
@@ -15,11 +15,11 @@ import type { Looks } from './lookAround.ts';
 import { assertCanIsolate } from '../host/preflight.ts';
 import { onSignals } from '../lib/signals.ts';
 import type { Signals } from '../lib/signals.ts';
-import { unmakingAll } from '../host/undoMkdir.ts';
+import { undoMkdirAll } from '../host/undoMkdir.ts';
 import { welcome } from './words.ts';
 
 /** What has to be known of a box when the process in it is started. */
-export interface Beginning extends Traces, Program {
+export interface Beginning extends NodeDirs, Program {
   /** Listens on the host, for the program to serve as descriptor {@link fds}.listener. */
   readonly listener?: (() => Promise<Server>) | undefined;
   /** What else there is where there can be no namespaces: the hint of the Failure. */
@@ -127,7 +127,7 @@ class Started implements Begun {
     const [pid, { routes }, { furnish }] = await Promise.all([this.#inside, this.#looks, loading]);
     // Made now, its cgroup would outlive it.
     if (this.#kept.control.writableEnded) throw new Error('nobody wants the box any more');
-    this.#unmake = unmakingAll(Object.values(box.also ?? {}));
+    this.#unmake = undoMkdirAll(Object.values(box.also ?? {}));
     return furnish(box, { pid, path }, routes);
   }
 
@@ -172,10 +172,10 @@ async function keepWith({ listener: listen, ...program }: Beginning): Promise<Ke
   }
 }
 
-async function exitCode(how: number | NodeJS.Signals, traces: Traces): Promise<number> {
+async function exitCode(how: number | NodeJS.Signals, traces: NodeDirs): Promise<number> {
   if (typeof how === 'number') return how;
   // The keeper itself was killed: what it would have done is ours to do.
-  const { clear } = await import('../instance/cleanUp.ts');
-  await clear(traces);
+  const { forceCleanUp } = await import('../instance/cleanUp.ts');
+  await forceCleanUp(traces);
   return 128 + constants.signals[how];
 }

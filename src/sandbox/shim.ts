@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
-import { ownEnvironment } from '../lib/childEnv.ts';
+import { childEnv } from '../lib/childEnv.ts';
 import { packageFile, programFile } from '../lib/paths.ts';
 import { boxEnv, fds } from './sandboxSpec.ts';
-import type { Traces } from '../instance/cleanUp.ts';
+import type { NodeDirs } from '../instance/cleanUp.ts';
 import { holder } from '../instance/lock.ts';
 import { starter } from '../instance/start.ts';
 import { pathWithSbin } from '../host/tool.ts';
@@ -73,7 +73,7 @@ const namespaces = [
 
 /** Takes the locks, starts the program in namespaces of its own, and outside of them what removes all traces when it has ended. */
 export async function spawnKeeper(
-  { name, run, data, argv, stdio }: Traces & Program,
+  { name, run, data, argv, stdio }: NodeDirs & Program,
   { lock, dataLock, listener }: Given,
 ): Promise<ChildProcess> {
   const cleanup = programFile('cleanup');
@@ -83,7 +83,7 @@ export async function spawnKeeper(
   const child = spawn('/bin/sh', ['-c', keeper, 'k8s-single', ...kept], {
     // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
     detached: true,
-    env: { ...ownEnvironment(process.env), ...boxEnv(data), PATH: pathWithSbin() },
+    env: { ...childEnv(process.env), ...boxEnv(data), PATH: pathWithSbin() },
     stdio: [
       ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
       'pipe',

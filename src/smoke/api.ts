@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { got, type Method } from 'got';
-import { trusted } from '../../probes/transport/caBundle.ts';
+import { caBundle } from '../../probes/transport/caBundle.ts';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { cannotReach, oneLine } from '../../probes/transport/reason.ts';
@@ -40,7 +40,7 @@ export function apiOf(access: Access): Api {
   const https = new HttpsAgent({
     ...keepAlive,
     rejectUnauthorized: !insecure,
-    ca: ca ?? trusted(),
+    ca: ca ?? caBundle(),
     ...(cert && { cert, key }),
     ...(serverName && { servername: serverName }),
   });

@@ -33,7 +33,7 @@ export interface Context {
   readonly exec: (pod: string, command: readonly string[], signal: AbortSignal) => Promise<string>;
   /**
    * Looks until the probe passes or the check's time is over; `step` says what for and begins the reason. A probe that
-   * rejects with {@link Hopeless} ends it at once.
+   * rejects with {@link PermanentFailure} ends it at once.
    */
   readonly until: (step: string, probe: Probe) => Promise<void>;
 }
@@ -49,7 +49,7 @@ export class NotApplicable extends Error {
 }
 
 /** No waiting will mend it. */
-export class Hopeless extends Error {
+export class PermanentFailure extends Error {
   override readonly name = 'Hopeless';
 }
 

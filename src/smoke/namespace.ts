@@ -1,5 +1,5 @@
 import type { Probe } from '../../probes/probe.ts';
-import { NotInTime, until } from '../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { Failure } from '../lib/errors.ts';
 import { ApiError, type Api } from './api.ts';
 
@@ -30,8 +30,8 @@ export async function makeNamespace(
       refusal = error;
     });
   };
-  await until(made, { timeoutMs, lookTimeoutMs: timeoutMs }, signal).catch((cause: unknown) => {
-    if (!(cause instanceof NotInTime)) throw cause;
+  await until(made, { timeoutMs, attemptTimeoutMs: timeoutMs }, signal).catch((cause: unknown) => {
+    if (!(cause instanceof DeadlineExceeded)) throw cause;
     throw new Failure('notReady', `the API server cannot be used: ${cause.lastReason}`, {
       ...(hint !== undefined && { hint }),
       cause,

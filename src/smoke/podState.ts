@@ -1,10 +1,10 @@
 import { at, listAt, textAt } from '../../probes/transport/json.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { oneLine } from '../../probes/transport/reason.ts';
-import { Hopeless, type Context } from './check.ts';
+import { PermanentFailure, type Context } from './check.ts';
 
 /** The kubelet's reasons for an image that it will not try to get again. */
-const neverMends = new Set(['ErrImageNeverPull', 'InvalidImageName']);
+const permanentReasons = new Set(['ErrImageNeverPull', 'InvalidImageName']);
 
 /** The pod is Ready. */
 export function podReady({ api, home }: Context, name: string): Probe {
@@ -35,7 +35,7 @@ export function podWrote(
     const text = await api.text(`${home}/pods/${name}/log`, signal);
     if (text === expected) return;
     const reason = `it has read ${JSON.stringify(oneLine(text))}, not ${JSON.stringify(expected)}`;
-    throw expected.startsWith(text) ? new Unhealthy(reason) : new Hopeless(reason);
+    throw expected.startsWith(text) ? new Unhealthy(reason) : new PermanentFailure(reason);
   };
 }
 
@@ -54,24 +54,30 @@ export function condition(object: unknown, type: string): unknown {
 function why(pod: unknown): Error {
   const scheduled = condition(pod, 'PodScheduled');
   if (at(scheduled, 'status') !== 'True') {
-    return new Unhealthy(`not scheduled: ${told(scheduled) || 'the scheduler has said nothing about it'}`);
+    return new Unhealthy(
+      `not scheduled: ${describeObject(scheduled) || 'the scheduler has said nothing about it'}`,
+    );
   }
   const [container] = listAt(pod, 'status', 'containerStatuses');
   const waiting = at(container, 'state', 'waiting');
   if (waiting !== undefined) {
-    const reason = `waiting: ${told(waiting) || 'its container has not been started'}`;
-    return neverMends.has(textAt(waiting, 'reason')) ? new Hopeless(reason) : new Unhealthy(reason);
+    const reason = `waiting: ${describeObject(waiting) || 'its container has not been started'}`;
+    return permanentReasons.has(textAt(waiting, 'reason'))
+      ? new PermanentFailure(reason)
+      : new Unhealthy(reason);
   }
   const phase = textAt(pod, 'status', 'phase');
   if (phase === 'Failed') {
     const code = Number(at(container, 'state', 'terminated', 'exitCode'));
-    return new Hopeless(Number.isNaN(code) ? `failed: ${told(at(pod, 'status'))}` : `exited with ${code}`);
+    return new PermanentFailure(
+      Number.isNaN(code) ? `failed: ${describeObject(at(pod, 'status'))}` : `exited with ${code}`,
+    );
   }
-  const ready = told(condition(pod, 'Ready'));
+  const ready = describeObject(condition(pod, 'Ready'));
   return new Unhealthy(`${phase}${ready && `, not ready: ${ready}`}`);
 }
 
 /** `Reason: message` of whatever has them. */
-export function told(object: unknown): string {
+export function describeObject(object: unknown): string {
   return [textAt(object, 'reason'), textAt(object, 'message')].filter(Boolean).map(oneLine).join(': ');
 }

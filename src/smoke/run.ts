@@ -1,7 +1,7 @@
-import { NotInTime, until } from '../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { reasonOf } from '../lib/errors.ts';
-import { cascade } from '../engine/graph.ts';
-import { Hopeless, NotApplicable, type Check, type Context, type Result } from './check.ts';
+import { visitInOrder } from '../engine/graph.ts';
+import { PermanentFailure, NotApplicable, type Check, type Context, type Result } from './check.ts';
 import { evidence } from './evidence.ts';
 
 /** What people see while checks run. */
@@ -26,7 +26,7 @@ export interface RunOptions {
 }
 
 /** The time limit of one look, in ms: a look may be a whole `kubectl exec`. */
-const lookTimeoutMs = 15_000;
+const attemptTimeoutMs = 15_000;
 
 /**
  * Runs the checks, each when all that it needs have passed, the others meanwhile, and resolves with a result for each,
@@ -54,7 +54,7 @@ export async function runChecks(checks: readonly Check[], options: RunOptions): 
     byName.get(name)!.needs.filter((need) => byName.has(need));
   const isLast = (name: string): boolean => byName.get(name)!.last === true;
   const names = [...byName.keys()];
-  await cascade(
+  await visitInOrder(
     names.filter((name) => !isLast(name)),
     before,
     visit,
@@ -98,19 +98,27 @@ async function perform(
 }
 
 /** {@link Context.until} of a check that has to be done at `deadline` (as performance.now() has it). */
-function waiter(signal: AbortSignal, deadline: number, onMiss: (reason: string) => void): Context['until'] {
+function waiter(
+  signal: AbortSignal,
+  deadline: number,
+  onAttemptFailed: (reason: string) => void,
+): Context['until'] {
   return async (step, probe) => {
     const stop = new AbortController();
     const look = async (lookSignal: AbortSignal): Promise<void> =>
       probe(lookSignal).catch((error: unknown) => {
-        if (error instanceof Hopeless) stop.abort(error);
+        if (error instanceof PermanentFailure) stop.abort(error);
         throw error;
       });
     const timeoutMs = Math.max(0, deadline - performance.now());
-    const options = { timeoutMs, lookTimeoutMs, onMiss: (reason: string) => onMiss(`${step}: ${reason}`) };
+    const options = {
+      timeoutMs,
+      attemptTimeoutMs,
+      onAttemptFailed: (reason: string) => onAttemptFailed(`${step}: ${reason}`),
+    };
     await until(look, options, AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
-      if (error instanceof Hopeless) throw new Error(`${step}: ${error.message}`, { cause: error });
-      if (!(error instanceof NotInTime)) throw error;
+      if (error instanceof PermanentFailure) throw new Error(`${step}: ${error.message}`, { cause: error });
+      if (!(error instanceof DeadlineExceeded)) throw error;
       const seconds = (timeoutMs / 1000).toFixed(1);
       throw new Error(`${step}: ${error.lastReason} (after ${seconds} s)`, { cause: error });
     });

@@ -3,31 +3,31 @@ import { supervisorLog } from '../control/node.ts';
 import type { ControlledNode, LogQuery } from '../control/node.ts';
 import { createHistory } from '../observe/state/history.ts';
 import type { History } from '../observe/state/history.ts';
-import { createLooks } from '../observe/state/looks.ts';
-import type { Looks } from '../observe/state/looks.ts';
+import { createProbeAttempts } from '../observe/state/looks.ts';
+import type { ProbeAttempts } from '../observe/state/looks.ts';
 import { readLogs } from '../observe/logs/logs.ts';
 import { LiveState } from '../observe/state/state.ts';
 import type { State } from '../observe/state/state.ts';
 import { notReadyLines, statusOf } from '../observe/state/status.ts';
 import { usageSampler } from '../observe/state/usage.ts';
-import type { Running } from '../engine/startGraph.ts';
+import type { RunningGraph } from '../engine/startGraph.ts';
 
 /** A graph's past and present, kept from its events for those who ask later. */
-export interface Memory extends History {
+export interface EventStore extends History {
   readonly names: readonly string[];
   readonly state: () => State;
   readonly isReady: () => boolean;
-  readonly looks: Looks;
+  readonly looks: ProbeAttempts;
 }
 
-export function remember(components: readonly Component[]): Memory {
+export function createEventStore(components: readonly Component[]): EventStore {
   const names = components.map(({ name }) => name);
   const history = createHistory(names);
   const state = new LiveState(names, Date.now());
   return {
     ...history,
     names,
-    looks: createLooks(),
+    looks: createProbeAttempts(),
     add(event) {
       state.add(event);
       history.add(event);
@@ -38,10 +38,10 @@ export function remember(components: readonly Component[]): Memory {
 }
 
 /** What the control socket sees of a graph: its memory to ask, and the graph itself to act on. */
-export function controlled(
+export function controlledNode(
   name: string,
-  memory: Memory,
-  { running, logDir, down }: { running: Running; logDir: string; down: () => void },
+  memory: EventStore,
+  { running, logDir, down }: { running: RunningGraph; logDir: string; down: () => void },
 ): ControlledNode {
   const sample = usageSampler();
   const status = async () => {
@@ -72,7 +72,7 @@ function allOf(names: readonly string[], query: LogQuery): LogQuery {
 }
 
 /** Counting begins when somebody asks for the first time, with all that is remembered: prom-client takes 50 ms to load. */
-async function collect(memory: Memory): Promise<{ text: () => Promise<string> }> {
+async function collect(memory: EventStore): Promise<{ text: () => Promise<string> }> {
   const { createMetrics } = await import('../observe/state/metrics.ts');
   const metrics = createMetrics(memory.names, memory.events(), memory.looks.take);
   memory.subscribe(metrics.add);

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../engine/component.ts';
 import type { Config } from '../config/config.ts';
-import { hideIn, hiderOf } from '../config/yaml/secrets.ts';
+import { maskCommand, maskerOf } from '../config/yaml/secrets.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { failureText } from '../observe/terminal/failureText.ts';
 import { failureReport, quotedLines } from '../observe/state/failure.ts';
@@ -25,7 +25,7 @@ export async function explainFailure(
   { components, events }: { components: readonly Component[]; events: readonly Event[] },
   { data, logs, config }: { data: string; logs: string; config: Config },
 ): Promise<Explained> {
-  const hide = await hiderOf(config);
+  const hide = await maskerOf(config);
   const { code, message, hint } = failure;
   const said = new Failure(code, hide(message), { ...(hint !== undefined && { hint }), cause: failure });
   const report = await gather(components, events, { logs, hide });
@@ -60,7 +60,7 @@ async function gather(
       typeof program.command === 'function'
         ? await program.command().catch(() => undefined)
         : program.command;
-    if (command !== undefined) commands.set(stage.name, hideIn(command, hide));
+    if (command !== undefined) commands.set(stage.name, maskCommand(command, hide));
     lines.set(stage.name, tail(join(logs, `${stage.name}.log`), quotedLines));
   }
   const report = failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });

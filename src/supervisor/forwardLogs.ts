@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Component } from '../engine/component.ts';
-import { ownEnvironment } from '../lib/childEnv.ts';
+import { childEnv } from '../lib/childEnv.ts';
 import { programFile } from '../lib/paths.ts';
 import { didYouMean } from '../lib/text/suggest.ts';
 import { Failure } from '../lib/errors.ts';
@@ -26,7 +26,7 @@ const lastLinesMs = 5000;
  * The components whose logs are asked for, by their names or with `all`.
  * @throws Failure `usage` when there is no such component.
  */
-export function toForward(asked: readonly string[], components: readonly Component[]): string[] {
+export function componentsToForward(asked: readonly string[], components: readonly Component[]): string[] {
   const names = components.map(({ name }) => name);
   if (asked.includes(everyComponent)) return names;
   const unknown = asked.find((name) => !names.includes(name));
@@ -55,7 +55,7 @@ export async function forwardLogs(
   const child = spawn(process.execPath, [program], {
     stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,
-    env: ownEnvironment(process.env),
+    env: childEnv(process.env),
   });
   const exited = once(child, 'exit');
   // It may have ended: then nobody reads what is forwarded.

@@ -1,16 +1,16 @@
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Binaries } from '../install/install.ts';
-import type { Finding } from '../host/checkResult.ts';
+import type { CheckResult } from '../host/checkResult.ts';
 import type { Outside } from '../sandbox/follow.ts';
 import { moveIn } from '../sandbox/finishSetupInside.ts';
-import { disownNode, ownNode } from '../instance/pidFile.ts';
+import { forgetSupervisor, recordSupervisor } from '../instance/pidFile.ts';
 
 /** What the node stands on. */
 export interface Ground {
   /** The node's own address. */
   readonly ip: string;
   /** What was found of the machine, and what is done about it. */
-  readonly findings: readonly Finding[];
+  readonly findings: readonly CheckResult[];
   /** Told the node's binaries before any of them runs. */
   readonly attend: (binaries: Binaries) => Promise<void>;
   /** Removes what was made for it. */
@@ -24,12 +24,12 @@ export async function settle(node: NodeConfig, outside: Outside | undefined): Pr
   outside.follow();
   const { box, addresses } = outside;
   await moveIn(outside);
-  ownNode(box.run, box.data);
+  recordSupervisor(box.run, box.data);
   // Whoever started the box takes it away.
   return {
     ip: addresses.nodeIp,
     findings: [],
     attend: async () => undefined,
-    leave: async () => disownNode(box.run),
+    leave: async () => forgetSupervisor(box.run),
   };
 }

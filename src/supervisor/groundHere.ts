@@ -2,11 +2,11 @@ import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
-import { remember } from '../host/undoJournal.ts';
+import { recordUndo } from '../host/undoJournal.ts';
 import { claim } from '../instance/claim.ts';
-import { removeRemains, removeTraces } from '../instance/cleanUp.ts';
-import { prepareHere } from '../host/prepareHost.ts';
-import { ownNode } from '../instance/pidFile.ts';
+import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
+import { prepareHost } from '../host/prepareHost.ts';
+import { recordSupervisor } from '../instance/pidFile.ts';
 import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
 import { assertRoot, inContainer } from '../host/preflight.ts';
@@ -21,21 +21,21 @@ export async function settleHere({ name, dataDir, kubernetes }: NodeConfig): Pro
   assertRoot();
   const ip = kubernetes === false ? '127.0.0.1' : await ownAddress();
   const claimed = await claim(traces);
-  await removeRemains(traces);
+  await cleanUpLeftovers(traces);
   const leave = async (): Promise<void> => {
     await leaveNodeCgroup();
-    await removeTraces(traces);
+    await cleanUp(traces);
     claimed.close();
   };
   try {
     await createNodeCgroup(name);
     await joinNodeCgroup(name);
-    ownNode(run, data);
+    recordSupervisor(run, data);
     // A graph of plain programs asks nothing of the machine.
     const findings =
       kubernetes === false
         ? []
-        : await prepareHere({ run, data, kubelet, inContainer: inContainer() !== undefined });
+        : await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined });
     return { ip, findings, attend: async ({ files }) => rememberNetwork(run, files), leave };
   } catch (error) {
     // What could not be made may not be left, either.
@@ -47,12 +47,12 @@ export async function settleHere({ name, dataDir, kubernetes }: NodeConfig): Pro
 /** What the node makes in the network around it, to be taken back: what there is already belongs to somebody else. */
 async function rememberNetwork(run: string, files: Binaries['files']): Promise<void> {
   if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
-    await remember(run, { kind: 'interface', name: bridgeName });
+    await recordUndo(run, { kind: 'interface', name: bridgeName });
   }
   for (const family of ['iptables', 'ip6tables'] as const) {
     const programs = { save: files[`${family}-save`], restore: files[`${family}-restore`] };
     const before = await chainsOf(programs, chainPrefixes).catch(() => undefined);
-    if (before?.length === 0) await remember(run, { kind: 'chains', prefixes: chainPrefixes, ...programs });
+    if (before?.length === 0) await recordUndo(run, { kind: 'chains', prefixes: chainPrefixes, ...programs });
   }
 }
 

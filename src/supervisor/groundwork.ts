@@ -1,7 +1,7 @@
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Outside } from '../sandbox/follow.ts';
-import { lookAtMachine } from '../host/hostCapabilities.ts';
-import type { Machine } from '../host/hostCapabilities.ts';
+import { inspectHost } from '../host/hostCapabilities.ts';
+import type { HostCapabilities } from '../host/hostCapabilities.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
 import { warmUp } from '../kubernetes/pki/issuing.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -16,7 +16,7 @@ export interface Groundwork {
   /** The node's own address: in a box it is known before all of the ground is made. */
   readonly ip: Promise<string>;
   /** None for a graph without Kubernetes. */
-  readonly machine: Promise<Machine> | undefined;
+  readonly machine: Promise<HostCapabilities> | undefined;
 }
 
 /** Listens for requests to stop, and has the ground made, the machine looked at and what signs certificates loaded. Waits for nothing. */
@@ -26,10 +26,10 @@ export function beginGroundwork(node: NodeConfig, outside: Outside | undefined):
   const ip =
     outside === undefined ? ground.then((made) => made.ip) : Promise.resolve(outside.addresses.nodeIp);
   const { containerd, pki } = nodePaths(node.name, node.dataDir);
-  const look = async (): Promise<Machine> => {
+  const look = async (): Promise<HostCapabilities> => {
     // Where there is no box, the ground is made by changing the machine.
     if (outside === undefined) await ground;
-    return lookAtMachine(containerd, known(outside, containerd));
+    return inspectHost(containerd, known(outside, containerd));
   };
   const machine = node.kubernetes === false ? undefined : look();
   // Whoever waits for them hears of a failure; nobody does yet.

@@ -7,19 +7,22 @@ import { fds } from '../sandbox/sandboxSpec.ts';
 import { portHolder } from '../engine/supervise/ports.ts';
 
 /** What listens on a port: in a box a descriptor that the process outside has opened, since the port is the host's. */
-export type Port = Server | { readonly fd: number };
+export type Listener = Server | { readonly fd: number };
 
 /** The port to serve, opened. `listen` as in the config; undefined when nothing is asked for. */
-export async function portOf(listen: string | undefined, isInBox: boolean): Promise<Port | undefined> {
+export async function listenerFor(
+  listen: string | undefined,
+  isInBox: boolean,
+): Promise<Listener | undefined> {
   if (listen === undefined) return undefined;
-  return isInBox ? { fd: fds.listener } : openPort(listen);
+  return isInBox ? { fd: fds.listener } : openListener(listen);
 }
 
 /**
  * Listens, for somebody else to serve; whoever connects before that is turned away. Does not keep the process alive.
  * @throws Failure `preflight` when the port cannot be had, with who has it.
  */
-export async function openPort(text: string): Promise<Server> {
+export async function openListener(text: string): Promise<Server> {
   const listen = parseListen(text);
   if (listen === undefined) throw new Failure('usage', `"${text}" is no port on a loopback address`);
   const server = createServer((connection) => connection.destroy());

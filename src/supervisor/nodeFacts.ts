@@ -3,7 +3,7 @@ import { unknownIp } from '../config/yaml/facts.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../host/cgroup/nodeCgroup.ts';
-import type { Machine } from '../host/hostCapabilities.ts';
+import type { HostCapabilities } from '../host/hostCapabilities.ts';
 import type { NodeFacts } from '../kubernetes/facts.ts';
 import { imagePlaces } from '../kubernetes/images/images.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
@@ -12,7 +12,7 @@ import { cacheDir, nodePaths } from '../lib/paths.ts';
 export const unknownMachine = {
   ip: unknownIp,
   snapshotter: 'overlayfs',
-  mayLowerOomScore: true,
+  canLowerOomScore: true,
   areNetworkSettingsWritable: true,
 } as const;
 
@@ -20,7 +20,7 @@ export const unknownMachine = {
 export function factsOf(
   config: NodeConfig,
   binaries: Binaries,
-  machine: Machine & { readonly ip: string },
+  machine: HostCapabilities & { readonly ip: string },
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {

@@ -23,7 +23,7 @@ export interface UpOptions {
   readonly source: SourceName;
   readonly output: OutputMode;
   /** Nothing of the node is kept: see `run`. */
-  readonly throwAway?: boolean;
+  readonly ephemeral?: boolean;
   /** Where the report and the logs of a node that has failed are kept; by default they stay with its data. */
   readonly artifacts?: string;
 }
@@ -31,11 +31,11 @@ export interface UpOptions {
 /** What the command line says of the config. */
 export type ConfigOptions = Pick<
   UpOptions,
-  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'forwardLogs' | 'throwAway' | 'detach'
+  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'forwardLogs' | 'ephemeral' | 'detach'
 >;
 
 /** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
-export async function configFor(options: ConfigOptions, ip?: string): Promise<Config> {
+export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promise<Config> {
   const { config: file, name, dataDir, binDir = [], timeout, listen } = options;
   const set = {
     ...(name === undefined ? {} : { name }),
@@ -47,7 +47,7 @@ export async function configFor(options: ConfigOptions, ip?: string): Promise<Co
   const boot = timeout === undefined ? node.timeouts.boot : parseDuration(timeout);
   const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];
   // What is thrown away need not be on any disk.
-  const etcd = options.throwAway === true ? { ...node.etcd, fsync: false } : node.etcd;
+  const etcd = options.ephemeral === true ? { ...node.etcd, fsync: false } : node.etcd;
   const images = node.images.map((place) => resolve(config.dir, place));
   const network = { ...serverOfEnvironment(), ...node.network };
   return {
@@ -66,10 +66,10 @@ export async function configFor(options: ConfigOptions, ip?: string): Promise<Co
 
 /** Nobody looks at what a node says that runs in the background: it has a log of its own. */
 function forwarded(
-  { forwardLogs, detach, throwAway }: ConfigOptions,
+  { forwardLogs, detach, ephemeral }: ConfigOptions,
   configured: readonly string[],
 ): string[] {
-  if (detach === true || throwAway === true) return [];
+  if (detach === true || ephemeral === true) return [];
   return forwardLogs === undefined ? [...configured] : forwardLogs.split(',').filter(Boolean);
 }
 

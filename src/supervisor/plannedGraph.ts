@@ -1,9 +1,9 @@
 import { toComponents } from '../config/components/components.ts';
 import type { Config } from '../config/config.ts';
 import type { Component } from '../engine/component.ts';
-import { sort } from '../engine/graph.ts';
+import { sortByDependencies } from '../engine/graph.ts';
 import type { Binaries } from '../install/install.ts';
-import { nodeNeeds } from '../install/find/needs.ts';
+import { nodeBinaries } from '../install/find/needs.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
 import { factsOf, unknownMachine } from './nodeFacts.ts';
 
@@ -17,7 +17,7 @@ export function plannedGraph(config: Config): Component[] {
   const { node } = config;
   const builtIns =
     node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownMachine));
-  return sort(toComponents(config, builtIns));
+  return sortByDependencies(toComponents(config, builtIns));
 }
 
 function unknownBinaries(): Binaries {
@@ -31,5 +31,5 @@ function unknownBinaries(): Binaries {
 
 function eachNeed<Value>(value: (name: string) => Value): Record<NodeNeed, Value> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each need has its entry
-  return Object.fromEntries(nodeNeeds.map(({ name }) => [name, value(name)])) as Record<NodeNeed, Value>;
+  return Object.fromEntries(nodeBinaries.map(({ name }) => [name, value(name)])) as Record<NodeNeed, Value>;
 }

@@ -11,7 +11,7 @@ import type { UpOptions } from './options.ts';
  * The binaries of a node: found, or installed with progress on the terminal. Interrupted, it stops cleanly.
  * @throws Failure `install`, `usage` for a mistake in what was asked for.
  */
-export async function toolchain(
+export async function resolveBinaries(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
   { binDirs, kubernetes }: Pick<NodeConfig, 'binDirs' | 'kubernetes'>,
 ): Promise<Binaries> {

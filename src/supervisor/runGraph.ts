@@ -3,28 +3,28 @@ import { join } from 'node:path';
 import { nodeCommand } from '../lib/commandLine.ts';
 import type { Component, Event } from '../engine/component.ts';
 import type { Config } from '../config/config.ts';
-import { hideInEvent, hiderOf } from '../config/yaml/secrets.ts';
-import { makeRoom } from '../control/socket.ts';
+import { maskEvent, maskerOf } from '../config/yaml/secrets.ts';
+import { removeStaleSocket } from '../control/socket.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import type { Finding } from '../host/checkResult.ts';
+import type { CheckResult } from '../host/checkResult.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { Paths } from '../lib/paths.ts';
 import { createReporter } from '../observe/terminal/reporter.ts';
 import type { OutputMode } from '../observe/terminal/reporter.ts';
 import { keepRotated } from '../observe/logs/rotation.ts';
-import { up } from '../engine/startGraph.ts';
-import { answer } from './serveControlApi.ts';
+import { startGraph } from '../engine/startGraph.ts';
+import { serveControlApi } from './serveControlApi.ts';
 import { recordBoot } from '../observe/records/bootRecord.ts';
 import type { SaveBoot } from '../observe/records/bootRecord.ts';
-import { controlled, remember } from './controlApi.ts';
+import { controlledNode, createEventStore } from './controlApi.ts';
 import { forgetFailure } from '../observe/records/failureFile.ts';
-import type { Port } from './listener.ts';
+import type { Listener } from './listener.ts';
 import type { StopRequests } from '../lib/stopRequests.ts';
-import { forwardLogs, toForward } from './forwardLogs.ts';
+import { forwardLogs, componentsToForward } from './forwardLogs.ts';
 import { withTimedProbes } from './timedProbes.ts';
 
 /** Where and how a graph is run. */
-export interface Site {
+export interface GraphOptions {
   readonly config: Config;
   readonly ip: string;
   /** Of the node's binaries, by name. */
@@ -34,41 +34,42 @@ export interface Site {
   readonly ctr?: string;
   readonly snapshotter?: string;
   /** What was found of the machine: what is not as it should be is said. */
-  readonly findings: readonly Finding[];
+  readonly findings: readonly CheckResult[];
   readonly output: OutputMode;
   readonly stops: StopRequests;
   /** Listens for the page and the metrics. */
-  readonly port: Port | undefined;
+  readonly port: Listener | undefined;
 }
 
 /**
  * Brings a graph up, shows it, serves its control socket, and resolves with 0 when it was asked to stop and has stopped.
  * @throws Failure when it could not go on, after everything was stopped and explained.
  */
-export async function runGraph(components: readonly Component[], site: Site): Promise<number> {
+export async function runGraph(components: readonly Component[], site: GraphOptions): Promise<number> {
   const { config, ip, kubectl, ctr, snapshotter, output, stops } = site;
   const { node } = config;
   const paths = nodePaths(node.name, node.dataDir);
-  await makeRoom(paths.controlSocket, node.name);
+  await removeStaleSocket(paths.controlSocket, node.name);
   const saveBoot = await begin(components, site, paths);
-  const forward = toForward(node.logs.forward, components);
+  const forward = componentsToForward(node.logs.forward, components);
   const reporter = await createReporter({ output: outputWith(forward, output), stages: components });
-  for (const { is, what, found } of site.findings) if (is !== 'fine') reporter.say(`${what}: ${found}`);
-  const memory = remember(components);
-  const hide = await hiderOf(config);
+  for (const { level, subject, message } of site.findings)
+    if (level !== 'fine') reporter.print(`${subject}: ${message}`);
+  const memory = createEventStore(components);
+  const hide = await maskerOf(config);
   const emit = (happened: Event): void => {
-    const event = hideInEvent(happened, hide);
+    const event = maskEvent(happened, hide);
     memory.add(event);
     reporter.emit(event);
   };
   const record = async (): Promise<void> =>
     saveBoot(memory.events()).catch((error: unknown) =>
-      reporter.say(`this boot is not recorded: ${reasonOf(error)}`),
+      reporter.print(`this boot is not recorded: ${reasonOf(error)}`),
     );
   const rotation = keepRotated(paths.logs, {
     maxBytes: node.logs.maxMiB * 1024 * 1024,
     keep: node.logs.keep,
-    onError: (error) => reporter.say(`logs are not rotated: ${reasonOf(error)}`),
+    onError: (error) => reporter.print(`logs are not rotated: ${reasonOf(error)}`),
   });
   const forwarding = forward.length > 0 && (await forwardLogs(paths.logs, forward, output === 'json'));
   try {
@@ -87,18 +88,23 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     const logsCommand = (component?: string): string =>
       nodeCommand('logs', node, ...(component === undefined ? [] : [component]));
     const timed = components.map((component) => withTimedProbes(component, memory.looks.add));
-    const running = up(timed, { emit, logDir: paths.logs, timeoutMs: node.timeouts.boot, logsCommand });
+    const running = startGraph(timed, {
+      emit,
+      logDir: paths.logs,
+      timeoutMs: node.timeouts.boot,
+      logsCommand,
+    });
     const down = (): void => void running.down().catch(() => undefined);
     stops.send(down);
     running.ready.then(record, () => undefined);
-    const asked = controlled(node.name, memory, { running, logDir: paths.logs, down });
+    const asked = controlledNode(node.name, memory, { running, logDir: paths.logs, down });
     const page = { name: node.name, components, state: memory.state, events: memory.events };
     const places = { controlSocket: paths.controlSocket, nodeFile, port: site.port, page };
-    const answering = await answer(asked, places).catch(async (error: unknown) => {
+    const answering = await serveControlApi(asked, places).catch(async (error: unknown) => {
       await running.down().catch(() => undefined);
       throw error;
     });
-    if (answering.url !== undefined) reporter.say(`see it in a browser: ${answering.url}`);
+    if (answering.url !== undefined) reporter.print(`see it in a browser: ${answering.url}`);
     try {
       await running.done;
     } finally {
@@ -110,7 +116,7 @@ export async function runGraph(components: readonly Component[], site: Site): Pr
     const happened = { components, events: memory.events() };
     const { explainFailure } = await import('./explainFailure.ts');
     const { text, failure } = await explainFailure(error, happened, { ...paths, config });
-    if (text !== undefined) reporter.say(text);
+    if (text !== undefined) reporter.print(text);
     throw failure;
   } finally {
     await record();
@@ -132,7 +138,7 @@ function outputWith(forward: readonly string[], output: OutputMode): OutputMode 
 /** Makes the folders and begins the record of this boot: the first look at whether anything can be written there. */
 async function begin(
   components: readonly Component[],
-  site: Site,
+  site: GraphOptions,
   { data, run, logs }: Paths,
 ): Promise<SaveBoot> {
   try {

@@ -1,15 +1,15 @@
 import type { Component } from '../engine/component.ts';
 import { unknownIp } from '../config/yaml/facts.ts';
 import type { Config } from '../config/config.ts';
-import { snapshotterFinding } from '../host/snapshotter.ts';
+import { snapshotterResult } from '../host/snapshotter.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { Binaries } from '../install/install.ts';
 import type { Groundwork } from './groundwork.ts';
 import { loadReporter } from '../observe/terminal/reporter.ts';
 import { factsOf } from './nodeFacts.ts';
 import type { PlanSoFar } from './bootSpec.ts';
-import { portOf } from './listener.ts';
-import type { Site } from './runGraph.ts';
+import { listenerFor } from './listener.ts';
+import type { GraphOptions } from './runGraph.ts';
 
 /**
  * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
@@ -32,8 +32,8 @@ export async function runNode(plan: PlanSoFar, isInBox: boolean, groundwork: Gro
     return await runGraph(components, { ...site, findings });
   } catch (error) {
     if (options.artifacts !== undefined) {
-      const { keepReport } = await import('../observe/records/artifacts.ts');
-      await keepReport(paths, options.artifacts);
+      const { keepArtifacts } = await import('../observe/records/artifacts.ts');
+      await keepArtifacts(paths, options.artifacts);
     }
     throw error;
   } finally {
@@ -45,7 +45,7 @@ export async function runNode(plan: PlanSoFar, isInBox: boolean, groundwork: Gro
 /** What will run. */
 interface Intent {
   readonly components: readonly Component[];
-  readonly site: Site;
+  readonly site: GraphOptions;
   /** Of Kubernetes. */
   readonly binaries?: Binaries;
 }
@@ -64,14 +64,15 @@ async function intend(
   ]);
   const config = await known(plan, ip);
   const { node } = config;
-  const port = await portOf(node.listen, isInBox);
+  const port = await listenerFor(node.listen, isInBox);
   const site = { config, ip, output: options.output, stops, port, findings: [] };
   if (machine === undefined) return { components: await graphOf(config, []), site };
-  const binaries = plan.binaries ?? (await (await import('./resolveBinaries.ts')).toolchain(options, node));
+  const binaries =
+    plan.binaries ?? (await (await import('./resolveBinaries.ts')).resolveBinaries(options, node));
   const components = await graphOf(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
   const { snapshotter } = machine;
   const { files, versions } = binaries;
-  const findings = [snapshotterFinding(snapshotter, nodePaths(node.name, node.dataDir).data)];
+  const findings = [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data)];
   const kubernetes = { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions, findings };
   return { components, site: { ...site, ...kubernetes }, binaries };
 }
@@ -85,5 +86,5 @@ async function graphOf(config: Config, builtIns: readonly Component[]): Promise<
 
 async function known({ options, config, isConfigFinal }: PlanSoFar, ip: string): Promise<Config> {
   if (isConfigFinal || ip === unknownIp) return config;
-  return (await import('./options.ts')).configFor(options, ip);
+  return (await import('./options.ts')).loadNodeConfig(options, ip);
 }

@@ -4,17 +4,17 @@ import { serve } from '../control/server.ts';
 import { writeNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import type { PageSource } from '../observe/web/pages.ts';
-import type { Port } from './listener.ts';
+import type { Listener } from './listener.ts';
 
-interface Places {
+interface ControlApiOptions {
   readonly controlSocket: string;
-  readonly port: Port | undefined;
+  readonly port: Listener | undefined;
   readonly page: PageSource;
   readonly nodeFile: NodeFile;
 }
 
 /** A node that answers on its control socket and, when asked for, on its port. */
-interface Answering {
+interface ServedControlApi {
   /** Of the page. */
   readonly url: string | undefined;
   /** Everything else first, the control socket last: whoever reads it to the end knows that nothing is left. */
@@ -22,10 +22,10 @@ interface Answering {
 }
 
 /** The control socket comes last here, too: when it is there, what others must know of the node is in its file. */
-export async function answer(
+export async function serveControlApi(
   node: ControlledNode,
-  { controlSocket, port, page, nodeFile }: Places,
-): Promise<Answering> {
+  { controlSocket, port, page, nodeFile }: ControlApiOptions,
+): Promise<ServedControlApi> {
   const served =
     port && (await servePort(port, node, (await import('../observe/web/pages.ts')).pagesOf(page)));
   try {

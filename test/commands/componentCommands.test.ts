@@ -90,7 +90,7 @@ describe('restart', () => {
     const g = await graph(
       'act-given-up',
       `  a: { command: [sh, -c, '${script}'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/up' },
-      restart: { when: never, givenUp: keep } }\n`,
+      restart: { when: never, onFailure: keepOthers } }\n`,
     );
     await g.ready();
     await writeFile(join(g.dir, 'broken'), '');

@@ -46,7 +46,7 @@ it('a node that is down at once after its lock is there has ended in order, and 
   const before = await snapshotHost();
   const up = cli(['up', ...node, '--config', config]);
   onTestFinished(() => void up.kill('SIGKILL'));
-  await until(file(lockFile(run)), { timeoutMs: 20_000, intervalMs: 1, maxIntervalMs: 1 }, never);
+  await until(file(lockFile(run)), { timeoutMs: 20_000, periodMs: 1, maxPeriodMs: 1 }, never);
   expect(String((await cli(['down', ...node])).stderr)).toBe('node down-test is down');
   // By its default action where nothing had been started yet.
   const { exitCode, signal } = await up;

@@ -85,7 +85,7 @@ describe('a failed boot', () => {
     const g = await graph(
       'failure-report',
       `  base: { command: [sleep, '1000'] }
-  bad: { command: [sh, -c, 'seq 30; echo "no such table: users" >&2; exit 7'], needs: [base], restart: { budget: 1, delay: 10ms },
+  bad: { command: [sh, -c, 'seq 30; echo "no such table: users" >&2; exit 7'], needs: [base], restart: { maxFailures: 1, delay: 10ms },
          env: { DB_PASSWORD: geheim-17, MODE: 'it''s on' }, ready: { file: /nowhere } }
   behind: { command: [sleep, '1001'], needs: [bad] }
   further: { command: [sleep, '1002'], needs: [behind] }\n`,

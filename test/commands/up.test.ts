@@ -50,7 +50,7 @@ it('a data folder that cannot be made is told, and leaves nothing', async () => 
 it('a run that is ended before its node is told anything says which signal it was', async () => {
   const before = await snapshotHost();
   const running = cli(['run', '--name', name, '--', 'true']);
-  const quick = { timeoutMs: 20_000, intervalMs: 1, maxIntervalMs: 1 };
+  const quick = { timeoutMs: 20_000, periodMs: 1, maxPeriodMs: 1 };
   await until(file(lockFile(nodePaths(name).run)), quick, new AbortController().signal);
   running.kill('SIGTERM');
   expect((await running).exitCode).toBe(143);

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
-import { clear } from '../../src/instance/cleanUp.ts';
+import { forceCleanUp } from '../../src/instance/cleanUp.ts';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { catatonit } from '../support/catatonit.ts';
@@ -52,7 +52,7 @@ async function container({ front, depth }: (typeof surroundings)[number], compon
   onTestFinished(async () => {
     outside.kill('SIGKILL');
     await exited;
-    await clear({ name, run: nodePaths(name).run, data: join(dir, 'data') });
+    await forceCleanUp({ name, run: nodePaths(name).run, data: join(dir, 'data') });
   });
   let said = '';
   outside.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
@@ -118,7 +118,7 @@ describe.for(surroundings)('$place', (place) => {
     {
       what: 'a crash loop',
       code: 5,
-      component: `{ command: ['false'], restart: { delay: 10ms, budget: 1 } }`,
+      component: `{ command: ['false'], restart: { delay: 10ms, maxFailures: 1 } }`,
     },
   ])('the exit code of a boot that fails gets out: $what is $code', async ({ code, component }) => {
     const node = await container(place, `  a: ${component}`, 'timeouts: { boot: 2s }');

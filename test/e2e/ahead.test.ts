@@ -2,7 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../../probes/kinds/api.ts';
-import { accountMade, taintGone } from '../../src/kubernetes/components/bootstrapSteps.ts';
+import {
+  ensureDefaultServiceAccount,
+  removeNotReadyTaint,
+} from '../../src/kubernetes/components/bootstrapSteps.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
 import { pass } from '../fixtures/probes/looks.ts';
 import { TestNode } from '../support/testNode.ts';
@@ -43,7 +46,7 @@ describe('without a controller manager', () => {
 
   it('the default account is made', async () => {
     await node.kubectl('delete', 'serviceaccount', 'default');
-    const made = accountMade(await access());
+    const made = ensureDefaultServiceAccount(await access());
     await pass(made);
     expect(await node.kubectl('get', 'serviceaccount', 'default', '-o', 'name')).toBe(
       'serviceaccount/default',
@@ -55,7 +58,7 @@ describe('without a controller manager', () => {
   it('the node loses its taint not-ready, and no other', async () => {
     const taints = ['node.kubernetes.io/not-ready:NoSchedule', 'test/other:NoSchedule'];
     await node.kubectl('taint', 'node', 'k8s-single', ...taints);
-    await pass(taintGone(await access(), 'k8s-single'));
+    await pass(removeNotReadyTaint(await access(), 'k8s-single'));
     const left = await node.kubectl('get', 'node', 'k8s-single', '-o', 'jsonpath={.spec.taints[*].key}');
     expect(left).toBe('test/other');
   });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { install } from '../../src/install/install.ts';
-import { nodeNeeds } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/needs.ts';
 import type { NodeFile } from '../../src/instance/nodeFile.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
@@ -55,7 +55,7 @@ async function up(address: string): Promise<void> {
       throw new Unhealthy(String(error));
     });
   };
-  await until(ready, { timeoutMs: 120_000, lookTimeoutMs: 10_000 }, new AbortController().signal);
+  await until(ready, { timeoutMs: 120_000, attemptTimeoutMs: 10_000 }, new AbortController().signal);
 }
 
 /** Sends a signal to the supervisor and resolves with its exit code. */
@@ -85,7 +85,7 @@ async function state(): Promise<string> {
 
 beforeAll(async () => {
   await node.remove();
-  const needs = nodeNeeds.filter(({ name }) => name === 'iptables-save');
+  const needs = nodeBinaries.filter(({ name }) => name === 'iptables-save');
   save = (await install({ binDirs: [], cacheDir: cacheDir(), needs })).files['iptables-save'];
   machine = await startMachine();
   const images = join(node.dataDir, 'images');

@@ -62,7 +62,7 @@ async function eventually(look: () => Promise<void>): Promise<void> {
       throw new Unhealthy(String(error));
     });
   };
-  await until(probe, { timeoutMs: 60_000, lookTimeoutMs: 20_000 }, new AbortController().signal);
+  await until(probe, { timeoutMs: 60_000, attemptTimeoutMs: 20_000 }, new AbortController().signal);
 }
 
 async function podsAreReady(): Promise<void> {

@@ -132,8 +132,8 @@ describe('boot', () => {
     const a = await gated(t.dir, 'a', {
       command: { file: 'sh', args: ['-c', 'exit 3'] },
       ports: [],
-      ready: async (signal) => until(dead, { timeoutMs: 30_000, intervalMs: 1, maxIntervalMs: 1 }, signal),
-      readyLook: { lookTimeoutMs: 30_000 },
+      ready: async (signal) => until(dead, { timeoutMs: 30_000, periodMs: 1, maxPeriodMs: 1 }, signal),
+      readyTiming: { attemptTimeoutMs: 30_000 },
       restart: { when: 'never' },
     });
     await expect(t.up([a]).done).rejects.toThrow('exited with code 3');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Task } from '../../src/engine/component.ts';
-import { cascade, dependentsOf, sort, withDependents } from '../../src/engine/graph.ts';
+import { visitInOrder, dependentsOf, sortByDependencies, withDependents } from '../../src/engine/graph.ts';
 
 const task = (name: string, ...needs: string[]): Task => ({
   kind: 'task',
@@ -12,24 +12,24 @@ const names = (components: readonly { name: string }[]): string[] => components.
 
 describe('sort', () => {
   it('puts each component after all it needs', () => {
-    const order = names(sort([task('d', 'b', 'c'), task('b', 'a'), task('c', 'a'), task('a')]));
+    const order = names(sortByDependencies([task('d', 'b', 'c'), task('b', 'a'), task('c', 'a'), task('a')]));
     expect(order).toEqual(['a', 'b', 'c', 'd']);
   });
 
   it('keeps the given order among independent components', () => {
-    expect(names(sort([task('z'), task('a'), task('m')]))).toEqual(['z', 'a', 'm']);
+    expect(names(sortByDependencies([task('z'), task('a'), task('m')]))).toEqual(['z', 'a', 'm']);
   });
 
   it('counts a need that is named twice once', () => {
-    expect(names(sort([task('b', 'a', 'a'), task('a')]))).toEqual(['a', 'b']);
+    expect(names(sortByDependencies([task('b', 'a', 'a'), task('a')]))).toEqual(['a', 'b']);
   });
 
   it('refuses two components of one name', () => {
-    expect(() => sort([task('a'), task('a')])).toThrow('two components are named "a"');
+    expect(() => sortByDependencies([task('a'), task('a')])).toThrow('two components are named "a"');
   });
 
   it('refuses a need that is no component and lists those that are', () => {
-    expect(() => sort([task('a', 'etdc'), task('etcd')])).toThrow(
+    expect(() => sortByDependencies([task('a', 'etdc'), task('etcd')])).toThrow(
       expect.objectContaining({
         code: 'usage',
         message: '"a" needs "etdc", which is not a component',
@@ -40,31 +40,31 @@ describe('sort', () => {
 
   it('shows a cycle as a path, without what merely hangs behind it', () => {
     const graph = [task('behind', 'a'), task('a', 'b'), task('b', 'c'), task('c', 'a')];
-    expect(() => sort(graph)).toThrow('the needs go round in a circle: a -> b -> c -> a');
+    expect(() => sortByDependencies(graph)).toThrow('the needs go round in a circle: a -> b -> c -> a');
   });
 
   it('shows a component that needs itself', () => {
-    expect(() => sort([task('a', 'a')])).toThrow('a -> a');
+    expect(() => sortByDependencies([task('a', 'a')])).toThrow('a -> a');
   });
 
   it('takes a chain of 10,000 without running out of stack', () => {
     const chain = Array.from({ length: 10_000 }, (_, i) => task(`c${i}`, ...(i === 0 ? [] : [`c${i - 1}`])));
-    expect(sort(chain.toReversed()).at(-1)?.name).toBe('c9999');
+    expect(sortByDependencies(chain.toReversed()).at(-1)?.name).toBe('c9999');
   });
 });
 
 describe('withDependents', () => {
   it('finds all that need a component, directly or not, in order', () => {
-    const order = sort([task('a'), task('b', 'a'), task('c', 'b'), task('other')]);
+    const order = sortByDependencies([task('a'), task('b', 'a'), task('c', 'b'), task('other')]);
     expect(withDependents(order, 'a')).toEqual(['a', 'b', 'c']);
   });
 });
 
 describe('cascade', () => {
   it('stops a graph from its ends to its roots, each once', async () => {
-    const order = sort([task('a'), task('b', 'a'), task('c', 'a'), task('d', 'b', 'c')]);
+    const order = sortByDependencies([task('a'), task('b', 'a'), task('c', 'a'), task('d', 'b', 'c')]);
     const visited: string[] = [];
-    await cascade(names(order).toReversed(), dependentsOf(order), async (name) => {
+    await visitInOrder(names(order).toReversed(), dependentsOf(order), async (name) => {
       visited.push(name);
     });
     expect(visited.toSorted()).toEqual(['a', 'b', 'c', 'd']);
@@ -74,7 +74,7 @@ describe('cascade', () => {
 
   it('does not visit what comes after one that failed', async () => {
     const visited: string[] = [];
-    const failing = cascade(
+    const failing = visitInOrder(
       ['a', 'b'],
       (name) => (name === 'b' ? ['a'] : []),
       async (name) => {

@@ -23,7 +23,7 @@ describe('restart', () => {
 
   it('is immediate and free after a long time ready', async () => {
     const t = await bench();
-    const a = await gated(t.dir, 'a', { restart: { resetAfterMs: 0, budget: 0 } });
+    const a = await gated(t.dir, 'a', { restart: { resetAfterMs: 0, maxFailures: 0 } });
     t.up([a]);
     await a.open();
     await t.next('a', 'ready');
@@ -39,7 +39,7 @@ describe('restart', () => {
     const a = await gated(t.dir, 'a', {
       needs: ['other'],
       command: { file: 'sh', args: ['-c', 'exit 7'] },
-      restart: { delayMs: 1, budget: 2 },
+      restart: { delayMs: 1, maxFailures: 2 },
     });
     const running = t.up([other, a]);
     const { pid } = await t.next('other', 'starting');
@@ -79,7 +79,7 @@ describe('restart', () => {
       command: { file, args: [] },
       ready: async () => undefined,
       ports: [],
-      restart: { delayMs: 1, budget: 1000 },
+      restart: { delayMs: 1, maxFailures: 1000 },
     });
     const running = t.up([a]);
     expect((await t.next('a', 'backoff')).reason).toContain('ETXTBSY');
@@ -93,10 +93,10 @@ describe('restart', () => {
       live: async () => {
         throw new ReferenceError('x is not defined');
       },
-      liveLook: { intervalMs: 1 },
+      liveTiming: { periodMs: 1 },
       stop: { graceMs: 1 },
     });
-    await expect(t.up([a]).done).rejects.toThrow('a has a mistake in its definition: x is not defined');
+    await expect(t.up([a]).done).rejects.toThrow('the definition of a has a mistake: x is not defined');
     expect(t.events.filter((event) => event.type === 'starting')).toHaveLength(1);
   });
 });

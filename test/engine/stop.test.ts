@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { groupGone } from '../../probes/kinds/processGroupExited.ts';
+import { processGroupExited } from '../../probes/kinds/processGroupExited.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Command } from '../../src/engine/component.ts';
@@ -52,7 +52,7 @@ describe('stop', () => {
     const stops = t.events.filter((event) => event.type === 'stopped').map((event) => event.component);
     expect(stops).toEqual(['b', 'a']);
     const { pid } = await t.next('a', 'starting');
-    await groupGone(pid!)(new AbortController().signal);
+    await processGroupExited(pid!)(new AbortController().signal);
   });
 
   it('kills what ignores the signal when the grace is over', async () => {
@@ -115,7 +115,7 @@ describe('stop', () => {
     t.onEvent((event) => event.type === 'starting' && void running.down());
     await running.done;
     const { pid } = await t.next('a', 'starting');
-    await groupGone(pid!)(new AbortController().signal);
+    await processGroupExited(pid!)(new AbortController().signal);
   });
 
   it('and start again of one component, with and without those that need it', async () => {

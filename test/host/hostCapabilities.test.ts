@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test, describe } from 'vitest';
-import { mayLowerOomScore } from '../../src/host/oomScore.ts';
+import { canLowerOomScore } from '../../src/host/oomScore.ts';
 import { apart } from '../support/apart.ts';
 import { tempDir } from '../support/cli.ts';
 
@@ -11,7 +11,7 @@ test('the oom score can be lowered with CAP_SYS_RESOURCE alone, and is as before
   const before = score();
   const effective = /^CapEff:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   // Bit 24 (capabilities(7)).
-  expect(mayLowerOomScore()).toBe(((BigInt(`0x${effective}`) >> 24n) & 1n) === 1n);
+  expect(canLowerOomScore()).toBe(((BigInt(`0x${effective}`) >> 24n) & 1n) === 1n);
   expect(score()).toBe(before);
 });
 

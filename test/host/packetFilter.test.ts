@@ -1,13 +1,13 @@
 import { beforeAll, expect, test } from 'vitest';
 import { install } from '../../src/install/install.ts';
-import { nodeNeeds } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/needs.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { apart } from '../support/apart.ts';
 
 let save = '';
 let restore = '';
 beforeAll(async () => {
-  const needs = nodeNeeds.filter(({ name }) => name === 'iptables-save' || name === 'iptables-restore');
+  const needs = nodeBinaries.filter(({ name }) => name === 'iptables-save' || name === 'iptables-restore');
   const { files } = await install({ binDirs: [], cacheDir: cacheDir(), needs });
   [save, restore] = [files['iptables-save'], files['iptables-restore']];
 }, 120_000);

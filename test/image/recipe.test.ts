@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { imageNeeds, nodeNeeds } from '../../src/install/find/needs.ts';
-import type { Need } from '../../src/install/find/needs.ts';
+import { imageBinaries, nodeBinaries } from '../../src/install/find/needs.ts';
+import type { BinarySpec } from '../../src/install/find/needs.ts';
 
 const image = join(import.meta.dirname, '../../image');
 const text = async (file: string): Promise<string> => readFile(join(image, file), 'utf8');
-const needs: readonly Need[] = [...nodeNeeds, ...imageNeeds];
+const needs: readonly BinarySpec[] = [...nodeBinaries, ...imageBinaries];
 
 test('the image has every Debian package that a node and its smoke test need', async () => {
   const packages = (await text('packages')).trim().split('\n');

@@ -8,7 +8,7 @@ import { until } from '../../probes/until.ts';
 import { toComponents } from '../../src/config/components/components.ts';
 import { loadConfig } from '../../src/config/yaml/load.ts';
 import { importSupervisord } from '../../src/import/supervisord.ts';
-import { up } from '../../src/engine/startGraph.ts';
+import { startGraph } from '../../src/engine/startGraph.ts';
 import { supervisor } from './supervisor.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -83,7 +83,11 @@ async function byUs(): Promise<Record<string, string>> {
   await writeFile(file, yaml.replace('kubernetes: false', `kubernetes: false\ndataDir: ${dir}`));
   const components = toComponents(await loadConfig(file, { env }), []);
   process.env['RECORDS'] = folder;
-  const running = up(components, { emit: () => undefined, logDir: join(dir, 'log'), timeoutMs: 20_000 });
+  const running = startGraph(components, {
+    emit: () => undefined,
+    logDir: join(dir, 'log'),
+    timeoutMs: 20_000,
+  });
   onTestFinished(async () => {
     await running.down();
     delete process.env['RECORDS'];

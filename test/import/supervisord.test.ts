@@ -34,9 +34,9 @@ test('what is imported is a config without Kubernetes', async () => {
 
 test.each([
   ['autostart=false', { enabled: false }],
-  ['autorestart=true', { restart: { givenUp: 'keep' } }],
+  ['autorestart=true', { restart: { onFailure: 'keepOthers' } }],
   ['autorestart=false', { restart: { when: 'never' } }],
-  ['startsecs=7\nstartretries=2', { restart: { resetAfter: 7000, budget: 2 } }],
+  ['startsecs=7\nstartretries=2', { restart: { resetAfter: 7000, maxFailures: 2 } }],
   ['stopsignal=QUIT\nstopwaitsecs=3', { stop: { signal: 'SIGQUIT', grace: 3000 } }],
   ['stopsignal=10', { stop: { signal: 'SIGUSR1' } }],
   ['directory=/usr', { cwd: '/usr' }],

@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { debianTree } from '../../src/install/find/cache.ts';
 import { binaryRows } from '../../src/install/find/binaryRows.ts';
 import { install } from '../../src/install/install.ts';
-import { kubernetesBinaries, nodeNeeds } from '../../src/install/find/needs.ts';
+import { kubernetesBinaries, nodeBinaries } from '../../src/install/find/needs.ts';
 import { tempDir } from '../support/cli.ts';
 
 let dir: string;
@@ -22,7 +22,7 @@ beforeEach(async () => {
   dir = await tempDir('install');
   [bin, path, cacheDir] = [join(dir, 'bin'), join(dir, 'path'), join(dir, 'cache')];
   await mkdir(path);
-  for (const need of nodeNeeds) {
+  for (const need of nodeBinaries) {
     if ('files' in need) for (const file of need.files) await tool(join(bin, need.name), file, '1.20.2');
     else await tool(bin, need.name, '1.20.2');
   }
@@ -74,7 +74,7 @@ test('a cache that cannot be written is a failure that says so', async () => {
 
 test('a kubectl of PATH too far from the kube-apiserver gives way to that of the cache', async () => {
   for (const name of kubernetesBinaries) await tool(bin, name, '1.25.0');
-  const needs = nodeNeeds.filter(({ name }) => name === 'kubectl' || name === 'kube-apiserver');
+  const needs = nodeBinaries.filter(({ name }) => name === 'kubectl' || name === 'kube-apiserver');
   const given = join(dir, 'given');
   await mkdir(given);
   await symlink(join(bin, 'kube-apiserver'), join(given, 'kube-apiserver'));
@@ -106,7 +106,7 @@ test('only the version that was asked for will do', async () => {
 
 test('doctor gets a row for each binary, the bad ones included', async () => {
   await writeFile(join(bin, 'etcd'), 'no program', { mode: 0o755 });
-  const needs = nodeNeeds.filter(({ name }) => ['etcd', 'kubelet', 'runc'].includes(name));
+  const needs = nodeBinaries.filter(({ name }) => ['etcd', 'kubelet', 'runc'].includes(name));
   await mkdir(join(dir, 'empty'));
   await symlink(join(bin, 'kubelet'), join(dir, 'empty', 'kubelet'));
   await symlink(join(bin, 'etcd'), join(dir, 'empty', 'etcd'));

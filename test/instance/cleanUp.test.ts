@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
-import { clear } from '../../src/instance/cleanUp.ts';
+import { forceCleanUp } from '../../src/instance/cleanUp.ts';
 import { mountsBelow } from '../../src/host/mountTable.ts';
 
 /** A node that is not there, with a data folder. */
@@ -30,7 +30,7 @@ test('clear unmounts what kubelet and containerd left, and what anyone else has 
   for (const folder of [etcd, volume, join(volume, 'nested'), join(node.run, 'containerd/shm')])
     await mountTmpfs(folder);
   writeFileSync(join(etcd, 'kept'), '');
-  await clear(node);
+  await forceCleanUp(node);
   expect(await mountsBelow(node.data)).toEqual([etcd]);
   expect(existsSync(join(etcd, 'kept'))).toBe(true);
   expect(existsSync(node.run)).toBe(false);
@@ -38,6 +38,6 @@ test('clear unmounts what kubelet and containerd left, and what anyone else has 
 
 test('clear of a node that never was leaves nothing behind', async () => {
   const node = await traces();
-  await clear(node);
+  await forceCleanUp(node);
   expect(existsSync(node.run)).toBe(false);
 });

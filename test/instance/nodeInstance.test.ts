@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, readlinkSync, rmSync, writeSync } from 'node:fs';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { endNode } from '../../src/launcher/stopNode.ts';
+import { stopNode } from '../../src/launcher/stopNode.ts';
 import { createNodeCgroup, joinNodeCgroup, removeNodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { giveBack, lockFile, lockNode } from '../../src/instance/lock.ts';
-import { NodeLife } from '../../src/instance/nodeInstance.ts';
+import { NodeInstance } from '../../src/instance/nodeInstance.ts';
 import { beginStart, lockToStart, withdrawStart } from '../../src/instance/start.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 
@@ -31,7 +31,7 @@ async function sleeper(): Promise<ReturnType<typeof spawn>> {
 describe('a life of a node', () => {
   test('that has ended is none of the next one of its name, which comes to no harm', async () => {
     const first = await lockNode(run);
-    using life = new NodeLife(run);
+    using life = new NodeInstance(run);
     expect(await life.hasEnded()).toBe(false);
     giveBack(run, first!);
     const second = await lockNode(run);
@@ -41,25 +41,25 @@ describe('a life of a node', () => {
     const child = await sleeper();
     await joinNodeCgroup(name, [child.pid!]);
 
-    await endNode(life, name, nodePaths(name).controlSocket);
-    expect(life.isOursToTidy).toBe(false);
+    await stopNode(life, name, nodePaths(name).controlSocket);
+    expect(life.isOursToCleanUp).toBe(false);
     expect(child.signalCode).toBeNull();
-    using next = new NodeLife(run);
+    using next = new NodeInstance(run);
     expect(await next.hasEnded()).toBe(false);
   });
 
   test('that nobody lives of any more is for one of those who ask to tidy up', async () => {
     closeSync((await lockNode(run))!);
-    using life = new NodeLife(run);
-    using another = new NodeLife(run);
+    using life = new NodeInstance(run);
+    using another = new NodeInstance(run);
     expect([await life.hasEnded(), await another.hasEnded()]).toEqual([true, false]);
-    expect([life.isOursToTidy, another.isOursToTidy]).toEqual([true, false]);
+    expect([life.isOursToCleanUp, another.isOursToCleanUp]).toEqual([true, false]);
   });
 
   test('ends with the process that is starting it, and no other is taken for that', async () => {
     const lock = await lockToStart(name, run);
-    using life = new NodeLife(run);
-    expect(life.starter).toBe(process.pid);
+    using life = new NodeInstance(run);
+    expect(life.launcherPid).toBe(process.pid);
     // Left by one that was killed, whose pid is somebody else's by now.
     const { pid } = await sleeper();
     rmSync(lockFile(run));
@@ -67,8 +67,8 @@ describe('a life of a node', () => {
     const next = await lockNode(run);
     onTestFinished(() => closeSync(next!));
     writeSync(next!, `starting ${readlinkSync('/proc/self/ns/pid')} ${pid}\n`);
-    using nextLife = new NodeLife(run);
-    expect(nextLife.starter).toBeUndefined();
+    using nextLife = new NodeInstance(run);
+    expect(nextLife.launcherPid).toBeUndefined();
   });
 });
 

@@ -1,10 +1,10 @@
-import type { Event, Happening } from '../../src/engine/component.ts';
+import type { Event, EventBody } from '../../src/engine/component.ts';
 
 /** The moment every recorded boot begins. */
 export const begin = Date.UTC(2026, 0, 1);
 
 /** An event `ms` after the boot began. */
-export function at(ms: number, component: string, happening: Happening): Event {
+export function at(ms: number, component: string, happening: EventBody): Event {
   return { component, at: begin + ms, ...happening };
 }
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { look } from '../../probes/probeOnce.ts';
+import { probeOnce } from '../../probes/probeOnce.ts';
 import { all, Unhealthy, type Probe } from '../../probes/probe.ts';
 import { miss, never, pass, reason } from '../fixtures/probes/looks.ts';
 
@@ -27,10 +27,10 @@ test('the probe is told that its time is up', async () => {
 test("an abort ends the look at once with the signal's own reason", async () => {
   const stop = new AbortController();
   const why = new Error('stopping');
-  const looking = look(hang, 60_000, stop.signal);
+  const looking = probeOnce(hang, 60_000, stop.signal);
   stop.abort(why);
   await expect(looking).rejects.toBe(why);
-  await expect(look(hang, 60_000, stop.signal)).rejects.toBe(why);
+  await expect(probeOnce(hang, 60_000, stop.signal)).rejects.toBe(why);
 });
 
 test('what a probe rejects with becomes the reason, and is kept as the cause', async () => {
@@ -50,20 +50,20 @@ test('an Unhealthy stays the one it is', async () => {
 test.each([new TypeError('x is not a function'), new ReferenceError('y is not defined')])(
   'a mistake in the probe itself is not a miss: %s',
   async (mistake) => {
-    await expect(look(() => Promise.reject(mistake), 1000, never())).rejects.toBe(mistake);
+    await expect(probeOnce(() => Promise.reject(mistake), 1000, never())).rejects.toBe(mistake);
     const throwing: Probe = () => {
       throw mistake;
     };
-    await expect(look(throwing, 1000, never())).rejects.toBe(mistake);
+    await expect(probeOnce(throwing, 1000, never())).rejects.toBe(mistake);
   },
 );
 
 test('leaves no timer and no listener behind, however it ends', async () => {
   const before = timers();
   const { signal } = new AbortController();
-  await look(() => Promise.resolve(), Infinity, signal);
-  await look(() => Promise.reject(new Error('no')), 60_000, signal).catch(() => {});
-  await look(hang, 1, signal).catch(() => {});
+  await probeOnce(() => Promise.resolve(), Infinity, signal);
+  await probeOnce(() => Promise.reject(new Error('no')), 60_000, signal).catch(() => {});
+  await probeOnce(hang, 1, signal).catch(() => {});
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   expect(timers()).toBe(before);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { look } from '../../probes/probeOnce.ts';
+import { probeOnce } from '../../probes/probeOnce.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { timed } from '../../probes/timed.ts';
 import { miss, pass } from '../fixtures/probes/looks.ts';
@@ -39,7 +39,7 @@ test('a look that runs into its time limit took so long', async () => {
 test('a look that nobody waits for any more is none', async () => {
   const { probe, looks } = counted(obedient);
   const stop = new AbortController();
-  const looking = look(probe, 60_000, stop.signal);
+  const looking = probeOnce(probe, 60_000, stop.signal);
   stop.abort(new Error('stopping'));
   await expect(looking).rejects.toThrow('stopping');
   expect(looks).toEqual([]);

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
-import { NotInTime, until, type UntilOptions } from '../../probes/until.ts';
+import { DeadlineExceeded, until, type UntilOptions } from '../../probes/until.ts';
 import { never } from '../fixtures/probes/looks.ts';
 
 // The clock stands still unless the test moves it, so the times below are exact.
@@ -56,19 +56,19 @@ describe('when it looks', () => {
     [10, 10],
     [40, 100],
     [25, 1000],
-  ])('starting at %d ms and growing to %d ms', async (intervalMs, maxIntervalMs) => {
+  ])('starting at %d ms and growing to %d ms', async (periodMs, maxPeriodMs) => {
     const { probe, looks } = passesAfter(60);
-    await run(probe, { timeoutMs: 1e6, intervalMs, maxIntervalMs });
+    await run(probe, { timeoutMs: 1e6, periodMs, maxPeriodMs });
     const pauses = looks.slice(1).map((at, index) => at - (looks[index] ?? 0));
-    expect(pauses[0]).toBe(intervalMs);
-    expect(pauses.at(-1)).toBe(maxIntervalMs);
+    expect(pauses[0]).toBe(periodMs);
+    expect(pauses.at(-1)).toBe(maxPeriodMs);
     expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));
   });
 
   test.each([0, 1, 2, 7, 30])('once more than it missed: %d', async (misses) => {
     const { probe, looks } = passesAfter(misses);
     const told: string[] = [];
-    expect(await run(probe, { timeoutMs: 60_000, onMiss: (why) => told.push(why) })).toBeUndefined();
+    expect(await run(probe, { timeoutMs: 60_000, onAttemptFailed: (why) => told.push(why) })).toBeUndefined();
     expect(looks).toHaveLength(misses + 1);
     expect(told).toEqual(Array.from({ length: misses }, (_, index) => `miss ${index + 1}`));
   });
@@ -77,7 +77,7 @@ describe('when it looks', () => {
     const told: string[] = [];
     let looks = 0;
     const probe: Probe = () => (++looks > 2 ? Promise.resolve() : new Promise(() => {}));
-    await run(probe, { timeoutMs: 60_000, lookTimeoutMs: 300, onMiss: (why) => told.push(why) });
+    await run(probe, { timeoutMs: 60_000, attemptTimeoutMs: 300, onAttemptFailed: (why) => told.push(why) });
     expect(told).toEqual(['no answer within 300 ms', 'no answer within 300 ms']);
   });
 });
@@ -88,7 +88,7 @@ describe('the deadline', () => {
     const start = Date.now();
     const error = await run(probe, { timeoutMs });
     expect(Date.now() - start).toBe(timeoutMs);
-    expect(error).toBeInstanceOf(NotInTime);
+    expect(error).toBeInstanceOf(DeadlineExceeded);
     expect(error).toHaveProperty('lastReason', `miss ${looks.length}`);
     expect(error).toHaveProperty('cause', new Unhealthy(`miss ${looks.length}`));
     const looked = looks.length;
@@ -108,7 +108,7 @@ describe('the deadline', () => {
     let looks = 0;
     const told: string[] = [];
     const probe: Probe = () => (++looks === 1 ? Promise.reject(new Error('first')) : new Promise(() => {}));
-    const error = await run(probe, { timeoutMs: 100, onMiss: (why) => told.push(why) });
+    const error = await run(probe, { timeoutMs: 100, onAttemptFailed: (why) => told.push(why) });
     expect(error).toMatchObject({ lastReason: 'first' });
     expect(told).toEqual(['first']);
   });
@@ -137,7 +137,11 @@ describe('the signal', () => {
 
     const pausing = new AbortController();
     const { probe, looks } = passesAfter(Infinity);
-    const waiting = until(probe, { timeoutMs: 1000, onMiss: () => pausing.abort(why) }, pausing.signal);
+    const waiting = until(
+      probe,
+      { timeoutMs: 1000, onAttemptFailed: () => pausing.abort(why) },
+      pausing.signal,
+    );
     await expect(waiting).rejects.toBe(why);
     expect(looks).toEqual([0]);
     expect(getEventListeners(pausing.signal, 'abort')).toHaveLength(0);
@@ -162,9 +166,9 @@ test.each([new TypeError("Cannot read properties of undefined (reading 'status')
   async (mistake) => {
     const told: string[] = [];
     const broken: Probe = () => Promise.reject(mistake);
-    await expect(until(broken, { timeoutMs: 1000, onMiss: (why) => told.push(why) }, never())).rejects.toBe(
-      mistake,
-    );
+    await expect(
+      until(broken, { timeoutMs: 1000, onAttemptFailed: (why) => told.push(why) }, never()),
+    ).rejects.toBe(mistake);
     expect(told).toEqual([]);
   },
 );

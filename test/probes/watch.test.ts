@@ -52,8 +52,12 @@ test('looks every 2 s, the first time after 2 s', async () => {
 test("interval, number of misses and time limit are the caller's", async () => {
   const { probe, looks } = going('.??');
   const told: [string, number][] = [];
-  const onMiss = (why: string, inARow: number) => told.push([why, inARow]);
-  const watching = watch(probe, { intervalMs: 100, misses: 2, lookTimeoutMs: 50, onMiss }, never());
+  const onAttemptFailed = (why: string, inARow: number) => told.push([why, inARow]);
+  const watching = watch(
+    probe,
+    { periodMs: 100, failureThreshold: 2, attemptTimeoutMs: 50, onAttemptFailed },
+    never(),
+  );
   await vi.advanceTimersByTimeAsync(400);
   expect(await watching).toBe('no answer within 50 ms');
   expect(looks).toEqual([100, 200, 300]);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { clear } from '../../src/instance/cleanUp.ts';
+import { forceCleanUp } from '../../src/instance/cleanUp.ts';
 import { boxes, enterBox, newBox } from '../support/box.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import { descendants } from '../support/processes.ts';
@@ -100,7 +100,7 @@ describe('nothing is left behind', () => {
     outer.stdin.write('detach');
     expect(await once(outer, 'exit')).toEqual([0, null]);
     expect(await leftoversSince(before, box.name)).toContainEqual(expect.stringContaining('inner.mjs'));
-    await clear(box);
+    await forceCleanUp(box);
     expect((await silence()).filter((each) => each.signal !== undefined)).toEqual([]);
     expect(await leftoversSince(before, box.name)).toEqual([]);
   });

@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { apiOf } from '../../src/smoke/api.ts';
-import { Hopeless } from '../../src/smoke/check.ts';
+import { PermanentFailure } from '../../src/smoke/check.ts';
 import { podWrote } from '../../src/smoke/podState.ts';
 import { serve } from '../fixtures/probes/servers.ts';
 
 it.for([
   { log: 'all of it', says: undefined, because: 'it is whole' },
-  { log: 'all of it\n', says: Hopeless, because: 'not a byte more was asked for' },
+  { log: 'all of it\n', says: PermanentFailure, because: 'not a byte more was asked for' },
   { log: '', says: Unhealthy, because: 'the runtime may not have written it yet' },
   { log: 'all', says: Unhealthy, because: 'the rest may follow' },
-  { log: 'none of it', says: Hopeless, because: 'that becomes nothing else' },
-  { log: 'all of it and more', says: Hopeless, because: 'that becomes nothing else' },
+  { log: 'none of it', says: PermanentFailure, because: 'that becomes nothing else' },
+  { log: 'all of it and more', says: PermanentFailure, because: 'that becomes nothing else' },
 ])('takes a log of "$log" as it is: $because', async ({ log, says }) => {
   const { url } = await serve((_, response) => response.end(log));
   const api = apiOf({ server: url, insecure: false });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
-import { Hopeless, NotApplicable, type Check } from '../../src/smoke/check.ts';
+import { PermanentFailure, NotApplicable, type Check } from '../../src/smoke/check.ts';
 import { apiOf } from '../../src/smoke/api.ts';
 import { runChecks } from '../../src/smoke/run.ts';
 import { closedPort } from '../fixtures/probes/servers.ts';
@@ -117,7 +117,7 @@ it('ends all checks when the time of the run is over, but not the last ones', as
 
 it('does not wait for what is hopeless', async () => {
   const hopeless = async (): Promise<void> => {
-    throw new Hopeless('it will never be');
+    throw new PermanentFailure('it will never be');
   };
   const { results } = await start([check('lost', async ({ until }) => until('the thing', hopeless))]);
   expect(await results).toEqual([expect.objectContaining({ reason: 'the thing: it will never be' })]);

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { configFor } from '../../src/supervisor/options.ts';
+import { loadNodeConfig } from '../../src/supervisor/options.ts';
 import type { UpOptions } from '../../src/supervisor/options.ts';
 import { tempDir } from '../support/cli.ts';
 
@@ -10,15 +10,15 @@ const options: UpOptions = { install: true, source: 'auto', output: 'auto' };
 it('lets the etcd of a node that is thrown away not wait for the disk, whatever the config says', async () => {
   const config = join(await tempDir('config'), 'c.yaml');
   await writeFile(config, 'etcd: { fsync: true }\n');
-  expect((await configFor({ ...options, config })).node.etcd.fsync).toBe(true);
-  expect((await configFor({ ...options, config, throwAway: true })).node.etcd.fsync).toBe(false);
+  expect((await loadNodeConfig({ ...options, config })).node.etcd.fsync).toBe(true);
+  expect((await loadNodeConfig({ ...options, config, ephemeral: true })).node.etcd.fsync).toBe(false);
 });
 
 it('looks for images from the folder of the config', async () => {
   const dir = await tempDir('config');
   const config = join(dir, 'c.yaml');
   await writeFile(config, 'images: [app.tar, ../layout, /a/b.tar]\n');
-  const { images } = (await configFor({ ...options, config })).node;
+  const { images } = (await loadNodeConfig({ ...options, config })).node;
   expect(images).toEqual([join(dir, 'app.tar'), join(dir, '../layout'), '/a/b.tar']);
 });
 
@@ -27,15 +27,15 @@ describe('K8S_SINGLE_SERVER', () => {
 
   it('says where others reach the API server, unless the config does', async () => {
     vi.stubEnv('K8S_SINGLE_SERVER', 'https://127.0.0.1:16443');
-    expect((await configFor(options)).node.network.server).toBe('https://127.0.0.1:16443');
+    expect((await loadNodeConfig(options)).node.network.server).toBe('https://127.0.0.1:16443');
     const config = join(await tempDir('config'), 'c.yaml');
     await writeFile(config, 'network: { server: "https://build.example" }\n');
-    expect((await configFor({ ...options, config })).node.network.server).toBe('https://build.example');
+    expect((await loadNodeConfig({ ...options, config })).node.network.server).toBe('https://build.example');
   });
 
   it('is refused when it is no URL of an API server', async () => {
     vi.stubEnv('K8S_SINGLE_SERVER', '127.0.0.1:6443');
-    await expect(configFor(options)).rejects.toMatchObject({
+    await expect(loadNodeConfig(options)).rejects.toMatchObject({
       code: 'usage',
       message: 'K8S_SINGLE_SERVER is "127.0.0.1:6443": expected a URL like https://127.0.0.1:6443',
     });

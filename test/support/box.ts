@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { clear } from '../../src/instance/cleanUp.ts';
+import { forceCleanUp } from '../../src/instance/cleanUp.ts';
 import type { Box } from '../../src/sandbox/sandboxSpec.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/isolate');
@@ -59,7 +59,7 @@ export function enterBox(box: Box, script = ':', stay?: 'stay', env: Record<stri
   onTestFinished(async () => {
     outer.kill('SIGTERM');
     if (outer.exitCode === null && outer.signalCode === null) await once(outer, 'exit');
-    await clear(box);
+    await forceCleanUp(box);
   });
   /** The first of what was said that has `key`, now or later; rejects when there will be none. */
   const heard = async <Key extends keyof Said>(key: Key): Promise<NonNullable<Said[Key]>> =>

@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install } from '../../src/install/install.ts';
-import { imageNeeds, nodeNeeds } from '../../src/install/find/needs.ts';
+import { imageBinaries, nodeBinaries } from '../../src/install/find/needs.ts';
 import { imageArchive } from '../../src/kubernetes/images/imageArchive.ts';
 import { imageStore } from '../../src/kubernetes/images/imageStore.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
@@ -11,7 +11,7 @@ export const busyboxImage = 'k8s-single.local/busybox:1';
 
 /** What images are made of and kept by. */
 export async function testBinaries(): Promise<Record<'busybox' | 'containerd' | 'ctr', string>> {
-  const all = [...nodeNeeds, ...imageNeeds];
+  const all = [...nodeBinaries, ...imageBinaries];
   const needs = all.filter(({ name }) => ['busybox', 'containerd', 'ctr'].includes(name));
   return (await install({ binDirs: [], cacheDir: cacheDir(), needs })).files;
 }

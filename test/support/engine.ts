@@ -6,8 +6,8 @@ import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import { file } from '../../probes/kinds/file.ts';
 import type { Component, Event, Service, Task } from '../../src/engine/component.ts';
-import { up } from '../../src/engine/startGraph.ts';
-import type { Running } from '../../src/engine/startGraph.ts';
+import { startGraph } from '../../src/engine/startGraph.ts';
+import type { RunningGraph } from '../../src/engine/startGraph.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/engine');
 
@@ -19,7 +19,7 @@ export interface Bench {
   next<T extends Event['type']>(component: string, type: T): Promise<Extract<Event, { type: T }>>;
   /** Calls back for each event at once, as the engine emits it. */
   onEvent(listener: (event: Event) => void): void;
-  up(components: readonly Component[], options?: { timeoutMs?: number }): Running;
+  up(components: readonly Component[], options?: { timeoutMs?: number }): RunningGraph;
 }
 
 export async function bench(): Promise<Bench> {
@@ -27,7 +27,7 @@ export async function bench(): Promise<Bench> {
   const events: Event[] = [];
   const asked = new Set<Event>();
   const emitter = new EventEmitter().setMaxListeners(0);
-  let running: Running | undefined;
+  let running: RunningGraph | undefined;
   onTestFinished(async () => {
     await running?.down().catch(() => undefined);
     await rm(dir, { recursive: true, force: true });
@@ -55,7 +55,7 @@ export async function bench(): Promise<Bench> {
         events.push(event);
         emitter.emit('event', event);
       };
-      running = up(components, { emit, logDir: join(dir, 'log'), timeoutMs });
+      running = startGraph(components, { emit, logDir: join(dir, 'log'), timeoutMs });
       return running;
     },
   };

@@ -16,5 +16,5 @@ export async function nothingLeft(
     const left = await Promise.all(nodes.map(async (node) => leftoversSince(before, node)));
     if (left.flat().length > 0) throw new Unhealthy(left.flat().join('\n'));
   };
-  await until(look, { timeoutMs, lookTimeoutMs: timeoutMs }, new AbortController().signal);
+  await until(look, { timeoutMs, attemptTimeoutMs: timeoutMs }, new AbortController().signal);
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { factsOf, unknownMachine } from '../../src/supervisor/nodeFacts.ts';
-import { configFor } from '../../src/supervisor/options.ts';
-import { toolchain } from '../../src/supervisor/resolveBinaries.ts';
+import { loadNodeConfig } from '../../src/supervisor/options.ts';
+import { resolveBinaries } from '../../src/supervisor/resolveBinaries.ts';
 import type { Service } from '../../src/engine/component.ts';
 import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { main } from './cli.ts';
@@ -21,8 +21,8 @@ interface Started extends AsyncDisposable {
 export async function startedWithTls(node: TestNode, loop: Loop): Promise<Started> {
   const { name, dataDir } = node;
   const options = { name, dataDir, install: false, source: 'auto', output: 'plain' } as const;
-  const { node: config } = await configFor(options);
-  const facts = factsOf(config, await toolchain(options, config), unknownMachine);
+  const { node: config } = await loadNodeConfig(options);
+  const facts = factsOf(config, await resolveBinaries(options, config), unknownMachine);
   const { command, ports } = loop({ ...facts, minor: 22 }, []);
   if (typeof command === 'function') throw new Error('its command is not known yet');
   const enter = `--net=/proc/${await node.hostPid(1)}/ns/net`;

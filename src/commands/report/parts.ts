@@ -34,7 +34,7 @@ export async function* reportParts(
 ): AsyncGenerator<Part, void> {
   const node = client<NodeStatus>(paths.controlSocket);
   const running = await ifRunning(async () => node.status());
-  const events = (await ifRunning(async () => node.past())) ?? record.events;
+  const events = (await ifRunning(async () => node.history())) ?? record.events;
   const { k8sSingle, versions, stages } = record;
   yield json('about.json', {
     k8sSingle,

@@ -5,17 +5,17 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
-import { fingerprintHider } from '../../observe/records/fingerprint.ts';
+import { fingerprintMasker } from '../../observe/records/fingerprint.ts';
 import { redactor } from '../../observe/records/redact.ts';
 import { readBootRecord } from '../../observe/records/bootRecord.ts';
-import { placeOf } from '../../instance/locateNode.ts';
-import type { Which } from '../../instance/locateNode.ts';
+import { locateNode } from '../../instance/locateNode.ts';
+import type { NodeSelector } from '../../instance/locateNode.ts';
 import { reportParts } from './parts.ts';
 
 /** A line longer than this, in characters, is cut: a report is to be sent. */
 const longestLine = 10_000;
 
-interface ReportOptions extends Which {
+interface ReportOptions extends NodeSelector {
   readonly output?: string;
 }
 
@@ -24,11 +24,11 @@ interface ReportOptions extends Which {
  * archive's path. Whatever goes in has gone through the redactor: no private keys, no tokens, none of the config's secrets.
  */
 export async function report({ output, ...which }: ReportOptions): Promise<number> {
-  const paths = await placeOf(which);
+  const paths = await locateNode(which);
   const record = await readBootRecord(paths.data);
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
   const file = resolve(output ?? `k8s-single-${which.name}-${time}.tar.gz`);
-  const hide = fingerprintHider(record.secrets);
+  const hide = fingerprintMasker(record.secrets);
   await claim(file);
   const folder = await mkdtemp(join(tmpdir(), 'k8s-single-report-'));
   const name = basename(file).replace(/\.(tar\.gz|tgz)$/, '');

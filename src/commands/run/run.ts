@@ -9,20 +9,20 @@ import type { InTheMaking } from '../../sandbox/sandbox.ts';
 import { assertRoot } from '../../host/preflight.ts';
 import { onSignals } from '../../lib/signals.ts';
 import type { Signals } from '../../lib/signals.ts';
-import { unmaking } from '../../host/undoMkdir.ts';
+import { undoMkdir } from '../../host/undoMkdir.ts';
 import { nodePaths } from '../../lib/paths.ts';
 import type { Paths } from '../../lib/paths.ts';
 import { formatMs } from '../../lib/text/text.ts';
-import { keepReport } from '../../observe/records/artifacts.ts';
-import { codeOf, runCommand } from './runCommand.ts';
+import { keepArtifacts } from '../../observe/records/artifacts.ts';
+import { signalExitCode, runCommand } from './runCommand.ts';
 import { failureFile } from '../../observe/records/failureFile.ts';
-import { bootSeen, supervisorLog } from '../../launcher/followBoot.ts';
-import { configFor } from '../../supervisor/options.ts';
+import { followBoot, supervisorLog } from '../../launcher/followBoot.ts';
+import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
 import type { Plan } from '../../supervisor/bootSpec.ts';
-import { beginThrowAway, makeThrowAway, tellThrowAway, throwAwayData } from '../../launcher/ephemeral.ts';
+import { beginThrowAway, makeThrowAway, tellThrowAway, ephemeralData } from '../../launcher/ephemeral.ts';
 
-interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'throwAway'> {
+interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'ephemeral'> {
   readonly keepOnFailure?: boolean;
 }
 
@@ -41,8 +41,8 @@ export async function run(
     ...given,
     ...(artifacts === undefined ? {} : { artifacts: resolve(artifacts, name) }),
     name,
-    dataDir: throwAwayData(name),
-    throwAway: true,
+    dataDir: ephemeralData(name),
+    ephemeral: true,
     output: 'auto',
   };
   assertRoot();
@@ -50,10 +50,10 @@ export async function run(
   const without = `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`;
   const begin = async (listen?: string) => beginThrowAway({ name, listen, signals, without });
   // Without a config its process can start while the rest is found out.
-  const unmake = options.artifacts === undefined ? undefined : unmaking(options.artifacts);
+  const unmake = options.artifacts === undefined ? undefined : undoMkdir(options.artifacts);
   let node = given.config === undefined ? await begin() : undefined;
   try {
-    const config = await configFor(options);
+    const config = await loadNodeConfig(options);
     if (config.node.kubernetes === false) throw needsNode(config, given.name);
     node ??= await begin(config.node.listen);
     await node.begun.entered;
@@ -93,12 +93,12 @@ async function onNode(
   const gone = new AbortController();
   const exited = entered.exited.finally(() => gone.abort());
   exited.catch(() => undefined);
-  const isReady = await bootSeen(entered, options, node);
+  const isReady = await followBoot(entered, options, node);
   const asked = signals.first();
   if (!isReady || asked !== undefined) {
     const code = await exited;
     console.error(await lastWords(log, paths, options.artifacts));
-    if (asked !== undefined) return codeOf(asked);
+    if (asked !== undefined) return signalExitCode(asked);
     if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
     return code || exitCodes.notReady;
   }
@@ -114,7 +114,7 @@ async function onNode(
     return nodeCode || exitCodes.notReady;
   }
   if (code !== 0 && options.artifacts !== undefined) {
-    await keepReport(paths, options.artifacts);
+    await keepArtifacts(paths, options.artifacts);
     console.error(`the logs are kept in ${options.artifacts}`);
   }
   if (code !== 0 && keepOnFailure) {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { reasonOf } from '../../lib/errors.ts';
-import { isCode } from '../../host/cgroup/cgroupFiles.ts';
+import { hasErrorCode } from '../../host/cgroup/cgroupFiles.ts';
 import type { Signals } from '../../lib/signals.ts';
 
 /** What a shell says of a command that is not there, or is no program (sh(1)). */
@@ -32,15 +32,15 @@ export async function runCommand(
     await once(child, 'exit');
   } catch (error) {
     console.error(`k8s-single: ${file}: ${reasonOf(error)}`);
-    return isCode(error, 'ENOENT') ? notFound : notExecutable;
+    return hasErrorCode(error, 'ENOENT') ? notFound : notExecutable;
   } finally {
     signal.removeEventListener('abort', end);
   }
   const { exitCode, signalCode } = child;
-  return signalCode === null ? (exitCode ?? 0) : codeOf(signalCode);
+  return signalCode === null ? (exitCode ?? 0) : signalExitCode(signalCode);
 }
 
 /** What a shell makes of a process that a signal has ended. */
-export function codeOf(signal: NodeJS.Signals): number {
+export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

@@ -33,7 +33,7 @@ export async function smokeCommand(options: SmokeOptions): Promise<number> {
   const timeoutMs = parseDuration(options.timeout);
   using asked = interruptions();
   try {
-    const failed = await prove(selected, { ...options, timeoutMs }, asked);
+    const failed = await runSmoke(selected, { ...options, timeoutMs }, asked);
     return exitCodeOf(asked) ?? (failed ? exitCodes.smoke : exitCodes.ok);
   } catch (error) {
     const code =
@@ -44,7 +44,7 @@ export async function smokeCommand(options: SmokeOptions): Promise<number> {
 }
 
 /** Runs the checks, shows and writes what came of them, and resolves with whether one failed. */
-async function prove(
+async function runSmoke(
   selected: readonly Check[],
   options: SmokeOptions & { readonly timeoutMs: number },
   asked: Interruptions,

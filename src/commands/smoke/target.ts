@@ -2,7 +2,7 @@ import { nodeCommand } from '../../lib/commandLine.ts';
 import { client } from '../../control/client.ts';
 import { Failure } from '../../lib/errors.ts';
 import { install } from '../../install/install.ts';
-import { imageNeeds, nodeNeeds } from '../../install/find/needs.ts';
+import { imageBinaries, nodeBinaries } from '../../install/find/needs.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import { cacheDir, nodePaths } from '../../lib/paths.ts';
 import type { Image } from '../../smoke/check.ts';
@@ -40,7 +40,7 @@ export async function targetOf(
 ): Promise<SmokeTarget> {
   const { kubeconfig, image = publicImage, binDir = [] } = options;
   if (kubeconfig === undefined) return ownNode(options, run, signal);
-  const needs = nodeNeeds.filter((need) => need.name === 'kubectl');
+  const needs = nodeBinaries.filter((need) => need.name === 'kubectl');
   const { files } = await install({ ...places(binDir), needs, noInstall: true, signal });
   return {
     name: kubeconfig,
@@ -69,7 +69,7 @@ async function ownNode(
   if (image !== undefined) {
     return { ...target, image: { name: image, pull: 'IfNotPresent' }, leave: async () => undefined };
   }
-  const { files } = await install({ ...places(binDir), needs: imageNeeds, signal }).catch(
+  const { files } = await install({ ...places(binDir), needs: imageBinaries, signal }).catch(
     (cause: unknown) => {
       if (!(cause instanceof Failure)) throw cause;
       const hint = 'or name an image that has busybox: --image busybox';

@@ -1,6 +1,6 @@
 import type { Component } from '../../engine/component.ts';
-import { nameOf } from '../../engine/component.ts';
-import { Cycle, sort } from '../../engine/graph.ts';
+import { dependencyName } from '../../engine/component.ts';
+import { Cycle, sortByDependencies } from '../../engine/graph.ts';
 import type { ComponentSpec } from '../schema/componentSpec.ts';
 import type { Config } from '../config.ts';
 import { componentOf, override } from './override.ts';
@@ -68,7 +68,7 @@ function checkNeeds(
   for (const name of [...names].filter((each) => !isDisabled(each))) {
     const needs = components[name]?.needs ?? known.get(name)?.needs ?? [];
     for (const [index, need] of needs.entries()) {
-      const on = nameOf(need);
+      const on = dependencyName(need);
       const own = ['components', name, 'needs', index];
       if (!names.has(on))
         problems.add(
@@ -89,13 +89,13 @@ function checkNeeds(
 /** The built-in needs do not go round, so at least one on the cycle stands in the file. */
 function checkCycle(all: readonly Component[], { components, positionOf }: Config, problems: Problems): void {
   try {
-    sort(all);
+    sortByDependencies(all);
   } catch (error) {
     if (!(error instanceof Cycle)) throw error;
     const { path, message, hint } = error;
     const places = path.map((from, i) => {
       const to = path[i + 1] ?? path[0];
-      const index = components[from]?.needs?.findIndex((need) => nameOf(need) === to) ?? -1;
+      const index = components[from]?.needs?.findIndex((need) => dependencyName(need) === to) ?? -1;
       return index < 0 ? undefined : ['components', from, 'needs', index];
     });
     problems.add(positionOf(places.find((place) => place !== undefined) ?? []), `${message}: ${hint}`);

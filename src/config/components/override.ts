@@ -2,7 +2,7 @@ import { until } from '../../../probes/until.ts';
 import type { Component, Task } from '../../engine/component.ts';
 import { commandOf } from './command.ts';
 import type { ComponentSpec } from '../schema/componentSpec.ts';
-import { commonParts, programParts, serviceParts, surroundings } from './parts.ts';
+import { commonParts, programParts, serviceParts, execOptions } from './parts.ts';
 import { probeOf } from './probeOf.ts';
 
 /** A component that a config in `dir` describes on its own. Without a ready probe it is ready once it runs. */
@@ -37,7 +37,7 @@ export function override(component: Component, spec: ComponentSpec, dir: string)
 /** A task runs its command, or waits for its probe. The engine sets the deadline. */
 function workOf(spec: ComponentSpec, dir: string): Task['run'] {
   if (spec.ready === undefined) return { command: commandOf(spec, dir), ...programParts(spec, dir) };
-  const probe = probeOf(spec.ready, surroundings(spec, dir));
+  const probe = probeOf(spec.ready, execOptions(spec, dir));
   return async (signal, report) =>
-    until(probe, { timeoutMs: Number.POSITIVE_INFINITY, onMiss: report }, signal);
+    until(probe, { timeoutMs: Number.POSITIVE_INFINITY, onAttemptFailed: report }, signal);
 }

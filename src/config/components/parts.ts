@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { ExecOptions } from '../../../probes/kinds/exec.ts';
 import type {
-  LookOptions,
-  Need,
+  ProbeTiming,
+  Dependency,
   Program,
   RestartPolicy,
   Service,
@@ -13,7 +13,7 @@ import { probeOf } from './probeOf.ts';
 
 /** The parts of a component that the config gives; what it does not give is not there. */
 export function commonParts(spec: ComponentSpec) {
-  return given<{ needs: readonly Need[]; timeoutMs: number; restart: Partial<RestartPolicy> }>({
+  return given<{ needs: readonly Dependency[]; timeoutMs: number; restart: Partial<RestartPolicy> }>({
     needs: spec.needs,
     timeoutMs: spec.timeout,
     restart: spec.restart && restartOf(spec.restart),
@@ -28,11 +28,11 @@ export function programParts({ stop, logFile }: ComponentSpec, dir: string) {
   });
 }
 
-type PartName = 'ready' | 'readyLook' | 'live' | 'liveLook' | 'ports';
+type PartName = 'ready' | 'readyTiming' | 'live' | 'liveTiming' | 'ports';
 
 /** The same for a service. `dir` is the folder of the config. */
 export function serviceParts(spec: ComponentSpec, dir: string) {
-  const around = surroundings(spec, dir);
+  const around = execOptions(spec, dir);
   return {
     ...commonParts(spec),
     ...programParts(spec, dir),
@@ -40,20 +40,20 @@ export function serviceParts(spec: ComponentSpec, dir: string) {
       ready: spec.ready && probeOf(spec.ready, around),
       live: spec.live && probeOf(spec.live, around),
       ports: spec.ports,
-      readyLook: spec.ready && given<LookOptions>({ lookTimeoutMs: spec.ready.timeout }),
-      liveLook:
+      readyTiming: spec.ready && given<ProbeTiming>({ attemptTimeoutMs: spec.ready.timeout }),
+      liveTiming:
         spec.live &&
-        given<LookOptions>({
-          intervalMs: spec.live.interval,
-          misses: spec.live.misses,
-          lookTimeoutMs: spec.live.timeout,
+        given<ProbeTiming>({
+          periodMs: spec.live.period,
+          failureThreshold: spec.live.failureThreshold,
+          attemptTimeoutMs: spec.live.timeout,
         }),
     }),
   };
 }
 
 /** A probe's command runs where the component does. */
-export function surroundings({ cwd, env }: ComponentSpec, dir: string): ExecOptions {
+export function execOptions({ cwd, env }: ComponentSpec, dir: string): ExecOptions {
   return given<ExecOptions>({ cwd: cwd === undefined ? cwd : resolve(dir, cwd), env });
 }
 
@@ -63,7 +63,7 @@ function restartOf({ delay, maxDelay, resetAfter, window, ...rest }: NonNullable
     delayMs: delay,
     maxDelayMs: maxDelay,
     resetAfterMs: resetAfter,
-    budgetWindowMs: window,
+    windowMs: window,
   });
 }
 

@@ -1,7 +1,7 @@
 import { exec } from '../../../probes/kinds/exec.ts';
 import type { ExecOptions } from '../../../probes/kinds/exec.ts';
 import { parseProbe } from '../../../probes/kinds/parseProbe.ts';
-import { look } from '../../../probes/probeOnce.ts';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import { all } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import type { ProbeSpec } from '../schema/probeSpec.ts';
@@ -11,7 +11,7 @@ import { etcdProbe, httpProbe } from '../schema/urlProbes.ts';
 export function probeOf(spec: ProbeSpec, around: ExecOptions): Probe {
   const { timeout } = spec;
   const probe = kindOf(spec, around);
-  return timeout === undefined ? probe : async (signal) => look(probe, timeout, signal);
+  return timeout === undefined ? probe : async (signal) => probeOnce(probe, timeout, signal);
 }
 
 function kindOf(spec: ProbeSpec, around: ExecOptions): Probe {

@@ -38,21 +38,23 @@ const command = z
   })
   .refine((words) => words.length > 0 && words[0] !== '', { error: 'the command is empty' });
 
-const restart = map({
+const restartKeys = {
   when: oneOf(['always', 'never']).exactOptional(),
-  givenUp: oneOf(['down', 'keep'])
+  onFailure: oneOf(['stopAll', 'keepOthers'])
     .exactOptional()
-    .describe('Given up: everything goes down, or the rest is kept.'),
+    .describe('When it will not be restarted any more: stop the whole graph, or keep the other components.'),
   delay: duration().exactOptional().describe('The first back-off; it doubles each time. Default: 500ms.'),
   maxDelay: duration().exactOptional().describe('The longest back-off. Default: 30s.'),
   resetAfter: duration()
     .exactOptional()
     .describe('Ready for so long, it is restarted at once. Default: 30s.'),
-  budget: integer(0, 1000)
+  maxFailures: integer(0, 1000)
     .exactOptional()
-    .describe('More failures than this within the window is a crash loop. Default: 5.'),
+    .describe('More failures than this within the window are a crash loop. Default: 5.'),
   window: duration().exactOptional().describe('Default: 60s.'),
-});
+};
+
+const restart = map(restartKeys, { givenUp: 'onFailure', budget: 'maxFailures' });
 
 const stop = map({
   signal: z

@@ -6,17 +6,28 @@ import { didYouMean } from '../../lib/text/suggest.ts';
 // The YAML is read with the failsafe schema, where every scalar is the text that was written (1.20 is not 1.2, no is not
 // false). These fields give the text its meaning; each carries its own message, so that zod's never reaches a person.
 
-/** A map with these keys and no others. An unknown key's message is one line per key, in the order of `issue.keys`. */
-export function map<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+/**
+ * A map with these keys and no others. The message for unknown keys has one line per key, in the order of `issue.keys`.
+ * @param renamed former names of keys: old -> new
+ */
+export function map<Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+  renamed: Readonly<Record<string, keyof Shape & string>> = {},
+) {
   return z.strictObject(shape, {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => unknownKey(key, Object.keys(shape))).join('\n')
+        ? issue.keys.map((key) => unknownKey(key, Object.keys(shape), renamed)).join('\n')
         : 'expected a map of keys and values',
   });
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey(
+  key: string,
+  known: readonly string[],
+  renamed: Readonly<Record<string, string>>,
+): string {
+  if (Object.hasOwn(renamed, key)) return `"${key}" is now called "${renamed[key]}"`;
   return `unknown key "${key}"${didYouMean(key, known) || `; known: ${known.join(', ')}`}`;
 }
 

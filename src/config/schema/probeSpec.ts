@@ -83,11 +83,16 @@ const oneOfAll = oneKind([...Object.keys(kinds), 'all']);
 export const probeSchema = map(shape).superRefine(oneOfAll);
 
 /** A probe that is repeated while the component runs. */
-export const liveSchema = map({
-  ...shape,
-  interval: duration().exactOptional().describe('The pause before each look. Default: 2s.'),
-  misses: integer(1, 1000).exactOptional().describe('So many in a row are the end. Default: 3.'),
-}).superRefine(oneOfAll);
+export const liveSchema = map(
+  {
+    ...shape,
+    period: duration().exactOptional().describe('The pause before each attempt. Default: 2s.'),
+    failureThreshold: integer(1, 1000)
+      .exactOptional()
+      .describe('This many failed attempts in a row make it unhealthy. Default: 3.'),
+  },
+  { interval: 'period', misses: 'failureThreshold' },
+).superRefine(oneOfAll);
 
 export type ProbeSpec = z.output<typeof probeSchema>;
 

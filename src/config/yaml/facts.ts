@@ -3,13 +3,13 @@ import { nodePaths } from '../../lib/paths.ts';
 import type { NodeConfig } from '../schema/node.ts';
 
 /** What a config can refer to besides the environment, by name: `node.ip`, `paths.kubeconfig`. */
-export type Facts = Readonly<Record<string, string>>;
+export type ConfigVariables = Readonly<Record<string, string>>;
 
 /** The address of a node that has none of its own: a graph without Kubernetes, or one that is not running yet. */
 export const unknownIp = '127.0.0.1';
 
 /** What is known about the node only when it is started, and where its config lies. */
-export interface Whereabouts {
+export interface VariableSources {
   /** The node's own address. */
   readonly ip: string;
   /** The folder of the config file. */
@@ -17,7 +17,7 @@ export interface Whereabouts {
 }
 
 /** The facts of a node: its names, everything under `network`, its paths, and the config's folder. */
-export function factsOf(node: NodeConfig, { ip, configDir }: Whereabouts): Facts {
+export function configVariables(node: NodeConfig, { ip, configDir }: VariableSources): ConfigVariables {
   const paths = nodePaths(node.name, node.dataDir);
   return {
     name: node.name,

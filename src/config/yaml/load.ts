@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 
 import type { Config } from '../config.ts';
-import type { World } from './resolve.ts';
+import type { ResolveOptions } from './resolve.ts';
 import { configWithoutFile } from './withoutFile.ts';
 
 /** The largest config that is read: several times what a thousand components need would be an accident. */
@@ -12,7 +12,7 @@ const maxBytes = 2 * 1024 * 1024;
  * Reads the config at `path`; without one, everything is a default.
  * @throws Failure `usage` that says all that is wrong, one `file:line:column: message` each.
  */
-export async function loadConfig(path: string | undefined, world: World = {}): Promise<Config> {
+export async function loadConfig(path: string | undefined, world: ResolveOptions = {}): Promise<Config> {
   if (path === undefined) return configWithoutFile(world.set);
   const text = await read(path);
   // A parser of YAML takes a while to load, and so does what knows of every kind of probe.

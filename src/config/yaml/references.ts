@@ -1,4 +1,4 @@
-import type { Facts } from './facts.ts';
+import type { ConfigVariables } from './facts.ts';
 import { isSecret } from './secrets.ts';
 import { didYouMean } from '../../lib/text/suggest.ts';
 
@@ -7,7 +7,7 @@ export interface Scope {
   /** `${env:NAME}`. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `${some.fact}`; empty where no fact is known yet. */
-  readonly facts: Facts;
+  readonly variables: ConfigVariables;
 }
 
 const reference = /\$\$(\{[^}]*\})|\$\{([^}]*)\}|\$\{/g;
@@ -18,14 +18,14 @@ const reference = /\$\$(\{[^}]*\})|\$\{([^}]*)\}|\$\{/g;
  */
 export function expand(
   text: string,
-  { env, facts }: Scope,
+  { env, variables }: Scope,
   refuse: (message: string) => void,
   onSecret: (value: string) => void,
 ): string {
   return text.replace(reference, (whole: string, escaped?: string, name?: string) => {
     if (escaped !== undefined) return `$${escaped}`;
     const variable = name?.startsWith('env:') ? name.slice('env:'.length) : undefined;
-    const value = variable === undefined ? facts[name ?? ''] : env[variable];
+    const value = variable === undefined ? variables[name ?? ''] : env[variable];
     if (value !== undefined) {
       if (variable !== undefined && isSecret(variable)) onSecret(value);
       return value;
@@ -34,7 +34,7 @@ export function expand(
       refuse(`a reference begins here and never ends: write \${NAME}, or $\${ for the text itself`);
     else if (variable !== undefined)
       refuse(`the environment variable ${variable} is not set${didYouMean(variable, Object.keys(env))}`);
-    else refuse(unknown(name, Object.keys(facts)));
+    else refuse(unknown(name, Object.keys(variables)));
     return whole;
   });
 }

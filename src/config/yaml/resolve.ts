@@ -1,21 +1,21 @@
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../config.ts';
-import { factsOf, unknownIp } from './facts.ts';
-import type { Facts } from './facts.ts';
+import { configVariables, unknownIp } from './facts.ts';
+import type { ConfigVariables } from './facts.ts';
 import { addIssues } from './issues.ts';
-import { knobsOf, knobsSchema } from '../schema/knobs.ts';
-import type { SetKnobs } from '../schema/knobs.ts';
+import { resolveSettings, settingsSchema } from '../schema/knobs.ts';
+import type { SettingOverrides } from '../schema/knobs.ts';
 import type { Problems } from './problems.ts';
 import { expand, mapTexts } from './references.ts';
 import { configSchema } from '../schema/schema.ts';
 import type { Source } from './source.ts';
 
 /** What a config is read against. */
-export interface World {
+export interface ResolveOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** `${node.ip}`; by default {@link unknownIp}. */
   readonly ip?: string;
-  readonly set?: SetKnobs;
+  readonly set?: SettingOverrides;
 }
 
 /** What is read from `source`, the file called `file`. @throws Failure `usage` with all that is wrong. */
@@ -23,17 +23,17 @@ export function resolveConfig(
   source: Source,
   problems: Problems,
   file: string,
-  { env = process.env, ip = unknownIp, set = {} }: World = {},
+  { env = process.env, ip = unknownIp, set = {} }: ResolveOptions = {},
 ): Config {
   // What the command line says is wrong at no place in the file.
-  knobsOf(set);
+  resolveSettings(set);
   const dir = resolve(dirname(file));
   const secrets = new Set<string>();
-  const resolveTexts = <Value>(value: Value, path: readonly string[], facts: Facts): Value =>
+  const resolveTexts = <Value>(value: Value, path: readonly string[], facts: ConfigVariables): Value =>
     mapTexts(value, path, (found, at) =>
       expand(
         found,
-        { env, facts },
+        { env, variables: facts },
         (message) => problems.add(source.positionOf(at), message),
         (secret) => secrets.add(secret),
       ),
@@ -43,8 +43,8 @@ export function resolveConfig(
   const resolveMap = ({ components, ...others }: Readonly<Record<string, unknown>>): object => {
     const knobs = { ...resolveTexts(others, [], {}), ...set };
     if (components === undefined) return knobs;
-    const node = knobsSchema.safeParse(knobs).data ?? knobsOf({});
-    const facts = factsOf(node, { ip, configDir: dir });
+    const node = settingsSchema.safeParse(knobs).data ?? resolveSettings({});
+    const facts = configVariables(node, { ip, configDir: dir });
     return { ...knobs, components: resolveTexts(components, ['components'], facts) };
   };
 

@@ -32,8 +32,8 @@ export function isSecret(name: string): boolean {
 }
 
 /** Masks in a text the secrets of a config, those in its envFiles as they are now included, and what looks like one. */
-export async function hiderOf(config: Config): Promise<(text: string) => string> {
-  return hider([...secretValues(config), ...(await secretsInFiles(config))]);
+export async function maskerOf(config: Config): Promise<(text: string) => string> {
+  return masker([...secretValues(config), ...(await secretsInFiles(config))]);
 }
 
 /** Every secret that the config knows of, the longest first. What its envFiles hold is {@link secretsInFiles}. */
@@ -58,7 +58,7 @@ export async function secretsInFiles({
 }
 
 /** Masks in a text these secrets, and what looks like one. */
-export function hider(secrets: Iterable<string>): (text: string) => string {
+export function masker(secrets: Iterable<string>): (text: string) => string {
   const values = sorted(secrets);
   return (text) => {
     if (values.includes(text)) return masked;
@@ -70,7 +70,10 @@ export function hider(secrets: Iterable<string>): (text: string) => string {
 }
 
 /** The command as anybody may see it. */
-export function hideIn({ args, env = {}, ...command }: Command, hide: (text: string) => string): Command {
+export function maskCommand(
+  { args, env = {}, ...command }: Command,
+  hide: (text: string) => string,
+): Command {
   const shown = Object.entries(env).map(
     ([name, value]) => [name, isSecret(name) ? masked : hide(value)] as const,
   );
@@ -78,7 +81,7 @@ export function hideIn({ args, env = {}, ...command }: Command, hide: (text: str
 }
 
 /** The event as anybody may see it: it can quote what a program has written. */
-export function hideInEvent(event: Event, hide: (text: string) => string): Event {
+export function maskEvent(event: Event, hide: (text: string) => string): Event {
   if (event.type === 'exited')
     return { ...event, reason: hide(event.reason), lastLines: event.lastLines.map(hide) };
   return 'reason' in event ? { ...event, reason: hide(event.reason) } : event;

@@ -1,9 +1,9 @@
 import { formatDuration } from '../schema/duration.ts';
 import type { Config } from '../config.ts';
-import { hider, isSecret, masked, secretValues } from './secrets.ts';
+import { masker, isSecret, masked, secretValues } from './secrets.ts';
 
 /** The keys whose numbers are ms. */
-const durations = 'boot timeout interval delay maxDelay resetAfter window grace'.split(' ');
+const durations = 'boot timeout period delay maxDelay resetAfter window grace'.split(' ');
 
 /** The maps whose keys are names that can say that the value is a secret. */
 const namedValues = new Set(['env', 'headers']);
@@ -13,7 +13,7 @@ const namedValues = new Set(['env', 'headers']);
  * Where nothing is masked, loading it gives the same config again.
  */
 export function resolved(config: Config): Record<string, unknown> {
-  const hide = hider(secretValues(config));
+  const hide = masker(secretValues(config));
 
   function show(value: unknown, key: string): unknown {
     if (typeof value === 'number' && durations.includes(key)) return formatDuration(value);

@@ -2,7 +2,10 @@
  * A controller of one's own that also aborts with `outer`, even when that has aborted already. Not AbortSignal.any: on
  * Node 20 each call leaks a little, and this is called for every life of every component. `unlink` when it is done with.
  */
-export function linked(outer: AbortSignal): { readonly own: AbortController; readonly unlink: () => void } {
+export function linkedController(outer: AbortSignal): {
+  readonly own: AbortController;
+  readonly unlink: () => void;
+} {
   const own = new AbortController();
   const pass = (): void => own.abort(outer.reason);
   if (outer.aborted) pass();
@@ -11,4 +14,4 @@ export function linked(outer: AbortSignal): { readonly own: AbortController; rea
 }
 
 /** Why what was linked ends when nothing went wrong. One for all: without a reason each abort makes an error with a stack. */
-export const over = new Error('it is over');
+export const finished = new Error('it is over');

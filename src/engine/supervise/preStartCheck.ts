@@ -1,16 +1,16 @@
-import { look } from '../../../probes/probeOnce.ts';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import type { Service } from '../component.ts';
 import { Failure } from '../../lib/errors.ts';
 import { portHolder } from './ports.ts';
 
 /** Before the start there is no reason to wait for an answer for longer than after it; in ms. */
-const firstLookMs = 2000;
+const firstAttemptMs = 2000;
 
 /**
  * Whoever already holds the port, or answers the probe before there is anything to answer, would be taken for ours.
  * The probe is asked on the first start only: a file it looks for may well outlive a process.
  */
-export async function refuseIfTaken(service: Service, attempt: number, signal: AbortSignal): Promise<void> {
+export async function preStartCheck(service: Service, attempt: number, signal: AbortSignal): Promise<void> {
   for (const port of service.ports ?? []) {
     const holder = await portHolder(port);
     if (holder !== undefined) {
@@ -20,8 +20,8 @@ export async function refuseIfTaken(service: Service, attempt: number, signal: A
     }
   }
   if (attempt > 1 || service.ports !== undefined) return;
-  const timeoutMs = service.readyLook?.lookTimeoutMs ?? firstLookMs;
-  const alreadyUp = await look(service.ready, timeoutMs, signal).then(
+  const timeoutMs = service.readyTiming?.attemptTimeoutMs ?? firstAttemptMs;
+  const alreadyUp = await probeOnce(service.ready, timeoutMs, signal).then(
     () => true,
     () => false,
   );

@@ -1,19 +1,19 @@
 import { spawn as spawnChild } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, fstatSync } from 'node:fs';
-import { groupGone } from '../../../probes/kinds/processGroupExited.ts';
+import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import type { Command, StopPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import type { Hurry } from './forcedShutdown.ts';
+import type { ForcedShutdown } from './forcedShutdown.ts';
 import { openLog } from './logFile.ts';
 import { tail } from './tail.ts';
 
 /** The end of a process: whether that was exit code 0, and in words: "exited with code 1", "killed by SIGKILL". */
 interface Exit {
   readonly isSuccess: boolean;
-  readonly how: string;
+  readonly description: string;
 }
 
 /** One running process, the leader of a process group of its own. */
@@ -26,7 +26,7 @@ export interface Process {
   /** What this process wrote last to its log. */
   lastLines(count: number): string[];
   /** Ends the whole group by the policy; `hurry` cuts the grace short. Resolves when the group is gone. */
-  stop(policy: StopPolicy, hurry: Hurry): Promise<void>;
+  stop(policy: StopPolicy, forcedShutdown: ForcedShutdown): Promise<void>;
 }
 
 /** What keeps a good program from starting, but not for ever: no process, memory or descriptor left, or being written. */
@@ -73,7 +73,7 @@ async function spawnInto(log: number, command: Command, path: string): Promise<P
     exited,
     hasExited: () => child.exitCode !== null || child.signalCode !== null,
     lastLines: (count) => tail(path, count, size),
-    stop: (policy, hurry) => stopGroup({ pid, exited }, policy, hurry),
+    stop: (policy, forcedShutdown) => stopGroup({ pid, exited }, policy, forcedShutdown),
   };
 }
 
@@ -99,7 +99,7 @@ async function endOf(child: ChildProcess): Promise<Exit> {
     child.once('exit', (code, signal) =>
       resolve({
         isSuccess: code === 0,
-        how: signal === null ? `exited with code ${code}` : `killed by ${signal}`,
+        description: signal === null ? `exited with code ${code}` : `killed by ${signal}`,
       }),
     );
   });
@@ -125,24 +125,24 @@ function notStarted({ file }: Command, cause: unknown): Error {
 async function stopGroup(
   { pid, exited }: Pick<Process, 'pid' | 'exited'>,
   policy: StopPolicy,
-  hurry: Hurry,
+  forcedShutdown: ForcedShutdown,
 ): Promise<void> {
-  const gone = groupGone(pid);
+  const gone = processGroupExited(pid);
   // The kernel tells of the end of the process itself; only for those that outlive it all processes are looked through.
   const ended: Probe = async (signal) => {
     await exited;
     await gone(signal);
   };
-  const oneLook = { lookTimeoutMs: Infinity };
+  const oneAttempt = { attemptTimeoutMs: Infinity };
   const never = new AbortController().signal;
   if (!signalGroup(pid, policy.signal)) return;
-  const { signal, leave } = hurry.join();
+  const { signal, leave } = forcedShutdown.subscribe();
   try {
-    await until(ended, { ...oneLook, timeoutMs: policy.graceMs }, signal);
+    await until(ended, { ...oneAttempt, timeoutMs: policy.graceMs }, signal);
   } catch {
     signalGroup(pid, 'SIGKILL');
     // The last look says who is left.
-    await until(ended, { ...oneLook, timeoutMs: killedWithinMs }, never).catch(async () => gone(never));
+    await until(ended, { ...oneAttempt, timeoutMs: killedWithinMs }, never).catch(async () => gone(never));
   } finally {
     leave();
   }

@@ -2,7 +2,7 @@
 type Waiting = Set<() => void> | undefined;
 
 /** Says of one component whether it is ready, now and as it changes. Closed at first. */
-export class Gate {
+export class ReadinessLatch {
   readonly name: string;
   #open = false;
   #timesLost = 0;
@@ -14,23 +14,23 @@ export class Gate {
     this.name = name;
   }
 
-  get isOpen(): boolean {
+  get isSet(): boolean {
     return this.#open;
   }
 
   /** How often it was ready and then no more. */
-  get timesLost(): number {
+  get resetCount(): number {
     return this.#timesLost;
   }
 
-  open(): void {
+  set(): void {
     this.#open = true;
     const waiting = this.#toOpen;
     this.#toOpen = undefined;
     release(waiting);
   }
 
-  close(): void {
+  reset(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#timesLost += 1;
@@ -40,13 +40,13 @@ export class Gate {
   }
 
   /** Resolves once it is open; rejects when the signal aborts. */
-  async opened(signal?: AbortSignal): Promise<void> {
-    if (!this.#open) await joined((this.#toOpen ??= new Set()), signal);
+  async whenSet(signal?: AbortSignal): Promise<void> {
+    if (!this.#open) await waitIn((this.#toOpen ??= new Set()), signal);
   }
 
   /** Resolves once it is closed; rejects when the signal aborts. */
-  async closed(signal?: AbortSignal): Promise<void> {
-    if (this.#open) await joined((this.#toClose ??= new Set()), signal);
+  async whenReset(signal?: AbortSignal): Promise<void> {
+    if (this.#open) await waitIn((this.#toClose ??= new Set()), signal);
   }
 }
 
@@ -54,7 +54,7 @@ function release(waiting: Waiting): void {
   for (const go of waiting ?? []) go();
 }
 
-async function joined(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+async function waitIn(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const leave = (): void => {

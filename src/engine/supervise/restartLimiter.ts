@@ -1,14 +1,14 @@
 import type { RestartPolicy } from '../component.ts';
 
 /** How many failures are forgiven: so many within a sliding window. */
-export class Budget {
-  readonly #policy: Pick<RestartPolicy, 'budget' | 'budgetWindowMs'>;
+export class RestartLimiter {
+  readonly #policy: Pick<RestartPolicy, 'maxFailures' | 'windowMs'>;
   readonly #now: () => number;
   #failures: number[] = [];
 
   /** `now` in ms, monotonic. */
   constructor(
-    policy: Pick<RestartPolicy, 'budget' | 'budgetWindowMs'>,
+    policy: Pick<RestartPolicy, 'maxFailures' | 'windowMs'>,
     now = (): number => performance.now(),
   ) {
     this.#policy = policy;
@@ -16,9 +16,9 @@ export class Budget {
   }
 
   /** Counts one failure. False when that is more than the budget allows. */
-  charge(): boolean {
+  recordFailure(): boolean {
     const now = this.#now();
-    this.#failures = [...this.#failures.filter((at) => now - at < this.#policy.budgetWindowMs), now];
-    return this.#failures.length <= this.#policy.budget;
+    this.#failures = [...this.#failures.filter((at) => now - at < this.#policy.windowMs), now];
+    return this.#failures.length <= this.#policy.maxFailures;
   }
 }

@@ -1,11 +1,11 @@
 import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
-import type { Command, Happening, Program, Service, Task } from '../component.ts';
-import { askCommand } from './resolveCommand.ts';
-import type { Hurry } from './forcedShutdown.ts';
-import { linked, over } from './linked.ts';
-import { refuseIfTaken } from './preStartCheck.ts';
+import type { Command, EventBody, Program, Service, Task } from '../component.ts';
+import { resolveCommand } from './resolveCommand.ts';
+import type { ForcedShutdown } from './forcedShutdown.ts';
+import { linkedController, finished } from './linked.ts';
+import { preStartCheck } from './preStartCheck.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
 
@@ -13,10 +13,10 @@ import type { Process } from './process.ts';
 const quotedLines = 20;
 
 /** What one life of a component sees of the world around it. */
-export interface Surroundings {
+export interface RunContext {
   readonly attempt: number;
   readonly logFile: string;
-  readonly say: (happening: Happening) => void;
+  readonly emit: (happening: EventBody) => void;
   /** Called once, when it is ready. */
   readonly onReady: () => void;
   /** Called as soon as it is ready no more, before its processes are ended. */
@@ -24,28 +24,28 @@ export interface Surroundings {
   /** Aborts when the component shall end, with the reason. */
   readonly signal: AbortSignal;
   /** When there is no time left for a grace. */
-  readonly hurry: Hurry;
+  readonly forcedShutdown: ForcedShutdown;
 }
 
 /** From start to end of a task: it is ready when its work is done and stays so. Rejects with the reason of its end. */
-export async function liveTask(task: Task, around: Surroundings): Promise<never> {
-  const { attempt, say, onReady, signal } = around;
+export async function runTask(task: Task, context: RunContext): Promise<never> {
+  const { attempt, emit, onReady, signal } = context;
   const { run } = task;
   const started = performance.now();
-  const { own: end, unlink } = linked(signal);
+  const { own: end, unlink } = linkedController(signal);
   // Some work goes on for a while after it was told to end, and nobody listens any more.
-  const report = reasons((happening) => end.signal.aborted || say(happening), 'no reason was given');
+  const report = reasonReporter((happening) => end.signal.aborted || emit(happening), 'no reason was given');
   const deadline = AbortSignal.timeout(task.timeoutMs ?? startTimeoutMs);
   deadline.addEventListener('abort', () => end.abort(deadline.reason));
   const work = async (): Promise<void> => {
     if (typeof run !== 'function') {
       report.last = 'its command is not known yet';
-      const command = await askCommand(run, task.timeoutMs ?? startTimeoutMs, end.signal);
+      const command = await resolveCommand(run, task.timeoutMs ?? startTimeoutMs, end.signal);
       report.last = 'its program is still running';
-      return withProcess(run, command, around, async (process) => success(process, end.signal, say));
+      return withProcess(run, command, context, async (process) => exitedWithZero(process, end.signal, emit));
     }
-    say({ type: 'starting', attempt });
-    return Promise.race([run(end.signal, report), aborted(end.signal)]);
+    emit({ type: 'starting', attempt });
+    return Promise.race([run(end.signal, report), rejectOnAbort(end.signal)]);
   };
   try {
     await work();
@@ -58,17 +58,17 @@ export async function liveTask(task: Task, around: Surroundings): Promise<never>
   } finally {
     unlink();
   }
-  say({ type: 'ready', ms: performance.now() - started });
+  emit({ type: 'ready', ms: performance.now() - started });
   onReady();
-  return aborted(signal);
+  return rejectOnAbort(signal);
 }
 
 /** From spawn to the end of its process group. Rejects with the reason of its end. */
-export async function liveService(service: Service, around: Surroundings): Promise<never> {
-  await refuseIfTaken(service, around.attempt, around.signal);
-  const command = await askCommand(service, service.timeoutMs ?? startTimeoutMs, around.signal);
-  return withProcess(service, command, around, async (running, started) =>
-    livesOn(service, running, around, started),
+export async function runService(service: Service, context: RunContext): Promise<never> {
+  await preStartCheck(service, context.attempt, context.signal);
+  const command = await resolveCommand(service, service.timeoutMs ?? startTimeoutMs, context.signal);
+  return withProcess(service, command, context, async (running, started) =>
+    superviseProcess(service, running, context, started),
   );
 }
 
@@ -76,55 +76,59 @@ export async function liveService(service: Service, around: Surroundings): Promi
 async function withProcess<Result>(
   { stop, logFile }: Program,
   command: Command,
-  { signal, say, attempt, hurry, logFile: ownLog }: Surroundings,
+  { signal, emit, attempt, forcedShutdown, logFile: ownLog }: RunContext,
   use: (running: Process, started: number) => Promise<Result>,
 ): Promise<Result> {
   const started = performance.now();
   const running = await spawn(command, { path: ownLog, elsewhere: logFile }, signal);
-  say({ type: 'starting', attempt, pid: running.pid });
+  emit({ type: 'starting', attempt, pid: running.pid });
   try {
     return await use(running, started);
   } finally {
-    if (signal.aborted) say({ type: 'stopping' });
-    await running.stop({ ...stopDefaults, ...stop }, hurry);
+    if (signal.aborted) emit({ type: 'stopping' });
+    await running.stop({ ...stopDefaults, ...stop }, forcedShutdown);
   }
 }
 
-async function livesOn(
+async function superviseProcess(
   service: Service,
   running: Process,
-  around: Surroundings,
+  context: RunContext,
   started: number,
 ): Promise<never> {
-  const { say, onReady } = around;
-  const { own: end, unlink } = linked(around.signal);
+  const { emit, onReady } = context;
+  const { own: end, unlink } = linkedController(context.signal);
   try {
-    const exited = exit(running, end.signal, say);
+    const exited = exitedByItself(running, end.signal, emit);
     const timeoutMs = service.timeoutMs ?? startTimeoutMs;
     await Promise.race([
       exited,
-      until(service.ready, { ...service.readyLook, timeoutMs, onMiss: reasons(say, '') }, end.signal),
+      until(
+        service.ready,
+        { ...service.readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') },
+        end.signal,
+      ),
     ]);
     // What a look has seen may be what the dead left behind, or what was told to stop meanwhile.
     end.signal.throwIfAborted();
     if (running.hasExited()) await exited;
-    say({ type: 'ready', ms: performance.now() - started });
+    emit({ type: 'ready', ms: performance.now() - started });
     onReady();
-    return await Promise.race([exited, unhealthy(service, end.signal, say)]);
+    return await Promise.race([exited, becameUnhealthy(service, end.signal, emit)]);
   } finally {
-    around.onEnd();
+    context.onEnd();
     unlink();
-    end.abort(over);
+    end.abort(finished);
   }
 }
 
 /** Says each reason once as long as it stays the same, and remembers the last, at first the `initial` one. */
-function reasons(
-  say: (happening: Happening) => unknown,
+function reasonReporter(
+  emit: (happening: EventBody) => unknown,
   initial: string,
 ): { (reason: string): void; last: string } {
   const report = (reason: string): void => {
-    if (reason !== report.last) say({ type: 'probing', reason });
+    if (reason !== report.last) emit({ type: 'probing', reason });
     report.last = reason;
   };
   report.last = initial;
@@ -132,31 +136,35 @@ function reasons(
 }
 
 /** Resolves when the process ended with exit code 0; rejects when otherwise, or when `end` aborts before. */
-async function success(running: Process, end: AbortSignal, say: Surroundings['say']): Promise<void> {
-  const { isSuccess } = await Promise.race([running.exited, aborted(end)]);
-  if (!isSuccess) await exit(running, end, say);
+async function exitedWithZero(running: Process, end: AbortSignal, emit: RunContext['emit']): Promise<void> {
+  const { isSuccess } = await Promise.race([running.exited, rejectOnAbort(end)]);
+  if (!isSuccess) await exitedByItself(running, end, emit);
 }
 
 /** Rejects when the process ended of its own accord, after saying so with its last lines. */
-async function exit(running: Process, end: AbortSignal, say: Surroundings['say']): Promise<never> {
-  const { how } = await running.exited;
-  if (end.aborted) return aborted(end);
+async function exitedByItself(running: Process, end: AbortSignal, emit: RunContext['emit']): Promise<never> {
+  const { description } = await running.exited;
+  if (end.aborted) return rejectOnAbort(end);
   const lastLines = running.lastLines(quotedLines);
-  say({ type: 'exited', reason: how, lastLines });
+  emit({ type: 'exited', reason: description, lastLines });
   const last = lastLines.at(-1);
-  throw new Error(last === undefined ? how : `${how}: ${last}`);
+  throw new Error(last === undefined ? description : `${description}: ${last}`);
 }
 
 /** Rejects when it is unhealthy, or with the signal's reason when that aborts. */
-async function unhealthy(service: Service, signal: AbortSignal, say: Surroundings['say']): Promise<never> {
-  if (service.live === undefined) return aborted(signal);
-  const reason = await watch(service.live, { ...service.liveLook }, signal);
-  say({ type: 'unhealthy', reason });
+async function becameUnhealthy(
+  service: Service,
+  signal: AbortSignal,
+  emit: RunContext['emit'],
+): Promise<never> {
+  if (service.live === undefined) return rejectOnAbort(signal);
+  const reason = await watch(service.live, { ...service.liveTiming }, signal);
+  emit({ type: 'unhealthy', reason });
   throw new Error(`unhealthy: ${reason}`);
 }
 
 /** Rejects with the signal's reason when it aborts. Not by `once` of node:events, which keeps twice as much for as long. */
-async function aborted(signal: AbortSignal): Promise<never> {
+async function rejectOnAbort(signal: AbortSignal): Promise<never> {
   signal.throwIfAborted();
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });

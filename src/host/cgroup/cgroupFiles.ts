@@ -27,10 +27,10 @@ export async function processes(group: string): Promise<number[]> {
  * Moves processes into cgroups, one in each hierarchy; those that have ended meanwhile do not matter. The cgroups are looked
  * up at once, and may be out of sight from then on.
  */
-export async function move(pids: readonly number[], ...groups: readonly string[]): Promise<void> {
+export async function moveProcesses(pids: readonly number[], ...groups: readonly string[]): Promise<void> {
   const enter = async ({ group, fd }: { group: string; fd: number }): Promise<void> => {
     try {
-      for (const pid of pids) await tell(fd, String(pid)).catch(ended);
+      for (const pid of pids) await writeFd(fd, String(pid)).catch(ended);
     } catch (error) {
       const reason = `the processes ${pids.join(', ')} cannot be moved into the cgroup ${group}: ${reasonOf(error)}`;
       throw new Failure('preflight', reason, {
@@ -51,10 +51,10 @@ export async function move(pids: readonly number[], ...groups: readonly string[]
   await Promise.all(others.map(enter));
 }
 
-const tell = promisify(write);
+const writeFd = promisify(write);
 
 function ended(error: unknown): void {
-  if (!isCode(error, 'ESRCH')) throw error;
+  if (!hasErrorCode(error, 'ESRCH')) throw error;
 }
 
 /** A frozen process of v1 does not even die (freezer-subsystem.rst); on v2 it does. */
@@ -70,16 +70,16 @@ export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!isCode(error, 'ESRCH')) throw error;
+    if (!hasErrorCode(error, 'ESRCH')) throw error;
   }
 }
 
 /** Is it a system error of this code? */
-export function isCode(error: unknown, ...codes: readonly string[]): boolean {
+export function hasErrorCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.some((code) => error.code === code);
 }
 
 /** Cgroups come and go while one looks. */
 function gone(error: unknown): undefined {
-  if (!isCode(error, 'ENOENT', 'ENODEV')) throw error;
+  if (!hasErrorCode(error, 'ENOENT', 'ENODEV')) throw error;
 }

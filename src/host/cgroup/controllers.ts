@@ -2,8 +2,8 @@ import { constants, existsSync } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { fine, problem } from '../checkResult.ts';
-import type { Finding } from '../checkResult.ts';
+import { ok, problem } from '../checkResult.ts';
+import type { CheckResult } from '../checkResult.ts';
 import { hierarchies } from './hierarchies.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
@@ -11,7 +11,7 @@ import type { Hierarchy } from './hierarchies.ts';
 const needed = ['cpu', 'cpuset', 'memory', 'pids'];
 
 /** Which cgroups there are, and whether a node can have its own there. */
-export async function examineCgroups(): Promise<Finding> {
+export async function checkCgroups(): Promise<CheckResult> {
   const what = 'cgroups';
   try {
     const all = hierarchies();
@@ -23,7 +23,7 @@ export async function examineCgroups(): Promise<Finding> {
     }
     await Promise.all(all.map(async ({ root }) => access(root, constants.W_OK)));
     const versions = [...new Set(all.map(({ version }) => `v${version}`))].sort().join(' and ');
-    return fine(what, all.some(isDelegated) ? `${versions}: processes move out of the root group` : versions);
+    return ok(what, all.some(isDelegated) ? `${versions}: processes move out of the root group` : versions);
   } catch (error) {
     const hint = error instanceof Failure ? error.hint : undefined;
     return problem(what, reasonOf(error), hint ?? 'in a container, run it with --privileged');

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../../probes/probe.ts';
-import { NotInTime, until } from '../../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../../probes/until.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { groupsBelow, isCode, kill, move, processes, thaw } from './cgroupFiles.ts';
+import { groupsBelow, hasErrorCode, kill, moveProcesses, processes, thaw } from './cgroupFiles.ts';
 import { hierarchies } from './hierarchies.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
@@ -22,9 +22,9 @@ export async function createNodeCgroup(name: string): Promise<void> {
   const create = async ({ root, version }: Hierarchy): Promise<void> => {
     const node = join(root, nodeCgroup(name));
     if (version === 2) await delegateRoot(root);
-    make(node, root);
+    makeCgroup(node, root);
     if (version === 2) delegate(node);
-    make(join(node, 'supervisor'), node);
+    makeCgroup(join(node, 'supervisor'), node);
   };
   const explained = async (hierarchy: Hierarchy): Promise<void> =>
     create(hierarchy).catch((error: unknown) => {
@@ -42,19 +42,19 @@ export async function createNodeCgroup(name: string): Promise<void> {
  * looked up at once: from then on they may be out of sight.
  */
 export async function joinNodeCgroup(name: string, pids: readonly number[] = [process.pid]): Promise<void> {
-  await move(pids, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name), 'supervisor')));
+  await moveProcesses(pids, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name), 'supervisor')));
 }
 
 /**
  * On the host: moves the children of the process `pid`, theirs, and so on there. Where the kernel does not tell whose child who is
  * (CONFIG_PROC_CHILDREN), it does nothing.
  */
-export async function joinFromOutside(name: string, pid: number): Promise<void> {
+export async function joinProcessTree(name: string, pid: number): Promise<void> {
   const children = childrenOf(pid);
   if (children.length === 0) return;
   await joinNodeCgroup(name, children);
   // From now on their children are born there; these were born before.
-  for (const child of children) await joinFromOutside(name, child);
+  for (const child of children) await joinProcessTree(name, child);
 }
 
 function childrenOf(pid: number): number[] {
@@ -66,7 +66,7 @@ function childrenOf(pid: number): number[] {
 }
 
 /** Whether these processes are there in every hierarchy of the kernel. */
-export function haveJoined(name: string, pids: readonly number[]): boolean {
+export function haveJoinedNodeCgroup(name: string, pids: readonly number[]): boolean {
   const place = `${nodeCgroup(name)}/supervisor`;
   return pids
     .flatMap((pid) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trimEnd().split('\n'))
@@ -76,7 +76,7 @@ export function haveJoined(name: string, pids: readonly number[]): boolean {
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
 export async function leaveNodeCgroup(): Promise<void> {
   for (const { root } of hierarchies()) {
-    await move([process.pid], existsSync(join(root, aside)) ? join(root, aside) : root);
+    await moveProcesses([process.pid], existsSync(join(root, aside)) ? join(root, aside) : root);
   }
 }
 
@@ -97,7 +97,7 @@ export async function stopNodeCgroup(name: string, graceMs: number): Promise<str
     if (pids.length > 0) throw new Unhealthy(`still running: pid ${pids.join(', ')}`);
   };
   await until(ended, { timeoutMs: graceMs }, new AbortController().signal).catch((error: unknown) => {
-    if (!(error instanceof NotInTime)) throw error;
+    if (!(error instanceof DeadlineExceeded)) throw error;
   });
   return Promise.all((await left()).map(nameOf));
 }
@@ -133,7 +133,7 @@ export async function removeNodeCgroup(name: string): Promise<void> {
   await until(emptied, { timeoutMs: 10_000 }, new AbortController().signal);
   for (const group of await allGroups(name)) {
     await rmdir(group).catch((error: unknown) => {
-      if (!isCode(error, 'ENOENT')) throw error;
+      if (!hasErrorCode(error, 'ENOENT')) throw error;
     });
   }
 }
@@ -143,7 +143,7 @@ async function allGroups(name: string): Promise<string[]> {
   return (await Promise.all(roots.map(groupsBelow))).flat();
 }
 
-function make(group: string, parent: string): void {
+function makeCgroup(group: string, parent: string): void {
   mkdirSync(group, { recursive: true });
   // A new cpuset of v1 has no CPU and no memory node, and no process may enter it so (cpusets.rst).
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
@@ -165,13 +165,13 @@ const aside = 'init';
 async function delegateRoot(root: string): Promise<void> {
   const emptied = async (): Promise<void> => {
     mkdirSync(join(root, aside), { recursive: true });
-    await move(await processes(root), join(root, aside));
+    await moveProcesses(await processes(root), join(root, aside));
     delegate(root);
   };
   try {
     delegate(root);
   } catch (error) {
-    if (!isCode(error, 'EBUSY')) throw error;
+    if (!hasErrorCode(error, 'EBUSY')) throw error;
     // More than one look: what is started in the container meanwhile, a health check for one, is born in its root.
     await until(emptied, { timeoutMs: 5000 }, new AbortController().signal);
   }

@@ -7,7 +7,7 @@ import { goTree, type GoTree } from './goTree.ts';
 import { generateOpenApi } from './openapi.ts';
 import { jobsFor, needDisk } from '../room.ts';
 import type { Run } from '../run.ts';
-import type { Stage } from '../stages.ts';
+import type { InstallStep } from '../stages.ts';
 
 /** Measured at the peak, and some more. */
 const diskBytes = 4 * 2 ** 30;
@@ -38,7 +38,7 @@ export function kubernetesBuild(
   run: Run,
   names: readonly string[],
   { work, out }: { work: string; out: string },
-): Stage[] {
+): InstallStep[] {
   const toolchain = join(work, 'toolchain');
   const tree = goTree('k8s.io/kubernetes', work, join(toolchain, 'usr/lib/go-1.19'), run);
   return [

@@ -1,25 +1,25 @@
 import { link, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
-import type { Need } from '../find/needs.ts';
-import type { Stage } from '../stages.ts';
+import type { BinarySpec } from '../find/needs.ts';
+import type { InstallStep } from '../stages.ts';
 import { askVersion } from '../find/versions.ts';
 
 /** A folder of binaries that is made once; what is missing in it later is added. */
 export interface BinarySet {
   /** Where it will lie. What is there is whole and checked. */
   readonly target: string;
-  readonly needs: readonly Need[];
+  readonly needs: readonly BinarySpec[];
   /** What each binary must answer. */
   readonly version: string;
   /** For the making; removed when the set is in place. */
   readonly work: string;
   /** Makes the binaries in `out`. */
-  readonly make: (out: string) => readonly Stage[];
+  readonly make: (out: string) => readonly InstallStep[];
 }
 
 /** The stages that make the set, ask each binary for its version, and move the set into place in one step. */
-export function makeSet({ target, needs, version, work, make }: BinarySet): Stage[] {
+export function makeSet({ target, needs, version, work, make }: BinarySet): InstallStep[] {
   const out = join(work, 'out');
   return [
     ...make(out),

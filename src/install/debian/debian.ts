@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
 import type { Apt } from './apt.ts';
 import type { DebianTree } from '../find/cache.ts';
-import type { Need } from '../find/needs.ts';
+import type { BinarySpec } from '../find/needs.ts';
 import type { Report } from '../stages.ts';
 
 /** The two programs behind each iptables command; which one works depends on the kernel. */
@@ -17,7 +17,7 @@ export const backEnds = ['nft', 'legacy'] as const;
 export async function addPackages(
   apt: Apt,
   tree: DebianTree,
-  needs: readonly Need[],
+  needs: readonly BinarySpec[],
   report: Report,
 ): Promise<void> {
   const packages = [...new Set(needs.flatMap((need) => need.debian ?? []))].sort();
@@ -37,7 +37,7 @@ export async function addPackages(
 
 async function addEntry(
   tree: DebianTree,
-  { name, debian }: Need,
+  { name, debian }: BinarySpec,
   libraries: readonly string[],
   backEnd?: string,
 ): Promise<void> {

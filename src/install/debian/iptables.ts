@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
 import type { DebianTree } from '../find/cache.ts';
 import { backEnds, isThere, place } from './debian.ts';
-import { nodeNeeds, type Need } from '../find/needs.ts';
+import { nodeBinaries, type BinarySpec } from '../find/needs.ts';
 import type { Run } from '../run.ts';
 import type { Report } from '../stages.ts';
 
 /** Brought as one: they must be of one version and one back end. */
-export const iptablesNeeds: readonly Need[] = nodeNeeds.filter(
+export const iptablesNeeds: readonly BinarySpec[] = nodeBinaries.filter(
   (need) => 'debian' in need && need.debian === 'iptables',
 );
 

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { programOf } from './elf.ts';
 import type { Program } from './elf.ts';
-import { nodeNeeds } from './needs.ts';
-import type { Need } from './needs.ts';
+import { nodeBinaries } from './needs.ts';
+import type { BinarySpec } from './needs.ts';
 
 /** Where a binary was found, in the order of looking. */
 export type From = 'bin-dir' | 'path' | 'cache';
@@ -22,14 +22,14 @@ export interface FindOptions {
   readonly path?: string;
   /** Folders of the cache with binaries in them. */
   readonly cacheDirs: readonly string[];
-  readonly needs?: readonly Need[];
+  readonly needs?: readonly BinarySpec[];
   /** The names of needs for which PATH is passed over. */
   readonly notFromPath?: ReadonlySet<string>;
 }
 
 export interface FindResult {
   readonly found: ReadonlyMap<string, Found>;
-  readonly missing: readonly Need[];
+  readonly missing: readonly BinarySpec[];
 }
 
 type Place = readonly [string, From];
@@ -56,11 +56,11 @@ export function searchPath({ binDirs, cacheDirs, path = systemPath() }: FindOpti
  * @throws Failure `usage` when a bin-dir is no folder, `install` when what was found cannot run here.
  */
 export function findBinaries(options: FindOptions): FindResult {
-  const { cacheDirs, path = systemPath(), needs = nodeNeeds } = options;
+  const { cacheDirs, path = systemPath(), needs = nodeBinaries } = options;
   const binDirs = options.binDirs.map((dir) => resolve(dir));
   binDirs.forEach(mustBeFolder);
   const system = path.split(':').filter(Boolean);
-  const places = (need: Need): Place[] => [
+  const places = (need: BinarySpec): Place[] => [
     ...binDirs.map((dir) => [dir, 'bin-dir'] as const),
     ...(need.files ? [...system, ...cniDirs] : system)
       .filter(() => !options.notFromPath?.has(need.name))
@@ -68,7 +68,7 @@ export function findBinaries(options: FindOptions): FindResult {
     ...cacheDirs.map((dir) => [dir, 'cache'] as const),
   ];
   const found = new Map<string, Found>();
-  const missing: Need[] = [];
+  const missing: BinarySpec[] = [];
   for (const need of needs) {
     const hit = findOne(need, places(need));
     if (hit) found.set(need.name, hit);
@@ -77,7 +77,7 @@ export function findBinaries(options: FindOptions): FindResult {
   return { found, missing };
 }
 
-function findOne(need: Need, places: readonly Place[]): Found | undefined {
+function findOne(need: BinarySpec, places: readonly Place[]): Found | undefined {
   for (const [dir, from] of places) {
     if (!need.files) {
       const path = join(dir, need.name);
@@ -110,7 +110,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function usable(path: string, from: From, need: Need): boolean {
+function usable(path: string, from: From, need: BinarySpec): boolean {
   if (!isFile(path)) return false;
   if (!isExecutable(path)) {
     // A shell, too, passes over what is not executable in PATH; a bin-dir was named on purpose.
@@ -154,7 +154,7 @@ function mustBeFolder(dir: string): void {
 }
 
 /** @throws Failure `install` that names what is missing, if anything is. */
-export function refuseMissing(missing: readonly Need[]): void {
+export function refuseMissing(missing: readonly BinarySpec[]): void {
   if (missing.length === 0) return;
   throw new Failure('install', `missing: ${missing.map((need) => need.name).join(', ')}`, {
     hint: 'k8s-single install brings what is missing; or give a folder that has it with --bin-dir',

@@ -1,5 +1,5 @@
 /** Something a node needs from the machine: a program, or (with `files`) a folder that holds several. */
-export interface Need {
+export interface BinarySpec {
   readonly name: string;
   /** The Debian package that brings it. Without one it comes from the Kubernetes source. */
   readonly debian?: string;
@@ -14,7 +14,7 @@ export interface Need {
 }
 
 /** Everything a node needs, the one table of it. */
-export const nodeNeeds = [
+export const nodeBinaries = [
   { name: 'etcd', debian: 'etcd-server', ask: ['--version'] },
   { name: 'kube-apiserver', ask: ['--version'] },
   { name: 'kube-controller-manager', ask: ['--version'] },
@@ -48,17 +48,17 @@ export const nodeNeeds = [
   { name: 'mount', debian: 'mount', ask: ['--version'] },
   // The pause image.
   { name: 'catatonit', debian: 'catatonit', ask: ['--version'], static: true },
-] as const satisfies readonly Need[];
+] as const satisfies readonly BinarySpec[];
 
 /** What a box is made with. */
-export const boxNeeds: readonly Need[] = nodeNeeds.filter(({ name }) =>
+export const sandboxBinaries: readonly BinarySpec[] = nodeBinaries.filter(({ name }) =>
   ['ip', 'mount', 'nsenter'].includes(name),
 );
 
 /** What a test image is built from where none can be pulled. */
-export const imageNeeds = [
+export const imageBinaries = [
   { name: 'busybox', debian: 'busybox-static', ask: ['--help'], static: true },
-] as const satisfies readonly Need[];
+] as const satisfies readonly BinarySpec[];
 
 /** The components that must agree in version, as the Kubernetes source builds them. */
 export const kubernetesBinaries = [

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { at, parseJson, textAt } from '../../../probes/transport/json.ts';
 import { Failure } from '../../lib/errors.ts';
 import type { FindResult } from './find.ts';
-import type { Need } from './needs.ts';
+import type { BinarySpec } from './needs.ts';
 
 const looksLikeVersion = /(\d+\.\d+(?:\.\d+)*[\w.+~-]*)/;
 
@@ -16,7 +16,7 @@ type Answers = Record<string, { readonly mtimeMs: number; readonly size: number;
  *
  * @throws Failure `install` with the command and its output when it cannot be run or answers something else.
  */
-export async function askVersion(need: Need, path: string): Promise<string> {
+export async function askVersion(need: BinarySpec, path: string): Promise<string> {
   const file = need.files?.[0] === undefined ? path : join(path, need.files[0]);
   // Seldom needed, and half of what finding takes to load.
   const { execa } = await import('execa');
@@ -46,7 +46,7 @@ export async function askVersion(need: Need, path: string): Promise<string> {
  * changes, so that nothing is started when nothing is new.
  */
 export async function versionsOf(
-  needs: readonly Need[],
+  needs: readonly BinarySpec[],
   { found }: FindResult,
   cacheFile: string,
 ): Promise<ReadonlyMap<string, string>> {

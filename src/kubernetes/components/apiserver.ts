@@ -1,12 +1,12 @@
 import { http } from '../../../probes/kinds/http.ts';
-import type { Need, Service } from '../../engine/component.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
 import { adminAccess, localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** The API, on every address of the node, for holders of a certificate of ours only. */
-export function apiserver(facts: NodeFacts, needs: readonly Need[]): Service {
+export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env, ip } = facts;
   const { network } = config;
   const pki = pkiPaths(paths.pki);
@@ -48,7 +48,7 @@ export function apiserver(facts: NodeFacts, needs: readonly Need[]): Service {
     // readyz waits for the start-up hooks, livez is what the kubelet would restart it by (both since 1.16).
     ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
     // All that comes after waits for it: seen after 2.7 s, it would be seen 125 ms too late on average.
-    readyLook: { maxIntervalMs: 50 },
+    readyTiming: { maxPeriodMs: 50 },
     live: http(`${localServer(facts)}/livez`, { ca, cert, key }),
     // All it writes is in etcd. Longer than for a request it only waits for watches, which do not end, and for the second that
     // HTTP/2 takes to say goodbye (goAwayTimeout in golang.org/x/net/http2), to its own connection to itself, too.

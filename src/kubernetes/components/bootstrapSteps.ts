@@ -1,6 +1,6 @@
 import { apiObject } from '../../../probes/kinds/api.ts';
 import type { Api } from '../../../probes/kinds/api.ts';
-import { asker } from '../../../probes/transport/httpClient.ts';
+import { httpClient } from '../../../probes/transport/httpClient.ts';
 import { wrongStatus } from '../../../probes/kinds/http.ts';
 import { at, listAt } from '../../../probes/transport/json.ts';
 import type { Probe } from '../../../probes/probe.ts';
@@ -14,7 +14,7 @@ const notReady = 'node.kubernetes.io/not-ready';
  * Makes the default account, as the controller manager does when it has begun all that it does (pkg/controller/serviceaccount): half
  * a second after the one of its controllers that gives it a token. Passes when it is there, whoever has made it.
  */
-export function accountMade(access: Api): Probe {
+export function ensureDefaultServiceAccount(access: Api): Probe {
   const accounts = '/api/v1/namespaces/default/serviceaccounts';
   const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
   const what = { method: 'POST', type: 'application/json', body: account } as const;
@@ -27,7 +27,7 @@ export function accountMade(access: Api): Probe {
  * pkg/kubelet/kubelet_node_status.go) and not at its next report, up to 10 s later. The range never changes: setting it
  * to what it is already is no change.
  */
-export function rangeGiven(access: Api, node: string, cidr: string): Probe {
+export function setPodCidr(access: Api, node: string, cidr: string): Probe {
   return patchNode(access, node, 'strategic-merge-patch', { spec: { podCIDR: cidr, podCIDRs: [cidr] } });
 }
 
@@ -35,7 +35,7 @@ export function rangeGiven(access: Api, node: string, cidr: string): Probe {
  * Of a node that is Ready: takes away the taint that says it is not, as the controller manager does when it has begun all that it does
  * (pkg/controller/nodelifecycle). A pod that comes before is refused, and only tried again a second later. Passes when there is none.
  */
-export function taintGone(access: Api, node: string): Probe {
+export function removeNotReadyTaint(access: Api, node: string): Probe {
   const get = apiObject(access, nodePath(node), `node ${node} is not registered`);
   return async (signal) => {
     const taints = listAt(await get(signal), 'spec', 'taints');
@@ -72,7 +72,7 @@ function change(
   const url = `${server}${path}`;
   // The API server keeps with the object who has changed it (managedFields).
   const headers = { 'content-type': type, 'user-agent': 'k8s-single' };
-  const ask = asker(url, { ...tls, method, headers, body: JSON.stringify(body) });
+  const ask = httpClient(url, { ...tls, method, headers, body: JSON.stringify(body) });
   return async (signal) => {
     const answer = await ask(signal);
     if (!accepted.includes(answer.status)) throw wrongStatus(answer, url, tls.cert);

@@ -1,12 +1,12 @@
 import { nthAddress, parseCidr } from '../../config/schema/cidr.ts';
 import { serverHost } from '../../config/schema/serverUrl.ts';
-import type { Need, Task } from '../../engine/component.ts';
+import type { Dependency, Task } from '../../engine/component.ts';
 import { localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { issue } from '../pki/issuing.ts';
 
 /** The certificates and the kubeconfigs that point at them. */
-export function certificates(facts: NodeFacts, needs: readonly Need[]): Task {
+export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { config, paths, ip } = facts;
   const host = serverHost(config.network.server ?? '');
   return {

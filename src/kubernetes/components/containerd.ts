@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cri } from '../../../probes/kinds/cri.ts';
-import type { Need, Service } from '../../engine/component.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
 import { bridgeNetwork } from './cni.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 
 /** The container runtime, with its own root, state and socket, so that another containerd on the machine is not ours. */
-export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
+export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { paths, programs, env } = facts;
   const configFile = join(paths.containerd, 'config.toml');
   const command = async () => {
@@ -30,7 +30,7 @@ export function containerd(facts: NodeFacts, needs: readonly Need[]): Service {
 
 /** Version 2 of the file is read by every containerd since 1.3; 2.x translates it. Paths need no escapes but quotes. */
 function configuration(facts: NodeFacts): string {
-  const { config, paths, cniBinDir, snapshotter, mayLowerOomScore } = facts;
+  const { config, paths, cniBinDir, snapshotter, canLowerOomScore } = facts;
   return `version = 2
 root = ${quote(join(paths.containerd, 'root'))}
 state = ${quote(join(paths.run, 'containerd'))}
@@ -40,7 +40,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = ${quote(pauseImageOf(config))}
   # Without the right to lower it runc fails, and no pod would start.
-  restrict_oom_score_adj = ${!mayLowerOomScore}
+  restrict_oom_score_adj = ${!canLowerOomScore}
   # So that they go with the run folder.
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".containerd]

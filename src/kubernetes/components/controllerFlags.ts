@@ -19,7 +19,7 @@ interface Answers {
 }
 
 /** What the controller manager and the scheduler have in common: each is the only one of its kind. */
-export function controlLoop(facts: NodeFacts, { user, ports }: Loop): Answers {
+export function controllerFlags(facts: NodeFacts, { user, ports }: Loop): Answers {
   const kubeconfig = kubeconfigOf(facts, user);
   const { flags, ...answers } = facts.minor < 22 ? plain(ports.plain) : tls(facts, kubeconfig, ports.tls);
   return {

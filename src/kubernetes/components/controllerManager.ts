@@ -1,14 +1,17 @@
-import type { Need, Service } from '../../engine/component.ts';
-import { controlLoop } from './controllerFlags.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
+import { controllerFlags } from './controllerFlags.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** The controllers: it is they who make the default ServiceAccount, without which no pod is admitted. */
-export function controllerManager(facts: NodeFacts, needs: readonly Need[]): Service {
+export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env } = facts;
   const pki = pkiPaths(paths.pki);
-  const loop = controlLoop(facts, { user: 'kube-controller-manager', ports: { tls: 10257, plain: 10252 } });
+  const loop = controllerFlags(facts, {
+    user: 'kube-controller-manager',
+    ports: { tls: 10257, plain: 10252 },
+  });
   const args = flags({
     ...loop.flags,
     // The one node gets its range from us (see milestones.ts); up to 1.20 the allocator first sleeps for 10 s.

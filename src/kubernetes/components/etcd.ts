@@ -1,11 +1,14 @@
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
-import type { Need, Service } from '../../engine/component.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { knownFlags } from './help.ts';
 
 /** The store of the API server, on loopback only. */
-export function etcd({ config, paths, programs, env, cacheDir }: NodeFacts, needs: readonly Need[]): Service {
+export function etcd(
+  { config, paths, programs, env, cacheDir }: NodeFacts,
+  needs: readonly Dependency[],
+): Service {
   const { etcdPort, etcdPeerPort } = config.network;
   const client = `http://127.0.0.1:${etcdPort}`;
   const peer = `http://127.0.0.1:${etcdPeerPort}`;

@@ -1,5 +1,5 @@
 import { http } from '../../../probes/kinds/http.ts';
-import type { Need, Service } from '../../engine/component.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
 import { kubeconfigOf } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
@@ -8,7 +8,7 @@ const healthPort = 10256;
 const metricsPort = 10249;
 
 /** Makes the cluster IPs of Services answer. */
-export function kubeProxy(facts: NodeFacts, needs: readonly Need[]): Service {
+export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, programs, env, ip } = facts;
   const args = flags({
     // Its own address. Without it, it asks the API, and when the node is not registered yet asks again seconds later.

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
-import type { Need, Service } from '../../engine/component.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
 import { kubeconfigOf } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
@@ -12,7 +12,7 @@ const port = 10250;
 const healthPort = 10248;
 
 /** Runs the pods. It needs containerd alone: it registers the node whenever the API answers. */
-export function kubelet(facts: NodeFacts, needs: readonly Need[]): Service {
+export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env, ip } = facts;
   const configFile = join(paths.kubelet, 'config.json');
   const command = async () => {

@@ -1,11 +1,11 @@
-import type { Need, Service } from '../../engine/component.ts';
-import { controlLoop } from './controllerFlags.ts';
+import type { Dependency, Service } from '../../engine/component.ts';
+import { controllerFlags } from './controllerFlags.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 
 /** Finds each pod its node: here the only one. */
-export function scheduler(facts: NodeFacts, needs: readonly Need[]): Service {
-  const loop = controlLoop(facts, { user: 'kube-scheduler', ports: { tls: 10259, plain: 10251 } });
+export function scheduler(facts: NodeFacts, needs: readonly Dependency[]): Service {
+  const loop = controllerFlags(facts, { user: 'kube-scheduler', ports: { tls: 10259, plain: 10251 } });
   // Since 1.31 readyz also waits for the caches; before that there is healthz alone.
   const split = facts.minor >= 31;
   return {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Need, Task } from '../../engine/component.ts';
+import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
 
 /** An import may take long: an image is gigabytes at times. */
@@ -14,7 +14,7 @@ type Imported = Readonly<Record<string, { readonly state: string; readonly image
  * Imports the images of the config and of the data folder's `images`. Part of the node's milestone, so that a pod of a
  * ready node never finds its image missing.
  */
-export function images(facts: NodeFacts, needs: readonly Need[]): Task {
+export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return {
     kind: 'task',
     name: 'images',

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Need, Task } from '../../engine/component.ts';
+import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeConfig } from '../../config/schema/node.ts';
 import type { NodeFacts } from '../facts.ts';
 import { imageArchive } from './imageArchive.ts';
@@ -19,7 +19,7 @@ export function pauseImageOf(config: NodeConfig): string {
  * Without a registry there is no pause image, and without it no pod. It is one static program that sleeps and reaps:
  * catatonit can do that (`catatonit -P`). Built and imported once, then found in containerd's store.
  */
-export function pauseImage(facts: NodeFacts, needs: readonly Need[]): Task {
+export function pauseImage(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return { kind: 'task', name: 'pause-image', needs, run: async (signal) => ensurePauseImage(facts, signal) };
 }
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
 import { Failure } from '../../lib/errors.ts';
 import type { FailureCode } from '../../lib/errors.ts';
-import { ownEnvironment } from '../../lib/childEnv.ts';
+import { childEnv } from '../../lib/childEnv.ts';
 import { programFile } from '../../lib/paths.ts';
 import type { Order } from './issueAll.ts';
 
@@ -28,7 +28,7 @@ function start(pkiDir: string): Issuer {
   const child = fork(program, [pkiDir], {
     // A session of its own: Ctrl-C in a terminal is not for it.
     detached: true,
-    env: ownEnvironment(process.env),
+    env: childEnv(process.env),
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

@@ -1,5 +1,5 @@
 import { edgeOf } from '../../engine/component.ts';
-import type { Event, Need } from '../../engine/component.ts';
+import type { Event, Dependency } from '../../engine/component.ts';
 import type { Stage } from '../state/stage.ts';
 import { LiveState } from '../state/state.ts';
 import type { ComponentState, PhaseName } from '../state/state.ts';
@@ -70,7 +70,7 @@ export function criticalPath(stages: readonly Stage[], events: readonly Event[])
   const timesOf = (type: Event['type']): Map<string, number> =>
     new Map(events.filter((event) => event.type === type).map(({ component, at }) => [component, at]));
   const times = { started: timesOf('starting'), ready: timesOf('ready') };
-  const lastOf = (needs: readonly Need[]): { readonly on: string; readonly at: number } | undefined =>
+  const lastOf = (needs: readonly Dependency[]): { readonly on: string; readonly at: number } | undefined =>
     needs
       .map(edgeOf)
       .flatMap(({ on, condition }) => {

@@ -14,7 +14,7 @@ const lookEveryMs = 1000;
  * What is written from now on to `<folder>/<component>.log`, as it comes, each line once however often the log is rotated;
  * `positions` says where to begin, by component. When the signal aborts, what is there by then is the end.
  */
-export async function* follow(
+export async function* followLogs(
   folder: string,
   positions: ReadonlyMap<string, LogPosition>,
   signal: AbortSignal,

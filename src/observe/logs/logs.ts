@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
-import { follow } from './logFollow.ts';
+import { followLogs } from './logFollow.ts';
 import { logFiles, readLines, sizeOf, tailOffset } from './logFile.ts';
 import { stampOf } from './logLine.ts';
 import type { LogLine } from './logLine.ts';
@@ -41,7 +41,7 @@ export async function* readLogs(
   for (const [name, end] of ends) {
     ends.set(name, { ...end, offset: await lineStart(pathOf(folder, name), end.offset) });
   }
-  yield* follow(folder, ends, signal);
+  yield* followLogs(folder, ends, signal);
 }
 
 /** Where the logs of these components end now: what is written from then on is new. */

@@ -24,7 +24,7 @@ export function fingerprint(
 }
 
 /** Masks in a text the words of the secrets that these are the fingerprints of. */
-export function fingerprintHider({ salt, lengths, hashes }: Fingerprints): (text: string) => string {
+export function fingerprintMasker({ salt, lengths, hashes }: Fingerprints): (text: string) => string {
   const known = new Set(hashes);
   const suspicious = new Set(lengths);
   return (text) =>

@@ -2,21 +2,21 @@
 const kept = 2000;
 
 /** How long one look at a component took. */
-export interface Look {
+export interface ProbeAttempt {
   readonly component: string;
   readonly ms: number;
   readonly healthy: boolean;
 }
 
 /** The looks since somebody took them last. Memory is bounded. */
-export interface Looks {
-  readonly add: (look: Look) => void;
+export interface ProbeAttempts {
+  readonly add: (look: ProbeAttempt) => void;
   /** Hands them over, the oldest first, and forgets them. */
-  readonly take: () => readonly Look[];
+  readonly take: () => readonly ProbeAttempt[];
 }
 
-export function createLooks(): Looks {
-  let looks: Look[] = [];
+export function createProbeAttempts(): ProbeAttempts {
+  let looks: ProbeAttempt[] = [];
   return {
     add(look) {
       looks.push(look);

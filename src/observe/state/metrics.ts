@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Event } from '../../engine/component.ts';
-import type { Look } from './looks.ts';
+import type { ProbeAttempt } from './looks.ts';
 import { LiveState } from './state.ts';
 
 /** The node in numbers, for Prometheus. Import this file only when somebody asks for them: prom-client takes 50 ms. */
@@ -17,7 +17,7 @@ const buckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 2, 5];
 export function createMetrics(
   names: readonly string[],
   events: readonly Event[] = [],
-  takeLooks: () => readonly Look[] = () => [],
+  takeLooks: () => readonly ProbeAttempt[] = () => [],
 ): Metrics {
   const registers = [new Registry()];
   const labelNames = ['component'] as const;

@@ -1,15 +1,15 @@
-import { nameOf } from '../../engine/component.ts';
-import type { Need } from '../../engine/component.ts';
+import { dependencyName } from '../../engine/component.ts';
+import type { Dependency } from '../../engine/component.ts';
 
 /** What the views know of a component besides its events. A `Component` is one. */
 export interface Stage {
   readonly name: string;
-  readonly needs: readonly Need[];
+  readonly needs: readonly Dependency[];
 }
 
 /** The names at the far end of its edges. */
 export function needNames({ needs }: Stage): string[] {
-  return needs.map(nameOf);
+  return needs.map(dependencyName);
 }
 
 /** All that need `name`, directly or not, in the given order. */

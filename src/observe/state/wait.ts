@@ -1,5 +1,5 @@
 import { Unhealthy } from '../../../probes/probe.ts';
-import { NotInTime, until } from '../../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../../probes/until.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { Failure } from '../../lib/errors.ts';
 import type { NodeStatus } from './status.ts';
@@ -9,7 +9,7 @@ export interface WaitOptions {
   readonly name: string;
   readonly timeoutMs: number;
   /** Told what is missing, when it changes. */
-  readonly onMiss?: (reason: string) => void;
+  readonly onAttemptFailed?: (reason: string) => void;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface WaitOptions {
  */
 export async function waitReady(
   look: (signal: AbortSignal) => Promise<NodeStatus>,
-  { name, timeoutMs, onMiss }: WaitOptions,
+  { name, timeoutMs, onAttemptFailed }: WaitOptions,
   signal: AbortSignal,
 ): Promise<void> {
   let seen = false;
@@ -38,18 +38,20 @@ export async function waitReady(
   };
   let last: string | undefined;
   const onChange = (reason: string): void => {
-    if (reason !== last) onMiss?.(reason);
+    if (reason !== last) onAttemptFailed?.(reason);
     last = reason;
   };
-  await until(isReady, { timeoutMs, onMiss: onChange }, AbortSignal.any([signal, giveUp.signal])).catch(
-    (error: unknown) => {
-      if (!(error instanceof NotInTime)) throw error;
-      throw new Failure('notReady', error.message, {
-        cause: error,
-        hint: `see why: ${nodeCommand('status', { name })}, ${nodeCommand('logs', { name })}`,
-      });
-    },
-  );
+  await until(
+    isReady,
+    { timeoutMs, onAttemptFailed: onChange },
+    AbortSignal.any([signal, giveUp.signal]),
+  ).catch((error: unknown) => {
+    if (!(error instanceof DeadlineExceeded)) throw error;
+    throw new Failure('notReady', error.message, {
+      cause: error,
+      hint: `see why: ${nodeCommand('status', { name })}, ${nodeCommand('logs', { name })}`,
+    });
+  });
 }
 
 /** What blocks and why; what only waits for it is left out, unless there is nothing else. */

@@ -8,7 +8,7 @@ export function jsonView(stream: NodeJS.WritableStream): View {
     event: (event) => logger.log({ level: 'info', message: '', event }),
     ready: () => undefined,
     progress: () => undefined,
-    say: () => undefined,
+    print: () => undefined,
     end: () => logger.flush(),
   };
 }

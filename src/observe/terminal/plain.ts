@@ -5,7 +5,7 @@ import type { Style } from './style.ts';
 import { formatMs, oneLine, padEnd } from '../../lib/text/text.ts';
 import { tick } from './ticker.ts';
 import type { View } from './view.ts';
-import { words } from './words.ts';
+import { describeEvent } from './words.ts';
 
 /** A reason is worth a line when it has stood for so long, and again when it still stands after `repeatMs`. */
 const patienceMs = 5000;
@@ -42,7 +42,7 @@ export function plainView(
   return {
     event(event, before, after) {
       state = after;
-      const said = words(event, before);
+      const said = describeEvent(event, before);
       if (said !== undefined) log(said.level, event.component, said.text, event.at);
     },
     ready(ms, criticalPath) {
@@ -59,7 +59,7 @@ export function plainView(
       const what = [label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': ');
       log('info', '', what);
     },
-    say: (text) => logger.log({ level: 'info', message: text, verbatim: true }),
+    print: (text) => logger.log({ level: 'info', message: text, verbatim: true }),
     async end() {
       ticker[Symbol.dispose]();
       await logger.flush();

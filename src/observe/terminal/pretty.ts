@@ -9,7 +9,7 @@ import { summarize, summaryText } from './summary.ts';
 import { formatMs, oneLine, padEnd } from '../../lib/text/text.ts';
 import { tick } from './ticker.ts';
 import type { View } from './view.ts';
-import { words } from './words.ts';
+import { describeEvent } from './words.ts';
 
 /** A terminal that says when it changes its size, as `process.stderr` does. */
 export interface ResizableTerminal extends Terminal {
@@ -59,7 +59,7 @@ export function prettyView(
     event(event, before, after) {
       begin ??= event.at;
       state = after;
-      const said = words(event, before);
+      const said = describeEvent(event, before);
       if (said === undefined || said.level === 'info') {
         // Of thousands only the changing sum is seen, and four times a second is enough for that.
         if (state.size < (terminal.rows ?? 24)) draw();
@@ -84,7 +84,7 @@ export function prettyView(
       slow.set(label, { progress, at: now() });
       draw();
     },
-    say: (text) => draw(text.split('\n')),
+    print: (text) => draw(text.split('\n')),
     async end() {
       ticker[Symbol.dispose]();
       terminal.off?.('resize', redraw);

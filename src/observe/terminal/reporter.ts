@@ -30,7 +30,7 @@ export interface Reporter {
   readonly emit: (event: Event) => void;
   readonly progress: (progress: Progress) => void;
   /** Lines for the person who watches, as they are, colours included; above the table on a terminal. */
-  readonly say: (text: string) => void;
+  readonly print: (text: string) => void;
   /** Draws the last frame and resolves when everything is written. Call it before the program ends. */
   readonly end: () => Promise<void>;
 }
@@ -61,7 +61,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       history.length = 0;
     },
     progress: (progress) => view.progress(progress),
-    say: (text) => view.say(text),
+    print: (text) => view.print(text),
     end: () => view.end(),
   };
 }

@@ -10,7 +10,7 @@ export interface View {
   readonly ready: (ms: number, criticalPath: string) => void;
   readonly progress: (progress: Progress) => void;
   /** Lines for the person who watches, as they are. */
-  readonly say: (text: string) => void;
+  readonly print: (text: string) => void;
   /** The last frame or line; resolves when everything is written. */
   readonly end: () => Promise<void>;
 }

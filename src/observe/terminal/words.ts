@@ -6,7 +6,7 @@ import { formatMs, oneLine } from '../../lib/text/text.ts';
 type Level = 'info' | 'warn' | 'error';
 
 /** An event in words, or undefined when it is not worth a line. `before` is the component's state until then. */
-export function words(
+export function describeEvent(
   event: Event,
   before: ComponentState | undefined,
 ): { level: Level; text: string } | undefined {

@@ -1,6 +1,6 @@
 import type { Event } from '../../engine/component.ts';
 import { LiveState } from '../state/state.ts';
-import { words } from '../terminal/words.ts';
+import { describeEvent } from '../terminal/words.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import { time } from './time.ts';
@@ -15,7 +15,7 @@ export function eventList(names: readonly string[], events: readonly Event[]): H
   const state = new LiveState(names, events[0]?.at ?? 0);
   const items: Html[] = [];
   for (const event of events.slice(-lookedAt)) {
-    const said = words(event, state.add(event));
+    const said = describeEvent(event, state.add(event));
     if (said === undefined) continue;
     const { level, text } = said;
     items.push(

@@ -2,7 +2,7 @@ import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy, type Probe } from '../../../probes/probe.ts';
 import type { Check, Context } from '../check.ts';
 import { idle, podTemplate } from '../objects.ts';
-import { condition, isReady, told } from '../podState.ts';
+import { condition, isReady, describeObject } from '../podState.ts';
 
 const name = 'deployment';
 
@@ -43,7 +43,7 @@ function available({ api }: Context, path: string, wanted: number): Probe {
     const has = Number(at(found, 'status', 'availableReplicas') ?? 0);
     const isSeen = at(found, 'status', 'observedGeneration') === at(found, 'metadata', 'generation');
     if (isSeen && has === wanted) return;
-    const failed = told(condition(found, 'ReplicaFailure'));
+    const failed = describeObject(condition(found, 'ReplicaFailure'));
     const why = isSeen ? failed : 'the controller has not seen it yet';
     throw new Unhealthy(`${has} of ${wanted} pods are available${why && `: ${why}`}`);
   };

@@ -1,8 +1,8 @@
 import { at } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
-import { Hopeless, type Check } from '../check.ts';
+import { PermanentFailure, type Check } from '../check.ts';
 import { podTemplate } from '../objects.ts';
-import { condition, told } from '../podState.ts';
+import { condition, describeObject } from '../podState.ts';
 
 const name = 'job';
 
@@ -20,7 +20,7 @@ export const job: Check = {
       const found = await api.get(`${jobs}/${name}`, lookSignal);
       if (at(condition(found, 'Complete'), 'status') === 'True') return;
       const failed = condition(found, 'Failed');
-      if (at(failed, 'status') === 'True') throw new Hopeless(`it failed: ${told(failed)}`);
+      if (at(failed, 'status') === 'True') throw new PermanentFailure(`it failed: ${describeObject(failed)}`);
       const active = Number(at(found, 'status', 'active') ?? 0);
       throw new Unhealthy(active > 0 ? 'its pod has not ended yet' : 'it has no pod yet');
     });

@@ -1,7 +1,7 @@
 import { at, listAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Check } from '../check.ts';
-import { told } from '../podState.ts';
+import { describeObject } from '../podState.ts';
 
 /** Whatever the other checks made is in the namespace of the run: removing it proves this and tidies up, in one. */
 export const namespace: Check = {
@@ -23,5 +23,5 @@ export const namespace: Check = {
 /** What it says it waits for: its conditions that are True. */
 function whyNotGone(found: unknown): string {
   const holding = listAt(found, 'status', 'conditions').filter((each) => at(each, 'status') === 'True');
-  return ['it is still there', ...holding.map(told)].join(': ');
+  return ['it is still there', ...holding.map(describeObject)].join(': ');
 }

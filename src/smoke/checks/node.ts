@@ -1,7 +1,7 @@
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Check } from '../check.ts';
-import { condition, told } from '../podState.ts';
+import { condition, describeObject } from '../podState.ts';
 
 export const node: Check = {
   name: 'node',
@@ -16,7 +16,7 @@ export const node: Check = {
         const ready = condition(each, 'Ready');
         if (at(ready, 'status') === 'True') continue;
         throw new Unhealthy(
-          `${textAt(each, 'metadata', 'name')} is not Ready: ${told(ready) || 'it has not said why'}`,
+          `${textAt(each, 'metadata', 'name')} is not Ready: ${describeObject(ready) || 'it has not said why'}`,
         );
       }
     }),

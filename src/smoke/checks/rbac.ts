@@ -1,7 +1,7 @@
 import { textAt } from '../../../probes/transport/json.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import { ApiError } from '../api.ts';
-import { Hopeless, type Check } from '../check.ts';
+import { PermanentFailure, type Check } from '../check.ts';
 
 const name = 'rbac';
 
@@ -22,7 +22,7 @@ export const rbac: Check = {
     const account = apiAs(textAt(token, 'status', 'token'));
     const refused = async (what: string, lookSignal: AbortSignal): Promise<void> => {
       const error: unknown = await account.get(`${home}/${what}`, lookSignal).then(
-        () => new Hopeless(`an account without that right may read the ${what}: is RBAC turned on?`),
+        () => new PermanentFailure(`an account without that right may read the ${what}: is RBAC turned on?`),
         (refusal: unknown) => refusal,
       );
       if (!(error instanceof ApiError && error.status === 403)) throw error;

@@ -18,7 +18,7 @@ const builtIns: readonly Component[] = [
     needs: ['pki'],
     command: async () => ({ file: 'etcd', args: ['--data-dir=/d'], env: { A: 'own', B: 'own' } }),
     ready: passes,
-    restart: { budget: 9, delayMs: 7 },
+    restart: { maxFailures: 9, delayMs: 7 },
   },
   { kind: 'service', name: 'apiserver', needs: ['etcd'], command: { file: 'kas', args: [] }, ready: passes },
 ];
@@ -61,7 +61,7 @@ components:
   expect(etcd).toMatchObject({
     needs: ['pki'],
     ready: passes,
-    restart: { budget: 9, delayMs: 2000 },
+    restart: { maxFailures: 9, delayMs: 2000 },
     stop: { graceMs: 1000 },
   });
   expect(components.filter(({ name }) => name !== 'etcd')).toEqual([builtIns[0], builtIns[2]]);
@@ -87,8 +87,8 @@ components:
     timeout: 5s
     ports: [80]
     ready: { tcp: 80, timeout: 1s }
-    live: { exec: [check], interval: 5s, misses: 2 }
-    restart: { when: never, givenUp: keep, maxDelay: 1s, resetAfter: 2s, budget: 1, window: 3s }
+    live: { exec: [check], period: 5s, failureThreshold: 2 }
+    restart: { when: never, onFailure: keepOthers, maxDelay: 1s, resetAfter: 2s, maxFailures: 1, window: 3s }
     stop: { signal: QUIT }
 `),
     'web',
@@ -108,15 +108,15 @@ components:
     ],
     timeoutMs: 5000,
     ports: [80],
-    readyLook: { lookTimeoutMs: 1000 },
-    liveLook: { intervalMs: 5000, misses: 2 },
+    readyTiming: { attemptTimeoutMs: 1000 },
+    liveTiming: { periodMs: 5000, failureThreshold: 2 },
     restart: {
       when: 'never',
-      givenUp: 'keep',
+      onFailure: 'keepOthers',
       maxDelayMs: 1000,
       resetAfterMs: 2000,
-      budget: 1,
-      budgetWindowMs: 3000,
+      maxFailures: 1,
+      windowMs: 3000,
     },
     stop: { signal: 'SIGQUIT' },
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { exec } from '../../../probes/kinds/exec.ts';
-import { groupGone } from '../../../probes/kinds/processGroupExited.ts';
+import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import { until } from '../../../probes/until.ts';
 import type { Component, Event } from '../../../src/engine/component.ts';
 import { toComponents } from '../../../src/config/components/components.ts';
@@ -41,7 +41,7 @@ test('its output goes to its log, and it is ready when it has ended with 0', asy
 test('what it leaves in its process group is ended with it', async () => {
   await engine.up(step("shell: true, command: 'sleep 1000 & echo $$'")).ready;
   const group = Number(await readFile(join(engine.dir, 'log/step.log'), 'utf8'));
-  await groupGone(group)(never);
+  await processGroupExited(group)(never);
 });
 
 test('its output goes where `logFile` says, and is found in the log folder, too', async () => {
@@ -81,7 +81,7 @@ test('a program that takes too long is ended', async () => {
     'step failed: not done within 0 s: its program is still running',
   );
   await running.done.catch(() => undefined);
-  await groupGone(pid!)(never);
+  await processGroupExited(pid!)(never);
 });
 
 test('a stop leaves nothing of it, by its own signal and grace', async () => {
@@ -94,7 +94,7 @@ test('a stop leaves nothing of it, by its own signal and grace', async () => {
   const { pid } = await engine.next('step', 'starting');
   await until(exec(['test', '-f', join(dir, 'up')]), { timeoutMs: 10_000 }, never);
   await running.down();
-  await groupGone(pid!)(never);
+  await processGroupExited(pid!)(never);
   expect(await readdir(dir)).toContain('trapped');
 });
 

@@ -34,12 +34,12 @@ test('the example of a component has every key, with the default where there is 
   expect(Object.keys(spec ?? {}).sort()).toEqual(Object.keys(componentSchema.shape).sort());
   expect(spec?.restart).toEqual({
     when: restartDefaults.when,
-    givenUp: restartDefaults.givenUp,
+    onFailure: restartDefaults.onFailure,
     delay: restartDefaults.delayMs,
     maxDelay: restartDefaults.maxDelayMs,
     resetAfter: restartDefaults.resetAfterMs,
-    budget: restartDefaults.budget,
-    window: restartDefaults.budgetWindowMs,
+    maxFailures: restartDefaults.maxFailures,
+    window: restartDefaults.windowMs,
   });
   expect(spec?.stop).toEqual({ signal: stopDefaults.signal, grace: stopDefaults.graceMs });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { configWithoutFile } from '../../../src/config/yaml/withoutFile.ts';
-import { knobsOf } from '../../../src/config/schema/knobs.ts';
+import { resolveSettings } from '../../../src/config/schema/knobs.ts';
 import { parseConfig } from '../../../src/config/yaml/parse.ts';
 
 test('without a file everything is a default', async () => {
@@ -25,7 +25,7 @@ test('a file that says nothing is as if there were none', async () => {
 
 test.each([{}, { name: 'other', dataDir: '/srv/other' }, { listen: '127.0.0.1:9990' }])(
   'without a file it is as the schema has it: %j',
-  async (set) => expect((await configWithoutFile(set)).node).toEqual(knobsOf(set)),
+  async (set) => expect((await configWithoutFile(set)).node).toEqual(resolveSettings(set)),
 );
 
 test.each([{ name: 'No' }, { dataDir: 'relative' }])(

@@ -23,10 +23,10 @@ components:
     comand: [server, --port, 8080]
     ready: { http: 127.0.0.1 }
     needs: db
-    live: { tcp: 80, interval: 5 }
+    live: { tcp: 80, period: 5 }
   db:
     command: server --port 5432
-    restart: { budget: many }
+    restart: { maxFailures: many }
     stop: { signal: SIGNOPE }
     env: { FILE: "\${paths.kubeconfg}" }
 `;
@@ -38,8 +38,8 @@ components:
     '8:5: components.web: unknown key "comand"; did you mean "command"?',
     '9:20: components.web.ready.http: not a URL: 127.0.0.1',
     '10:12: components.web.needs: expected a list, not "db"',
-    '11:32: components.web.live.interval: "5" has no unit: write 5s or 5ms',
-    '14:24: components.db.restart.budget: expected a whole number from 0 to 1000, not "many"',
+    '11:30: components.web.live.period: "5" has no unit: write 5s or 5ms',
+    '14:29: components.db.restart.maxFailures: expected a whole number from 0 to 1000, not "many"',
     '15:21: components.db.stop.signal: expected a signal like TERM or SIGINT, not "SIGNOPE"',
     '16:18: unknown reference ${paths.kubeconfg}; did you mean "paths.kubeconfig"?',
   ]);

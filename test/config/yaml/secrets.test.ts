@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { hideIn, hider } from '../../../src/config/yaml/secrets.ts';
+import { maskCommand, masker } from '../../../src/config/yaml/secrets.ts';
 
-const shown = (...args: string[]): readonly string[] => hideIn({ file: 'x', args }, hider([])).args;
+const shown = (...args: string[]): readonly string[] => maskCommand({ file: 'x', args }, masker([])).args;
 
 test.each(['--db-password=hunter2', '--token=abcdef', '--authorization=Bearer'])('%s is masked', (flag) => {
   expect(shown(flag)).toEqual([`${flag.split('=')[0]}=***`]);

@@ -26,12 +26,12 @@ components:
 
 test('durations are shown as they are written', () => {
   const config = parseConfig(
-    'components: { a: { command: [a], timeout: 90s, live: { tcp: 1, interval: 250ms } } }',
+    'components: { a: { command: [a], timeout: 90s, live: { tcp: 1, period: 250ms } } }',
     'c.yaml',
   );
   expect(resolved(config)).toMatchObject({
     timeouts: { boot: '5m' },
-    components: { a: { timeout: '1m30s', live: { interval: '250ms' } } },
+    components: { a: { timeout: '1m30s', live: { period: '250ms' } } },
   });
 });
 

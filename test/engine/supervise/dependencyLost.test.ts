@@ -1,16 +1,16 @@
 import { EventEmitter, once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
-import type { Happening } from '../../../src/engine/component.ts';
-import { Gate } from '../../../src/engine/supervise/readinessLatch.ts';
-import { Hurry } from '../../../src/engine/supervise/forcedShutdown.ts';
-import { supervise } from '../../../src/engine/supervise/supervise.ts';
+import type { EventBody } from '../../../src/engine/component.ts';
+import { ReadinessLatch } from '../../../src/engine/supervise/readinessLatch.ts';
+import { ForcedShutdown } from '../../../src/engine/supervise/forcedShutdown.ts';
+import { ComponentSupervisor } from '../../../src/engine/supervise/componentSupervisor.ts';
 import { bench, gated, task } from '../../support/engine.ts';
 
 describe('a need that is lost', () => {
   it('is waited for again before the next start, and its loss is not charged', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 1 } });
-    const b = await gated(t.dir, 'b', { needs: ['a'], restart: { budget: 0 } });
+    const b = await gated(t.dir, 'b', { needs: ['a'], restart: { maxFailures: 0 } });
     t.up([a, b]);
     await a.open();
     await b.open();
@@ -60,32 +60,32 @@ describe('a need that is lost', () => {
   });
 
   it('in the very moment of the start is waited for again, too', async () => {
-    const need = new Gate('a');
-    need.open();
-    const said: Happening['type'][] = [];
+    const need = new ReadinessLatch('a');
+    need.set();
+    const said: EventBody['type'][] = [];
     const happens = new EventEmitter();
-    const b = supervise(
+    const b = new ComponentSupervisor(
       task('b', [], async () => undefined),
       {
-        gate: new Gate('b'),
-        started: new Gate('b'),
-        needs: [{ gate: need, whenLost: 'restart' }],
+        ready: new ReadinessLatch('b'),
+        started: new ReadinessLatch('b'),
+        dependencies: [{ latch: need, whenLost: 'restart' }],
         logFile: '',
-        say: ({ type }) => {
+        emit: ({ type }) => {
           said.push(type);
           happens.emit(type);
         },
-        onGivenUp: () => undefined,
-        hurry: new Hurry(),
+        onFailed: () => undefined,
+        forcedShutdown: new ForcedShutdown(),
       },
     );
     const settled = Promise.race([once(happens, 'waiting'), once(happens, 'stopped')]);
     b.start();
     // All needs have been found ready, and nothing has been started yet.
-    need.close();
+    need.reset();
     await settled;
     const ready = once(happens, 'ready');
-    need.open();
+    need.set();
     await ready;
     expect(said).not.toContain('stopped');
     await b.stop();

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { Hurry } from '../../../src/engine/supervise/forcedShutdown.ts';
+import { ForcedShutdown } from '../../../src/engine/supervise/forcedShutdown.ts';
 
 it('aborts the signals of all who wait and of who comes later, but not of who has left', () => {
-  const hurry = new Hurry();
-  const [waits, left] = [hurry.join(), hurry.join()];
+  const hurry = new ForcedShutdown();
+  const [waits, left] = [hurry.subscribe(), hurry.subscribe()];
   left.leave();
   const reason = new Error('asked twice');
-  hurry.now(reason);
-  const late = hurry.join();
+  hurry.force(reason);
+  const late = hurry.subscribe();
   expect([waits, left, late].map(({ signal }) => signal.aborted)).toEqual([true, false, true]);
   expect(late.signal.reason).toBe(reason);
 });

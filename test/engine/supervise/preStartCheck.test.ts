@@ -32,7 +32,7 @@ describe('before spawning', () => {
   it('does not wait for a probe that never answers', async () => {
     const t = await bench();
     const never = new Promise<void>(() => undefined);
-    const a = await gated(t.dir, 'a', { ready: async () => never, readyLook: { lookTimeoutMs: 10 } });
+    const a = await gated(t.dir, 'a', { ready: async () => never, readyTiming: { attemptTimeoutMs: 10 } });
     t.up([a]);
     await t.next('a', 'starting');
   });

@@ -8,13 +8,13 @@ import { debianTree } from '../../../src/install/find/cache.ts';
 import { addPackages, backEnds } from '../../../src/install/debian/debian.ts';
 import { programOf } from '../../../src/install/find/elf.ts';
 import { chooseIptables, hasBackEnds, iptablesNeeds } from '../../../src/install/debian/iptables.ts';
-import { nodeNeeds } from '../../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../../src/install/find/needs.ts';
 import { runner, type Run } from '../../../src/install/run.ts';
 import { tempDir } from '../../support/cli.ts';
 
 // Real packages, small ones, from the archive that this machine knows.
-const conntrack = nodeNeeds.filter(({ name }) => name === 'conntrack');
-const catatonit = nodeNeeds.filter(({ name }) => name === 'catatonit');
+const conntrack = nodeBinaries.filter(({ name }) => name === 'conntrack');
+const catatonit = nodeBinaries.filter(({ name }) => name === 'catatonit');
 const nothing = () => undefined;
 
 /** One for all tests: the package lists are downloaded once, some 20 MB. */

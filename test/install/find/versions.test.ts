@@ -1,7 +1,7 @@
 import { readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { nodeNeeds } from '../../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../../src/install/find/needs.ts';
 import { askVersion, versionsOf } from '../../../src/install/find/versions.ts';
 import { tempDir } from '../../support/cli.ts';
 
@@ -27,14 +27,14 @@ test.each([
 ])('%s that says "%s" is version %s', async (name, answer, version) => {
   const file = join(await tempDir('versions'), name);
   await script(file, `cat <<'END'\n${answer}\nEND`);
-  const need = nodeNeeds.find((each) => each.name === name) ?? tool;
+  const need = nodeBinaries.find((each) => each.name === name) ?? tool;
   expect(await askVersion(need, file)).toBe(version);
 });
 
 test('of a folder of plugins the first one is asked', async () => {
   const dir = await tempDir('versions');
   await script(join(dir, 'bridge'), 'echo "CNI bridge plugin v1.7.1" >&2');
-  const need = nodeNeeds.find(({ name }) => name === 'cni') ?? tool;
+  const need = nodeBinaries.find(({ name }) => name === 'cni') ?? tool;
   expect(await askVersion(need, dir)).toBe('1.7.1');
 });
 

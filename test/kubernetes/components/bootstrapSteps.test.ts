@@ -4,7 +4,11 @@ import { createServer } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Api } from '../../../probes/kinds/api.ts';
-import { accountMade, rangeGiven, taintGone } from '../../../src/kubernetes/components/bootstrapSteps.ts';
+import {
+  ensureDefaultServiceAccount,
+  setPodCidr,
+  removeNotReadyTaint,
+} from '../../../src/kubernetes/components/bootstrapSteps.ts';
 import { authority, type Authority, type Pair } from '../../fixtures/probes/certificates.ts';
 import { pass, reason } from '../../fixtures/probes/looks.ts';
 import { listen } from '../../fixtures/probes/servers.ts';
@@ -37,7 +41,7 @@ async function api(answer: (method: string) => { status: number; body?: object }
 
 test.each([201, 409])('an account that is made, or there already, is there: %i', async (status) => {
   const { access, asked } = await api(() => ({ status }));
-  await pass(accountMade(access));
+  await pass(ensureDefaultServiceAccount(access));
   expect(asked).toEqual([
     {
       url: '/api/v1/namespaces/default/serviceaccounts',
@@ -49,12 +53,14 @@ test.each([201, 409])('an account that is made, or there already, is there: %i',
 
 test('an account that cannot be made yet is a miss with what the API says', async () => {
   const { access } = await api(() => ({ status: 404 }));
-  expect(await reason(accountMade(access))).toMatch(/^HTTP 404 Not Found from .*: it says 404$/);
+  expect(await reason(ensureDefaultServiceAccount(access))).toMatch(
+    /^HTTP 404 Not Found from .*: it says 404$/,
+  );
 });
 
 test('the range is given to the node', async () => {
   const { access, asked } = await api(() => ({ status: 200 }));
-  await pass(rangeGiven(access, 'box', '10.1.0.0/24'));
+  await pass(setPodCidr(access, 'box', '10.1.0.0/24'));
   expect(asked.map(({ url, body }) => [url, body])).toEqual([
     ['/api/v1/nodes/box', { spec: { podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24'] } }],
   ]);
@@ -70,7 +76,7 @@ test.each([{}, { spec: {} }, { spec: { taints: others } }])(
   'a node without the taint is left as it is: %j',
   async (body) => {
     const { access, asked } = await api(() => ({ status: 200, body }));
-    await pass(taintGone(access, 'box'));
+    await pass(removeNotReadyTaint(access, 'box'));
     expect(asked).toEqual([]);
   },
 );
@@ -78,7 +84,7 @@ test.each([{}, { spec: {} }, { spec: { taints: others } }])(
 test('of the taints that one goes, unless they have changed meanwhile', async () => {
   const taints = [others[0], notReady, others[1]];
   const { access, asked } = await api(() => ({ status: 200, body: { spec: { taints } } }));
-  await pass(taintGone(access, 'box'));
+  await pass(removeNotReadyTaint(access, 'box'));
   expect(asked).toEqual([
     {
       url: '/api/v1/nodes/box',
@@ -95,5 +101,5 @@ test('taints that have changed meanwhile are a miss: the next look sees them', a
   const { access } = await api((method) =>
     method === 'GET' ? { status: 200, body: { spec: { taints: [notReady] } } } : { status: 422 },
   );
-  expect(await reason(taintGone(access, 'box'))).toContain('HTTP 422 Unprocessable Entity');
+  expect(await reason(removeNotReadyTaint(access, 'box'))).toContain('HTTP 422 Unprocessable Entity');
 });

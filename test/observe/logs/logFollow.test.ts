@@ -3,7 +3,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { follow } from '../../../src/observe/logs/logFollow.ts';
+import { followLogs } from '../../../src/observe/logs/logFollow.ts';
 import { endsOf } from '../../../src/observe/logs/logs.ts';
 import { rotate } from '../../../src/observe/logs/rotate.ts';
 
@@ -20,7 +20,7 @@ beforeEach(async () => {
 async function following() {
   const enough = new AbortController();
   const texts: string[] = [];
-  const lines = follow(folder, await endsOf(folder, ['a']), enough.signal);
+  const lines = followLogs(folder, await endsOf(folder, ['a']), enough.signal);
   const ended = (async () => {
     for await (const { text } of lines) texts.push(text);
   })();

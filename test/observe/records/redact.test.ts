@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { fingerprint, fingerprintHider } from '../../../src/observe/records/fingerprint.ts';
+import { fingerprint, fingerprintMasker } from '../../../src/observe/records/fingerprint.ts';
 import { redactor } from '../../../src/observe/records/redact.ts';
 
 const same = (text: string): string => text;
@@ -78,7 +78,7 @@ describe('tokens', () => {
 });
 
 describe('the fingerprints of secrets', () => {
-  const hide = fingerprintHider(fingerprint(['geheim-17', 'two words', 'abc']));
+  const hide = fingerprintMasker(fingerprint(['geheim-17', 'two words', 'abc']));
 
   it('find them as words, whatever is around', () => {
     expect(hide('x=geheim-17, "geheim-17"; (words) {two}')).toBe('x=***, "***"; (***) {two}');

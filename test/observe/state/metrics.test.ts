@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { createLooks } from '../../../src/observe/state/looks.ts';
+import { createProbeAttempts } from '../../../src/observe/state/looks.ts';
 import { createMetrics } from '../../../src/observe/state/metrics.ts';
 import { debianRoot } from '../../config/debianRoot.ts';
 import { crashLoop, goodBoot, stages } from '../boots.ts';
@@ -10,7 +10,7 @@ const names = stages.map(({ name }) => name);
 
 describe('metrics', () => {
   it('say how long the looks took since the last time somebody asked', async () => {
-    const looks = createLooks();
+    const looks = createProbeAttempts();
     const { text } = createMetrics(names, goodBoot, looks.take);
     looks.add({ component: 'etcd', ms: 3, healthy: true });
     looks.add({ component: 'etcd', ms: 2000, healthy: false });
@@ -49,7 +49,7 @@ describe('metrics', () => {
 
 describe('looks that nobody asks for', () => {
   it('are forgotten, the oldest first', () => {
-    const looks = createLooks();
+    const looks = createProbeAttempts();
     for (let ms = 0; ms < 10_000; ms += 1) looks.add({ component: 'etcd', ms, healthy: true });
     const taken = looks.take();
     expect(taken).toHaveLength(2000);

@@ -30,7 +30,11 @@ describe('waiting for the node', () => {
   it('ends when all is ready, and tells each reason once', async () => {
     const told: string[] = [];
     const look = looks(absent, absent, at(goodBoot.slice(0, 11)), at(goodBoot.slice(0, 11)), at(goodBoot));
-    await waitReady(look, { name: 'x', timeoutMs: 10_000, onMiss: (reason) => told.push(reason) }, never);
+    await waitReady(
+      look,
+      { name: 'x', timeoutMs: 10_000, onAttemptFailed: (reason) => told.push(reason) },
+      never,
+    );
     expect(told).toEqual([
       'node "default" is not running',
       'apiserver is starting (connection refused), kubelet is starting',

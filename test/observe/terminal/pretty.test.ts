@@ -138,7 +138,7 @@ describe('on a terminal', () => {
     reporter.progress({ label: 'downloading', elapsedMs: 2000, done: true });
     reporter.progress({ label: 'building Kubernetes', detail: 'kube-apiserver', elapsedMs: 61_000 });
     time += 60_000;
-    reporter.say('two\n  lines');
+    reporter.print('two\n  lines');
     await reporter.end();
     expect(terminal.screen).toBe(
       [

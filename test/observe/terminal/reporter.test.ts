@@ -16,7 +16,7 @@ async function piped(
   reporter.progress({ label: 'building', detail: 'kubelet', elapsedMs: 2000 });
   reporter.progress({ label: 'building', elapsedMs: 61_000, done: true });
   for (const event of events) reporter.emit(event);
-  reporter.say('two\n  lines');
+  reporter.print('two\n  lines');
   await reporter.end();
   stdout.end();
   stderr.end();

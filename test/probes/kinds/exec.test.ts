@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { exec } from '../../../probes/kinds/exec.ts';
 import { file } from '../../../probes/kinds/file.ts';
-import { look } from '../../../probes/probeOnce.ts';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import { Unhealthy, type Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import { never, pass, reason } from '../../fixtures/probes/looks.ts';
@@ -62,7 +62,7 @@ test('runs in the folder and with the environment asked for', async () => {
 test('an abort ends it at once and kills its process group', async () => {
   const pids = `${folder()}/pids`;
   const stop = new AbortController();
-  const looking = look(sh(`trap "" TERM; sleep 1000 & echo $$ $! > ${pids}; wait`), 60_000, stop.signal);
+  const looking = probeOnce(sh(`trap "" TERM; sleep 1000 & echo $$ $! > ${pids}; wait`), 60_000, stop.signal);
   const ended = expect(looking).rejects.toBe('over');
   await until(file(pids, { notEmpty: true }), soon, never());
   stop.abort('over');

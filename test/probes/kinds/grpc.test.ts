@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { grpcHealth } from '../../../probes/kinds/grpc.ts';
-import { look } from '../../../probes/probeOnce.ts';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import { grpcServer, type GrpcAnswer } from '../../fixtures/probes/grpcServer.ts';
 import { pass, reason } from '../../fixtures/probes/looks.ts';
 import { answering, closedPort, folder, listen } from '../../fixtures/probes/servers.ts';
@@ -99,7 +99,7 @@ describe('the connection', () => {
     const probe = grpcHealth(at);
     expect(await reason(probe, 200)).toBe('no answer within 200 ms');
     stop = new AbortController();
-    await expect(look(probe, 60_000, stop.signal)).rejects.toBe('over');
+    await expect(probeOnce(probe, 60_000, stop.signal)).rejects.toBe('over');
     hangs = false;
     await pass(probe);
   });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { http } from '../../../probes/kinds/http.ts';
-import { look } from '../../../probes/probeOnce.ts';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import { never, pass, reason } from '../../fixtures/probes/looks.ts';
 import { answering, closedPort, folder, listen, serve } from '../../fixtures/probes/servers.ts';
 
@@ -150,7 +150,7 @@ describe('connection', () => {
     const server = createServer();
     const { url } = await listen(server);
     const stop = new AbortController();
-    const looking = look(http(url), 60_000, stop.signal);
+    const looking = probeOnce(http(url), 60_000, stop.signal);
     const [socket] = await once(server, 'connection');
     const closed = once(socket.resume(), 'close');
     stop.abort('over');

@@ -4,7 +4,7 @@ import { copyFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { groupGone } from '../../../probes/kinds/processGroupExited.ts';
+import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import { Unhealthy, type Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import { never, pass, reason } from '../../fixtures/probes/looks.ts';
@@ -31,17 +31,17 @@ function killGroup(pgid: number): void {
 
 test('names who still runs, and passes when nobody does', async () => {
   const { pid } = await group('sleep 1000 & echo up; wait');
-  const why = await reason(groupGone(pid));
+  const why = await reason(processGroupExited(pid));
   expect(why).toMatch(/^still running: \w+ \(pid \d+\), \w+ \(pid \d+\)$/);
   expect(why).toContain(`sh (pid ${pid})`);
   process.kill(-pid, 'SIGKILL');
-  await until(groupGone(pid), { timeoutMs: 15_000 }, never());
+  await until(processGroupExited(pid), { timeoutMs: 15_000 }, never());
 });
 
 test('a leader that is gone while others run on is not enough', async () => {
   const { child, pid } = await group('sleep 1000 & echo up');
   if (child.exitCode === null) await once(child, 'exit');
-  expect(await reason(groupGone(pid))).toMatch(/^still running: \w+ \(pid \d+\)$/);
+  expect(await reason(processGroupExited(pid))).toMatch(/^still running: \w+ \(pid \d+\)$/);
 });
 
 test('zombies count as gone: only their parent could remove them', async () => {
@@ -55,12 +55,12 @@ test('zombies count as gone: only their parent could remove them', async () => {
   };
   await until(isZombie, { timeoutMs: 15_000 }, never());
   expect(process.kill(-pgid, 0)).toBe(true);
-  await pass(groupGone(pgid));
+  await pass(processGroupExited(pgid));
 });
 
 test('is asked of a whole group, never of everybody', () => {
   for (const pgid of [0, 1, -5, 1.5, Number.NaN]) {
-    expect(() => groupGone(pgid)).toThrow(new Error(`not a process group: ${pgid}`));
+    expect(() => processGroupExited(pgid)).toThrow(new Error(`not a process group: ${pgid}`));
   }
 });
 
@@ -68,9 +68,9 @@ test('a name made to look like a line of /proc fools nobody', async () => {
   const liar = join(folder(), 'x) Z 1 1');
   copyFileSync('/bin/sh', liar);
   const child = await group(`exec "${liar}" -c 'echo up; sleep 1000; true'`);
-  expect(await reason(groupGone(child.pid))).toContain(`x) Z 1 1 (pid ${child.pid})`);
+  expect(await reason(processGroupExited(child.pid))).toContain(`x) Z 1 1 (pid ${child.pid})`);
 });
 
 test('a group that never was', async () => {
-  await pass(groupGone(2 ** 22 - 1));
+  await pass(processGroupExited(2 ** 22 - 1));
 });
