@@ -1,5 +1,5 @@
 /**
- * A program: `node peer.js KIND`. Runs the node under another supervisor, in a box as k8s-single makes it, with the command
+ * A program: `node peer.js KIND`. Runs the node under another supervisor, in a sandbox as k8s-single makes it, with the command
  * lines, config files and certificates of k8s-single's own graph, all of which are there before it starts. Prints
  * `{"startedAt": MS}`, in ms since the epoch, when it starts the peer; ends as `up` does, with nothing left.
  */
@@ -10,28 +10,36 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { cri } from '../probes/kinds/cri.ts';
 import { until } from '../probes/until.ts';
-import { boxOf, toTell } from '../src/launcher/launch.ts';
-import { settle } from '../src/supervisor/ground.ts';
+import { sandboxSpecOf } from '../src/launcher/launch.ts';
+import { sandboxHost } from '../src/supervisor/nodeHost.ts';
+import { startInSandbox } from '../test/support/startInSandbox.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
 import type { Component } from '../src/engine/component.ts';
-import { isInBox } from '../src/sandbox/sandboxSpec.ts';
-import { enter } from '../src/sandbox/sandbox.ts';
-import { Forsaken, hearOutside } from '../src/sandbox/follow.ts';
+import { isInSandbox } from '../src/sandbox/sandboxSpec.ts';
+import { LauncherGone, receiveBoot } from '../src/sandbox/bootChannel.ts';
 import { inspectHost } from '../src/host/hostCapabilities.ts';
 import { kubernetesNode } from '../src/kubernetes/node.ts';
+import { Signals } from '../src/lib/signals.ts';
 import { debianRoot } from '../test/config/debianRoot.ts';
+import { overlayUsr } from '../test/support/overlayUsr.ts';
 import { peerKinds, peerPackages, writePeer } from './peerFiles.ts';
 import type { Program } from './peerFiles.ts';
 import { factsAt, options, paths } from './place.ts';
 
 const kind = peerKinds.find((each) => each === process.argv[2]) ?? 'script';
-process.exitCode = isInBox() ? await inside().catch(forsaken) : await outside();
+process.exitCode = isInSandbox() ? await inside().catch(launcherGone) : await outside();
 
-/** It was stopped before its box was made: nothing is wrong. */
-function forsaken(error: unknown): number {
-  if (error instanceof Forsaken) return 0;
+/** It was stopped before its sandbox was made: nothing is wrong. */
+function launcherGone(error: unknown): number {
+  if (error instanceof LauncherGone) return 0;
   throw error;
+}
+
+/** What the process in the sandbox is to know. */
+interface Task {
+  readonly debianRoot: string;
+  readonly searchPath: string;
 }
 
 async function outside(): Promise<number> {
@@ -40,20 +48,26 @@ async function outside(): Promise<number> {
   // As installing the package would: else every start of it in a fresh box would compile it again.
   const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
   await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
-  const binaries = await resolveBinaries(options, config.node);
-  const box = boxOf(config.node, { debianTree: root });
+  const { searchPath } = await resolveBinaries(options, config.node);
+  using signals = new Signals();
   const argv = [process.execPath, ...process.argv.slice(1)] as const;
-  const entered = await enter({ ...box, argv }, toTell({ options, config, binaries }));
-  return entered.exited;
+  const task: Task = { debianRoot: root, searchPath };
+  const { exitCode } = await startInSandbox({ ...sandboxSpecOf(config.node), argv }, task, signals);
+  return await exitCode;
 }
 
 async function inside(): Promise<number> {
-  const told = await hearOutside();
+  const boot = await receiveBoot();
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see outside()
+  const { debianRoot: root, searchPath } = boot.task as Task;
+  process.env['PATH'] = searchPath;
   const ended = new AbortController();
   let stop = (): void => ended.abort();
   process.on('SIGTERM', () => stop());
-  const { node } = await loadNodeConfig(options);
-  const { ip } = await settle(node, told);
+  boot.followLauncher();
+  const { ip, prepared } = sandboxHost(boot);
+  await prepared;
+  overlayUsr(root);
   const facts = await factsAt(ip, await inspectHost(paths.containerd));
   const components = kubernetesNode(facts);
   await runTask(components, 'pki', ended.signal);

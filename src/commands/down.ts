@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
-import { assertNotOfAnother, lockFile } from '../instance/lock.ts';
+import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
 import { NodeInstance } from '../instance/nodeInstance.ts';
 import { assertRoot } from '../host/preflight.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
@@ -21,7 +21,7 @@ export async function down({ name, purge = false, dataDir }: DownOptions): Promi
   assertRoot();
   const known = await readNodeFile(name).catch(() => undefined);
   const { run, data, controlSocket } = nodePaths(name, dataDir ?? known?.dataDir);
-  await assertNotOfAnother(data, name);
+  await assertNotInUseByOther(data, name);
   // Before there is a node.json there is a lock.
   const wasThere = known !== undefined || existsSync(lockFile(run));
   {

@@ -1,5 +1,6 @@
 import { nodeBinaries } from '../install/find/needs.ts';
 import type { SourceName } from '../install/sources.ts';
+import { Signals } from '../lib/signals.ts';
 import { binDirsOfEnvironment } from '../supervisor/options.ts';
 import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
 
@@ -12,9 +13,11 @@ interface InstallOptions {
 /** `k8s-single install`: brings what is missing and prints a line `name version path` for each binary. */
 export async function installCommand({ binDir = [], source, kubernetes }: InstallOptions): Promise<number> {
   const binDirs = [...binDir, ...binDirsOfEnvironment()];
+  using signals = new Signals();
   const { files, versions } = await resolveBinaries(
     { output: 'auto', source, install: true },
     { binDirs, ...(kubernetes === undefined ? {} : { kubernetes }) },
+    signals.interrupted,
   );
   const width = Math.max(...nodeBinaries.map(({ name }) => name.length));
   const versionWidth = Math.max(...Object.values(versions).map((version) => version.length));

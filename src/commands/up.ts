@@ -1,44 +1,59 @@
-import { beginStart } from '../instance/start.ts';
+import { resolve } from 'node:path';
+import { assertRoot, inContainer } from '../host/preflight.ts';
+import { Launch } from '../launcher/launch.ts';
+import { openSupervisorLog } from '../launcher/supervisorLog.ts';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
-import { nodePaths } from '../lib/paths.ts';
-import { beginBox, isIsolated } from '../launcher/beginBox.ts';
-import type { BegunNode } from '../launcher/beginBox.ts';
-import { upInBox } from '../launcher/launch.ts';
+import { nodeName, nodePaths } from '../lib/paths.ts';
+import { Signals } from '../lib/signals.ts';
+import { bootSpecOf } from '../supervisor/bootSpec.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 
 /**
- * `k8s-single up`. On a host the node runs in a box of namespaces, in a process that may have been started (`early`) before the
- * config is read; in a container, with --host, or without Kubernetes the graph runs right here.
+ * `k8s-single up`: brings the node up and keeps it up. On a host it runs in a sandbox; in a container, with --host, or
+ * without Kubernetes it runs in this process. Resolves with the exit code.
  */
-export async function up(options: UpOptions, early?: BegunNode): Promise<number> {
-  let box = early;
-  try {
-    const config = await loadNodeConfig(options);
-    const { node } = config;
-    if (box === undefined) await beginStart(node.name, nodePaths(node.name).run);
-    if (!isIsolated(options) || node.kubernetes === false) {
-      if (options.detach === true) throw cannotDetach();
-      return await (
-        await import('../supervisor/runPlan.ts')
-      ).runPlan({ options, config, isConfigFinal: false });
+export async function up(options: UpOptions): Promise<number> {
+  assertRoot();
+  using signals = new Signals();
+  await using launch = new Launch(signals);
+  const isSandboxed = options.host !== true && inContainer() === undefined;
+  const openLog = options.detach === true ? openSupervisorLog : undefined;
+
+  // As soon as the name is known `down` finds a node that is only starting. Without a config file, the options say
+  // all that the supervisor process needs to start: it loads while the config is resolved and binaries are looked for.
+  const { name = options.config === undefined ? 'default' : '', dataDir, listen } = options;
+  if (nodeName.test(name)) {
+    if (isSandboxed && options.config === undefined) {
+      await launch.start({ name, dataDir: dataDir && resolve(dataDir), listen, openLog });
+    } else {
+      await launch.locks.acquireNode(name, nodePaths(name).run);
     }
-    box ??= await beginBox(options, node);
-    await box.begun.entered;
-    return await upInBox(box, options, config);
-  } finally {
-    await box?.leave();
   }
+
+  const config = await signals.interruptible(loadNodeConfig(options));
+  const { node } = config;
+  const spec = bootSpecOf(options, config);
+
+  if (!isSandboxed || node.kubernetes === false) {
+    if (options.detach === true) throw cannotDetach();
+    await launch.locks.acquireNode(node.name, nodePaths(node.name).run);
+    const { runDirectly } = await import('../launcher/runDirectly.ts');
+    return await runDirectly(spec, launch.locks, signals);
+  }
+
+  if (!launch.hasStarted) await launch.start({ ...node, openLog });
+  const supervisor = await launch.run(spec);
+  if (options.detach !== true) return await supervisor.exitCode;
+  const { detachWhenReady } = await import('../launcher/followBoot.ts');
+  return await detachWhenReady(supervisor, launch, spec);
 }
 
 function cannotDetach(): Failure {
   const without = ['k8s-single', ...process.argv.slice(2).filter((word) => word !== '--detach')];
-  return new Failure(
-    'usage',
-    '--detach is for a node in namespaces of its own, and this one runs right here',
-    {
-      hint: `leave it out, and run it in the background: ${commandLine(without)} &`,
-    },
-  );
+  const message = '--detach is for a node in a sandbox, and this one runs in this process';
+  return new Failure('usage', message, {
+    hint: `leave it out, and run it in the background: ${commandLine(without)} &`,
+  });
 }

@@ -6,7 +6,7 @@ import { until } from '../../probes/until.ts';
 import { hasErrorCode } from '../host/cgroup/cgroupFiles.ts';
 import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { rollBack } from '../host/undoJournal.ts';
-import { lockFile, lockNode } from './lock.ts';
+import { lockFile, takeLock } from './lock.ts';
 import { mountsBelow } from '../host/mountTable.ts';
 import { run as runAll } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
@@ -34,7 +34,7 @@ export async function forceCleanUp(
     // A look that took too long may have got it all the same.
     if (lock !== undefined) return;
     await killNodeCgroup(traces.name);
-    lock = await lockNode(traces.run);
+    lock = await takeLock(traces.run);
     if (lock === undefined) throw new Unhealthy(`node ${traces.name} is still being taken down`);
   };
   await until(ended, { timeoutMs }, signal);

@@ -1,37 +1,37 @@
 import { closeSync } from 'node:fs';
-import { isStill, lockFile, lockNode, openAnew } from './lock.ts';
-import { starterOf } from './start.ts';
+import { isSameFile, lockFile, openLockFile, takeLock } from './lock.ts';
+import { launcherOf } from './nodeLocks.ts';
 
 /**
- * One life of a node: from when its lock is taken until its last trace, the file of the lock, is removed. The next node of the
- * same name is another life: whoever means this one does it no harm.
+ * One instance of a node: from when its lock is taken until its last trace, the lock file, is removed. A later node of
+ * the same name is another instance: whatever is done to this one does not harm it.
  */
 export class NodeInstance implements Disposable {
   readonly #run: string;
-  /** As long as it is open no other file gets its number. */
+  /** Kept open, so that no other file gets its inode number. */
   readonly #file: number;
   #lock: number | undefined;
 
-  /** Of the node whose lock is in this run folder now; without one, a life that has ended. */
+  /** The node that currently has its lock in this run folder. Without one, an instance that has ended. */
   constructor(run: string) {
     this.#run = run;
-    this.#file = openAnew(run);
+    this.#file = openLockFile(run);
   }
 
-  /** The process that is starting the node, until there is a supervisor that can be asked to end it. */
+  /** The process that is starting the node, until its supervisor can be asked to stop it. */
   get launcherPid(): number | undefined {
-    return starterOf(this.#file);
+    return launcherOf(this.#file);
   }
 
-  /** Whether it has left something that nobody but us is removing: its lock is held from then on. */
+  /** Whether it left something that nobody else is removing. From then on this process holds its lock. */
   get isOursToCleanUp(): boolean {
     return this.#lock !== undefined;
   }
 
-  /** Whether nobody of it lives. */
+  /** Whether no process of the node lives. */
   async hasEnded(): Promise<boolean> {
-    if (this.#lock === undefined && isStill(lockFile(this.#run), this.#file)) {
-      this.#lock = await lockNode(this.#run);
+    if (this.#lock === undefined && isSameFile(lockFile(this.#run), this.#file)) {
+      this.#lock = await takeLock(this.#run);
       return this.#lock !== undefined;
     }
     return true;

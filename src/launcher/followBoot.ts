@@ -1,34 +1,60 @@
-import type { FileHandle } from 'node:fs/promises';
 import { unix } from '../../probes/kinds/unix.ts';
 import { until } from '../../probes/until.ts';
-import type { NodeConfig } from '../config/schema/node.ts';
 import { client } from '../control/client.ts';
-import type { Entered } from '../sandbox/hold.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import { exitCodes } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
-import { createReporter } from '../observe/terminal/reporter.ts';
-import type { Reporter } from '../observe/terminal/reporter.ts';
-import { LiveState } from '../observe/state/state.ts';
 import { readBootRecord } from '../observe/records/bootRecord.ts';
-import type { UpOptions } from '../supervisor/options.ts';
+import { LiveState } from '../observe/state/state.ts';
+import { createReporter } from '../observe/terminal/reporter.ts';
+import type { SandboxedProcess } from '../sandbox/sandbox.ts';
+import type { BootSpec } from '../supervisor/bootSpec.ts';
+import type { Launch } from './launch.ts';
 
-/** Shows the boot of a node in its box: true when it is ready, false when it has ended before that. */
+/** Shows the boot of a node, then lets it live on without this process. Resolves with 0 only when it is ready. */
+export async function detachWhenReady(
+  supervisor: SandboxedProcess,
+  launch: Launch,
+  spec: BootSpec,
+): Promise<number> {
+  const { name } = spec.config.node;
+  if (await followBoot(supervisor, spec)) {
+    await supervisor.detach();
+    const { url } = await readNodeFile(name);
+    if (url !== undefined) console.error(`see it in a browser: ${url}`);
+    return exitCodes.ok;
+  }
+  const code = await supervisor.exitCode;
+  console.error(await launch.log());
+  if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
+  return code || exitCodes.notReady;
+}
+
+/** Shows the boot of a node in its sandbox. Resolves with true when it is ready, with false when it ended before. */
 export async function followBoot(
-  entered: Entered,
-  options: UpOptions,
-  { name, dataDir }: Pick<NodeConfig, 'name' | 'dataDir'>,
+  { exitCode }: SandboxedProcess,
+  { options, config }: BootSpec,
 ): Promise<boolean> {
-  const { controlSocket, data } = nodePaths(name, dataDir);
+  const { controlSocket, data } = nodePaths(config.node.name, config.node.dataDir);
   const ended = new AbortController();
   const end = (): void => ended.abort();
-  entered.exited.then(end, end);
+  exitCode.then(end, end);
   try {
-    // How long the boot may take is decided inside.
+    // The supervisor knows how long the boot may take.
     await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, ended.signal);
     const { stages } = await readBootRecord(data);
     const reporter = await createReporter({ output: options.output, stages });
     try {
-      const names = stages.map((stage) => stage.name);
-      return await untilReady(controlSocket, names, reporter, ended.signal);
+      const state = new LiveState(
+        stages.map(({ name }) => name),
+        Date.now(),
+      );
+      for await (const event of client(controlSocket).events(ended.signal)) {
+        state.add(event);
+        reporter.emit(event);
+        if (state.isReady) return true;
+      }
+      return false;
     } finally {
       await reporter.end();
     }
@@ -36,29 +62,4 @@ export async function followBoot(
     if (!ended.signal.aborted) throw error;
     return false;
   }
-}
-
-/** All that a node in its box has said since byte `from`, also when the file has gone with it. */
-export async function supervisorLog(log: FileHandle, from = 0): Promise<string> {
-  const { size } = await log.stat();
-  // It was rotated meanwhile.
-  const start = from > size ? 0 : from;
-  // An empty buffer is refused.
-  const { buffer, bytesRead } = await log.read({ buffer: Buffer.alloc(size - start + 1), position: start });
-  return buffer.toString('utf8', 0, bytesRead).trimEnd();
-}
-
-async function untilReady(
-  controlSocket: string,
-  names: readonly string[],
-  reporter: Reporter,
-  ended: AbortSignal,
-): Promise<boolean> {
-  const state = new LiveState(names, Date.now());
-  for await (const event of client(controlSocket).events(ended)) {
-    state.add(event);
-    reporter.emit(event);
-    if (state.isReady) return true;
-  }
-  return false;
 }

@@ -1,80 +1,124 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
-import type { Config } from '../config/config.ts';
-import { exitCodes } from '../lib/errors.ts';
 import { cacheDirs } from '../install/find/cache.ts';
 import { findBinaries, searchPath } from '../install/find/find.ts';
-import type { Binaries } from '../install/install.ts';
 import { sandboxBinaries } from '../install/find/needs.ts';
-import type { Box } from '../sandbox/sandboxSpec.ts';
-import type { Begun, InTheMaking } from '../sandbox/sandbox.ts';
-import type { Told } from '../sandbox/follow.ts';
-import { readNodeFile } from '../instance/nodeFile.ts';
-import { cacheDir, nodePaths } from '../lib/paths.ts';
-import type { BegunNode } from './beginBox.ts';
-import type { UpOptions } from '../supervisor/options.ts';
-import { written } from '../supervisor/bootSpec.ts';
-import type { Plan } from '../supervisor/bootSpec.ts';
+import type { Binaries } from '../install/install.ts';
+import { NodeLocks } from '../instance/nodeLocks.ts';
+import { cacheDir, nodePaths, programFile } from '../lib/paths.ts';
+import type { Signals } from '../lib/signals.ts';
+import { Sandbox } from '../sandbox/sandbox.ts';
+import type { SandboxedProcess, SandboxOptions } from '../sandbox/sandbox.ts';
+import type { SandboxSpec } from '../sandbox/sandboxSpec.ts';
+import { encodeBootSpec } from '../supervisor/bootSpec.ts';
+import type { BootSpec } from '../supervisor/bootSpec.ts';
+import { openListener } from '../supervisor/listener.ts';
 import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
+import type { SupervisorLog } from './supervisorLog.ts';
+
+/** What has to be known of a node to start its supervisor process. */
+export interface NodeStart {
+  readonly name: string;
+  /** Absolute. Default: see {@link nodePaths}. */
+  readonly dataDir?: string | undefined;
+  readonly listen?: string | undefined;
+  /** The output of a supervisor without a terminal. Called with the node's log folder, once its data lock is held. */
+  readonly openLog?: ((logs: string) => Promise<SupervisorLog>) | undefined;
+  /** The hint where there can be no sandbox. */
+  readonly alternative?: string;
+}
+
+/** A supervisor that has received its boot spec. */
+export interface Supervisor extends SandboxedProcess {
+  readonly binaries: Binaries;
+}
 
 /**
- * Finds the binaries of a node while its box is made; before that, when what makes a box is to be brought itself. `more`: of the
- * box.
+ * From a command to a running supervisor in a sandbox: {@link start}, then {@link run}. Disposed of, it takes back everything
+ * of a start that came to nothing, and leaves a running supervisor alone.
  */
-export async function makeBox(
-  begun: Begun,
-  options: UpOptions,
-  node: NodeConfig,
-  more: Partial<Box> = {},
-): Promise<{ readonly making: InTheMaking; readonly binaries: Binaries }> {
-  const box = boxOf(node, more);
-  const places = { binDirs: node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
-  const isThere = findBinaries({ ...places, needs: sandboxBinaries }).missing.length === 0;
-  const early = isThere ? begun.make(box, searchPath(places)) : undefined;
-  await early?.begun;
-  const binaries = await resolveBinaries(options, node);
-  return { binaries, making: early ?? begun.make(box, binaries.searchPath) };
-}
+export class Launch implements AsyncDisposable {
+  readonly locks = new NodeLocks();
+  readonly #signals: Signals;
+  #sandbox: Sandbox | undefined;
+  #log: SupervisorLog | undefined;
 
-/** Tells the process in the box what it is for and resolves with its exit code, or, with --detach, when it is ready: 0 only then. */
-export async function upInBox(
-  { begun, log }: BegunNode,
-  options: UpOptions,
-  config: Config,
-): Promise<number> {
-  const { node } = config;
-  const { making, binaries } = await makeBox(begun, options, node);
-  const entered = await making.tell(toTell({ options, config, binaries }));
-  if (log === undefined) return entered.exited;
-  const { followBoot, supervisorLog } = await import('./followBoot.ts');
-  if (await followBoot(entered, options, node)) {
-    await entered.detach();
-    const { url } = await readNodeFile(node.name);
-    if (url !== undefined) console.error(`see it in a browser: ${url}`);
-    return 0;
+  constructor(signals: Signals) {
+    this.#signals = signals;
   }
-  const code = await entered.exited;
-  console.error(await supervisorLog(log.file, log.size));
-  if (code === exitCodes.ok) console.error(`node ${node.name} was taken down before it was ready`);
-  return code || exitCodes.notReady;
+
+  /** Whether {@link start} has been called. */
+  get hasStarted(): boolean {
+    return this.#sandbox !== undefined;
+  }
+
+  /** What the supervisor wrote to its log. */
+  async log(): Promise<string> {
+    return (await this.#log?.text()) ?? '';
+  }
+
+  /**
+   * Takes the locks and starts the supervisor process in new namespaces, where it waits for its boot spec.
+   * @throws Failure `preflight` when the node runs already, its data folder is in use, or a port is taken
+   */
+  async start({ name, dataDir, listen, openLog, alternative }: NodeStart): Promise<void> {
+    const { run, data, logs } = nodePaths(name, dataDir);
+    await this.locks.acquireNode(name, run);
+    await this.locks.acquireData(name, data);
+    this.#log = await openLog?.(logs);
+    const options: SandboxOptions = {
+      name,
+      run,
+      data,
+      // With the arguments of this command, by which people find it among the processes.
+      argv: [process.execPath, programFile('supervisor'), ...process.argv.slice(2)],
+      alternative,
+      ...(this.#log !== undefined && { stdio: ['ignore', this.#log.fd, this.#log.fd] as const }),
+    };
+    const listener = listen === undefined ? undefined : await openListener(listen);
+    try {
+      this.#sandbox = await Sandbox.start({ ...options, listener }, this.locks);
+    } finally {
+      listener?.close();
+    }
+  }
+
+  /**
+   * Finds or installs the binaries while the sandbox is provisioned, and sends the boot spec.
+   * @param overrides of the sandbox
+   * @throws Failure `install` or `preflight`; Interrupted when a signal arrives before the supervisor runs
+   */
+  async run(spec: BootSpec, overrides: Partial<SandboxSpec> = {}): Promise<Supervisor> {
+    const sandbox = this.#sandbox;
+    if (sandbox === undefined) throw new Error('run() before start()');
+    const { options, config } = spec;
+    const sandboxSpec = { ...sandboxSpecOf(config.node), ...overrides };
+    const places = { binDirs: config.node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
+    const canProvision = findBinaries({ ...places, needs: sandboxBinaries }).missing.length === 0;
+    // Otherwise the programs that set up a sandbox have to be installed first.
+    if (canProvision) sandbox.provision(sandboxSpec, searchPath(places));
+    const binaries = await resolveBinaries(options, config.node, this.#signals.interrupted);
+    if (!canProvision) sandbox.provision(sandboxSpec, binaries.searchPath);
+    const task = encodeBootSpec({ ...spec, binaries });
+    return { ...(await sandbox.run(sandboxSpec, task, this.#signals)), binaries };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sandbox?.abort();
+    await this.#log?.close();
+    this.locks.release();
+  }
 }
 
-/** The box of a node. `more`: of it. */
-export function boxOf({ name, nodeName, dataDir, network }: NodeConfig, more: Partial<Box> = {}): Box {
+/** The sandbox of a node. */
+export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig): SandboxSpec {
   const { run, data, logs } = nodePaths(name, dataDir);
   return {
     name,
     nodeName,
     run,
     data,
-    also: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
-    avoid: [network.podCidr, network.serviceCidr],
-    ...more,
+    binds: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
+    excludeSubnets: [network.podCidr, network.serviceCidr],
   };
-}
-
-/** What the process in the box of a node is to know. */
-export function toTell(plan: Plan): Told {
-  // What the machine lacks, `ip` for one, is found in the cache.
-  return { env: { PATH: plan.binaries.searchPath }, task: written(plan) };
 }

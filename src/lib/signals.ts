@@ -1,32 +1,64 @@
-const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const captured = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-/** The signals that end this process, taken from it. */
-export interface Signals {
-  /** From now on they go here, first those that nobody has got yet. */
-  readonly sendTo: (send: (signal: NodeJS.Signals) => void) => void;
-  /** The first of all, whoever has got it. */
-  readonly first: () => NodeJS.Signals | undefined;
-  readonly close: () => void;
+/** Work that a signal ended before there was anything to stop in order. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly signal: NodeJS.Signals;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`);
+    this.signal = signal;
+  }
 }
 
-/** Takes the signals that end this process and holds them until there is someone to send them to. */
-export function onSignals(): Signals {
-  const early: NodeJS.Signals[] = [];
-  let deliver = (signal: NodeJS.Signals): void => void early.push(signal);
-  let first: NodeJS.Signals | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    first ??= signal;
-    deliver(signal);
+/**
+ * Captures SIGTERM, SIGINT and SIGHUP until it is disposed of: none of them ends this process by its default action, and
+ * none is lost. One instance per process.
+ */
+export class Signals implements Disposable {
+  readonly #early: NodeJS.Signals[] = [];
+  readonly #interrupt = new AbortController();
+  #handler: ((signal: NodeJS.Signals) => void) | undefined;
+  #first: NodeJS.Signals | undefined;
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    this.#first ??= signal;
+    if (this.#handler !== undefined) return this.#handler(signal);
+    this.#early.push(signal);
+    this.#interrupt.abort(new Interrupted(signal));
   };
-  for (const signal of forwarded) process.on(signal, onSignal);
-  return {
-    sendTo: (send) => {
-      deliver = send;
-      for (const signal of early.splice(0)) send(signal);
-    },
-    first: () => first,
-    close: () => {
-      for (const signal of forwarded) process.off(signal, onSignal);
-    },
-  };
+
+  constructor() {
+    for (const signal of captured) process.on(signal, this.#onSignal);
+  }
+
+  /** The first signal of all, whether or not it was handled. */
+  get first(): NodeJS.Signals | undefined {
+    return this.#first;
+  }
+
+  /** Aborts with {@link Interrupted} when a signal arrives before there is a handler. */
+  get interrupted(): AbortSignal {
+    return this.#interrupt.signal;
+  }
+
+  /** Calls `handler` for each signal from now on, and at once for those that arrived before there was one. */
+  handleWith(handler: (signal: NodeJS.Signals) => void): void {
+    this.#handler = handler;
+    for (const signal of this.#early.splice(0)) handler(signal);
+  }
+
+  /** Settles as `work` does. Rejects with {@link Interrupted} when a signal arrives first; the work goes on unobserved. */
+  async interruptible<T>(work: Promise<T>): Promise<T> {
+    const { interrupted } = this;
+    return new Promise((resolve, reject) => {
+      const interrupt = (): void => reject(interrupted.reason);
+      if (interrupted.aborted) interrupt();
+      interrupted.addEventListener('abort', interrupt, { once: true });
+      work.then(resolve, reject).finally(() => interrupted.removeEventListener('abort', interrupt));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of captured) process.off(signal, this.#onSignal);
+  }
 }

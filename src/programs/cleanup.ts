@@ -1,9 +1,9 @@
-import { reasonOf } from '../lib/errors.ts';
 import { cleanUp } from '../instance/cleanUp.ts';
+import { reasonOf } from '../lib/errors.ts';
 
 /**
- * A program, not a module: `node cleanup.cjs NAME RUN DATA`. What outlives the node runs it when the node has ended,
- * however it ended, so that nothing is left behind. Holds the node's lock through an inherited descriptor.
+ * Removes every trace of a node that has ended, however it ended: `node cleanup.cjs NAME RUN DATA`, run by the shim outside
+ * of the sandbox. Holds the node's lock through an inherited descriptor.
  */
 async function main(): Promise<void> {
   const [name = '', run = '', data = ''] = process.argv.slice(2);

@@ -1,31 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { reasonOf } from '../lib/errors.ts';
-import { isInBox } from '../sandbox/sandboxSpec.ts';
 import { stopNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { cleanUp } from '../instance/cleanUp.ts';
-import { lockNode } from '../instance/lock.ts';
+import { takeLock } from '../instance/lock.ts';
+import { reasonOf } from '../lib/errors.ts';
+import { isInSandbox } from '../sandbox/sandboxSpec.ts';
 
-/**
- * A program, not a module: `node crashCleanup.cjs LOCK`. Run by bin/init when a supervisor has died, killed or of a bug: all that
- * it has started, pods included, gets SIGTERM and the grace that a component has by default, and what does not end is killed.
- */
+/** From SIGTERM to SIGKILL, in ms: the default grace of a component. */
 const graceMs = 10_000;
 
+/**
+ * Cleans up after a supervisor that was killed or crashed: `node crashCleanup.cjs LOCK`, run by bin/init. Everything it
+ * started, pods included, gets SIGTERM; what still runs after the grace is killed.
+ */
 async function main(): Promise<void> {
   const [lock = ''] = process.argv.slice(2);
   const run = dirname(lock);
   const name = basename(run);
   const [, data = ''] = readFileSync(lock, 'utf8').split('\n');
   try {
-    // In a box it is held by whoever takes the box away.
-    const isBox = isInBox();
-    if (isBox || (await lockNode(run)) !== undefined) {
-      console.error(`k8s-single: the supervisor of node ${name} has died: what it started is being stopped`);
+    // In a sandbox the shim holds the lock, and cleans up after the sandbox.
+    const isSandboxed = isInSandbox();
+    if (isSandboxed || (await takeLock(run)) !== undefined) {
+      console.error(`k8s-single: the supervisor of node ${name} has died: stopping what it started`);
       const left = await stopNodeCgroup(name, graceMs);
       if (left.length > 0)
         console.error(`k8s-single: still running after ${graceMs / 1000} s: ${left.join(', ')}`);
-      if (!isBox) await cleanUp({ name, run, data });
+      if (!isSandboxed) await cleanUp({ name, run, data });
     }
   } catch (error) {
     console.error(`k8s-single: node ${name} has left something behind: ${reasonOf(error)}`);

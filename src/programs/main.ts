@@ -14,7 +14,7 @@ async function act([command, ...args]: readonly string[]): Promise<number | unde
     return healthcheck({ name: name ?? process.env['K8S_SINGLE_NAME'] ?? 'default' });
   }
   const options = command === 'up' ? plainUp(args, process.env) : undefined;
-  if (options !== undefined) return (await import('../commands/begin.ts')).begin(options);
+  if (options !== undefined) return (await import('../commands/up.ts')).up(options);
   const { program } = await import('../cli/program.ts');
   await program(command).parseAsync();
   return undefined;

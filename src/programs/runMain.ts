@@ -1,14 +1,23 @@
 import { restoreEnv } from '../lib/childEnv.ts';
+import { Interrupted } from '../lib/signals.ts';
 import { ignoreBrokenPipe } from './ignoreBrokenPipe.ts';
 
-/** Does what this process was started for, and has it exit with that code or with that of the error, which it says. */
-export async function runMain(act: () => Promise<number | undefined>): Promise<void> {
+/**
+ * Runs the main function of a program and sets the exit code of this process: what it resolves with, or that of the error,
+ * which is printed. {@link Interrupted} ends this process by the signal.
+ */
+export async function runMain(main: () => Promise<number | undefined>): Promise<void> {
   restoreEnv();
   ignoreBrokenPipe();
   try {
-    const code = await act();
+    const code = await main();
     if (code !== undefined) process.exitCode = code;
   } catch (error) {
+    if (error instanceof Interrupted) {
+      // Not an exit, which would wait for a pending read, such as that of a config on a pipe.
+      process.kill(process.pid, error.signal);
+      return;
+    }
     const { printError } = await import('./printError.ts');
     process.exitCode = printError(error);
   }

@@ -1,37 +1,41 @@
-import { dataOfBox } from '../sandbox/sandboxSpec.ts';
-import { Forsaken, hearOutside } from '../sandbox/follow.ts';
-import { coolDown, warmUp } from '../kubernetes/pki/issuing.ts';
+import { discardCertificateWorker, preforkCertificateWorker } from '../kubernetes/pki/issuing.ts';
 import { pkiIn } from '../lib/paths.ts';
+import { Signals } from '../lib/signals.ts';
+import { LauncherGone, receiveBoot } from '../sandbox/bootChannel.ts';
+import { sandboxDataDir } from '../sandbox/sandboxSpec.ts';
+import { decodeBootSpec } from '../supervisor/bootSpec.ts';
+import { sandboxHost } from '../supervisor/nodeHost.ts';
+import { runNode } from '../supervisor/runNode.ts';
 import { runMain } from './runMain.ts';
 import { setV8Flags } from './v8Flags.ts';
-import { planOf } from '../supervisor/bootSpec.ts';
-import { runPlan } from '../supervisor/runPlan.ts';
-// What others load when they need it, and this program needs at once: in the bundle it is one file with it.
-import '../supervisor/runGraph.ts';
-import '../supervisor/runNode.ts';
-import '../kubernetes/node.ts';
+// Loaded on demand elsewhere. This program needs them at once, so they are bundled into its one file.
 import '../observe/terminal/json.ts';
 import '../observe/terminal/plain.ts';
 import '../observe/terminal/pretty.ts';
 
 /**
- * A program, not a module: `node supervisor.cjs up ...`. Runs the node that the process outside the box has planned. The arguments are
- * for those who look at the processes; what is to be done it is told.
+ * The supervisor of a node in a sandbox: `node supervisor.cjs up ...`. The arguments are for people who look at the
+ * processes; what it does is in the boot message.
  */
-async function run(): Promise<number> {
+async function supervise(): Promise<number> {
   setV8Flags();
-  // What signs certificates starts while the box is made.
-  const data = dataOfBox();
-  if (data !== undefined) warmUp(pkiIn(data));
+  const data = sandboxDataDir();
+  // Starts while the sandbox is provisioned.
+  if (data !== undefined) preforkCertificateWorker(pkiIn(data));
   try {
-    const outside = await hearOutside();
-    return await runPlan(planOf(outside.task), outside);
+    const boot = await receiveBoot();
+    const spec = decodeBootSpec(boot.task);
+    // What the machine lacks, `ip` for one, is in the cache.
+    if (spec.binaries !== undefined) process.env['PATH'] = spec.binaries.searchPath;
+    using signals = new Signals();
+    boot.followLauncher();
+    return await runNode(spec, sandboxHost(boot), signals);
   } catch (error) {
-    if (error instanceof Forsaken) return 0;
+    if (error instanceof LauncherGone) return 0;
     throw error;
   } finally {
-    coolDown();
+    discardCertificateWorker();
   }
 }
 
-void runMain(run);
+void runMain(supervise);

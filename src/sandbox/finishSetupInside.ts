@@ -1,22 +1,25 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { haveJoinedNodeCgroup, joinNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
-import type { Outside } from './follow.ts';
+import type { ReceivedBoot } from './bootChannel.ts';
 
-/** In the box that is made around this process: does what nobody else can, when it is made. Call it once. Rejects as that does. */
-export async function moveIn({ box, addresses, made }: Outside): Promise<void> {
-  await made;
-  // What was opened before is still the host's: look the working folder up anew.
+/**
+ * In the sandbox: waits until it is provisioned, then does what only a process inside can do. Call it once.
+ * @throws LauncherGone when the sandbox will not be provisioned
+ */
+export async function finishSetupInside({ spec, addresses, provisioned }: ReceivedBoot): Promise<void> {
+  await provisioned;
+  // The working folder was opened before the mounts and is still the host's: look it up again.
   process.chdir(process.cwd());
-  // Pods are reached through the node; the setting is the namespace's own.
+  // Pods are reached through the node. The setting is that of the network namespace.
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-  nameOfItsOwn(box.nodeName, addresses.nodeIp);
-  // PID 1 is the init in front of us: with it in the cgroup the whole namespace can be found and ended by the cgroup.
+  setHostName(spec.nodeName, addresses.nodeIp);
+  // PID 1 is the init in front of this process: with it in the cgroup, the whole namespace can be found and ended by it.
   const pids = [1, process.pid];
-  if (!haveJoinedNodeCgroup(box.name, pids)) await joinNodeCgroup(box.name, pids);
+  if (!haveJoinedNodeCgroup(spec.name, pids)) await joinNodeCgroup(spec.name, pids);
 }
 
-/** The host name, and names that resolve without asking anyone: a DNS server that is not there fails at once. */
-function nameOfItsOwn(nodeName: string, nodeIp: string): void {
+/** Sets the host name, and lets names resolve without a DNS server: one that does not exist fails at once. */
+function setHostName(nodeName: string, nodeIp: string): void {
   const files = {
     '/etc/hostname': `${nodeName}\n`,
     '/etc/hosts': `127.0.0.1 localhost\n${nodeIp} ${nodeName}\n`,
@@ -24,10 +27,10 @@ function nameOfItsOwn(nodeName: string, nodeIp: string): void {
   };
   writeFileSync('/proc/sys/kernel/hostname', nodeName);
   for (const [file, text] of Object.entries(files)) {
-    // A link of the host (systemd-resolved's) would lead to nowhere.
+    // A link of the host (systemd-resolved's) would dangle.
     rmSync(file, { force: true });
     writeFileSync(file, text);
-    // Whatever the umask of the one who started it, pods and users look names up.
+    // Pods and users read them, whatever the umask of the shell that started the node.
     chmodSync(file, 0o644);
   }
 }

@@ -2,33 +2,32 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../lib/errors.ts';
 import { namespacesOf } from './sandboxSpec.ts';
-import type { Box, Inside } from './sandboxSpec.ts';
+import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { freeSubnets } from './subnet.ts';
 import type { Subnet } from './subnet.ts';
-import { runAt, runOne } from '../host/tool.ts';
+import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 
 /**
- * On the host: connects the network namespace of the process `pid` with the host's by a pair of interfaces. The host reaches the
- * node at `nodeIp`, and the node reaches nothing but the host's end, because its default route is unreachable and the host
- * forwards nothing for it. Nothing of the host's own network changes; the pair goes with the namespace.
+ * On the host: connects the network namespace of a sandbox with the host's by a veth pair. The host reaches the node at
+ * `nodeIp`. The node reaches only the host's end: its default route is unreachable, and the host forwards nothing for it.
+ * Nothing else changes in the host's network, and the pair goes with the namespace.
  *
- * `knownRoutes`: see {@link routesOfHost}. `path`: where `ip` is looked for. Writes the name of the host's end to `<run>/interface`.
+ * Writes the name of the host's end to `<run>/interface`.
  */
 export async function connectToHost(
-  { name, run, avoid }: Box,
-  { pid, path }: Inside,
-  knownRoutes: Promise<string | undefined>,
+  { name, run, excludeSubnets }: SandboxSpec,
+  { pid, path }: SandboxNamespaces,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
-  const routes = (await knownRoutes) ?? (await runAt(place, ['ip', ...showRoutes]));
-  for (const subnet of freeSubnets(name, routes, avoid)) {
+  const routes = await runAt(place, ['ip', '-json', '-4', 'route', 'show', 'table', 'all']);
+  for (const subnet of freeSubnets(name, routes, excludeSubnets)) {
     const host = subnet.interface;
     const add: Argv = [
       'ip',
       ...`link add ${host} type veth peer name eth0 netns /proc/${pid}/ns/net`.split(' '),
     ];
-    // Before it is there: whoever tidies up waits until it is gone.
+    // Written before the interface exists: the clean-up waits until it is gone.
     writeFileSync(join(run, 'interface'), host);
     try {
       await runAt(
@@ -67,20 +66,13 @@ export async function connectToHost(
   );
 }
 
-/** Several commands of ip(8), by way of a file, in one process: up to the first that fails, which it says the line of. */
+/** Several commands of ip(8) in one process, through a file. Stops at the first that fails and names its line. */
 function batch(file: string, ...commands: readonly string[]): Argv {
   writeFileSync(file, commands.map((command) => `${command}\n`).join(''));
   return ['ip', '-batch', file];
 }
 
-const showRoutes = ['-json', '-4', 'route', 'show', 'table', 'all'];
-
-/** What is routed on the host, for {@link connectToHost}. Undefined when `ip` is only in the cache, or hangs. */
-export async function routesOfHost(): Promise<string | undefined> {
-  return runOne(['ip', ...showRoutes], 1000).catch(() => undefined);
-}
-
-/** Two nodes that start at once cannot both create an interface of one name: whoever does has the subnet. */
+/** Of two nodes that start concurrently only one can create an interface of this name: the subnet is that node's. */
 function isTaken(error: unknown, add: Argv): boolean {
   return (
     error instanceof Failure &&

@@ -1,181 +1,167 @@
-import type { Server } from 'node:net';
+import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
-import { Failure } from '../lib/errors.ts';
-import type { Box } from './sandboxSpec.ts';
-import type { NodeDirs } from '../instance/cleanUp.ts';
-import type { Saying, Told } from './follow.ts';
-import type { Making } from './furnish.ts';
-import { hold } from './hold.ts';
-import type { Entered } from './hold.ts';
-import { keep } from './keep.ts';
-import type { Kept } from './keep.ts';
-import type { Program } from './shim.ts';
-import { lookAround } from './lookAround.ts';
-import type { Looks } from './lookAround.ts';
+import { join } from 'node:path';
+import { createNodeCgroup, joinProcessTree } from '../host/cgroup/nodeCgroup.ts';
 import { assertCanIsolate } from '../host/preflight.ts';
-import { onSignals } from '../lib/signals.ts';
-import type { Signals } from '../lib/signals.ts';
+import { chooseSnapshotter } from '../host/snapshotter.ts';
+import type { Snapshotter } from '../host/snapshotter.ts';
 import { undoMkdirAll } from '../host/undoMkdir.ts';
-import { welcome } from './words.ts';
+import { cleanUpLeftovers, forceCleanUp } from '../instance/cleanUp.ts';
+import type { NodeDirs } from '../instance/cleanUp.ts';
+import type { NodeLocks } from '../instance/nodeLocks.ts';
+import { Failure } from '../lib/errors.ts';
+import type { Signals } from '../lib/signals.ts';
+import { BootSender } from './bootChannel.ts';
+import { setUpMounts } from './mounts.ts';
+import { connectToHost } from './network.ts';
+import type { Addresses, SandboxSpec } from './sandboxSpec.ts';
+import { spawnShim } from './shim.ts';
+import type { SandboxProgram, Shim } from './shim.ts';
 
-/** What has to be known of a box when the process in it is started. */
-export interface Beginning extends NodeDirs, Program {
-  /** Listens on the host, for the program to serve as descriptor {@link fds}.listener. */
-  readonly listener?: (() => Promise<Server>) | undefined;
-  /** What else there is where there can be no namespaces: the hint of the Failure. */
-  readonly without?: string | undefined;
+/** What has to be known of a sandbox when the process in it is started. */
+export interface SandboxOptions extends NodeDirs, SandboxProgram {
+  /** The hint of the Failure where no namespaces can be made: what to do without. */
+  readonly alternative?: string | undefined;
 }
 
-/** A program that has been started in namespaces of its own and waits to be told what for. */
-export interface Begun {
-  /** Resolves when it has its namespaces, and the host is looked at. @throws Failure `preflight` with the reason when it cannot have them. */
-  readonly entered: Promise<void>;
-  /** Has its box made, begun as soon as it is entered. `path`: where the programs are found that make it. Call it once. */
-  make(box: Box, path?: string): InTheMaking;
-  /** Ends it before it was told; then nothing is left of it. Does nothing afterwards. */
-  leave(): Promise<void>;
+/** A program that runs in its sandbox. */
+export interface SandboxedProcess {
+  /** Its exit code, 128 + n for signal n, once it and every trace of it are gone. */
+  readonly exitCode: Promise<number>;
+  /** Lets go: this process may end and the program lives on. */
+  readonly detach: () => Promise<void>;
 }
 
-/** A program whose box is being made. */
-export interface InTheMaking {
-  /** Settles when others are at work on it, and there is time for something else. */
-  readonly begun: Promise<unknown>;
-  /** Tells it, as soon as its addresses are known. Rejects when the box cannot be made, or what a node before has left not be removed. */
-  readonly tell: (told: Told) => Promise<Entered>;
+/** What provisioning has made so far. */
+interface Provisioning {
+  readonly addresses: Promise<Addresses>;
+  readonly snapshotter: Promise<Snapshotter>;
+  /** Settles when nothing is at work any more. */
+  readonly done: Promise<void>;
 }
 
 /**
- * Starts a program in its own network, mount, UTS, PID and IPC namespaces with an init as PID 1; they
- * are furnished when its box is made. SIGTERM, SIGINT and SIGHUP of this process wait until then, and go to it until
- * it has exited, or until the owner of `signals` sends them elsewhere. Rejects with a preflight Failure when the node runs already.
+ * A process in network, mount, UTS, PID and IPC namespaces of its own, with an init as PID 1:
+ *
+ *     start() --> waiting for its boot message --- run() --> running --> ended
+ *                    |        ^                                 |
+ *                    |        +-- provision()                   +-- detach(): lives on
+ *                    +-- abort(): nothing is left
+ *
+ * The launcher makes mounts, network and cgroup from the host while the process inside loads.
  */
-export async function begin(beginning: Beginning, signals: Signals = onSignals()): Promise<Begun> {
-  try {
-    return await start(beginning, signals);
-  } catch (error) {
-    signals.close();
-    throw error;
+export class Sandbox {
+  readonly #options: SandboxOptions;
+  readonly #locks: NodeLocks;
+  readonly #shim: Shim;
+  readonly #sender: BootSender;
+  readonly #exitCode: Promise<number>;
+  /** The process that holds the namespaces, once what an earlier node left is removed. */
+  readonly #entered: Promise<number>;
+  #provisioning: Promise<Provisioning> | undefined;
+  #undoMkdir: (() => void) | undefined;
+  #state: 'starting' | 'running' | 'aborted' = 'starting';
+
+  /**
+   * Starts the process, which inherits the locks and waits for its boot message.
+   * @throws Failure `preflight` when the shim cannot be started
+   */
+  static async start(options: SandboxOptions, locks: NodeLocks): Promise<Sandbox> {
+    return new Sandbox(options, locks, await spawnShim(options, locks));
+  }
+
+  private constructor(options: SandboxOptions, locks: NodeLocks, shim: Shim) {
+    this.#options = options;
+    this.#locks = locks;
+    this.#shim = shim;
+    this.#sender = new BootSender(shim.control);
+    this.#exitCode = shim.exited.then(async (exit) => exitCodeOf(exit, options));
+    this.#entered = Promise.all([this.#namespacesPid(), cleanUpLeftovers(options)]).then(([pid]) => pid);
+    // Whoever awaits them hears of a failure.
+    for (const pending of [this.#exitCode, this.#entered]) pending.catch(() => undefined);
+  }
+
+  /**
+   * Begins to make the mounts, the network and the cgroup. Call it once; {@link run} hears of a failure.
+   * @param path where the programs that do it are looked for, like PATH
+   */
+  provision(spec: SandboxSpec, path?: string): void {
+    this.#provisioning = this.#provision(spec, path);
+    this.#provisioning.catch(() => undefined);
+  }
+
+  /**
+   * Sends the boot message as soon as the addresses are known, and passes `signals` on once the sandbox is provisioned.
+   * @throws Failure `preflight` when the sandbox cannot be made; Interrupted when a signal arrives before it is
+   */
+  async run(spec: SandboxSpec, task: unknown, signals: Signals): Promise<SandboxedProcess> {
+    await signals.interruptible(this.#boot(spec, task));
+    this.#state = 'running';
+    signals.handleWith((signal) => this.#sender.signal(signal));
+    this.#locks.handOver();
+    return { exitCode: this.#exitCode, detach: async () => this.#detach() };
+  }
+
+  /** Ends a process that is not running yet, so that nothing is left of it. Does nothing after {@link run}. */
+  async abort(): Promise<void> {
+    if (this.#state !== 'starting') return;
+    this.#state = 'aborted';
+    this.#sender.close();
+    const provisioned = this.#provisioning?.then(async ({ snapshotter, done }) =>
+      Promise.allSettled([snapshotter, done]),
+    );
+    await Promise.allSettled([this.#exitCode, this.#entered, provisioned]);
+    this.#undoMkdir?.();
+  }
+
+  async #provision(spec: SandboxSpec, path: string | undefined): Promise<Provisioning> {
+    const pid = await this.#entered;
+    // A cgroup made now would outlive an aborted sandbox.
+    if (this.#state === 'aborted') throw new Error('the sandbox was aborted');
+    this.#undoMkdir = undoMkdirAll(Object.values(spec.binds ?? {}));
+    // An ephemeral node has its data in the run folder, which is empty at this point.
+    mkdirSync(spec.data, { recursive: true, mode: 0o700 });
+    const namespaces = { pid, path };
+    // The mounts take longest.
+    const mounts = setUpMounts(spec, namespaces);
+    const addresses = connectToHost(spec, namespaces);
+    const cgroup = createNodeCgroup(spec.name).then(async () => joinProcessTree(spec.name, pid));
+    const snapshotter = chooseSnapshotter(join(spec.data, 'containerd'));
+    const all = [mounts, addresses, cgroup];
+    const done = Promise.allSettled(all).then(async () => void (await Promise.all(all)));
+    for (const pending of [addresses, snapshotter, done]) pending.catch(() => undefined);
+    return { addresses, snapshotter, done };
+  }
+
+  async #boot(spec: SandboxSpec, task: unknown): Promise<void> {
+    if (this.#provisioning === undefined) throw new Error('run() before provision()');
+    const { addresses, snapshotter, done } = await this.#provisioning;
+    this.#sender.boot({ spec, addresses: await addresses, snapshotter: await snapshotter, task });
+    await done;
+    this.#sender.provisioned();
+  }
+
+  async #detach(): Promise<void> {
+    await this.#sender.detach();
+    this.#shim.child.unref();
+  }
+
+  async #namespacesPid(): Promise<number> {
+    const { namespacesPid } = this.#shim;
+    const first = await Promise.race([namespacesPid, this.#exitCode.then((code) => ({ code }))]);
+    if (typeof first === 'number') return first;
+    // Without namespaces nobody inside could have given the reason.
+    await assertCanIsolate(this.#options.alternative);
+    throw new Failure(
+      'preflight',
+      `the process in the namespaces ended at once, with exit code ${first.code}`,
+    );
   }
 }
 
-/** {@link begin}, and all the rest at once. */
-export async function enter(inside: Box & Beginning, told: Told = {}): Promise<Entered> {
-  const begun = await begin(inside);
-  try {
-    return await begun.make(inside, told.env?.['PATH']).tell(told);
-  } catch (error) {
-    await begun.leave();
-    throw error;
-  }
-}
-
-async function start(beginning: Beginning, signals: Signals): Promise<Begun> {
-  const keeping = keepWith(beginning);
-  // It loads what it looks with meanwhile.
-  const looks = lookAround(beginning, keeping);
-  looks.catch(() => undefined);
-  return new Started(beginning, await keeping, looks, signals);
-}
-
-class Started implements Begun {
-  readonly entered: Promise<void>;
-  readonly #kept: Kept;
-  readonly #looks: Promise<Looks>;
-  /** Settles when all that looks has come to an end. */
-  readonly #seen: Promise<unknown>;
-  readonly #signals: Signals;
-  readonly #ended: Promise<number>;
-  /** The process that has the namespaces. */
-  readonly #inside: Promise<number>;
-  #making: Promise<Making> | undefined;
-  #unmake: (() => void) | undefined;
-  #isDecided = false;
-
-  constructor(beginning: Beginning, kept: Kept, looks: Promise<Looks>, signals: Signals) {
-    this.#kept = kept;
-    this.#looks = looks;
-    this.#seen = looks.then(async ({ routes, snapshotter }) => Promise.all([routes, snapshotter]));
-    this.#signals = signals;
-    this.#ended = kept.exit.then(async (how) => exitCode(how, beginning));
-    this.#inside = insideOf(kept, this.#ended, beginning);
-    this.entered = Promise.all([this.#inside, looks]).then(() => undefined);
-    // Whoever waits for them hears of it; nobody does yet.
-    for (const pending of [this.#ended, this.#inside, this.#seen, this.entered])
-      pending.catch(() => undefined);
-  }
-
-  make(box: Box, path?: string): InTheMaking {
-    const making = this.#make(box, path);
-    making.catch(() => undefined);
-    this.#making = making;
-    return { begun: making, tell: async (told) => this.#tell(box, making, told) };
-  }
-
-  async leave(): Promise<void> {
-    if (this.#isDecided) return;
-    this.#isDecided = true;
-    this.#signals.close();
-    this.#kept.control.end();
-    const made = this.#making?.then(async (making) => making.made);
-    await Promise.allSettled([this.#ended, this.#seen, made]);
-    this.#unmake?.();
-    await this.#kept.claimed.withdraw();
-  }
-
-  async #make(box: Box, path: string | undefined): Promise<Making> {
-    const loading = import('./furnish.ts');
-    const [pid, { routes }, { furnish }] = await Promise.all([this.#inside, this.#looks, loading]);
-    // Made now, its cgroup would outlive it.
-    if (this.#kept.control.writableEnded) throw new Error('nobody wants the box any more');
-    this.#unmake = undoMkdirAll(Object.values(box.also ?? {}));
-    return furnish(box, { pid, path }, routes);
-  }
-
-  async #tell(box: Box, begun: Promise<Making>, told: Told): Promise<Entered> {
-    const { child, control, claimed } = this.#kept;
-    // Who asks it to end before it has begun is heard: with the namespaces goes whatever is at work in them.
-    this.#signals.sendTo(() => void control.end());
-    const say = (line: string): void => {
-      if (!control.writableEnded) control.write(`${line}\n`);
-    };
-    try {
-      const [{ addresses, made }, looks] = [await begun, await this.#looks];
-      const known = { snapshotter: await looks.snapshotter, addresses: await addresses };
-      say(JSON.stringify({ ...known, ...told, box } satisfies Saying));
-      await made;
-      say(welcome);
-    } catch (error) {
-      if (!control.writableEnded) throw error;
-    }
-    this.#isDecided = true;
-    claimed.close();
-    return hold(child, control, this.#ended, this.#signals);
-  }
-}
-
-async function insideOf({ pid }: Kept, ended: Promise<number>, { without }: Beginning): Promise<number> {
-  const first = await Promise.race([pid, ended.then((code) => ({ code }))]);
-  if (typeof first === 'number') return first;
-  // No namespaces, and so nobody who could have said something.
-  await assertCanIsolate(without);
-  throw new Failure('preflight', `the process in the namespaces ended at once, with exit code ${first.code}`);
-}
-
-async function keepWith({ listener: listen, ...program }: Beginning): Promise<Kept> {
-  // At once, if there is nothing to wait for: all else can be loaded meanwhile.
-  if (listen === undefined) return keep(program);
-  const listener = await listen();
-  try {
-    return await keep(program, listener);
-  } finally {
-    listener.close();
-  }
-}
-
-async function exitCode(how: number | NodeJS.Signals, traces: NodeDirs): Promise<number> {
-  if (typeof how === 'number') return how;
-  // The keeper itself was killed: what it would have done is ours to do.
-  const { forceCleanUp } = await import('../instance/cleanUp.ts');
-  await forceCleanUp(traces);
-  return 128 + constants.signals[how];
+async function exitCodeOf(exit: number | NodeJS.Signals, dirs: NodeDirs): Promise<number> {
+  if (typeof exit === 'number') return exit;
+  // The shim itself was killed: do its clean-up.
+  await forceCleanUp(dirs);
+  return 128 + constants.signals[exit];
 }

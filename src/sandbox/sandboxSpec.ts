@@ -1,39 +1,43 @@
-/** The descriptors that the process inside inherits. */
-export const fds = { control: 3, lock: 4, dataLock: 5, listener: 6 } as const;
-
-const variable = 'K8S_SINGLE_BOX';
-
-/** What a box is made from. */
-export interface Box {
+/** What a sandbox is made from. */
+export interface SandboxSpec {
   /** The node's name. */
   readonly name: string;
   /** The host name inside. */
   readonly nodeName: string;
-  /** The run folder, below /run, and the data folder: in these and in `kept` alone a write reaches the host. */
+  /** The run folder, below /run, and the data folder. Only in these and in `kept` do writes reach the host. */
   readonly run: string;
   readonly data: string;
   readonly kept?: readonly string[];
-  /** Folders below the data folder that are in memory and go with the box. */
-  readonly inMemory?: readonly string[];
-  /** An unpacked Debian tree whose usr/ fills the gaps of the host's. */
-  readonly debianTree?: string;
-  /** Ranges in which its address must not be: those of its pods and services. */
-  readonly avoid?: readonly string[];
-  /** Folders of the node that are to be found elsewhere too: path inside -> folder. Both are made when missing. */
-  readonly also?: Readonly<Record<string, string>>;
+  /** Folders below the data folder that are in memory and go with the sandbox. */
+  readonly tmpfs?: readonly string[];
+  /** Ranges that must not contain the node's address: those of its pods and services. */
+  readonly excludeSubnets?: readonly string[];
+  /** Bind mounts of the node's own folders: path inside -> folder. Both are made when missing. */
+  readonly binds?: Readonly<Record<string, string>>;
 }
 
-/** The inside of a box, as the process outside knows it. */
-export interface Inside {
-  /** On the host: a process in its namespaces of mounts and network. */
+/** The namespaces of a sandbox, as seen from the host. */
+export interface SandboxNamespaces {
+  /** On the host: a process in the mount and network namespaces. */
   readonly pid: number;
-  /** Where the programs that make it are looked for: see tool.ts. */
+  /** Where the programs that set the sandbox up are looked for, like PATH: see host/tool.ts. */
   readonly path: string | undefined;
 }
 
+/** The addresses of the two ends of the link between host and node. */
+export interface Addresses {
+  readonly nodeIp: string;
+  readonly hostIp: string;
+}
+
+/** The descriptors that the process inside inherits. */
+export const descriptors = { control: 3, lock: 4, dataLock: 5, listener: 6 } as const;
+
+const variable = 'K8S_SINGLE_SANDBOX';
+
 /**
- * Options of nsenter(1) for the namespaces in which the children of a process are. Those that run in its namespace of processes are
- * gone with it, whatever becomes of them; and mount(8) needs it where it finds that namespace's /proc.
+ * Options of nsenter(1) for the namespaces of the children of a process. What runs in its PID namespace ends with the
+ * namespace, whatever happens; mount(8) needs it where it finds that namespace's /proc.
  */
 export function namespacesOf(pid: number, ...types: readonly ('mnt' | 'pid' | 'net')[]): string[] {
   const options = { mnt: 'mount', pid: 'pid', net: 'net' };
@@ -42,22 +46,22 @@ export function namespacesOf(pid: number, ...types: readonly ('mnt' | 'pid' | 'n
   );
 }
 
-/** The environment of a process that is started inside, until it knows of its box (see follow.ts): the data folder of its node. */
-export function boxEnv(data: string): Readonly<Record<string, string>> {
+/** The environment of the process inside until it receives its boot message: its node's data folder. */
+export function sandboxEnv(data: string): Readonly<Record<string, string>> {
   return { [variable]: data };
 }
 
-/** That folder, before anything else is known. */
-export function dataOfBox(): string | undefined {
+/** That data folder, before anything else is known. `undefined` outside of a sandbox. */
+export function sandboxDataDir(): string | undefined {
   return process.env[variable];
 }
 
-/** Whether this process was started in a box by `enter`, or by its init. */
-export function isInBox(): boolean {
-  return dataOfBox() !== undefined;
+/** Whether this process was started in a sandbox, directly or by its init. */
+export function isInSandbox(): boolean {
+  return sandboxDataDir() !== undefined;
 }
 
-/** Keeps the mark from the processes that are started from now on. */
-export function forgetBox(): void {
+/** Hides the mark of the sandbox from the processes that are started from now on. */
+export function removeSandboxMark(): void {
   delete process.env[variable];
 }

@@ -2,57 +2,35 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
+import { Duplex } from 'node:stream';
+import { pathWithSbin } from '../host/tool.ts';
+import type { NodeDirs } from '../instance/cleanUp.ts';
+import type { NodeLocks } from '../instance/nodeLocks.ts';
 import { childEnv } from '../lib/childEnv.ts';
 import { packageFile, programFile } from '../lib/paths.ts';
-import { boxEnv, fds } from './sandboxSpec.ts';
-import type { NodeDirs } from '../instance/cleanUp.ts';
-import { holder } from '../instance/lock.ts';
-import { starter } from '../instance/start.ts';
-import { pathWithSbin } from '../host/tool.ts';
-
-/** What runs in a box. */
-export interface Program {
-  /** Node.js, the program to run inside, and its arguments. */
-  readonly argv: readonly [string, ...string[]];
-  /** stdin, stdout and stderr of the program; a number is a descriptor. Default: this process's own. */
-  readonly stdio?: readonly [Stream, Stream, Stream];
-}
+import { descriptors, sandboxEnv } from './sandboxSpec.ts';
 
 type Stream = 'ignore' | 'inherit' | number;
 
-/** Descriptors that go inside: see `fds`. */
-interface Given {
-  readonly lock: number;
-  readonly dataLock: number;
-  readonly listener: Server | undefined;
+/** The program that runs in a sandbox. */
+export interface SandboxProgram {
+  /** Node.js, the program, and its arguments. */
+  readonly argv: readonly [string, ...string[]];
+  /** stdin, stdout and stderr; a number is a descriptor. Default: this process's own. */
+  readonly stdio?: readonly [Stream, Stream, Stream];
+  /** Listens on the host, for the program to serve as descriptor {@link descriptors}.listener. */
+  readonly listener?: Server | undefined;
 }
 
-/** Why a keeper has not said {@link locked}: its exit codes. */
-export const refusals = { running: 201, inUse: 202, stale: 203, noFlock: 204 } as const;
-
-/** What a keeper says when it has the locks. */
-export const locked = 'locked';
-
 /**
- * Takes the locks and says so, runs the rest of its arguments, then removes the traces. A shell, because it idles as long as the
- * node lives; and starting flock(1) costs it a third of what it does Node.js. A lock whose file was removed before it was had is
- * none (see lock.ts).
+ * The process outside of a sandbox that outlives it: runs its arguments, then removes every trace of the node, and exits
+ * with their code. A shell, because it idles for as long as the node lives.
  */
-const keeper = [
-  'node=$1 cleanup=$2 name=$3 run=$4 data=$5 starter=$6 holder=$7',
-  'shift 7',
+const script = [
+  'node=$1 cleanup=$2 name=$3 run=$4 data=$5',
+  'shift 5',
   'trap : TERM INT HUP',
-  `command -v flock >/dev/null || exit ${refusals.noFlock}`,
-  'take() {',
-  // 1: somebody else has it (flock(1)). For all else it gives the reason.
-  '  flock --nonblock "$1" || { [ $? -eq 1 ] && exit "$4"; exit 1; }',
-  `  [ "/proc/self/fd/$1" -ef "$2" ] || exit ${refusals.stale}`,
-  '  echo "$3" >"$2"',
-  '}',
-  `take ${fds.lock} "$run/lock" "$starter" ${refusals.running}`,
-  `take ${fds.dataLock} "$data/lock" "$holder" ${refusals.inUse}`,
-  `echo ${locked} >&${fds.control}`,
-  // What unshare(1) says is found out better: see enter.ts.
+  // The reason of unshare(1) is found out in a better way when it fails: see sandbox.ts.
   '"$@" 8>&2 2>/dev/null',
   'code=$?',
   '"$node" "$cleanup" "$name" "$run" "$data"',
@@ -60,9 +38,9 @@ const keeper = [
 ].join('\n');
 
 /**
- * Makes the namespaces, says its process id on the host, and has in them bin/init as PID 1, the first child, which dies with its
- * parent. As `unshare --fork --kill-child --mount-proc`, but that one has no exit code for a child that was killed by SIGKILL.
- * Mounts of the host go away inside too when they do there; as private ones they would keep its disks busy.
+ * Makes the namespaces, writes its process id on the host to the control pipe, and runs bin/init inside as PID 1: the first
+ * child, which dies with its parent. Like `unshare --fork --kill-child --mount-proc`, but that has no exit code for a child
+ * killed by SIGKILL. Unmounts of the host propagate to the inside: private mounts would keep the host's disks busy.
  */
 const namespaces = [
   ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),
@@ -71,34 +49,50 @@ const namespaces = [
   'sh',
 ];
 
-/** Takes the locks, starts the program in namespaces of its own, and outside of them what removes all traces when it has ended. */
-export async function spawnKeeper(
-  { name, run, data, argv, stdio }: NodeDirs & Program,
-  { lock, dataLock, listener }: Given,
-): Promise<ChildProcess> {
-  const cleanup = programFile('cleanup');
-  const init = packageFile('bin/init');
-  const traces = [name, run, data, starter(), holder(name)];
-  const kept = [process.execPath, cleanup, ...traces, ...namespaces, init, ...argv];
-  const child = spawn('/bin/sh', ['-c', keeper, 'k8s-single', ...kept], {
-    // A session of its own: Ctrl-C in the terminal reaches only us, and it goes on to the inside once.
+/** A shim that has been started. */
+export interface Shim {
+  readonly child: ChildProcess;
+  readonly control: Duplex;
+  /** The process on the host that holds the namespaces. Never resolves when they cannot be made. */
+  readonly namespacesPid: Promise<number>;
+  /** The shim's exit code, or the signal that killed it. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+}
+
+/** Starts the shim, which inherits the locks, and the program in new namespaces. */
+export async function spawnShim(
+  { name, run, data, argv, stdio, listener }: NodeDirs & SandboxProgram,
+  locks: NodeLocks,
+): Promise<Shim> {
+  const cleanup = [process.execPath, programFile('cleanup'), name, run, data];
+  const args = [...cleanup, ...namespaces, packageFile('bin/init'), ...argv];
+  const held = locks.descriptors;
+  const child = spawn('/bin/sh', ['-c', script, 'k8s-single', ...args], {
+    // A session of its own: Ctrl-C in the terminal reaches only the launcher, which passes it on once.
     detached: true,
-    env: { ...childEnv(process.env), ...boxEnv(data), PATH: pathWithSbin() },
+    env: { ...childEnv(process.env), ...sandboxEnv(data), PATH: pathWithSbin() },
     stdio: [
       ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
       'pipe',
-      lock,
-      dataLock,
+      held.node,
+      held.data,
       ...(listener === undefined ? [] : [descriptorOf(listener)]),
     ],
   });
+  const exited = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 0));
+  });
   await once(child, 'spawn');
-  return child;
+  const control = child.stdio[descriptors.control];
+  if (!(control instanceof Duplex)) throw new Error('no control descriptor');
+  const namespacesPid = once(control.setEncoding('utf8'), 'data').then(([line]) => Number(line));
+  namespacesPid.catch(() => undefined);
+  return { child, control, namespacesPid, exited };
 }
 
-/** A socket belongs to the network in which it was made, so the program inside serves a port of the host's. */
+/** A socket belongs to the network namespace in which it was made, so the program inside can serve a port of the host. */
 function descriptorOf(listener: Server): number {
-  // Node.js has no public way to it; its own tests hand one on like this (test/parallel/test-listen-fd-detached.js).
+  // Node.js has no public way to the descriptor; its own tests use this one (test/parallel/test-listen-fd-detached.js).
   const handle: unknown = Reflect.get(listener, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
   if (typeof fd !== 'number' || fd < 0)

@@ -1,31 +1,31 @@
 import { BlockList } from 'node:net';
 
-/** The four addresses between a node and its host. */
+/** The /30 between a node and its host. */
 export interface Subnet {
-  /** The name of the host's end: it says which subnet it is, so a name that is taken means a subnet that is taken. */
+  /** The name of the host's end. It is made of the subnet, so a name in use means a subnet in use. */
   readonly interface: string;
   readonly hostIp: string;
   readonly nodeIp: string;
 }
 
-/** First 172.30, then others, for hosts on which a network lies over all of it (Docker hands out 172.17 to 172.31). */
+/** 172.30 first; the others for hosts on which a network covers all of it (Docker uses 172.17 to 172.31). */
 const pools = ['172.30', '10.30', '192.168'] as const;
 
 /**
- * The subnets for a node, the best first, each looked for when it is asked for: none that a route of the host covers. They
- * begin at a place that depends on the name, so that a node gets the same address each time and two nodes get different ones.
- *
- * `routes`: what `ip -json -4 route show table all` prints; a default route covers nothing. `avoid`: more ranges.
+ * The subnets that a node can have, the best first, computed lazily: none that overlaps a route of the host. The first
+ * candidate depends on the name, so that a node keeps its address and two nodes get different ones.
+ * @param routes what `ip -json -4 route show table all` prints; a default route covers nothing
+ * @param excluded further ranges
  */
 export function* freeSubnets(
   name: string,
   routes: string,
-  avoid: readonly string[] = [],
+  excluded: readonly string[] = [],
 ): Generator<Subnet, void> {
   const table: readonly { readonly dst: string }[] = JSON.parse(routes);
   const routed = table.map(({ dst }) => dst);
-  const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...avoid]);
-  const start = placeOf(name);
+  const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...excluded]);
+  const start = startOf(name);
   for (const pool of pools) {
     for (let offset = 0; offset < 256; offset++) {
       const third = (start + offset) % 256;
@@ -39,8 +39,8 @@ export function* freeSubnets(
   }
 }
 
-/** From 0 to 255. No hash of node:crypto, which would take a start of a node 1.5 ms to load. */
-function placeOf(name: string): number {
+/** From 0 to 255. Not a hash of node:crypto, which takes 1.5 ms to load. */
+function startOf(name: string): number {
   return Buffer.from(name).reduce((place, byte) => (place * 31 + byte) % 256, 0);
 }
 

@@ -3,42 +3,33 @@ import { nowhere } from '../config/yaml/source.ts';
 import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 
-/** What the process outside a box has found out and the one inside needs not find out again. */
-export interface Plan {
+/** What a supervisor needs to boot its node. In a sandbox it arrives as the task of the boot message. */
+export interface BootSpec {
   readonly options: UpOptions;
   readonly config: Config;
-  readonly binaries: Binaries;
-}
-
-/** A plan, or as much of it as can be known without the node's own address. */
-export interface PlanSoFar extends Omit<Plan, 'binaries'> {
+  /** Found by the launcher; without them the supervisor finds or installs them itself. */
   readonly binaries?: Binaries;
-  /**
-   * The config is to be read again when the node's address is known: its components may refer to that, and be wrong at a place
-   * in the file.
-   */
-  readonly isConfigFinal: boolean;
+  /** Whether the config has components. They may refer to the node's address, so the config is read again with it. */
+  readonly hasComponents: boolean;
 }
 
-/** A plan as JSON. */
-export function written({ options, config, binaries }: Plan): Written {
-  const { node, components, file, dir, secrets } = config;
-  const isConfigFinal = Object.keys(components).length === 0;
-  return { options, node, file, dir, secrets: [...secrets], binaries, isConfigFinal };
+export function bootSpecOf(options: UpOptions, config: Config): BootSpec {
+  return { options, config, hasComponents: Object.keys(config.components).length > 0 };
 }
 
-/** The plan that was written. */
-export function planOf(task: unknown): PlanSoFar {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
-  const { options, binaries, secrets, isConfigFinal, ...config } = task as Written;
-  return {
-    options,
-    binaries,
-    config: { ...config, components: {}, secrets: new Set(secrets), positionOf: nowhere },
-    isConfigFinal,
-  };
+/** The boot spec as JSON values. The components stay behind: see {@link BootSpec.hasComponents}. */
+export function encodeBootSpec({ config, ...spec }: BootSpec): EncodedBootSpec {
+  const { node, file, dir, secrets } = config;
+  return { ...spec, config: { node, file, dir, secrets: [...secrets] } };
 }
 
-type Written = Pick<Config, 'node' | 'file' | 'dir'> &
-  Omit<Plan, 'config'> &
-  Pick<PlanSoFar, 'isConfigFinal'> & { readonly secrets: readonly string[] };
+export function decodeBootSpec(task: unknown): BootSpec {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has encoded it
+  const { config, ...spec } = task as EncodedBootSpec;
+  const secrets = new Set(config.secrets);
+  return { ...spec, config: { ...config, components: {}, secrets, positionOf: nowhere } };
+}
+
+type EncodedBootSpec = Omit<BootSpec, 'config'> & {
+  readonly config: Pick<Config, 'node' | 'file' | 'dir'> & { readonly secrets: readonly string[] };
+};

@@ -3,24 +3,24 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { parseListen } from '../config/schema/listen.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { fds } from '../sandbox/sandboxSpec.ts';
+import { descriptors } from '../sandbox/sandboxSpec.ts';
 import { portHolder } from '../engine/supervise/ports.ts';
 
-/** What listens on a port: in a box a descriptor that the process outside has opened, since the port is the host's. */
+/** A listening socket. In a sandbox it is a descriptor that the launcher has opened, since the port is the host's. */
 export type Listener = Server | { readonly fd: number };
 
-/** The port to serve, opened. `listen` as in the config; undefined when nothing is asked for. */
+/** The listener for the `listen` key of the config, `undefined` without one. */
 export async function listenerFor(
   listen: string | undefined,
-  isInBox: boolean,
+  isSandboxed: boolean,
 ): Promise<Listener | undefined> {
   if (listen === undefined) return undefined;
-  return isInBox ? { fd: fds.listener } : openListener(listen);
+  return isSandboxed ? { fd: descriptors.listener } : openListener(listen);
 }
 
 /**
- * Listens, for somebody else to serve; whoever connects before that is turned away. Does not keep the process alive.
- * @throws Failure `preflight` when the port cannot be had, with who has it.
+ * Listens, for another process to serve; connections before that are closed. Does not keep this process alive.
+ * @throws Failure `preflight` when the port is taken, with the process that holds it
  */
 export async function openListener(text: string): Promise<Server> {
   const listen = parseListen(text);

@@ -1,5 +1,4 @@
 import type { NodeConfig } from '../config/schema/node.ts';
-import { Failure } from '../lib/errors.ts';
 import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../lib/paths.ts';
@@ -8,14 +7,16 @@ import type { Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
 
 /**
- * The binaries of a node: found, or installed with progress on the terminal. Interrupted, it stops cleanly.
- * @throws Failure `install`, `usage` for a mistake in what was asked for.
+ * The binaries of a node: found, or installed with progress on the terminal.
+ * @param signal interrupts the installation; nothing half-written is left, and the signal's reason is thrown
+ * @throws Failure `install`, or `usage` for a mistake in the options
  */
 export async function resolveBinaries(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
   { binDirs, kubernetes }: Pick<NodeConfig, 'binDirs' | 'kubernetes'>,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Binaries> {
-  // Made, and loaded, when there is something to tell.
+  // Loaded when there is something to report.
   let reporter: Promise<Reporter> | undefined;
   const onProgress = (progress: Progress): void => {
     reporter ??= import('../observe/terminal/reporter.ts').then(async (module) =>
@@ -23,10 +24,6 @@ export async function resolveBinaries(
     );
     void reporter.then(({ progress: show }) => show(progress));
   };
-  const interrupt = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void =>
-    interrupt.abort(new Failure('install', `interrupted by ${signal}`));
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
     return await install({
       binDirs,
@@ -35,10 +32,12 @@ export async function resolveBinaries(
       noInstall: !mayInstall,
       ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
       onProgress,
-      signal: interrupt.signal,
+      signal,
     });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await (await reporter)?.end();
   }
 }

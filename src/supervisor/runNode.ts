@@ -1,35 +1,34 @@
-import type { Component } from '../engine/component.ts';
-import { unknownIp } from '../config/yaml/facts.ts';
 import type { Config } from '../config/config.ts';
+import { unknownIp } from '../config/yaml/facts.ts';
+import type { Component } from '../engine/component.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
-import { nodePaths } from '../lib/paths.ts';
 import type { Binaries } from '../install/install.ts';
-import type { Groundwork } from './groundwork.ts';
-import { loadReporter } from '../observe/terminal/reporter.ts';
-import { factsOf } from './nodeFacts.ts';
-import type { PlanSoFar } from './bootSpec.ts';
+import { kubernetesNode } from '../kubernetes/node.ts';
+import { nodePaths } from '../lib/paths.ts';
+import type { Signals } from '../lib/signals.ts';
+import type { BootSpec } from './bootSpec.ts';
 import { listenerFor } from './listener.ts';
+import { factsOf } from './nodeFacts.ts';
+import type { NodeHost } from './nodeHost.ts';
+import { runGraph } from './runGraph.ts';
 import type { GraphOptions } from './runGraph.ts';
 
 /**
- * Runs the graph in this process until it is asked to stop or cannot go on, and resolves with the exit code.
- * @throws Failure when that is why it ended, after everything was stopped and the ground left.
+ * Runs a node in this process until it is asked to stop or cannot go on. Resolves with the exit code.
+ * @throws Failure with the reason why the node ended, after everything was stopped and the host is as it was before
  */
-export async function runNode(plan: PlanSoFar, isInBox: boolean, groundwork: Groundwork): Promise<number> {
-  const { options } = plan;
-  const paths = nodePaths(plan.config.node.name, plan.config.node.dataDir);
-  // While other programs make the ground.
-  const loading = Promise.all([import('./runGraph.ts'), loadReporter(options)]);
-  const intending = intend(plan, isInBox, groundwork);
-  // Whoever waits for them hears of a failure; nobody does yet.
-  for (const begun of [loading, intending]) begun.catch(() => undefined);
-  const ground = await groundwork.ground;
+export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals): Promise<number> {
+  const { options } = spec;
+  const paths = nodePaths(spec.config.node.name, spec.config.node.dataDir);
   try {
-    const { components, site, binaries } = await intending;
-    if (binaries !== undefined) await ground.attend(binaries);
-    const findings = [...ground.findings, ...site.findings];
-    const [{ runGraph }] = await loading;
-    return await runGraph(components, { ...site, findings });
+    // In a sandbox the rest of it is made while this process plans its graph.
+    const config = await finalConfig(spec, host.ip);
+    const listener = await listenerFor(config.node.listen, host.isSandboxed);
+    const kubernetes = await planKubernetes(spec, config, host, signals);
+    const components = await graphOf(config, kubernetes?.components ?? []);
+    const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
+    const graph: GraphOptions = { config, ip: host.ip, output: options.output, signals, listener, checks };
+    return await runGraph(components, { ...graph, ...kubernetes?.clients });
   } catch (error) {
     if (options.artifacts !== undefined) {
       const { keepArtifacts } = await import('../observe/records/artifacts.ts');
@@ -37,54 +36,37 @@ export async function runNode(plan: PlanSoFar, isInBox: boolean, groundwork: Gro
     }
     throw error;
   } finally {
-    await ground.leave();
-    groundwork.stops.close();
+    await host.leave();
   }
 }
 
-/** What will run. */
-interface Intent {
-  readonly components: readonly Component[];
-  readonly site: GraphOptions;
-  /** Of Kubernetes. */
-  readonly binaries?: Binaries;
+async function finalConfig({ options, config, hasComponents }: BootSpec, ip: string): Promise<Config> {
+  if (!hasComponents || ip === unknownIp) return config;
+  return (await import('./options.ts')).loadNodeConfig(options, ip);
 }
 
-/** What can be done while the ground is made: finds out what will run, as soon as the address is known. */
-async function intend(
-  plan: PlanSoFar,
-  isInBox: boolean,
-  { stops, ip: asking, machine: looking }: Groundwork,
-): Promise<Intent> {
-  const { options } = plan;
-  const [{ kubernetesNode }, ip, machine] = await Promise.all([
-    import('../kubernetes/node.ts'),
-    asking,
-    looking,
-  ]);
-  const config = await known(plan, ip);
-  const { node } = config;
-  const port = await listenerFor(node.listen, isInBox);
-  const site = { config, ip, output: options.output, stops, port, findings: [] };
-  if (machine === undefined) return { components: await graphOf(config, []), site };
-  const binaries =
-    plan.binaries ?? (await (await import('./resolveBinaries.ts')).resolveBinaries(options, node));
-  const components = await graphOf(config, kubernetesNode(factsOf(node, binaries, { ip, ...machine })));
-  const { snapshotter } = machine;
+/** The components of Kubernetes, and what clients need to know of them. `undefined` for a graph without Kubernetes. */
+async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, signals: Signals) {
+  const capabilities = await host.capabilities;
+  if (capabilities === undefined) return undefined;
+  const binaries = spec.binaries ?? (await resolve(spec, node, signals));
+  await host.onBinaries(binaries);
+  const { snapshotter } = capabilities;
   const { files, versions } = binaries;
-  const findings = [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data)];
-  const kubernetes = { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions, findings };
-  return { components, site: { ...site, ...kubernetes }, binaries };
+  return {
+    components: kubernetesNode(factsOf(node, binaries, { ip: host.ip, ...capabilities })),
+    checks: [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data)],
+    clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
+  };
+}
+
+async function resolve({ options }: BootSpec, node: Config['node'], signals: Signals): Promise<Binaries> {
+  return (await import('./resolveBinaries.ts')).resolveBinaries(options, node, signals.interrupted);
 }
 
 /** The graph that the config makes of the built-in components. */
 async function graphOf(config: Config, builtIns: readonly Component[]): Promise<readonly Component[]> {
   if (Object.keys(config.components).length === 0) return builtIns;
-  // Only a config that has components knows of every kind of probe.
+  // Only a config with components needs every kind of probe.
   return (await import('../config/components/components.ts')).toComponents(config, builtIns);
-}
-
-async function known({ options, config, isConfigFinal }: PlanSoFar, ip: string): Promise<Config> {
-  if (isConfigFinal || ip === unknownIp) return config;
-  return (await import('./options.ts')).loadNodeConfig(options, ip);
 }

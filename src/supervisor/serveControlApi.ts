@@ -8,7 +8,7 @@ import type { Listener } from './listener.ts';
 
 interface ControlApiOptions {
   readonly controlSocket: string;
-  readonly port: Listener | undefined;
+  readonly listener: Listener | undefined;
   readonly page: PageSource;
   readonly nodeFile: NodeFile;
 }
@@ -24,10 +24,10 @@ interface ServedControlApi {
 /** The control socket comes last here, too: when it is there, what others must know of the node is in its file. */
 export async function serveControlApi(
   node: ControlledNode,
-  { controlSocket, port, page, nodeFile }: ControlApiOptions,
+  { controlSocket, listener, page, nodeFile }: ControlApiOptions,
 ): Promise<ServedControlApi> {
   const served =
-    port && (await servePort(port, node, (await import('../observe/web/pages.ts')).pagesOf(page)));
+    listener && (await servePort(listener, node, (await import('../observe/web/pages.ts')).pagesOf(page)));
   try {
     await writeNodeFile({ ...nodeFile, ...(served && { url: served.url }) });
     const control = await serve(controlSocket, node);

@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { assertNotOfAnother, lockData, lockFile, lockNode } from '../../src/instance/lock.ts';
+import { assertNotInUseByOther, lockFile, takeDataLock, takeLock } from '../../src/instance/lock.ts';
 
 describe('the lock of a node', () => {
   let run = '';
@@ -14,28 +14,28 @@ describe('the lock of a node', () => {
   });
 
   test('is had by one at a time', async () => {
-    const first = await lockNode(run);
-    expect(await lockNode(run)).toBeUndefined();
+    const first = await takeLock(run);
+    expect(await takeLock(run)).toBeUndefined();
     closeSync(first!);
-    const second = await lockNode(run);
+    const second = await takeLock(run);
     expect(second).toBeTypeOf('number');
     closeSync(second!);
   });
 
   test('is held by a child that has the descriptor, and ends with it', async () => {
-    const lock = await lockNode(run);
+    const lock = await takeLock(run);
     const child = spawn('cat', { stdio: ['pipe', 'ignore', 'inherit', lock] });
     closeSync(lock!);
-    expect(await lockNode(run)).toBeUndefined();
+    expect(await takeLock(run)).toBeUndefined();
     child.stdin!.end();
     await once(child, 'exit');
-    closeSync((await lockNode(run))!);
+    closeSync((await takeLock(run))!);
   });
 
   test('is not had on a file that its holder has removed', async () => {
-    const first = await lockNode(run);
+    const first = await takeLock(run);
     rmSync(run, { recursive: true });
-    const second = await lockNode(run);
+    const second = await takeLock(run);
     expect(second).toBeTypeOf('number');
     expect(existsSync(lockFile(run))).toBe(true);
     for (const lock of [first, second]) closeSync(lock!);
@@ -50,21 +50,21 @@ describe('the lock of a data folder', () => {
   });
 
   test('says who has it, and is had again when that one has ended', async () => {
-    const first = await lockData(data, 'one');
+    const first = await takeDataLock(data, 'one');
     const refusal = {
       code: 'preflight',
       message: `the data folder ${data} is in use by node one on ${hostname()}`,
     };
-    await expect(lockData(data, 'two')).rejects.toMatchObject(refusal);
-    await expect(assertNotOfAnother(data, 'two')).rejects.toMatchObject(refusal);
-    await assertNotOfAnother(data, 'one');
+    await expect(takeDataLock(data, 'two')).rejects.toMatchObject(refusal);
+    await expect(assertNotInUseByOther(data, 'two')).rejects.toMatchObject(refusal);
+    await assertNotInUseByOther(data, 'one');
     closeSync(first);
-    await assertNotOfAnother(data, 'two');
-    closeSync(await lockData(data, 'two'));
+    await assertNotInUseByOther(data, 'two');
+    closeSync(await takeDataLock(data, 'two'));
   });
 
   test('is no matter where there is none', async () => {
-    await assertNotOfAnother(data, 'two');
+    await assertNotInUseByOther(data, 'two');
     expect(existsSync(data)).toBe(false);
   });
 });

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, readlinkSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { stopNode } from '../../src/launcher/stopNode.ts';
 import { createNodeCgroup, joinNodeCgroup, removeNodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
-import { giveBack, lockFile, lockNode } from '../../src/instance/lock.ts';
+import { lockFile, removeRunFolder, takeLock } from '../../src/instance/lock.ts';
 import { NodeInstance } from '../../src/instance/nodeInstance.ts';
-import { beginStart, lockToStart, withdrawStart } from '../../src/instance/start.ts';
+import { NodeLocks } from '../../src/instance/nodeLocks.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 
 let name = '';
@@ -30,11 +31,12 @@ async function sleeper(): Promise<ReturnType<typeof spawn>> {
 
 describe('a life of a node', () => {
   test('that has ended is none of the next one of its name, which comes to no harm', async () => {
-    const first = await lockNode(run);
+    const first = await takeLock(run);
     using life = new NodeInstance(run);
     expect(await life.hasEnded()).toBe(false);
-    giveBack(run, first!);
-    const second = await lockNode(run);
+    removeRunFolder(run);
+    closeSync(first!);
+    const second = await takeLock(run);
     onTestFinished(() => closeSync(second!));
     await createNodeCgroup(name);
     onTestFinished(async () => removeNodeCgroup(name));
@@ -49,7 +51,7 @@ describe('a life of a node', () => {
   });
 
   test('that nobody lives of any more is for one of those who ask to tidy up', async () => {
-    closeSync((await lockNode(run))!);
+    closeSync((await takeLock(run))!);
     using life = new NodeInstance(run);
     using another = new NodeInstance(run);
     expect([await life.hasEnded(), await another.hasEnded()]).toEqual([true, false]);
@@ -57,14 +59,15 @@ describe('a life of a node', () => {
   });
 
   test('ends with the process that is starting it, and no other is taken for that', async () => {
-    const lock = await lockToStart(name, run);
+    const locks = new NodeLocks();
+    await locks.acquireNode(name, run);
     using life = new NodeInstance(run);
     expect(life.launcherPid).toBe(process.pid);
     // Left by one that was killed, whose pid is somebody else's by now.
     const { pid } = await sleeper();
     rmSync(lockFile(run));
-    closeSync(lock);
-    const next = await lockNode(run);
+    locks.handOver();
+    const next = await takeLock(run);
     onTestFinished(() => closeSync(next!));
     writeSync(next!, `starting ${readlinkSync('/proc/self/ns/pid')} ${pid}\n`);
     using nextLife = new NodeInstance(run);
@@ -73,22 +76,30 @@ describe('a life of a node', () => {
 });
 
 describe('a start', () => {
-  test('that has begun hands its lock over, and refuses the next', async () => {
-    await beginStart(name, run);
-    await beginStart(name, run);
-    const lock = await lockToStart(name, run);
-    await expect(lockToStart(name, run)).rejects.toMatchObject({
+  test('takes its lock once, refuses the next start, and hands the lock over', async () => {
+    const locks = new NodeLocks();
+    await locks.acquireNode(name, run);
+    await locks.acquireNode(name, run);
+    await locks.acquireData(name, join(run, 'data'));
+    const heirs = [locks.descriptors.node, locks.descriptors.data];
+    const child = spawn('sleep', ['infinity'], { stdio: ['ignore', 'ignore', 'ignore', ...heirs] });
+    await once(child, 'spawn');
+    locks.handOver();
+    locks.release();
+    expect(existsSync(lockFile(run))).toBe(true);
+    await expect(new NodeLocks().acquireNode(name, run)).rejects.toMatchObject({
       code: 'preflight',
       message: `node ${name} is already running`,
     });
-    withdrawStart();
-    expect(existsSync(lockFile(run))).toBe(true);
-    giveBack(run, lock);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   });
 
-  test('of which nothing comes leaves nothing', async () => {
-    await beginStart(name, run);
-    withdrawStart();
+  test('that comes to nothing leaves nothing', async () => {
+    const locks = new NodeLocks();
+    await locks.acquireNode(name, run);
+    await locks.acquireData(name, join(run, 'data'));
+    locks.release();
     expect(existsSync(run)).toBe(false);
   });
 });

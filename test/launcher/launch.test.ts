@@ -1,25 +1,33 @@
+import { closeSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { beginBox } from '../../src/launcher/beginBox.ts';
-import type { UpOptions } from '../../src/supervisor/options.ts';
-import { giveBack, lockNode } from '../../src/instance/lock.ts';
+import { removeRunFolder, takeLock } from '../../src/instance/lock.ts';
+import { Launch } from '../../src/launcher/launch.ts';
+import { openSupervisorLog } from '../../src/launcher/supervisorLog.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
+import { Signals } from '../../src/lib/signals.ts';
 import { tempDir } from '../support/cli.ts';
 
 it.for(['what it has said\n', ''])(
   'a node that runs keeps its log (%j) when somebody tries to start it again',
   async (said) => {
-    const dataDir = await tempDir('box');
-    const name = 'box-test';
-    const options: UpOptions = { detach: true, install: false, source: 'auto', output: 'plain' };
+    const dataDir = await tempDir('launch');
+    const name = 'launch-test';
     const { run, logs } = nodePaths(name, dataDir);
-    const lock = await lockNode(run);
-    onTestFinished(() => giveBack(run, lock!));
+    const lock = await takeLock(run);
+    onTestFinished(() => {
+      removeRunFolder(run);
+      closeSync(lock!);
+    });
     const log = join(logs, 'supervisor.log');
     await mkdir(logs);
     await writeFile(log, said);
-    await expect(beginBox(options, { name, dataDir })).rejects.toThrow('node box-test is already running');
+    using signals = new Signals();
+    await using launch = new Launch(signals);
+    await expect(launch.start({ name, dataDir, openLog: openSupervisorLog })).rejects.toThrow(
+      'node launch-test is already running',
+    );
     expect(await readFile(log, 'utf8')).toBe(said);
   },
 );

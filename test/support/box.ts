@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { forceCleanUp } from '../../src/instance/cleanUp.ts';
-import type { Box } from '../../src/sandbox/sandboxSpec.ts';
+import type { SandboxSpec } from '../../src/sandbox/sandboxSpec.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/isolate');
 const dist = join(import.meta.dirname, '../../dist');
@@ -37,12 +37,12 @@ export interface Said {
 }
 
 /** A box for a node with a name of its own. */
-export function newBox(name = `test-${randomBytes(4).toString('hex')}`): Box {
+export function newBox(name = `test-${randomBytes(4).toString('hex')}`): SandboxSpec {
   return { name, nodeName: `${name}-host`, run: `/run/k8s-single/${name}`, data: join(folder, name) };
 }
 
 /** Enters the box in a process of its own and runs the script inside, which then may `stay`. It ends with the test. */
-export function enterBox(box: Box, script = ':', stay?: 'stay', env: Record<string, string> = {}) {
+export function enterBox(box: SandboxSpec, script = ':', stay?: 'stay', env: Record<string, string> = {}) {
   const argv = [process.execPath, join(fixtures, 'inner.mjs'), dist, script, ...(stay ? [stay] : [])];
   const inside = JSON.stringify({ ...box, argv });
   const outer = execa(process.execPath, [join(fixtures, 'outer.mjs'), dist, inside], {
@@ -81,7 +81,7 @@ export function enterBox(box: Box, script = ':', stay?: 'stay', env: Record<stri
 }
 
 /** Runs a script in a box from its making to its end, and resolves with what came of it. */
-export async function runInBox(box: Box, script: string): Promise<Said> {
+export async function runInBox(box: SandboxSpec, script: string): Promise<Said> {
   const { heard, silence } = enterBox(box, script);
   await heard('status');
   const result: Said = {};

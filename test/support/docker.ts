@@ -29,7 +29,7 @@ export interface Docker extends AsyncDisposable {
  */
 export async function startDocker(name: string): Promise<Docker> {
   const { root } = await debianRoot(['docker.io']);
-  const { files, searchPath } = await install({ binDirs: [], cacheDir: cacheDir() });
+  const { searchPath } = await install({ binDirs: [], cacheDir: cacheDir() });
   const data = join(cacheDir(), 'test/docker');
   const { run: runDir } = nodePaths(name);
   const socket = join(runDir, 'docker.sock');
@@ -41,9 +41,7 @@ export async function startDocker(name: string): Promise<Docker> {
     nodeName: name,
     run: runDir,
     data,
-    debianTree: root,
-    init: files.catatonit,
-    env: { PATH: searchPath },
+    task: { debianRoot: root, path: searchPath },
     argv: [process.execPath, join(fixtures, 'docker/dockerd.mjs'), dist, config],
   };
   await using log = await open(join(data, 'dockerd.log'), 'w');

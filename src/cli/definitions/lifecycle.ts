@@ -27,7 +27,7 @@ export function lifecycleCommands(cli: Command): void {
         .preset('all')
         .env('K8S_SINGLE_FORWARD_LOGS'),
     )
-    .action(async (options) => exitWith((await import('../../commands/begin.ts')).begin(options)));
+    .action(async (options) => exitWith((await import('../../commands/up.ts')).up(options)));
 
   cli
     .command('run')

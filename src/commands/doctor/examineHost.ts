@@ -5,7 +5,7 @@ import { ok } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
 import { checkKernelLog } from '../../host/kernelLog.ts';
 import { checkSysctls } from '../../host/sysctls.ts';
-import { assertNotOfAnother } from '../../instance/lock.ts';
+import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { checkOomScore } from '../../host/oomScore.ts';
 import { ownAddress } from '../../host/ownAddress.ts';
 import { checkMountPropagation } from '../../host/mountPropagation.ts';
@@ -47,7 +47,7 @@ export async function checkHost({
       snapshotterResult(await chooseSnapshotter(containerd), data),
     ),
     await checkSafely('data', async () => {
-      await assertNotOfAnother(data, name);
+      await assertNotInUseByOther(data, name);
       return ok('data', data);
     }),
   ];

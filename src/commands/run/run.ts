@@ -1,26 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
-import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
 import type { Config } from '../../config/config.ts';
-import { exitCodes, Failure } from '../../lib/errors.ts';
 import { killNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
-import type { InTheMaking } from '../../sandbox/sandbox.ts';
 import { assertRoot } from '../../host/preflight.ts';
-import { onSignals } from '../../lib/signals.ts';
-import type { Signals } from '../../lib/signals.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
+import { followBoot } from '../../launcher/followBoot.ts';
+import { Launch } from '../../launcher/launch.ts';
+import type { Supervisor } from '../../launcher/launch.ts';
+import { openAnonymousLog } from '../../launcher/supervisorLog.ts';
+import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
+import { exitCodes, Failure } from '../../lib/errors.ts';
 import { nodePaths } from '../../lib/paths.ts';
 import type { Paths } from '../../lib/paths.ts';
+import { Interrupted, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
 import { keepArtifacts } from '../../observe/records/artifacts.ts';
-import { signalExitCode, runCommand } from './runCommand.ts';
 import { failureFile } from '../../observe/records/failureFile.ts';
-import { followBoot, supervisorLog } from '../../launcher/followBoot.ts';
+import { bootSpecOf } from '../../supervisor/bootSpec.ts';
+import type { BootSpec } from '../../supervisor/bootSpec.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
-import type { Plan } from '../../supervisor/bootSpec.ts';
-import { beginThrowAway, makeThrowAway, tellThrowAway, ephemeralData } from '../../launcher/ephemeral.ts';
+import { runCommand, signalExitCode } from './runCommand.ts';
 
 interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'ephemeral'> {
   readonly keepOnFailure?: boolean;
@@ -29,8 +30,8 @@ interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dat
 type Argv = readonly [string, ...string[]];
 
 /**
- * `k8s-single run -- COMMAND`: a fresh node, the command, the node gone. Resolves with the command's exit code, or with
- * the node's own where that is why the command did not run to its end.
+ * `k8s-single run -- COMMAND`: a new node in memory, the command, the node gone. Resolves with the command's exit code, or
+ * with the node's when that is why the command did not run to its end.
  */
 export async function run(
   command: Argv,
@@ -39,117 +40,169 @@ export async function run(
   const name = given.name ?? `run-${randomBytes(3).toString('hex')}`;
   const options: UpOptions = {
     ...given,
-    ...(artifacts === undefined ? {} : { artifacts: resolve(artifacts, name) }),
     name,
-    dataDir: ephemeralData(name),
+    // In the run folder, which is removed with the node, however that ends.
+    dataDir: join(nodePaths(name).run, 'data'),
     ephemeral: true,
     output: 'auto',
+    ...(artifacts !== undefined && { artifacts: resolve(artifacts, name) }),
   };
   assertRoot();
-  const signals = onSignals();
-  const without = `use a node on the host itself: ${nodeCommand('up', { name: given.name ?? 'default' }, '--host')}`;
-  const begin = async (listen?: string) => beginThrowAway({ name, listen, signals, without });
-  // Without a config its process can start while the rest is found out.
-  const unmake = options.artifacts === undefined ? undefined : undoMkdir(options.artifacts);
-  let node = given.config === undefined ? await begin() : undefined;
+  const removeArtifacts = options.artifacts === undefined ? undefined : undoMkdir(options.artifacts);
+  using signals = new Signals();
   try {
-    const config = await loadNodeConfig(options);
-    if (config.node.kubernetes === false) throw needsNode(config, given.name);
-    node ??= await begin(config.node.listen);
-    await node.begun.entered;
-    const { making, binaries } = await makeThrowAway(node.begun, options, config.node);
-    const { log } = node;
-    return await onNode(command, { making, log }, { options, config, binaries, keepOnFailure, signals });
+    await using launch = new Launch(signals);
+    const { supervisor, spec } = await launchEphemeral(launch, options, signals);
+    return await new Run({ command, keepOnFailure, launch, supervisor, spec, signals }).exitCode();
+  } catch (error) {
+    if (error instanceof Interrupted) return signalExitCode(error.signal);
+    throw error;
   } finally {
-    await node?.begun.leave();
-    // When there was nothing to keep.
-    unmake?.();
-    await node?.log.close();
-    signals.close();
+    // Unless something was kept there.
+    removeArtifacts?.();
   }
 }
 
-function needsNode({ node, file }: Config, name = node.name): Failure {
+/** Launches a node of which nothing is kept: what is large or often written is in memory. */
+async function launchEphemeral(
+  launch: Launch,
+  options: UpOptions,
+  signals: Signals,
+): Promise<{ readonly supervisor: Supervisor; readonly spec: BootSpec }> {
+  const { name = '', dataDir, artifacts } = options;
+  const start = {
+    name,
+    dataDir,
+    openLog: async () => openAnonymousLog(name),
+    alternative: `use a node on the host itself: ${nodeCommand('up', { name: 'default' }, '--host')}`,
+  };
+  // Without a config file, all that the supervisor process needs to start is known: it loads meanwhile.
+  if (options.config === undefined) await launch.start(start);
+  const config = await signals.interruptible(loadNodeConfig(options));
+  if (config.node.kubernetes === false) throw needsNode(config);
+  if (!launch.hasStarted) await launch.start({ ...start, listen: config.node.listen });
+  if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
+  // Nobody reads its stdout: the events come through the control socket.
+  const spec = bootSpecOf({ ...options, output: 'json' }, config);
+  const { etcd, containerd, kubelet } = nodePaths(name, dataDir);
+  const supervisor = await launch.run(spec, {
+    tmpfs: [etcd, containerd, kubelet],
+    ...(artifacts !== undefined && { kept: [artifacts] }),
+  });
+  return { supervisor, spec: { ...spec, options } };
+}
+
+function needsNode({ node: { name }, file }: Config): Failure {
   return new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
     hint: nodeCommand('up', { name }, ...(file === undefined ? [] : ['--config', file])),
   });
 }
 
-interface Circumstances extends Plan {
+interface RunContext {
+  readonly command: Argv;
   readonly keepOnFailure: boolean;
+  readonly launch: Launch;
+  readonly supervisor: Supervisor;
+  readonly spec: BootSpec;
   readonly signals: Signals;
 }
 
-async function onNode(
-  command: Argv,
-  { making, log }: { readonly making: InTheMaking; readonly log: FileHandle },
-  { keepOnFailure, signals, ...plan }: Circumstances,
-): Promise<number> {
-  const { options, config, binaries } = plan;
-  const { node } = config;
-  const { name } = node;
-  const paths = nodePaths(name, node.dataDir);
-  const entered = await tellThrowAway(making, plan);
-  const gone = new AbortController();
-  const exited = entered.exited.finally(() => gone.abort());
-  exited.catch(() => undefined);
-  const isReady = await followBoot(entered, options, node);
-  const asked = signals.first();
-  if (!isReady || asked !== undefined) {
-    const code = await exited;
-    console.error(await lastWords(log, paths, options.artifacts));
-    if (asked !== undefined) return signalExitCode(asked);
-    if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
-    return code || exitCodes.notReady;
+/** A command with a node that is booting: ready -> command -> gone. */
+class Run {
+  readonly #context: RunContext;
+  readonly #name: string;
+  readonly #paths: Paths;
+  readonly #artifacts: string | undefined;
+  /** Aborts when the node has ended. */
+  readonly #nodeEnded = new AbortController();
+
+  constructor(context: RunContext) {
+    const { supervisor, spec } = context;
+    const { name, dataDir } = spec.config.node;
+    this.#context = context;
+    this.#name = name;
+    this.#paths = nodePaths(name, dataDir);
+    this.#artifacts = spec.options.artifacts;
+    const end = (): void => this.#nodeEnded.abort();
+    supervisor.exitCode.then(end, end);
   }
-  const readyMs = performance.now();
-  const path = [dirname(binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter);
-  const env = { KUBECONFIG: join(paths.kubeconfigs, 'admin.conf'), K8S_SINGLE_NAME: name, PATH: path };
-  const code = await runCommand(command, { env, signals, signal: gone.signal });
-  const commandMs = performance.now();
-  if (gone.signal.aborted) {
-    const nodeCode = await exited;
-    console.error(await lastWords(log, paths, options.artifacts));
-    console.error(`node ${name} has gone before the command was done`);
-    return nodeCode || exitCodes.notReady;
-  }
-  if (code !== 0 && options.artifacts !== undefined) {
-    await keepArtifacts(paths, options.artifacts);
-    console.error(`the logs are kept in ${options.artifacts}`);
-  }
-  if (code !== 0 && keepOnFailure) {
-    await entered.detach();
-    console.error(`node ${name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`);
-    console.error(`remove it with: ${nodeCommand('down', { name }, '--purge')}`);
+
+  async exitCode(): Promise<number> {
+    const { supervisor, spec, signals, command } = this.#context;
+    const isReady = await followBoot(supervisor, spec);
+    if (!isReady || signals.first !== undefined) return this.#notReady();
+    const readyMs = performance.now();
+    const code = await runCommand(command, { env: this.#env(), signals, signal: this.#nodeEnded.signal });
+    const commandMs = performance.now();
+    if (this.#nodeEnded.signal.aborted) return this.#endedEarly();
+    if (code !== 0 && this.#artifacts !== undefined) {
+      await keepArtifacts(this.#paths, this.#artifacts);
+      console.error(`the logs are kept in ${this.#artifacts}`);
+    }
+    if (code !== 0 && this.#context.keepOnFailure) return this.#keepNode(code);
+    await this.#removeNode();
+    const goneMs = performance.now();
+    console.error(
+      `node ${this.#name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
+        `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
+    );
     return code;
   }
-  // Not in order, which takes seconds: nothing of it is kept.
-  await killNodeCgroup(name);
-  await exited;
-  const said = await supervisorLog(log);
-  if (said.includes('left something behind')) console.error(said);
-  const goneMs = performance.now();
-  console.error(
-    `node ${name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
-      `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
-  );
-  return code;
-}
 
-/** What the node has said; it knows only where things were while it lived. */
-async function lastWords(
-  log: FileHandle,
-  { data, logs }: Paths,
-  artifacts: string | undefined,
-): Promise<string> {
-  const said = await supervisorLog(log);
-  if (artifacts !== undefined) {
-    const kept = [failureFile(data), logs];
-    return kept
-      .reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), said)
-      .replaceAll(`--data-dir ${shellQuote(data)}`, `--data-dir ${shellQuote(artifacts)}`);
+  /** The environment in which the command finds the node. */
+  #env(): NodeJS.ProcessEnv {
+    const { files } = this.#context.supervisor.binaries;
+    return {
+      KUBECONFIG: join(this.#paths.kubeconfigs, 'admin.conf'),
+      K8S_SINGLE_NAME: this.#name,
+      PATH: [dirname(files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter),
+    };
   }
-  return said.includes(data)
-    ? `${said}\nall of it has gone with the node: keep it with --artifacts DIR`
-    : said;
+
+  async #notReady(): Promise<number> {
+    const { supervisor, signals } = this.#context;
+    const code = await supervisor.exitCode;
+    console.error(await this.#supervisorOutput());
+    if (signals.first !== undefined) return signalExitCode(signals.first);
+    if (code === exitCodes.ok) console.error(`node ${this.#name} was taken down before it was ready`);
+    return code || exitCodes.notReady;
+  }
+
+  async #endedEarly(): Promise<number> {
+    const code = await this.#context.supervisor.exitCode;
+    console.error(await this.#supervisorOutput());
+    console.error(`node ${this.#name} ended before the command did`);
+    return code || exitCodes.notReady;
+  }
+
+  async #keepNode(code: number): Promise<number> {
+    await this.#context.supervisor.detach();
+    const { node } = this.#context.spec.config;
+    console.error(`node ${node.name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`);
+    console.error(`remove it with: ${nodeCommand('down', { name: node.name }, '--purge')}`);
+    return code;
+  }
+
+  async #removeNode(): Promise<void> {
+    // Not in order, which takes seconds: nothing of it is kept.
+    await killNodeCgroup(this.#name);
+    await this.#context.supervisor.exitCode;
+    const output = await this.#context.launch.log();
+    if (output.includes('left something behind')) console.error(output);
+  }
+
+  /** The supervisor's output. Its paths are those of the node while it lived: name what is left of them. */
+  async #supervisorOutput(): Promise<string> {
+    const output = await this.#context.launch.log();
+    const { data, logs } = this.#paths;
+    const artifacts = this.#artifacts;
+    if (artifacts !== undefined) {
+      return [failureFile(data), logs]
+        .reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), output)
+        .replaceAll(`--data-dir ${shellQuote(data)}`, `--data-dir ${shellQuote(artifacts)}`);
+    }
+    return output.includes(data)
+      ? `${output}\nall of it has gone with the node: keep it with --artifacts DIR`
+      : output;
+  }
 }

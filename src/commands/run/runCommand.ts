@@ -6,25 +6,29 @@ import { reasonOf } from '../../lib/errors.ts';
 import { hasErrorCode } from '../../host/cgroup/cgroupFiles.ts';
 import type { Signals } from '../../lib/signals.ts';
 
-/** What a shell says of a command that is not there, or is no program (sh(1)). */
+/** The exit codes of sh(1) for a command that is not found or cannot be executed. */
 const [notFound, notExecutable] = [127, 126];
 
 /**
- * Runs a command on this terminal and resolves with its exit code, 128 + n when signal n ended it. The first signal that
- * this process gets is passed on to it; the second ends it. It is asked to end when `signal` aborts.
+ * Runs a command on this terminal. Resolves with its exit code, 128 + n when signal n ended it. Passes on the first signal
+ * that this process gets, and kills the command at the second. Asks it to end when `signal` aborts.
  */
 export async function runCommand(
   [file, ...args]: readonly [string, ...string[]],
-  { env, signals, signal }: { env: NodeJS.ProcessEnv; signals: Pick<Signals, 'sendTo'>; signal: AbortSignal },
+  {
+    env,
+    signals,
+    signal,
+  }: { env: NodeJS.ProcessEnv; signals: Pick<Signals, 'handleWith'>; signal: AbortSignal },
 ): Promise<number> {
   const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...env } });
   const end = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', end);
   let asked = 0;
-  signals.sendTo((name) => {
+  signals.handleWith((name) => {
     asked += 1;
-    // Ctrl-C in a terminal reaches the command by itself, and a second one means something else to many. Not `process.stdin.isTTY`:
-    // that would make a pipe non-blocking for the command, too, which then fails to read.
+    // Ctrl-C in a terminal reaches the command by itself, and many treat a second one differently. Not `process.stdin.isTTY`,
+    // which makes a pipe non-blocking for the command, too.
     if (asked === 1 && name === 'SIGINT' && isatty(0)) return;
     child.kill(asked === 1 ? name : 'SIGKILL');
   });
@@ -40,7 +44,7 @@ export async function runCommand(
   return signalCode === null ? (exitCode ?? 0) : signalExitCode(signalCode);
 }
 
-/** What a shell makes of a process that a signal has ended. */
+/** The exit code that a shell gives a process ended by a signal. */
 export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

@@ -9,7 +9,7 @@ import type { Check } from '../../smoke/check.ts';
 import { junit } from '../../smoke/output/junit.ts';
 import { select } from '../../smoke/select.ts';
 import { runNamespace, smoke } from '../../smoke/smoke.ts';
-import { interruptions, type Interruptions } from '../../lib/interruptions.ts';
+import { Interrupted, Signals } from '../../lib/signals.ts';
 import { targetOf } from './target.ts';
 import { smokeView } from './view.ts';
 
@@ -31,13 +31,12 @@ export async function smokeCommand(options: SmokeOptions): Promise<number> {
   const selected = select(checks, { only: options.only ?? [], skip: options.skip ?? [] });
   if (options.list === true) return list(selected, options.output);
   const timeoutMs = parseDuration(options.timeout);
-  using asked = interruptions();
+  using signals = new Signals();
   try {
-    const failed = await runSmoke(selected, { ...options, timeoutMs }, asked);
-    return exitCodeOf(asked) ?? (failed ? exitCodes.smoke : exitCodes.ok);
+    const failed = await runSmoke(selected, { ...options, timeoutMs }, signals);
+    return exitCodeOf(signals) ?? (failed ? exitCodes.smoke : exitCodes.ok);
   } catch (error) {
-    const code =
-      error === asked.signal.reason || error === asked.hurry.reason ? exitCodeOf(asked) : undefined;
+    const code = error instanceof Interrupted ? exitCodeOf(signals) : undefined;
     if (code === undefined) throw error;
     return code;
   }
@@ -47,19 +46,23 @@ export async function smokeCommand(options: SmokeOptions): Promise<number> {
 async function runSmoke(
   selected: readonly Check[],
   options: SmokeOptions & { readonly timeoutMs: number },
-  asked: Interruptions,
+  signals: Signals,
 ): Promise<boolean> {
   const { timeoutMs, output, junit: report } = options;
   const startedAt = new Date();
   const begin = performance.now();
   const run = randomBytes(4).toString('hex');
-  const { signal, hurry } = asked;
+  const [first, second] = [new AbortController(), new AbortController()];
+  // The first signal ends the checks in order, the second at once.
+  signals.handleWith((name) => (first.signal.aborted ? second : first).abort(new Interrupted(name)));
+  const { signal } = first;
+  const hurry = second.signal;
   const { name, leave, ...means } = await targetOf(options, run, signal);
   try {
     const watcher = smokeView(output, selected);
     const results = await smoke({ ...means, run, checks: selected, timeoutMs, watcher, signal, hurry });
     const ms = performance.now() - begin;
-    watcher.end(results, ms, asked.by());
+    watcher.end(results, ms, signals.first);
     if (hurry.aborted) console.error(`  the cluster goes on removing namespace ${runNamespace(run)}`);
     if (report !== undefined) await writeReport(report, junit(results, { name, startedAt, ms }));
     return results.some(({ is }) => is === 'failed');
@@ -68,9 +71,8 @@ async function runSmoke(
   }
 }
 
-function exitCodeOf(asked: Interruptions): number | undefined {
-  const by = asked.by();
-  return by === undefined ? undefined : 128 + constants.signals[by];
+function exitCodeOf({ first }: Signals): number | undefined {
+  return first === undefined ? undefined : 128 + constants.signals[first];
 }
 
 function list(selected: readonly Check[], output: SmokeOptions['output']): number {

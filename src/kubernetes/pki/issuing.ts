@@ -51,14 +51,14 @@ function prefer({ pid }: ChildProcess): void {
 }
 
 /** Starts the process ahead of its order, to load meanwhile what it will need. Keeps this one not alive, and ends with it. */
-export function warmUp(pkiDir: string): void {
+export function preforkCertificateWorker(pkiDir: string): void {
   spare = start(pkiDir);
   spare.child.unref();
   spare.child.channel?.unref();
 }
 
 /** Ends the process when there was no order for it. */
-export function coolDown(): void {
+export function discardCertificateWorker(): void {
   spare?.child.kill();
   spare = undefined;
 }

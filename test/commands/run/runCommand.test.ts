@@ -4,9 +4,9 @@ import { runCommand } from '../../../src/commands/run/runCommand.ts';
 import type { Signals } from '../../../src/lib/signals.ts';
 
 /** Signals that the test gives. */
-function hand(): Pick<Signals, 'sendTo'> & { give: (signal: NodeJS.Signals) => void } {
-  let deliver: (signal: NodeJS.Signals) => void = () => undefined;
-  return { sendTo: (send) => (deliver = send), give: (signal) => deliver(signal) };
+function hand(): Pick<Signals, 'handleWith'> & { give: (signal: NodeJS.Signals) => void } {
+  let handler: (signal: NodeJS.Signals) => void = () => undefined;
+  return { handleWith: (handle) => (handler = handle), give: (signal) => handler(signal) };
 }
 
 const env = {};

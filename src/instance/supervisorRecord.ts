@@ -3,15 +3,15 @@ import { truncate } from 'node:fs/promises';
 import { lockFile } from './lock.ts';
 
 /**
- * Writes this process into its node's lock, to be found there when it dies: bin/init looks for a first line with the PID
- * namespace and the pid in it. The second is the node's data folder.
+ * Records this process as the supervisor in its node's lock file. When it dies, bin/init finds the node by the first
+ * line, with the PID namespace and the pid; the second line is the data folder.
  */
 export function recordSupervisor(run: string, data: string): void {
-  // At once: the first component waits, and a thread would take 3 ms for it.
+  // Synchronous: the first component waits for it, and a thread would take 3 ms.
   writeFileSync(lockFile(run), `${readlinkSync('/proc/self/ns/pid')} ${process.pid}\n${data}\n`);
 }
 
-/** Takes it back: whatever this process has started has been stopped. */
+/** Removes that record: everything this process started has been stopped. */
 export async function forgetSupervisor(run: string): Promise<void> {
   await truncate(lockFile(run));
 }

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { undoMkdir } from '../host/undoMkdir.ts';
+
+/** The file that a supervisor without a terminal writes its output to. */
+export interface SupervisorLog {
+  readonly fd: number;
+  /** What was written since it was opened, also when the file has been removed. */
+  readonly text: () => Promise<string>;
+  /** Closes it, and removes what was made in vain. */
+  readonly close: () => Promise<void>;
+}
+
+/** `supervisor.log` in the log folder. */
+export async function openSupervisorLog(logs: string): Promise<SupervisorLog> {
+  const removeFolders = undoMkdir(logs);
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const path = join(logs, 'supervisor.log');
+  const isNew = !existsSync(path);
+  // Appended to, like every log, because it is rotated.
+  const file = await open(path, 'a+', 0o600);
+  return logIn(file, (await file.stat()).size, async () => {
+    const isInVain = isNew && (await file.stat()).size === 0;
+    await file.close();
+    if (isInVain) await rm(path, { force: true });
+    removeFolders();
+  });
+}
+
+/** A file without a name: it goes with the last process that has it open. */
+export async function openAnonymousLog(name: string): Promise<SupervisorLog> {
+  const path = join(tmpdir(), `k8s-single-${name}.log`);
+  const file = await open(path, 'wx+', 0o600);
+  await rm(path);
+  return logIn(file, 0, async () => file.close());
+}
+
+function logIn(file: FileHandle, begin: number, close: () => Promise<void>): SupervisorLog {
+  const text = async (): Promise<string> => {
+    const { size } = await file.stat();
+    // Shorter than before: it was rotated.
+    const position = begin > size ? 0 : begin;
+    // One byte more, as an empty buffer is refused.
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size - position + 1), position });
+    return buffer.toString('utf8', 0, bytesRead).trimEnd();
+  };
+  return { fd: file.fd, text, close };
+}

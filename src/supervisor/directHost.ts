@@ -1,0 +1,75 @@
+import { networkInterfaces } from 'node:os';
+import type { NodeConfig } from '../config/schema/node.ts';
+import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
+import type { CheckResult } from '../host/checkResult.ts';
+import { inspectHost } from '../host/hostCapabilities.ts';
+import { ownAddress } from '../host/ownAddress.ts';
+import { chainsOf } from '../host/packetFilter.ts';
+import { prepareHost } from '../host/prepareHost.ts';
+import { inContainer } from '../host/preflight.ts';
+import { recordUndo } from '../host/undoJournal.ts';
+import type { Binaries } from '../install/install.ts';
+import { cleanUp, cleanUpLeftovers } from '../instance/cleanUp.ts';
+import type { NodeLocks } from '../instance/nodeLocks.ts';
+import { recordSupervisor } from '../instance/supervisorRecord.ts';
+import { bridgeName } from '../kubernetes/components/cni.ts';
+import { nodePaths } from '../lib/paths.ts';
+import type { NodeHost } from './nodeHost.ts';
+
+/** The chains of kubelet, kube-proxy and the CNI plugins. */
+const chainPrefixes = ['KUBE-', 'CNI-'];
+
+/**
+ * Prepares the host or container around this process for a node without a sandbox: takes the data lock, makes a cgroup by
+ * which everything can be found again, and whatever else is missing. The lock of the name must be held already.
+ * @throws Failure `preflight` with what to do when that is not possible; then everything is taken back
+ */
+export async function directHost(
+  { name, dataDir, kubernetes }: NodeConfig,
+  locks: NodeLocks,
+): Promise<NodeHost> {
+  const { run, data, kubelet, containerd } = nodePaths(name, dataDir);
+  const dirs = { name, run, data };
+  const isPlainGraph = kubernetes === false;
+  const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
+  await locks.acquireData(name, data);
+  await cleanUpLeftovers(dirs);
+  const leave = async (): Promise<void> => {
+    await leaveNodeCgroup();
+    await cleanUp(dirs);
+    locks.handOver();
+  };
+  try {
+    await createNodeCgroup(name);
+    await joinNodeCgroup(name);
+    recordSupervisor(run, data);
+    // A graph of plain programs needs nothing from the host.
+    const results: CheckResult[] = isPlainGraph
+      ? []
+      : await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined });
+    return {
+      isSandboxed: false,
+      ip,
+      capabilities: isPlainGraph ? undefined : inspectHost(containerd),
+      prepared: Promise.resolve(results),
+      onBinaries: async ({ files }) => recordNetworkUndo(run, files),
+      leave,
+    };
+  } catch (error) {
+    // Take back what is half made; its own failure matters less.
+    await leave().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Records what the node will make in the network around it. What is there already belongs to somebody else. */
+async function recordNetworkUndo(run: string, files: Binaries['files']): Promise<void> {
+  if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
+    await recordUndo(run, { kind: 'interface', name: bridgeName });
+  }
+  for (const family of ['iptables', 'ip6tables'] as const) {
+    const programs = { save: files[`${family}-save`], restore: files[`${family}-restore`] };
+    const before = await chainsOf(programs, chainPrefixes).catch(() => undefined);
+    if (before?.length === 0) await recordUndo(run, { kind: 'chains', prefixes: chainPrefixes, ...programs });
+  }
+}

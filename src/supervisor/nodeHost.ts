@@ -1,0 +1,50 @@
+import type { CheckResult } from '../host/checkResult.ts';
+import { inspectHost } from '../host/hostCapabilities.ts';
+import type { HostCapabilities } from '../host/hostCapabilities.ts';
+import type { Binaries } from '../install/install.ts';
+import { forgetSupervisor, recordSupervisor } from '../instance/supervisorRecord.ts';
+import { nodePaths } from '../lib/paths.ts';
+import type { ReceivedBoot } from '../sandbox/bootChannel.ts';
+import { finishSetupInside } from '../sandbox/finishSetupInside.ts';
+
+/** Where a node runs: in its sandbox, or directly on the host or in a container. */
+export interface NodeHost {
+  readonly isSandboxed: boolean;
+  /** The node's own address. */
+  readonly ip: string;
+  /** `undefined` for a graph without Kubernetes. */
+  readonly capabilities: Promise<HostCapabilities> | undefined;
+  /** Resolves with what was checked and changed, when everything that the node needs around it is in place. */
+  readonly prepared: Promise<readonly CheckResult[]>;
+  /** Called with the binaries before any of them runs. */
+  readonly onBinaries: (binaries: Binaries) => Promise<void>;
+  /** Takes back what this process has prepared. */
+  readonly leave: () => Promise<void>;
+}
+
+/** The sandbox around this process. The launcher takes it away in the end. */
+export function sandboxHost(boot: ReceivedBoot): NodeHost {
+  const { spec, addresses, snapshotter } = boot;
+  const { containerd } = nodePaths(spec.name, spec.data);
+  // A tmpfs takes overlays, whatever the file system of the data folder does.
+  const isInMemory = spec.tmpfs?.includes(containerd) === true;
+  let isRecorded = false;
+  const prepare = async (): Promise<readonly CheckResult[]> => {
+    await finishSetupInside(boot);
+    recordSupervisor(spec.run, spec.data);
+    isRecorded = true;
+    return [];
+  };
+  const prepared = prepare();
+  const capabilities = inspectHost(containerd, isInMemory ? 'overlayfs' : snapshotter);
+  // Whoever awaits them hears of a failure.
+  for (const pending of [prepared, capabilities]) pending.catch(() => undefined);
+  return {
+    isSandboxed: true,
+    ip: addresses.nodeIp,
+    capabilities,
+    prepared,
+    onBinaries: async () => undefined,
+    leave: async () => (isRecorded ? forgetSupervisor(spec.run) : undefined),
+  };
+}
