@@ -1,6 +1,6 @@
 import type { UpOptions } from '../src/supervisor/options.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
-import { factsOf, unknownMachine } from '../src/supervisor/nodeFacts.ts';
+import { factsOf, unknownHost } from '../src/supervisor/nodeFacts.ts';
 import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
 import type { HostCapabilities } from '../src/host/hostCapabilities.ts';
 import type { NodeFacts } from '../src/kubernetes/facts.ts';
@@ -18,7 +18,7 @@ export const program = packageFile('bin/k8s-single');
 export const options: UpOptions = { name: nodeName, install: false, source: 'auto', output: 'plain' };
 
 /** What the components of the node at this address are made from; without a look at the machine, for looking alone. */
-export async function factsAt(ip: string, machine: HostCapabilities = unknownMachine): Promise<NodeFacts> {
+export async function factsAt(ip: string, machine: HostCapabilities = unknownHost): Promise<NodeFacts> {
   const { node } = await loadNodeConfig(options, ip);
   return factsOf(node, await resolveBinaries(options, node), { ...machine, ip });
 }

@@ -3,21 +3,21 @@ import { readNodeFile } from './nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { Paths } from '../lib/paths.ts';
 
-/** What says which node is meant, running or not. */
+/** Selects a node, running or not. */
 export interface NodeSelector {
   readonly name: string;
-  /** Where the data of a node is that is down and had it elsewhere than usual. */
+  /** The data folder of a node that is down, when it is not the default one. */
   readonly dataDir?: string;
 }
 
-/** Where the node keeps its things: a running one says it itself. */
+/** The paths of a node. A running one records its data folder itself. */
 export async function locateNode({ name, dataDir }: NodeSelector): Promise<Paths> {
   return nodePaths(name, dataDir ?? (await readNodeFile(name).catch(() => undefined))?.dataDir);
 }
 
-/** What `ask` resolves with, or undefined when no node runs that could be asked. */
-export async function ifRunning<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  return ask().catch((error: unknown) => {
+/** What `request` resolves with, or `undefined` when the node does not run. */
+export async function ifRunning<T>(request: () => Promise<T>): Promise<T | undefined> {
+  return request().catch((error: unknown) => {
     if (error instanceof Failure && error.code === 'notReady') return undefined;
     throw error;
   });

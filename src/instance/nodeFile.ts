@@ -4,25 +4,25 @@ import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 
-/** What other commands have to know of a node that runs: `node.json` in its run folder. */
+/** What other commands need to know of a running node: `node.json` in its run folder. */
 export interface NodeFile {
   readonly name: string;
-  /** The supervisor's process, as it sees itself. */
+  /** The supervisor's pid in its own PID namespace. */
   readonly pid: number;
   /** The node's own address. */
   readonly ip: string;
   readonly dataDir: string;
-  /** Of the page, where one is served. */
+  /** The URL of the page, when one is served. */
   readonly url?: string;
-  /** The administrator's kubeconfig; none for a graph without Kubernetes. */
+  /** The path of the administrator's kubeconfig. Missing for a graph without Kubernetes. */
   readonly kubeconfig?: string;
-  /** Where others reach its API server, when not at `ip`. */
+  /** Where clients reach the API server, when not at `ip`. */
   readonly server?: string;
-  /** The kubectl that fits the node's version. */
+  /** The path of a kubectl that fits the node's version. */
   readonly kubectl?: string;
-  /** The client of its containerd. */
+  /** The path of ctr, the client of its containerd. */
   readonly ctr?: string;
-  /** How that containerd keeps the layers of images. */
+  /** The snapshotter of that containerd. */
   readonly snapshotter?: string;
 }
 

@@ -8,15 +8,17 @@ import {
   readSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
+import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { undoMkdir } from '../host/undoMkdir.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { isSameFile, lockFile, removeRunFolder, takeDataLock, takeLock } from './lock.ts';
 
-/** The first line of a node's lock until its supervisor has recorded itself there (see pidFile.ts). */
+/** The first line of a node's lock until its supervisor has recorded itself there. */
 const startingLine = /^starting (\S+) (\d+)\n/;
 
 /** A lock that is held, and how to take back what was made for it. */
@@ -93,6 +95,20 @@ export class NodeLocks {
     }
     this.handOver();
   }
+}
+
+/**
+ * Records this process as the supervisor in its node's lock file. When it dies, bin/init finds the node by the first
+ * line, with the PID namespace and the pid; the second line is the data folder.
+ */
+export function recordSupervisor(run: string, data: string): void {
+  // Synchronous: the first component waits for it, and a thread would take 3 ms.
+  writeFileSync(lockFile(run), `${pidNamespace()} ${process.pid}\n${data}\n`);
+}
+
+/** Removes that record: everything this process started has been stopped. */
+export async function forgetSupervisor(run: string): Promise<void> {
+  await truncate(lockFile(run));
 }
 
 /**

@@ -2,12 +2,12 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodePaths } from '../lib/paths.ts';
 
-/** What a node makes in its data folder besides the folders of {@link nodePaths}. */
+/** What a node creates in its data folder besides the folders of {@link nodePaths}. */
 const others = ['boot.json', 'failure.json', 'pause-image', 'images', 'lock'];
 
 /**
- * Removes what a node has made in its data folder, and the folder when that was all: who gave a folder with other things
- * in it gets them back. Resolves with the names of what is left.
+ * Removes what a node created in its data folder, and the folder when nothing else is in it. Resolves with the names of
+ * what is left: a user's own files stay.
  */
 export async function purge(data: string): Promise<string[]> {
   const { pki, kubeconfigs, logs, etcd, containerd, kubelet, cni } = nodePaths('any', data);

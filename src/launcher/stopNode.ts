@@ -7,44 +7,45 @@ import { Failure, reasonOf } from '../lib/errors.ts';
 import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { NodeInstance } from '../instance/nodeInstance.ts';
 
-/** A node answers some 0.5 s after its start; what a dead supervisor has left is given 10 s to end (crashCleanup.ts). In ms. */
+/** In ms. A node answers about 0.5 s after its start; crashCleanup.ts gives what a dead supervisor left 10 s to end. */
 const answersWithinMs = 20_000;
 
-/** Stopping in order takes what the components' graces take together in the worst case, in ms. */
+/** The longest orderly stop, in ms: in the worst case the sum of the components' grace periods. */
 const stopWithinMs = 120_000;
 
-/** From SIGKILL to gone, in ms. */
+/** From SIGKILL until everything is gone, in ms. */
 const killedWithinMs = 20_000;
 
 const never = new AbortController().signal;
 
 /**
- * Ends a node, be it only just starting: in order while its supervisor answers, by force when it does not. Resolves when nobody
- * of it lives, at once when nobody did; rejects with what would not go.
+ * Stops a node, also one that is only starting: in order while its supervisor answers, otherwise by SIGKILL. Resolves when no
+ * process of it lives.
+ * @throws DeadlineExceeded with what could not be stopped
  */
-export async function stopNode(life: NodeInstance, name: string, controlSocket: string): Promise<void> {
+export async function stopNode(node: NodeInstance, name: string, controlSocket: string): Promise<void> {
   const ended: Probe = async () => {
-    if (!(await life.hasEnded())) throw new Unhealthy(`node ${name} is still being taken down`);
+    if (!(await node.hasEnded())) throw new Unhealthy(`node ${name} is still being taken down`);
   };
   try {
-    await requestStop(life, controlSocket);
+    await requestStop(node, controlSocket);
     await until(ended, { timeoutMs: stopWithinMs }, never);
   } catch (error) {
     console.error(`node ${name} does not stop by itself (${reasonOf(error)}): by force`);
     const killed: Probe = async (signal) => {
-      if (!(await life.hasEnded())) await killNodeCgroup(name);
+      if (!(await node.hasEnded())) await killNodeCgroup(name);
       await ended(signal);
     };
     await until(killed, { timeoutMs: killedWithinMs }, never);
   }
 }
 
-/** Resolves when the node has been told to end, or has ended: what is being started answers soon. */
-async function requestStop(life: NodeInstance, controlSocket: string): Promise<void> {
+/** Resolves when the node has been asked to stop, or has ended. A node that is starting answers soon. */
+async function requestStop(node: NodeInstance, controlSocket: string): Promise<void> {
   let answers = false;
   const reached: Probe = async (signal) => {
-    if (await life.hasEnded()) return;
-    const { launcherPid } = life;
+    if (await node.hasEnded()) return;
+    const { launcherPid } = node;
     if (launcherPid === undefined) {
       await unix(controlSocket)(signal);
       answers = true;
@@ -55,7 +56,7 @@ async function requestStop(life: NodeInstance, controlSocket: string): Promise<v
   await client(controlSocket)
     .down(AbortSignal.timeout(stopWithinMs))
     .catch((error: unknown) => {
-      // It was on its way already.
+      // It was stopping already.
       if (!(error instanceof Failure && error.code === 'notReady')) throw error;
     });
 }

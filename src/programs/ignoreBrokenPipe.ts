@@ -1,11 +1,11 @@
 import { exitCodes, reasonOf } from '../lib/errors.ts';
 
-/** Nobody reads: the reader has ended, as `head` does when it has seen enough, or the terminal is gone. */
+/** The reader has ended, as `head` does, or the terminal is gone. */
 const gone: ReadonlySet<unknown> = new Set(['EPIPE', 'EIO']);
 
 /**
- * Whoever reads what this process says may go away: what is said from then on is lost, and what is done, a node above all, goes
- * on. Where stdout cannot be written for another reason, a full disk for one, the exit code says so in the end.
+ * Lets this process go on when the reader of its stdout or stderr has ended; further output is lost. When stdout cannot be
+ * written for another reason, such as a full disk, the exit code says so in the end.
  */
 export function ignoreBrokenPipe(): void {
   let isFull = false;

@@ -6,8 +6,8 @@ import { styleFor } from '../observe/terminal/style.ts';
 import type { ForwardOrder } from '../supervisor/forwardLogs.ts';
 
 /**
- * A program, not a module: it is told what to forward in a line on stdin, and goes on until stdin ends, which is also the end
- * of a supervisor that was killed. Its own process, so that whoever reads too slowly holds up nothing but it.
+ * Forwards logs: `node logForwarder.cjs`, with a line of JSON on stdin. Runs until stdin ends, also when the supervisor is
+ * killed. A process of its own, so that a slow reader blocks nothing else.
  */
 async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);

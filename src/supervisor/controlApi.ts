@@ -1,23 +1,31 @@
-import type { Component } from '../engine/component.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { timed } from '../../probes/timed.ts';
 import { supervisorLog } from '../control/node.ts';
 import type { ControlledNode, LogQuery } from '../control/node.ts';
+import { servePort } from '../control/port.ts';
+import { serve } from '../control/server.ts';
+import type { Component } from '../engine/component.ts';
+import type { RunningGraph } from '../engine/startGraph.ts';
+import { writeNodeFile } from '../instance/nodeFile.ts';
+import type { NodeFile } from '../instance/nodeFile.ts';
+import { readLogs } from '../observe/logs/logs.ts';
 import { createHistory } from '../observe/state/history.ts';
 import type { History } from '../observe/state/history.ts';
 import { createProbeAttempts } from '../observe/state/looks.ts';
 import type { ProbeAttempts } from '../observe/state/looks.ts';
-import { readLogs } from '../observe/logs/logs.ts';
 import { LiveState } from '../observe/state/state.ts';
 import type { State } from '../observe/state/state.ts';
 import { notReadyLines, statusOf } from '../observe/state/status.ts';
 import { usageSampler } from '../observe/state/usage.ts';
-import type { RunningGraph } from '../engine/startGraph.ts';
+import type { PageSource } from '../observe/web/pages.ts';
+import type { Listener } from './listener.ts';
 
-/** A graph's past and present, kept from its events for those who ask later. */
+/** The past and present of a graph, kept from its events for later requests. */
 export interface EventStore extends History {
   readonly names: readonly string[];
   readonly state: () => State;
   readonly isReady: () => boolean;
-  readonly looks: ProbeAttempts;
+  readonly attempts: ProbeAttempts;
 }
 
 export function createEventStore(components: readonly Component[]): EventStore {
@@ -27,7 +35,7 @@ export function createEventStore(components: readonly Component[]): EventStore {
   return {
     ...history,
     names,
-    looks: createProbeAttempts(),
+    attempts: createProbeAttempts(),
     add(event) {
       state.add(event);
       history.add(event);
@@ -37,44 +45,91 @@ export function createEventStore(components: readonly Component[]): EventStore {
   };
 }
 
-/** What the control socket sees of a graph: its memory to ask, and the graph itself to act on. */
+/** The same component, with each attempt of its probes recorded in the store. A task has no probe. */
+export function withRecordedAttempts(component: Component, { attempts }: EventStore): Component {
+  if (component.kind === 'task') return component;
+  const { name, ready, live } = component;
+  const recorded = (probe: Probe): Probe =>
+    timed(probe, (ms, healthy) => attempts.add({ component: name, ms, healthy }));
+  return { ...component, ready: recorded(ready), ...(live && { live: recorded(live) }) };
+}
+
+/** What the control API does with a graph: reads its store, and acts on the graph itself. */
 export function controlledNode(
   name: string,
-  memory: EventStore,
-  { running, logDir, down }: { running: RunningGraph; logDir: string; down: () => void },
+  store: EventStore,
+  { graph, logDir, down }: { graph: RunningGraph; logDir: string; down: () => void },
 ): ControlledNode {
   const sample = usageSampler();
   const status = async () => {
-    const pids = [...memory.state().values()].flatMap(({ pid }) => pid ?? []);
-    return statusOf(name, memory.state(), await sample(pids), Date.now());
+    const pids = [...store.state().values()].flatMap(({ pid }) => pid ?? []);
+    return statusOf(name, store.state(), await sample(pids), Date.now());
   };
   let metrics: Promise<{ text: () => Promise<string> }> | undefined;
   return {
     name,
-    components: memory.names,
+    components: store.names,
     status,
-    isReady: memory.isReady,
-    notReady: () => notReadyLines(memory.state(), Date.now()),
-    history: memory.events,
-    subscribe: memory.subscribe,
-    logs: (query, signal) => readLogs(logDir, query.follow ? allOf(memory.names, query) : query, signal),
-    metrics: async () => (await (metrics ??= collect(memory))).text(),
-    restart: async (component, options) => running.restart(component, options),
-    stop: async (component) => running.stop(component),
-    start: async (component) => running.start(component),
+    isReady: store.isReady,
+    notReady: () => notReadyLines(store.state(), Date.now()),
+    history: store.events,
+    subscribe: store.subscribe,
+    logs: (query, signal) => readLogs(logDir, query.follow ? allOf(store.names, query) : query, signal),
+    metrics: async () => (await (metrics ??= collectMetrics(store))).text(),
+    restart: async (component, options) => graph.restart(component, options),
+    stop: async (component) => graph.stop(component),
+    start: async (component) => graph.start(component),
     down,
   };
 }
 
-/** Whoever follows all follows those, too, that have no log yet. */
+/** Following all logs includes those of components that have not started yet. */
 function allOf(names: readonly string[], query: LogQuery): LogQuery {
   return query.components.length > 0 ? query : { ...query, components: [...names, supervisorLog] };
 }
 
-/** Counting begins when somebody asks for the first time, with all that is remembered: prom-client takes 50 ms to load. */
-async function collect(memory: EventStore): Promise<{ text: () => Promise<string> }> {
+/** Counting begins at the first request, with everything in the store: prom-client takes 50 ms to load. */
+async function collectMetrics(store: EventStore): Promise<{ text: () => Promise<string> }> {
   const { createMetrics } = await import('../observe/state/metrics.ts');
-  const metrics = createMetrics(memory.names, memory.events(), memory.looks.take);
-  memory.subscribe(metrics.add);
+  const metrics = createMetrics(store.names, store.events(), store.attempts.take);
+  store.subscribe(metrics.add);
   return metrics;
+}
+
+interface ControlApiOptions {
+  readonly controlSocket: string;
+  readonly listener: Listener | undefined;
+  readonly page: PageSource;
+  readonly nodeFile: NodeFile;
+}
+
+/** The control socket of a node and, when configured, its page. */
+interface ServedControlApi {
+  /** The URL of the page. */
+  readonly url: string | undefined;
+  /** Closes the control socket last: a client that reads it to the end knows that nothing is left. */
+  close(): Promise<void>;
+}
+
+/** Serves a node. The control socket is made last: when it exists, `node.json` does, too. */
+export async function serveControlApi(
+  node: ControlledNode,
+  { controlSocket, listener, page, nodeFile }: ControlApiOptions,
+): Promise<ServedControlApi> {
+  const served =
+    listener && (await servePort(listener, node, (await import('../observe/web/pages.ts')).pagesOf(page)));
+  try {
+    await writeNodeFile({ ...nodeFile, ...(served && { url: served.url }) });
+    const control = await serve(controlSocket, node);
+    return {
+      url: served?.url,
+      async close() {
+        await served?.close();
+        await control.close();
+      },
+    };
+  } catch (error) {
+    await served?.close();
+    throw error;
+  }
 }

@@ -11,29 +11,29 @@ import { styleFor } from '../observe/terminal/style.ts';
 import { tail } from '../engine/supervise/tail.ts';
 import { failureFile } from '../observe/records/failureFile.ts';
 
-/** What is said of a failure. */
+/** A failure with the report that explains it. */
 interface Explained {
-  /** For a person; undefined when no component is to blame. */
+  /** For people. `undefined` when no component is to blame. */
   readonly text: string | undefined;
-  /** The failure itself, which quotes what a component wrote. */
+  /** The failure, with the secrets in its quotes masked. */
   readonly failure: Failure;
 }
 
-/** Writes `failure.json` when a component is to blame. The secrets of the config are masked there and in what it resolves with. */
+/** Writes `failure.json` when a component is to blame. Masks the secrets of the config there and in the result. */
 export async function explainFailure(
   failure: Failure,
   { components, events }: { components: readonly Component[]; events: readonly Event[] },
   { data, logs, config }: { data: string; logs: string; config: Config },
 ): Promise<Explained> {
-  const hide = await maskerOf(config);
+  const mask = await maskerOf(config);
   const { code, message, hint } = failure;
-  const said = new Failure(code, hide(message), { ...(hint !== undefined && { hint }), cause: failure });
-  const report = await gather(components, events, { logs, hide });
-  return { failure: said, text: report && (await written(report, failureFile(data))) };
+  const masked = new Failure(code, mask(message), { ...(hint !== undefined && { hint }), cause: failure });
+  const report = await gather(components, events, { logs, mask });
+  return { failure: masked, text: report && (await writeReport(report, failureFile(data))) };
 }
 
-async function written(report: FailureReport, file: string): Promise<string> {
-  // A full disk may well be why it failed: that must not hide the failure itself.
+async function writeReport(report: FailureReport, file: string): Promise<string> {
+  // A full disk may be the cause of the failure: do not let it hide the failure itself.
   const where = await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 }).then(
     () => `The same for programs: ${file}`,
     (error: unknown) => `Not written for programs: ${reasonOf(error)}`,
@@ -44,7 +44,7 @@ async function written(report: FailureReport, file: string): Promise<string> {
 async function gather(
   stages: readonly Component[],
   events: readonly Event[],
-  { logs, hide }: { logs: string; hide: (text: string) => string },
+  { logs, mask }: { logs: string; mask: (text: string) => string },
 ): Promise<FailureReport | undefined> {
   const commands = new Map<string, Command>();
   const lines = new Map<string, readonly string[]>();
@@ -60,11 +60,11 @@ async function gather(
       typeof program.command === 'function'
         ? await program.command().catch(() => undefined)
         : program.command;
-    if (command !== undefined) commands.set(stage.name, maskCommand(command, hide));
+    if (command !== undefined) commands.set(stage.name, maskCommand(command, mask));
     lines.set(stage.name, tail(join(logs, `${stage.name}.log`), quotedLines));
   }
   const report = failureReport({ stages, events, commands, lastLines: (name) => lines.get(name) ?? [] });
-  return report && { ...report, stages: report.stages.map((stage) => shown(stage, hide)) };
+  return report && { ...report, stages: report.stages.map((stage) => maskStage(stage, mask)) };
 }
 
 function programOf(component: Component): Program | undefined {
@@ -72,14 +72,14 @@ function programOf(component: Component): Program | undefined {
   return typeof component.run === 'function' ? undefined : component.run;
 }
 
-function shown(stage: FailedStage, hide: (text: string) => string): FailedStage {
+function maskStage(stage: FailedStage, mask: (text: string) => string): FailedStage {
   const { reason, lastProbe, exit, lastLines } = stage;
-  const orNull = (text: string | null): string | null => text && hide(text);
+  const orNull = (text: string | null): string | null => text && mask(text);
   return {
     ...stage,
     reason: orNull(reason),
     lastProbe: orNull(lastProbe),
     exit: orNull(exit),
-    lastLines: lastLines.map(hide),
+    lastLines: lastLines.map(mask),
   };
 }

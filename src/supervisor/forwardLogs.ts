@@ -8,22 +8,22 @@ import { Failure } from '../lib/errors.ts';
 import type { LogPosition } from '../observe/logs/logPosition.ts';
 import { endsOf } from '../observe/logs/logs.ts';
 
-/** What the forwarder is told. */
+/** What the log forwarder receives on stdin, as one line of JSON. */
 export interface ForwardOrder {
   readonly folder: string;
   readonly positions: readonly (readonly [component: string, from: LogPosition])[];
-  /** JSON Lines on stdout instead of lines with the component in front on stderr. */
+  /** JSON Lines on stdout, instead of lines prefixed with the component on stderr. */
   readonly json: boolean;
 }
 
-/** The word for all components. */
+/** The name for all components. */
 const everyComponent = 'all';
 
-/** How long whoever reads may take for the last lines, in ms. */
+/** How long the reader may take for the last lines, in ms. */
 const lastLinesMs = 5000;
 
 /**
- * The components whose logs are asked for, by their names or with `all`.
+ * The components whose logs are to be forwarded: those named, or every one with `all`.
  * @throws Failure `usage` when there is no such component.
  */
 export function componentsToForward(asked: readonly string[], components: readonly Component[]): string[] {
@@ -41,8 +41,8 @@ export function componentsToForward(asked: readonly string[], components: readon
 }
 
 /**
- * Forwards what these components write to their logs in `folder` from now on, each line once. Disposed of, it has forwarded what
- * they have written so far, as far as somebody reads it.
+ * Forwards what these components write to their logs in `folder` from now on, each line once. Its disposal resolves when
+ * everything written so far is forwarded, or when nobody reads it.
  */
 export async function forwardLogs(
   folder: string,
@@ -51,14 +51,14 @@ export async function forwardLogs(
 ): Promise<AsyncDisposable> {
   const order: ForwardOrder = { folder, positions: [...(await endsOf(folder, components))], json };
   const program = programFile('logForwarder');
-  // A session of its own: Ctrl-C in a terminal is not for it.
+  // A session of its own: Ctrl-C in a terminal must not reach it.
   const child = spawn(process.execPath, [program], {
     stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,
     env: childEnv(process.env),
   });
   const exited = once(child, 'exit');
-  // It may have ended: then nobody reads what is forwarded.
+  // When it has ended, nobody reads its output.
   child.stdin.on('error', () => undefined);
   child.stdin.write(`${JSON.stringify(order)}\n`);
   return {

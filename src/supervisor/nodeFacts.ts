@@ -8,19 +8,19 @@ import type { NodeFacts } from '../kubernetes/facts.ts';
 import { imagePlaces } from '../kubernetes/images/images.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 
-/** For a graph that is only looked at. */
-export const unknownMachine = {
+/** Stands in for the host's capabilities in a graph that is only shown. */
+export const unknownHost = {
   ip: unknownIp,
   snapshotter: 'overlayfs',
   canLowerOomScore: true,
   areNetworkSettingsWritable: true,
 } as const;
 
-/** Everything the node is made from: the config, where things are, and the binaries. */
+/** Everything that the components are made from: the config, the paths, the binaries and the host's capabilities. */
 export function factsOf(
   config: NodeConfig,
   binaries: Binaries,
-  machine: HostCapabilities & { readonly ip: string },
+  capabilities: HostCapabilities & { readonly ip: string },
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {
@@ -31,13 +31,13 @@ export function factsOf(
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),
     minor: Number(/^v?1\.(\d+)/.exec(binaries.versions['kube-apiserver'])?.[1]),
-    ...machine,
+    ...capabilities,
     cgroupRoot: nodeCgroup(config.name),
     env: {
       PATH: binaries.searchPath,
-      // For ctr, which else takes overlayfs.
-      CONTAINERD_SNAPSHOTTER: machine.snapshotter,
-      // Kubelets with in-tree cloud providers ask 169.254.169.254 who they are.
+      // For ctr, whose default is overlayfs.
+      CONTAINERD_SNAPSHOTTER: capabilities.snapshotter,
+      // Without it a kubelet with in-tree cloud providers asks 169.254.169.254.
       AWS_EC2_METADATA_DISABLED: 'true',
     },
   };

@@ -2,7 +2,7 @@ import type { CheckResult } from '../host/checkResult.ts';
 import { inspectHost } from '../host/hostCapabilities.ts';
 import type { HostCapabilities } from '../host/hostCapabilities.ts';
 import type { Binaries } from '../install/install.ts';
-import { forgetSupervisor, recordSupervisor } from '../instance/supervisorRecord.ts';
+import { forgetSupervisor, recordSupervisor } from '../instance/nodeLocks.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { ReceivedBoot } from '../sandbox/bootChannel.ts';
 import { finishSetupInside } from '../sandbox/finishSetupInside.ts';

@@ -7,7 +7,7 @@ import { Failure } from '../lib/errors.ts';
 import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../observe/terminal/reporter.ts';
 
-/** What `up` and `run` are asked for. */
+/** The options of `up` and `run`. */
 export interface UpOptions {
   readonly config?: string;
   readonly name?: string;
@@ -24,17 +24,20 @@ export interface UpOptions {
   readonly output: OutputMode;
   /** Nothing of the node is kept: see `run`. */
   readonly ephemeral?: boolean;
-  /** Where the report and the logs of a node that has failed are kept; by default they stay with its data. */
+  /** Where the report and the logs of a failed node are kept. Default: with its data. */
   readonly artifacts?: string;
 }
 
-/** What the command line says of the config. */
+/** The options that change the config. */
 export type ConfigOptions = Pick<
   UpOptions,
   'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'forwardLogs' | 'ephemeral' | 'detach'
 >;
 
-/** The config with what the command line says laid over it. `ip`: the node's own address, when it is known. */
+/**
+ * Loads the config and applies the options and the environment to it.
+ * @param ip the node's own address, when it is known
+ */
 export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promise<Config> {
   const { config: file, name, dataDir, binDir = [], timeout, listen } = options;
   const set = {
@@ -46,7 +49,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   const { node } = config;
   const boot = timeout === undefined ? node.timeouts.boot : parseDuration(timeout);
   const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];
-  // What is thrown away need not be on any disk.
+  // An ephemeral node need not survive a power failure.
   const etcd = options.ephemeral === true ? { ...node.etcd, fsync: false } : node.etcd;
   const images = node.images.map((place) => resolve(config.dir, place));
   const network = { ...serverOfEnvironment(), ...node.network };
@@ -64,7 +67,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   };
 }
 
-/** Nobody looks at what a node says that runs in the background: it has a log of its own. */
+/** A node in the background forwards no logs: nobody reads its output, which goes to a log of its own. */
 function forwarded(
   { forwardLogs, detach, ephemeral }: ConfigOptions,
   configured: readonly string[],
@@ -73,7 +76,7 @@ function forwarded(
   return forwardLogs === undefined ? [...configured] : forwardLogs.split(',').filter(Boolean);
 }
 
-/** K8S_SINGLE_SERVER: for a container, whose published port only those outside know. */
+/** K8S_SINGLE_SERVER: for a container, which cannot know its published port. */
 function serverOfEnvironment(): { server?: string } {
   const server = process.env['K8S_SINGLE_SERVER'];
   if (!server) return {};
@@ -81,7 +84,7 @@ function serverOfEnvironment(): { server?: string } {
   throw new Failure('usage', `K8S_SINGLE_SERVER is ${JSON.stringify(server)}: expected ${serverForm}`);
 }
 
-/** K8S_SINGLE_BIN_DIR: folders, colon-separated. */
+/** The folders of K8S_SINGLE_BIN_DIR, which are separated by colons. */
 export function binDirsOfEnvironment(): string[] {
   return (process.env['K8S_SINGLE_BIN_DIR'] ?? '').split(':').filter(Boolean);
 }

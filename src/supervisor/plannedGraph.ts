@@ -5,18 +5,18 @@ import { sortByDependencies } from '../engine/graph.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeBinaries } from '../install/find/needs.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
-import { factsOf, unknownMachine } from './nodeFacts.ts';
+import { factsOf, unknownHost } from './nodeFacts.ts';
 
 type NodeNeed = keyof Binaries['files'];
 
 /**
- * The graph that a config makes, each component after all it needs: to look at, not to run, because no binary is looked for.
- * @throws Failure `usage` when it is no graph.
+ * The graph of a config, dependencies first, to be shown and not to be run: no binary is looked for.
+ * @throws Failure `usage` when the components do not form a graph
  */
 export function plannedGraph(config: Config): Component[] {
   const { node } = config;
   const builtIns =
-    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownMachine));
+    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownHost));
   return sortByDependencies(toComponents(config, builtIns));
 }
 
@@ -30,6 +30,6 @@ function unknownBinaries(): Binaries {
 }
 
 function eachNeed<Value>(value: (name: string) => Value): Record<NodeNeed, Value> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each need has its entry
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each binary has its entry
   return Object.fromEntries(nodeBinaries.map(({ name }) => [name, value(name)])) as Record<NodeNeed, Value>;
 }

@@ -18,12 +18,10 @@ import type { SaveBoot } from '../observe/records/bootRecord.ts';
 import { forgetFailure } from '../observe/records/failureFile.ts';
 import { createReporter } from '../observe/terminal/reporter.ts';
 import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
-import { controlledNode, createEventStore } from './controlApi.ts';
+import { controlledNode, createEventStore, serveControlApi, withRecordedAttempts } from './controlApi.ts';
 import type { EventStore } from './controlApi.ts';
 import { componentsToForward, forwardLogs } from './forwardLogs.ts';
 import type { Listener } from './listener.ts';
-import { serveControlApi } from './serveControlApi.ts';
-import { withTimedProbes } from './timedProbes.ts';
 
 /** How a graph is run. */
 export interface GraphOptions {
@@ -109,7 +107,7 @@ async function startAndServe(
     reporter.emit(masked);
   };
   const graph = startGraph(
-    components.map((component) => withTimedProbes(component, store.looks.add)),
+    components.map((component) => withRecordedAttempts(component, store)),
     {
       emit,
       logDir: paths.logs,
@@ -120,15 +118,12 @@ async function startAndServe(
   const down = (): void => void graph.down().catch(() => undefined);
   options.signals.handleWith(down);
   graph.ready.then(save, () => undefined);
-  const api = await serveControlApi(
-    controlledNode(node.name, store, { running: graph, logDir: paths.logs, down }),
-    {
-      controlSocket: paths.controlSocket,
-      nodeFile: nodeFileOf(options, paths),
-      listener: options.listener,
-      page: { name: node.name, components, state: store.state, events: store.events },
-    },
-  ).catch(async (error: unknown) => {
+  const api = await serveControlApi(controlledNode(node.name, store, { graph, logDir: paths.logs, down }), {
+    controlSocket: paths.controlSocket,
+    nodeFile: nodeFileOf(options, paths),
+    listener: options.listener,
+    page: { name: node.name, components, state: store.state, events: store.events },
+  }).catch(async (error: unknown) => {
     await graph.down().catch(() => undefined);
     throw error;
   });

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../probes/kinds/tcp.ts';
 import { until } from '../../probes/until.ts';
 import { lockFile } from '../../src/instance/lock.ts';
-import { freeSubnets } from '../../src/sandbox/subnet.ts';
+import { freeSubnets } from '../../src/sandbox/network.ts';
 import { boxes, enterBox, newBox } from '../support/box.ts';
 import { tempDir } from '../support/cli.ts';
 

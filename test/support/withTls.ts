@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { factsOf, unknownMachine } from '../../src/supervisor/nodeFacts.ts';
+import { factsOf, unknownHost } from '../../src/supervisor/nodeFacts.ts';
 import { loadNodeConfig } from '../../src/supervisor/options.ts';
 import { resolveBinaries } from '../../src/supervisor/resolveBinaries.ts';
 import type { Service } from '../../src/engine/component.ts';
@@ -22,7 +22,7 @@ export async function startedWithTls(node: TestNode, loop: Loop): Promise<Starte
   const { name, dataDir } = node;
   const options = { name, dataDir, install: false, source: 'auto', output: 'plain' } as const;
   const { node: config } = await loadNodeConfig(options);
-  const facts = factsOf(config, await resolveBinaries(options, config), unknownMachine);
+  const facts = factsOf(config, await resolveBinaries(options, config), unknownHost);
   const { command, ports } = loop({ ...facts, minor: 22 }, []);
   if (typeof command === 'function') throw new Error('its command is not known yet');
   const enter = `--net=/proc/${await node.hostPid(1)}/ns/net`;

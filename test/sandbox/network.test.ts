@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { freeSubnets } from '../../src/sandbox/subnet.ts';
+import { freeSubnets } from '../../src/sandbox/network.ts';
 
 const routes = (...dst: string[]): string => JSON.stringify(dst.map((each) => ({ dst: each })));
 

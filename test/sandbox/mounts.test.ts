@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { apart } from '../support/apart.ts';
 import { tempDir } from '../support/cli.ts';
 
-const use = `const { mountAll } = await use('sandbox/fstab.js'); const { run } = await use('host/tool.js');`;
+const use = `const { mountAll } = await use('sandbox/mounts.js'); const { run } = await use('host/tool.js');`;
 
 test('mounts one after the other, whatever the folders are called', async () => {
   const dir = await tempDir('fstab');
