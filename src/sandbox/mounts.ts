@@ -104,6 +104,7 @@ type FstabLine = readonly [source: string, place: string, type: string, options:
  * Writes the mounts to `file` and returns the one command that makes them all in this order: one mount(8) each would take
  * 2 ms each. mount(8) skips what is mounted already, by source and place, even where another mount hides it. So no line may
  * equal a mount of the host.
+ * @internal exported for tests
  */
 export function mountAll(file: string, lines: readonly FstabLine[]): Argv {
   writeFileSync(file, lines.map((line) => `${line.map(escape).join(' ')}\n`).join(''));

@@ -96,6 +96,7 @@ const pools = ['172.30', '10.30', '192.168'] as const;
  * candidate depends on the name, so that a node keeps its address and two nodes get different ones.
  * @param routes what `ip -json -4 route show table all` prints; a default route covers nothing
  * @param excluded further ranges
+ * @internal exported for tests
  */
 export function* freeSubnets(
   name: string,
