@@ -10,7 +10,7 @@ import { nodeBinaries } from '../../src/install/find/needs.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { main } from '../support/cli.ts';
 
-const box = join(import.meta.dirname, '../fixtures/legacy/box.sh');
+const box = join(import.meta.dirname, '../fixtures/legacy/sandbox.sh');
 
 /** A graph that was started from the command line, in a network and a /var and /run of its own. */
 export interface GraphRun {

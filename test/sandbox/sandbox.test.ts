@@ -5,25 +5,28 @@ import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../probes/kinds/tcp.ts';
 import { until } from '../../probes/until.ts';
-import { boxes, enterBox, newBox, runInBox } from '../support/box.ts';
+import { sandboxes, startSandbox, newSandbox, runInSandbox } from '../support/sandbox.ts';
 
-boxes();
+sandboxes();
 
 const node = (code: string): string => `'${process.execPath}' -e "${code}"`;
 
-describe('in a box', () => {
+describe('in a sandbox', () => {
   test('PID 1 reaps a thousand orphans', async () => {
     const orphans =
       'for i in $(seq 1000); do (sh -c : &); done; while pgrep -x sh -P 1 > /dev/null; do :; done';
-    const { stdout } = await runInBox(newBox(), `cat /proc/1/comm; ${orphans}; ps -eo stat= | grep -c Z`);
+    const { stdout } = await runInSandbox(
+      newSandbox(),
+      `cat /proc/1/comm; ${orphans}; ps -eo stat= | grep -c Z`,
+    );
     expect(stdout).toBe('sh\n0\n');
   });
 
   test('a write reaches the host in the data, run and kept folders only', async () => {
-    const plain = newBox();
+    const plain = newSandbox();
     const kept = join(tmpdir(), `${plain.name}-kept`);
     const memory = join(plain.data, 'memory');
-    const box = { ...plain, kept: [kept], tmpfs: [memory] };
+    const sandbox = { ...plain, kept: [kept], tmpfs: [memory] };
     mkdirSync(kept);
     onTestFinished(() => rmSync(kept, { recursive: true }));
     const places = [
@@ -36,17 +39,17 @@ describe('in a box', () => {
       '/run',
       '/dev/shm',
       memory,
-      box.data,
-      box.run,
+      sandbox.data,
+      sandbox.run,
       kept,
     ];
-    const files = places.map((place) => join(place, `${box.name}.txt`));
-    const { heard } = enterBox(
-      box,
+    const files = places.map((place) => join(place, `${sandbox.name}.txt`));
+    const { received } = startSandbox(
+      sandbox,
       `set -e; for f in ${files.join(' ')}; do echo $f > $f; cat $f; done`,
       'stay',
     );
-    expect(await heard('stdout')).toBe(files.map((file) => `${file}\n`).join(''));
+    expect(await received('stdout')).toBe(files.map((file) => `${file}\n`).join(''));
     expect(files.filter((file) => existsSync(file))).toEqual(files.slice(-3));
   });
 
@@ -54,67 +57,67 @@ describe('in a box', () => {
     const files = ['kernel/panic', 'kernel/panic_on_oops', 'vm/overcommit_memory', 'net/ipv4/ip_forward'];
     const paths = files.map((file) => join('/proc/sys', file));
     const before = paths.map((path) => readFileSync(path, 'utf8'));
-    const { heard } = enterBox(
-      newBox(),
+    const { received } = startSandbox(
+      newSandbox(),
       `for f in ${paths.join(' ')}; do echo 77 > $f && cat $f; done`,
       'stay',
     );
-    expect(await heard('stdout')).toBe('77\n77\n77\n77\n');
+    expect(await received('stdout')).toBe('77\n77\n77\n77\n');
     expect(paths.map((path) => readFileSync(path, 'utf8'))).toEqual(before);
   });
 
   test('the host name resolves, and any other name fails at once', async () => {
-    const box = newBox();
+    const sandbox = newSandbox();
     const look = node(`require('dns').resolve4('example.invalid', (error) => console.log(error.code))`);
-    const { stdout } = await runInBox(
-      box,
-      `hostname; getent hosts ${box.nodeName} | awk '{ print $2 }'; ${look}`,
+    const { stdout } = await runInSandbox(
+      sandbox,
+      `hostname; getent hosts ${sandbox.nodeName} | awk '{ print $2 }'; ${look}`,
     );
-    expect(stdout).toBe(`${box.nodeName}\n${box.nodeName}\nECONNREFUSED\n`);
+    expect(stdout).toBe(`${sandbox.nodeName}\n${sandbox.nodeName}\nECONNREFUSED\n`);
   });
 
   test('the host reaches the node, and the node reaches nothing but the host', async () => {
     const serve = node(`require('net').createServer().listen(7777)`);
     const call = (host: string) =>
       node(`require('net').connect(80, '${host}').on('error', (error) => console.log(error.code))`);
-    const { heard } = enterBox(
-      newBox(),
+    const { received } = startSandbox(
+      newSandbox(),
       `(${serve} > /dev/null 2>&1 &); ${call('169.254.169.254')}; ${call('192.0.2.1')}`,
       'stay',
     );
-    expect(await heard('stdout')).toBe('EHOSTUNREACH\nEHOSTUNREACH\n');
-    const { nodeIp } = await heard('inside');
+    expect(await received('stdout')).toBe('EHOSTUNREACH\nEHOSTUNREACH\n');
+    const { nodeIp } = await received('inside');
     await until(tcp(7777, nodeIp), { timeoutMs: 10_000 }, new AbortController().signal);
   });
 
   test('only its own interfaces are seen, mounts are shared, and all is in the cgroup of the node', async () => {
-    const box = newBox();
-    const { stdout } = await runInBox(
-      box,
+    const sandbox = newSandbox();
+    const { stdout } = await runInSandbox(
+      sandbox,
       `ls /sys/class/net; findmnt -n -o PROPAGATION /; cut -d: -f3 /proc/1/cgroup | sort -u`,
     );
-    expect(stdout).toBe(`eth0\nlo\nshared\n/k8s-single-${box.name}/supervisor\n`);
+    expect(stdout).toBe(`eth0\nlo\nshared\n/k8s-single-${sandbox.name}/supervisor\n`);
   });
 
   test('a folder of the node is bound elsewhere, too', async () => {
-    const box = newBox();
-    const binds = { '/var/log/pods': join(box.data, 'pods') };
-    await runInBox({ ...box, binds }, 'echo hello > /var/log/pods/log');
-    expect(readFileSync(join(box.data, 'pods/log'), 'utf8')).toBe('hello\n');
+    const sandbox = newSandbox();
+    const binds = { '/var/log/pods': join(sandbox.data, 'pods') };
+    await runInSandbox({ ...sandbox, binds }, 'echo hello > /var/log/pods/log');
+    expect(readFileSync(join(sandbox.data, 'pods/log'), 'utf8')).toBe('hello\n');
   });
 
   test('a data folder that is a disk of its own is the real one, too', async () => {
-    const box = newBox();
-    mkdirSync(box.data);
-    await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'tmpfs', box.data]);
-    onTestFinished(async () => void (await execa('umount', ['--no-mtab', box.data])));
-    await runInBox(box, `echo hello > ${box.data}/file`);
-    expect(readFileSync(join(box.data, 'file'), 'utf8')).toBe('hello\n');
+    const sandbox = newSandbox();
+    mkdirSync(sandbox.data);
+    await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'tmpfs', sandbox.data]);
+    onTestFinished(async () => void (await execa('umount', ['--no-mtab', sandbox.data])));
+    await runInSandbox(sandbox, `echo hello > ${sandbox.data}/file`);
+    expect(readFileSync(join(sandbox.data, 'file'), 'utf8')).toBe('hello\n');
   });
 
-  test('descriptors and the mark of the box are not handed on', async () => {
-    const { stdout } = await runInBox(
-      newBox(),
+  test('descriptors and the mark of the sandbox are not handed on', async () => {
+    const { stdout } = await runInSandbox(
+      newSandbox(),
       'ls -l /proc/self/fd | grep -c "net:\\|lock"; env | grep -c K8S_SINGLE_SANDBOX',
     );
     expect(stdout).toBe('0\n0\n');

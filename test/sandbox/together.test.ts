@@ -9,105 +9,105 @@ import { tcp } from '../../probes/kinds/tcp.ts';
 import { until } from '../../probes/until.ts';
 import { lockFile } from '../../src/instance/lock.ts';
 import { freeSubnets } from '../../src/sandbox/network.ts';
-import { boxes, enterBox, newBox } from '../support/box.ts';
+import { sandboxes, startSandbox, newSandbox } from '../support/sandbox.ts';
 import { tempDir } from '../support/cli.ts';
 
-boxes();
+sandboxes();
 
-/** A box with a server inside that says the name of its node. */
-function servingBox() {
-  const { name, ...rest } = newBox();
+/** A sandbox with a server inside that says the name of its node. */
+function servingSandbox() {
+  const { name, ...rest } = newSandbox();
   // Who only looks whether it listens is gone by then: an error that nobody takes would end the server.
   const server = `require('net').createServer((client) => client.on('error', () => {}).end('${name}')).listen(7777)`;
   const script = `'${process.execPath}' -e "${server}" > /dev/null 2>&1 &`;
-  return { name, box: enterBox({ name, ...rest }, script, 'stay') };
+  return { name, sandbox: startSandbox({ name, ...rest }, script, 'stay') };
 }
 
-test('two boxes that start at once get subnets of their own, each reached by its own address', async () => {
-  const both = [servingBox(), servingBox()];
-  for (const { name, box } of both) {
-    const { nodeIp } = await box.heard('inside');
+test('two sandboxes that start at once get subnets of their own, each reached by its own address', async () => {
+  const both = [servingSandbox(), servingSandbox()];
+  for (const { name, sandbox } of both) {
+    const { nodeIp } = await sandbox.received('inside');
     await until(tcp(7777, nodeIp), { timeoutMs: 10_000 }, new AbortController().signal);
-    const [said] = await once(connect(7777, nodeIp).setEncoding('utf8'), 'data');
-    expect(said).toBe(name);
+    const [output] = await once(connect(7777, nodeIp).setEncoding('utf8'), 'data');
+    expect(output).toBe(name);
   }
-  const addresses = await Promise.all(both.map(({ box }) => box.heard('inside')));
+  const addresses = await Promise.all(both.map(({ sandbox }) => sandbox.received('inside')));
   expect(new Set(addresses.flatMap(({ nodeIp, hostIp }) => [nodeIp, hostIp])).size).toBe(4);
 });
 
-test('a box whose subnet somebody else is just about to take gets another one', async () => {
-  const box = newBox();
+test('a sandbox whose subnet somebody else is just about to take gets another one', async () => {
+  const sandbox = newSandbox();
   const { stdout: routes } = await execa('ip', '-json -4 route show table all'.split(' '));
-  const [first] = freeSubnets(box.name, routes);
-  await execa('ip', `link add ${first!.interface} type veth peer name ${box.name}`.split(' '));
+  const [first] = freeSubnets(sandbox.name, routes);
+  await execa('ip', `link add ${first!.interface} type veth peer name ${sandbox.name}`.split(' '));
   onTestFinished(async () => void (await execa('ip', ['link', 'delete', first!.interface])));
-  const { nodeIp } = await enterBox(box).heard('inside');
+  const { nodeIp } = await startSandbox(sandbox).received('inside');
   expect(nodeIp).toMatch(/\.2$/);
   expect(nodeIp).not.toBe(first!.nodeIp);
 });
 
-test('a second box of one name is refused, and the first does not notice', async () => {
-  const box = newBox();
-  const first = enterBox(box, ':', 'stay');
-  await first.heard('status');
-  const second = enterBox(box);
-  expect(await second.heard('failure')).toBe(`node ${box.name} is already running`);
-  expect(await second.heard('hint')).toContain(`down --name ${box.name}`);
+test('a second sandbox of one name is refused, and the first does not notice', async () => {
+  const sandbox = newSandbox();
+  const first = startSandbox(sandbox, ':', 'stay');
+  await first.received('status');
+  const second = startSandbox(sandbox);
+  expect(await second.received('failure')).toBe(`node ${sandbox.name} is already running`);
+  expect(await second.received('hint')).toContain(`down --name ${sandbox.name}`);
   first.outer.kill('SIGTERM');
   expect((await first.outer).exitCode).toBe(0);
 });
 
 test('a lock whose file is removed before it is had is taken anew', async () => {
-  const box = newBox();
+  const sandbox = newSandbox();
   const dir = await tempDir('flock');
   const { stdout: flock } = await execa('sh', ['-c', 'command -v flock']);
-  const onlyOnce = `[ -e '${dir}/done' ] || { : > '${dir}/done'; rm '${lockFile(box.run)}'; }`;
+  const onlyOnce = `[ -e '${dir}/done' ] || { : > '${dir}/done'; rm '${lockFile(sandbox.run)}'; }`;
   await writeFile(join(dir, 'flock'), `#!/bin/sh\n${onlyOnce}\nexec ${flock} "$@"\n`, { mode: 0o755 });
-  const first = enterBox(box, ':', 'stay', { PATH: `${dir}:${process.env['PATH']}` });
-  await first.heard('status');
+  const first = startSandbox(sandbox, ':', 'stay', { PATH: `${dir}:${process.env['PATH']}` });
+  await first.received('status');
   expect(existsSync(join(dir, 'done'))).toBe(true);
-  expect(await enterBox(box).heard('failure')).toBe(`node ${box.name} is already running`);
+  expect(await startSandbox(sandbox).received('failure')).toBe(`node ${sandbox.name} is already running`);
   first.outer.kill('SIGTERM');
   expect((await first.outer).exitCode).toBe(0);
 });
 
-test('a box of another name on the same data folder is refused, and the first does not notice', async () => {
-  const { data, ...box } = newBox();
-  const first = enterBox({ data, ...box }, ':', 'stay');
-  await first.heard('status');
-  const second = enterBox({ ...newBox(), data });
-  expect(await second.heard('failure')).toContain(
-    `the data folder ${data} is in use by node ${box.name} on `,
+test('a sandbox of another name on the same data folder is refused, and the first does not notice', async () => {
+  const { data, ...sandbox } = newSandbox();
+  const first = startSandbox({ data, ...sandbox }, ':', 'stay');
+  await first.received('status');
+  const second = startSandbox({ ...newSandbox(), data });
+  expect(await second.received('failure')).toContain(
+    `the data folder ${data} is in use by node ${sandbox.name} on `,
   );
   expect((await second.outer).exitCode).toBe(3);
   first.outer.kill('SIGTERM');
   expect((await first.outer).exitCode).toBe(0);
-  const third = enterBox({ ...newBox(), data });
-  expect(await third.heard('exited')).toBe(0);
+  const third = startSandbox({ ...newSandbox(), data });
+  expect(await third.received('exited')).toBe(0);
 });
 
-test('of two that start a box of one name at once, exactly one does', async () => {
-  const box = newBox();
-  const both = [enterBox(box, ':', 'stay'), enterBox(box, ':', 'stay')];
+test('of two that start a sandbox of one name at once, exactly one does', async () => {
+  const sandbox = newSandbox();
+  const both = [startSandbox(sandbox, ':', 'stay'), startSandbox(sandbox, ':', 'stay')];
   const outcomes = await Promise.all(
-    both.map(async ({ heard }) => Promise.any([heard('status'), heard('failure')])),
+    both.map(async ({ received }) => Promise.any([received('status'), received('failure')])),
   );
-  expect(new Set(outcomes)).toEqual(new Set([0, `node ${box.name} is already running`]));
+  expect(new Set(outcomes)).toEqual(new Set([0, `node ${sandbox.name} is already running`]));
 });
 
-test('a box of the same name can be had again, with the same address and what its data folder holds', async () => {
-  const box = newBox();
-  const [first, second] = [`echo kept > ${box.data}/file`, `cat ${box.data}/file`];
-  const before = enterBox(box, first);
-  const { nodeIp } = await before.heard('inside');
+test('a sandbox of the same name can be had again, with the same address and what its data folder holds', async () => {
+  const sandbox = newSandbox();
+  const [first, second] = [`echo kept > ${sandbox.data}/file`, `cat ${sandbox.data}/file`];
+  const before = startSandbox(sandbox, first);
+  const { nodeIp } = await before.received('inside');
   await before.outer;
-  const after = enterBox(box, second);
-  expect(await after.heard('stdout')).toBe('kept\n');
-  expect((await after.heard('inside')).nodeIp).toBe(nodeIp);
+  const after = startSandbox(sandbox, second);
+  expect(await after.received('stdout')).toBe('kept\n');
+  expect((await after.received('inside')).nodeIp).toBe(nodeIp);
 });
 
 test('the exit code of the program inside is handed on', async () => {
-  const { outer, heard } = enterBox(newBox(), 'exit 42');
-  expect(await heard('exited')).toBe(42);
+  const { outer, received } = startSandbox(newSandbox(), 'exit 42');
+  expect(await received('exited')).toBe(42);
   expect((await outer).exitCode).toBe(42);
 });

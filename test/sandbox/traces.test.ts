@@ -6,11 +6,11 @@ import { describe, expect, test } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { forceCleanUp } from '../../src/instance/cleanUp.ts';
-import { boxes, enterBox, newBox } from '../support/box.ts';
+import { sandboxes, startSandbox, newSandbox } from '../support/sandbox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import { descendants } from '../support/processes.ts';
 
-boxes();
+sandboxes();
 
 /** What a node does: a bridge, a pod with a namespace and a cgroup, a mount, an orphan, a socket, a file in /run. */
 const busy = `set -e
@@ -23,9 +23,12 @@ const busy = `set -e
   mkdir $RUN/folder
   (setsid sleep infinity > /dev/null 2>&1 &)`;
 
-function busyBox(box = newBox(), env: Record<string, string> = {}) {
-  const script = busy.replaceAll('$DATA', box.data).replaceAll('$NAME', box.name).replaceAll('$RUN', box.run);
-  return { box, ...enterBox(box, script, 'stay', env) };
+function busySandbox(sandbox = newSandbox(), env: Record<string, string> = {}) {
+  const script = busy
+    .replaceAll('$DATA', sandbox.data)
+    .replaceAll('$NAME', sandbox.name)
+    .replaceAll('$RUN', sandbox.run);
+  return { sandbox, ...startSandbox(sandbox, script, 'stay', env) };
 }
 
 describe('nothing is left behind', () => {
@@ -33,88 +36,88 @@ describe('nothing is left behind', () => {
     'when %s stops it, which the inside gets once',
     async (signal) => {
       const before = await snapshotHost();
-      const { box, outer, heard, silence } = busyBox();
-      expect(await heard('status')).toBe(0);
+      const { sandbox, outer, received, allOutput } = busySandbox();
+      expect(await received('status')).toBe(0);
       outer.kill(signal);
       expect((await outer).exitCode).toBe(0);
-      expect((await silence()).filter((each) => each.signal !== undefined)).toEqual([{ signal }]);
-      expect(await leftoversSince(before, box.name)).toEqual([]);
+      expect((await allOutput()).filter((each) => each.signal !== undefined)).toEqual([{ signal }]);
+      expect(await leftoversSince(before, sandbox.name)).toEqual([]);
     },
   );
 
   test.for([
-    { victim: 'the supervisor', pattern: /^\S+node \S+inner\.mjs/ },
+    { victim: 'the supervisor', pattern: /^\S+node \S+program\.mjs/ },
     { victim: 'the init', pattern: /^sh \S+bin\/init/ },
     { victim: 'its parent', pattern: /^sh -c exec 2>/ },
     { victim: 'the keeper', pattern: /^\/bin\/sh -c node=/ },
   ])('when $victim is killed', async ({ pattern }) => {
     const before = await snapshotHost();
-    const { box, outer, heard } = busyBox();
-    expect(await heard('status')).toBe(0);
+    const { sandbox, outer, received } = busySandbox();
+    expect(await received('status')).toBe(0);
     const found = (await descendants(outer.pid!)).find(({ command }) => pattern.test(command));
     process.kill(found!.pid, 'SIGKILL');
     expect((await outer).exitCode).toBe(128 + 9);
-    expect(await leftoversSince(before, box.name)).toEqual([]);
+    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
   test('when the process outside is killed: the inside gets SIGTERM', async () => {
     const before = await snapshotHost();
-    const { box, outer, heard, silence } = busyBox();
-    expect(await heard('status')).toBe(0);
+    const { sandbox, outer, received, allOutput } = busySandbox();
+    expect(await received('status')).toBe(0);
     outer.kill('SIGKILL');
-    expect((await silence()).at(-1)).toEqual({ signal: 'SIGTERM' });
-    expect(await leftoversSince(before, box.name)).toEqual([]);
+    expect((await allOutput()).at(-1)).toEqual({ signal: 'SIGTERM' });
+    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
-  test.for(['outer', 'entered'] as const)('when SIGTERM comes as soon as "%s" is said', async (moment) => {
+  test.for(['outer', 'entered'] as const)('when SIGTERM comes as soon as "%s" is output', async (moment) => {
     const before = await snapshotHost();
-    const { box, outer, heard, silence } = busyBox();
-    await heard(moment);
+    const { sandbox, outer, received, allOutput } = busySandbox();
+    await received(moment);
     outer.kill('SIGTERM');
     await outer;
-    await silence();
-    expect(await leftoversSince(before, box.name)).toEqual([]);
+    await allOutput();
+    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
   test('when SIGTERM comes in the middle of the set-up', async () => {
     const before = await snapshotHost();
-    const { box, outer, reached } = await stuckBox('touch "$reached"; exec sleep infinity');
+    const { sandbox, outer, reached } = await stuckSandbox('touch "$reached"; exec sleep infinity');
     await reached();
     outer.kill('SIGTERM');
     expect((await outer).exitCode).toBe(0);
-    expect(await leftoversSince(before, box.name)).toEqual([]);
+    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
   test('when the set-up fails, which says what failed', async () => {
     const before = await snapshotHost();
-    const { box, outer, heard } = await stuckBox('echo no such thing >&2; exit 2');
-    expect(await heard('failure')).toBe('ip -json -4 route show table all: no such thing');
+    const { sandbox, outer, received } = await stuckSandbox('echo no such thing >&2; exit 2');
+    expect(await received('failure')).toBe('ip -json -4 route show table all: no such thing');
     expect((await outer).exitCode).toBe(3);
-    expect(await leftoversSince(before, box.name)).toEqual([]);
+    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
   test('when a detached node is ended by force', async () => {
     const before = await snapshotHost();
-    const { box, outer, heard, silence } = busyBox();
-    expect(await heard('status')).toBe(0);
+    const { sandbox, outer, received, allOutput } = busySandbox();
+    expect(await received('status')).toBe(0);
     outer.stdin.write('detach');
     expect(await once(outer, 'exit')).toEqual([0, null]);
-    expect(await leftoversSince(before, box.name)).toContainEqual(expect.stringContaining('inner.mjs'));
-    await forceCleanUp(box);
-    expect((await silence()).filter((each) => each.signal !== undefined)).toEqual([]);
-    expect(await leftoversSince(before, box.name)).toEqual([]);
+    expect(await leftoversSince(before, sandbox.name)).toContainEqual(expect.stringContaining('program.mjs'));
+    await forceCleanUp(sandbox);
+    expect((await allOutput()).filter((each) => each.signal !== undefined)).toEqual([]);
+    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 });
 
-/** A box in which `ip` is a script of ours. */
-async function stuckBox(script: string) {
-  const box = newBox();
-  const bin = join(box.data, 'bin');
+/** A sandbox in which `ip` is a script of ours. */
+async function stuckSandbox(script: string) {
+  const sandbox = newSandbox();
+  const bin = join(sandbox.data, 'bin');
   const marker = join(bin, 'reached');
   await mkdir(bin, { recursive: true });
   await writeFile(join(bin, 'ip'), `#!/bin/sh\n${script}\n`);
   await chmod(join(bin, 'ip'), 0o755);
-  const running = busyBox(box, { PATH: `${bin}:${process.env['PATH']}`, reached: marker });
+  const running = busySandbox(sandbox, { PATH: `${bin}:${process.env['PATH']}`, reached: marker });
   const seen = async (): Promise<void> => {
     if (!existsSync(marker)) throw new Unhealthy('ip has not been called');
   };

@@ -45,9 +45,13 @@ export async function startDocker(name: string): Promise<Docker> {
     argv: [process.execPath, join(fixtures, 'docker/dockerd.mjs'), dist, config],
   };
   await using log = await open(join(data, 'dockerd.log'), 'w');
-  const box = spawn(process.execPath, [join(fixtures, 'isolate/outer.mjs'), dist, JSON.stringify(inside)], {
-    stdio: ['pipe', log.fd, log.fd],
-  });
+  const box = spawn(
+    process.execPath,
+    [join(fixtures, 'sandbox/launcher.mjs'), dist, JSON.stringify(inside)],
+    {
+      stdio: ['pipe', log.fd, log.fd],
+    },
+  );
   const ended = new AbortController();
   const end = async (): Promise<void> => {
     box.kill('SIGTERM');

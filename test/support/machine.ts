@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
-const script = join(import.meta.dirname, '../fixtures/isolate/machine.sh');
+const script = join(import.meta.dirname, '../fixtures/sandbox/machine.sh');
 const namespaces = ['--net', '--mount', '--uts', '--pid', '--ipc'];
 
 /** Namespaces that are like a machine of its own: what runs in it with --host is nowhere near the real one. */
