@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { outputModes } from '../plainUp.ts';
+import type { UpOptions } from '../../supervisor/options.ts';
 import { binDirOption, exitWith, nameOption, nameOrConfigOption, sourceOption } from './shared.ts';
+
+const outputModes: readonly UpOptions['output'][] = ['auto', 'pretty', 'plain', 'json'];
 
 /** Commands that start and end a node. */
 export function lifecycleCommands(cli: Command): void {
