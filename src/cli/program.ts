@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { exitCodes } from '../lib/errors.ts';
+import { version } from '../lib/version.ts';
 import { configCommands } from './definitions/config.ts';
 import { kubernetesCommands } from './definitions/kubernetes.ts';
 import { lifecycleCommands } from './definitions/lifecycle.ts';
@@ -7,47 +8,35 @@ import { observeCommands } from './definitions/observe.ts';
 import { operateCommands } from './definitions/operate.ts';
 import { setupCommands } from './definitions/setup.ts';
 import { shellCommands } from './definitions/shell.ts';
-import { version } from '../lib/version.ts';
 
-const groups = [
-  lifecycleCommands,
-  observeCommands,
-  operateCommands,
-  kubernetesCommands,
-  configCommands,
-  setupCommands,
-  shellCommands,
-];
-
-/**
- * The command line, with all commands up to the group of the one that is `meant`: by default all there are. Each loads its own code,
- * so that `status` does not pay for `up`.
- */
-export function program(meant?: string): Command {
+/** The whole command line. Each command loads its own code when it runs, so that `status` does not pay for `up`. */
+export function program(): Command {
   const cli = new Command('k8s-single')
-    .description('A real Kubernetes node, now, on one machine.')
+    .description('run a real single-node Kubernetes on this machine')
     .version(version())
     .exitOverride()
     .enablePositionalOptions()
     .showSuggestionAfterError();
-  for (const add of groups) {
-    if (cli.commands.some((command) => command.name() === meant)) break;
-    add(cli);
-  }
-  cli.addHelpText('after', exitCodeHelp);
-  return cli;
+  lifecycleCommands(cli);
+  observeCommands(cli);
+  operateCommands(cli);
+  kubernetesCommands(cli);
+  configCommands(cli);
+  setupCommands(cli);
+  shellCommands(cli);
+  return cli.addHelpText('after', exitCodeHelp);
 }
 
 function exitCodeHelp(): string {
   const meanings = {
-    ok: 'fine',
-    bug: 'a bug, or a probe that does not pass',
+    ok: 'success',
+    bug: 'a bug in k8s-single, or a probe or health check that fails',
     usage: 'wrong usage or config',
-    preflight: 'this machine cannot, or something is in the way',
-    notReady: 'not ready (in time)',
-    crashLoop: 'a component was given up',
-    install: 'the binaries cannot be had',
-    smoke: 'the smoke test failed',
+    preflight: 'this machine lacks something, or something is in the way',
+    notReady: 'the node is not running, or not ready in time',
+    crashLoop: 'a component failed for good',
+    install: 'binaries are missing and cannot be installed',
+    smoke: 'a check of the smoke test failed',
   } satisfies Record<keyof typeof exitCodes, string>;
   const lines = Object.values(meanings).map((meaning, code) => `  ${code}  ${meaning}`);
   return `\nExit codes:\n${lines.join('\n')}`;

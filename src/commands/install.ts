@@ -11,7 +11,7 @@ interface InstallOptions {
 }
 
 /** `k8s-single install`: brings what is missing and prints a line `name version path` for each binary. */
-export async function installCommand({ binDir = [], source, kubernetes }: InstallOptions): Promise<number> {
+export async function install({ binDir = [], source, kubernetes }: InstallOptions): Promise<number> {
   const binDirs = [...binDir, ...binDirsOfEnvironment()];
   using signals = new Signals();
   const { files, versions } = await resolveBinaries(

@@ -12,7 +12,7 @@ async function act([command, ...args]: readonly string[]): Promise<number | unde
     return healthcheck({ name: name ?? process.env['K8S_SINGLE_NAME'] ?? 'default' });
   }
   const { program } = await import('../cli/program.ts');
-  await program(command).parseAsync();
+  await program().parseAsync();
   return undefined;
 }
 

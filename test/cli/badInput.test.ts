@@ -10,7 +10,7 @@ import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 
 const name = 'bad-input';
 
-/** Runs `up` with a config and says how it ended; nothing may be left of it, and no data folder made. */
+/** Runs `up` with a config; asserts that it leaves nothing and makes no data folder. */
 async function upWith(
   config: string,
   { args = [], env = {} }: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
@@ -20,8 +20,8 @@ async function upWith(
   const dataDir = join(dir, 'data');
   await writeFile(file, config);
   const before = await snapshotHost();
-  const where = ['--config', file, '--name', name, '--data-dir', dataDir];
-  const result = await cli(['up', ...where, '--output', 'plain', ...args], { env });
+  const node = ['--config', file, '--name', name, '--data-dir', dataDir];
+  const result = await cli(['up', ...node, '--output', 'plain', ...args], { env });
   expect(await leftoversSince(before, name)).toEqual([]);
   expect(existsSync(join(dataDir, 'etcd'))).toBe(false);
   return { code: result.exitCode, stderr: String(result.stderr), file };
@@ -30,7 +30,7 @@ async function upWith(
 const graph = (components: string): string => `kubernetes: false\ncomponents:\n${components}`;
 
 describe('a config with', () => {
-  it('an unknown key: names it, its place and what was meant', async () => {
+  it('an unknown key: shows its position and suggests a known one', async () => {
     const { code, stderr, file } = await upWith('nodeNam: x\n');
     expect(stderr).toContain(`${file}:1:1: unknown key "nodeNam"; did you mean "nodeName"?`);
     expect(code).toBe(2);
@@ -42,7 +42,7 @@ describe('a config with', () => {
     expect(code).toBe(2);
   });
 
-  it('a cycle: shows it as a path, and where one of its edges stands', async () => {
+  it('a cycle: shows it as a path, with the position of one edge', async () => {
     const { code, stderr, file } = await upWith(
       graph('  a: { command: [sleep, "9"], needs: [b] }\n  b: { command: [sleep, "9"], needs: [a] }\n'),
     );
@@ -50,7 +50,7 @@ describe('a config with', () => {
     expect(code).toBe(2);
   });
 
-  it('a need that is no component', async () => {
+  it('a need that is not a component', async () => {
     const { code, stderr, file } = await upWith(
       graph('  web: { command: [sleep, "9"], needs: [databse] }\n'),
     );
@@ -59,13 +59,13 @@ describe('a config with', () => {
     expect(code).toBe(2);
   });
 
-  it('a program that does not exist: at once, without a crash loop', async () => {
+  it('a program that does not exist: fails at once, without a crash loop', async () => {
     const { code, stderr } = await upWith(graph('  web: { command: [/no/such/program] }\n'));
     expect(stderr).toContain('cannot start /no/such/program: there is no such program');
     expect(code).toBe(3);
   });
 
-  it('a port that somebody holds: says who', async () => {
+  it('a port that is taken: names the process', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -75,21 +75,21 @@ describe('a config with', () => {
     expect(code).toBe(3);
   });
 
-  it('nothing: there is no such file', async () => {
+  it('no file', async () => {
     const result = await cli(['up', '--config', '/no/such/file.yaml', '--name', name]);
     expect(String(result.stderr)).toContain('cannot read the config /no/such/file.yaml');
     expect(result.exitCode).toBe(2);
   });
 });
 
-it('--detach where nothing could go on without the terminal is refused', async () => {
+it('--detach without namespaces is refused', async () => {
   const { code, stderr } = await upWith(graph('  web: { command: [sleep, "9"] }\n'), { args: ['--detach'] });
   expect(stderr).toContain('--detach is for a node in namespaces of its own');
   expect(code).toBe(2);
 });
 
 describe('binaries that are', () => {
-  it('missing, with --no-install: each is named', async () => {
+  it('missing, with --no-install: names each', async () => {
     const cache = await tempDir('empty-cache');
     const env = { XDG_CACHE_HOME: cache };
     const { code, stderr } = await upWith('', { args: ['--no-install'], env });
@@ -102,7 +102,7 @@ describe('binaries that are', () => {
     const dir = await tempDir('foreign');
     const elf = await readFile(process.execPath);
     const header = Buffer.from(elf.subarray(0, 4096));
-    // e_machine (elf(5)) of a processor that nobody runs this on: SPARC.
+    // e_machine 2 (elf(5)): SPARC, which no test runs on.
     header.writeUInt16LE(2, 18);
     await writeFile(join(dir, 'etcd'), header);
     await chmod(join(dir, 'etcd'), 0o755);
@@ -145,7 +145,7 @@ describe('a command line with', () => {
     ['a duration without a unit', ['up', '--timeout', '300'], /"300" has no unit: write 300s or 300ms/],
     ['an unknown output', ['up', '--output', 'xml'], /argument 'xml' is invalid/],
     ['an unknown probe', ['probe', 'htpp', 'x'], /no probe is called "htpp"/],
-    ['a probe target that cannot be right', ['probe', 'tcp', 'localhost'], /not a HOST:PORT: localhost/],
+    ['an invalid probe target', ['probe', 'tcp', 'localhost'], /not a HOST:PORT: localhost/],
   ];
   for (const [what, args, message] of cases) {
     it(what, async () => {
@@ -156,8 +156,8 @@ describe('a command line with', () => {
   }
 });
 
-describe('a name that is none', () => {
-  it('is refused before `down` removes what the path it makes leads to', async () => {
+describe('an invalid node name', () => {
+  it('is refused before `down` removes the folder that its path leads to', async () => {
     const dir = await tempDir('bad-name');
     await writeFile(join(dir, 'precious'), '');
     const { exitCode, stderr } = await cli(['down', '--name', `../..${dir}`]);
@@ -166,13 +166,13 @@ describe('a name that is none', () => {
     expect(exitCode).toBe(2);
   });
 
-  it('and so is the empty one of an unset variable', async () => {
+  it('is the empty string of an unset variable, too', async () => {
     expect((await cli(['status'], { env: { K8S_SINGLE_NAME: '' } })).exitCode).toBe(2);
   });
 });
 
-describe('a node that does not run', () => {
-  it('has no status: not ready', async () => {
+describe('a node that is not running', () => {
+  it('has no status', async () => {
     const result = await cli(['status', '--name', name]);
     expect(String(result.stderr)).toContain(`node "${name}" is not running`);
     expect(result.exitCode).toBe(4);

@@ -5,13 +5,13 @@ import { execa } from 'execa';
 import { expect, onTestFinished } from 'vitest';
 import { main, tempDir } from '../support/cli.ts';
 
-/** An interactive shell on a terminal of its own that knows the completion of k8s-single, which is in its PATH. */
+/** An interactive shell on a terminal of its own, with k8s-single in its PATH and its completion loaded. */
 export interface Shell {
-  /** What the line has become after this was typed and the tab key pressed. */
+  /** Types this and presses the tab key; resolves with the line after that. */
   tab(typed: string): Promise<string>;
 }
 
-/** A folder with the program under the name that people type. */
+/** A folder with the program as `k8s-single`. */
 export async function programFolder(): Promise<string> {
   const dir = await tempDir('completion');
   const program = join(dir, 'k8s-single');
@@ -20,7 +20,7 @@ export async function programFolder(): Promise<string> {
   return dir;
 }
 
-/** `rc` is run when the shell starts; its ^T appends the line to `$LINES_FILE`. Prompts are made by this. */
+/** Starts a shell with the start-up files `rc`, which set the prompt `PROMPT> ` and make ^T append the line to `$LINES_FILE`. */
 export async function shellOnTerminal(
   command: string,
   { dir, rc, env }: { dir: string; rc: Readonly<Record<string, string>>; env: NodeJS.ProcessEnv },
@@ -46,20 +46,21 @@ export async function shellOnTerminal(
     terminal.kill('SIGKILL');
     await terminal;
   });
-  let shown = '';
-  terminal.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
-  while (!shown.includes('your turn> ')) await once(terminal.stdout, 'data');
+  let screen = '';
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => (screen += text));
+  while (!screen.includes('PROMPT> ')) await once(terminal.stdout, 'data');
   let count = 0;
   return {
     async tab(typed) {
       count += 1;
-      // ^U empties the line, ^T writes it down.
+      // ^U clears the line, ^T records it.
       terminal.stdin.write(`\u0015${typed}\t\u0014`);
-      const written = async (): Promise<string[]> => (await readFile(lines, 'utf8')).split('\n').slice(0, -1);
+      const recorded = async (): Promise<string[]> =>
+        (await readFile(lines, 'utf8')).split('\n').slice(0, -1);
       await expect
-        .poll(async () => (await written()).length, { timeout: 20_000, message: shown })
+        .poll(async () => (await recorded()).length, { timeout: 20_000, message: screen })
         .toBe(count);
-      return (await written())[count - 1]!;
+      return (await recorded())[count - 1]!;
     },
   };
 }

@@ -1,9 +1,9 @@
-// The shells ask the program itself what can come next, `__complete -- WORDS`: a line `value<TAB>description` for each
-// candidate, or `:files`, or `:folders`.
+// The scripts run `k8s-single __complete -- WORDS`. It prints a line `value<TAB>description` for each candidate, or `:files`, or
+// `:folders`.
 
 const bash = `# k8s-single completion for bash: source <(k8s-single completion bash)
 _k8s_single() {
-  # Not COMP_WORDS: bash cuts them at = as well.
+  # Not COMP_WORDS: bash also splits them at =.
   local line=\${COMP_LINE:0:COMP_POINT} words value _
   read -ra words <<<"$line"
   [[ $line == *[[:space:]] ]] && words+=('')
@@ -58,5 +58,6 @@ end
 complete --command k8s-single --no-files --arguments '(__k8s_single_complete)'
 `;
 
+/** The completion script of each shell. */
 export const scripts = { bash, zsh, fish };
 export type Shell = keyof typeof scripts;

@@ -4,18 +4,18 @@ import { configOption, dataDirOption, exitWith, nameOrConfigOption } from './sha
 
 /** Commands about a config and the graph that it makes. */
 export function configCommands(cli: Command): void {
-  const config = cli.command('config').description('look at a config without starting anything');
+  const config = cli.command('config').description('show or check a config without starting anything');
   config
     .command('show')
-    .description('the whole, with defaults and references filled in and secrets masked')
+    .description('print the config with defaults and references filled in and secrets masked')
     .addOption(configOption())
     .addOption(nameOrConfigOption())
     .addOption(dataDirOption())
-    .addOption(new Option('--output <format>', 'the format').choices(['yaml', 'json']).default('yaml'))
+    .addOption(new Option('--output <format>', 'output format').choices(['yaml', 'json']).default('yaml'))
     .action(async (options) => exitWith((await import('../../commands/config.ts')).configShow(options)));
   config
     .command('check')
-    .description('exit 0 when it is right, else 2 after saying where it is wrong')
+    .description('exit 0 if the config is valid, 2 with the position of each error if not')
     .addOption(configOption())
     .addOption(nameOrConfigOption())
     .addOption(dataDirOption())
@@ -23,21 +23,21 @@ export function configCommands(cli: Command): void {
 
   cli
     .command('graph')
-    .description('what needs what, with the critical path marked and, after a boot, the times')
+    .description('show what needs what, with the critical path and, after a boot, the times')
     .addOption(configOption())
     .addOption(nameOrConfigOption())
     .addOption(dataDirOption())
     .addOption(
-      new Option('--output <format>', 'a tree, or a picture in the language of Mermaid or Graphviz')
+      new Option('--output <format>', 'a tree, or a diagram for Mermaid or Graphviz')
         .choices(['text', 'mermaid', 'dot'])
         .default('text'),
     )
     .action(async (options) => exitWith((await import('../../commands/graph.ts')).graph(options)));
 
-  const from = cli.command('import').description('make a config of what another system has');
-  from
+  const importGroup = cli.command('import').description('convert the config of another system');
+  importGroup
     .command('supervisord')
-    .description('print the config; on stderr what has no counterpart')
-    .argument('<file>', 'the supervisord config')
+    .description('print the converted config; list on stderr what has no counterpart')
+    .argument('<file>', 'supervisord config')
     .action(async (file) => exitWith((await import('../../commands/import.ts')).importFrom(file)));
 }

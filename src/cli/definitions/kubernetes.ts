@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { binDirOption, exitWith, namesOption, nameOption } from './shared.ts';
 
-/** Commands that use the node as Kubernetes. */
+/** Commands that use the Kubernetes API of a node, or its images. */
 export function kubernetesCommands(cli: Command): void {
   cli
     .command('kubectl')
-    .description("kubectl as the node's administrator")
+    .description("run the node's kubectl as administrator")
     .argument('[args...]', 'after `--`, for kubectl')
     .addOption(nameOption())
     .passThroughOptions()
@@ -16,46 +16,44 @@ export function kubernetesCommands(cli: Command): void {
 
   cli
     .command('kubeconfig')
-    .description('print the kubeconfig, or merge it into your own')
+    .description("print the administrator's kubeconfig, or merge it into yours")
     .addOption(nameOption())
-    .option('--merge', 'into $KUBECONFIG or ~/.kube/config')
-    .option('--server <url>', 'where you reach the API server: a published port, for one')
+    .option('--merge', 'merge it into $KUBECONFIG or ~/.kube/config')
+    .option('--server <url>', 'URL at which you reach the API server, such as that of a published port')
     .action(async (options) => exitWith((await import('../../commands/kubeconfig.ts')).kubeconfig(options)));
 
-  const image = cli.command('image').description('images without a registry');
+  const image = cli.command('image').description('load and list images without a registry');
   image
     .command('load')
-    .description('make the images of an archive known to the node: docker save or OCI layout, gzipped or not')
-    .argument('<file>', 'the archive, an OCI folder, or `-` for stdin')
+    .description('import the images of an archive: docker save or OCI layout, gzipped or not')
+    .argument('<file>', 'archive, OCI folder, or `-` for stdin')
     .addOption(nameOption())
     .action(async (file, options) =>
       exitWith((await import('../../commands/image.ts')).loadImage(file, options)),
     );
   image
     .command('ls')
-    .description('the images that pods can be made of without pulling')
+    .description('list the images that pods can use without pulling')
     .addOption(nameOption())
     .action(async (options) => exitWith((await import('../../commands/image.ts')).listImages(options)));
 
   cli
     .command('smoke')
-    .description('prove that the node works by using it; exit 7 when a check fails')
+    .description('test the node by using it; exit 7 if a check fails')
     .addOption(nameOption())
     .option('--kubeconfig <file>', 'test this cluster instead of a node')
     .option(
       '--image <image>',
-      'an image with busybox in it (default: one that is built here; busybox for a cluster)',
+      'image that contains busybox (default: for a node one that is built locally; else busybox)',
     )
-    .addOption(namesOption('--only <checks>', 'only these, comma-separated, and what they need'))
-    .addOption(namesOption('--skip <checks>', 'all but these, comma-separated, and what needs them'))
-    .option('--list', 'say what would be checked, and do nothing')
+    .addOption(namesOption('--only <checks>', 'only these checks and those that they need, comma-separated'))
+    .addOption(namesOption('--skip <checks>', 'not these checks and those that need them, comma-separated'))
+    .option('--list', 'list the checks and run none')
     .option('--timeout <duration>', 'how long all checks together may take', '300s')
-    .option('--junit <file>', 'write a report as JUnit XML, too')
+    .option('--junit <file>', 'also write a report as JUnit XML')
     .addOption(binDirOption())
     .addOption(
-      new Option('--output <mode>', 'the format').choices(['pretty', 'tap', 'json']).default('pretty'),
+      new Option('--output <mode>', 'output format').choices(['pretty', 'tap', 'json']).default('pretty'),
     )
-    .action(async (options) =>
-      exitWith((await import('../../commands/smoke/smoke.ts')).smokeCommand(options)),
-    );
+    .action(async (options) => exitWith((await import('../../commands/smoke/smoke.ts')).smoke(options)));
 }

@@ -1,30 +1,38 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { UpOptions } from '../../supervisor/options.ts';
-import { binDirOption, exitWith, nameOption, nameOrConfigOption, sourceOption } from './shared.ts';
+import {
+  binDirOption,
+  configOption,
+  dataDirOption,
+  exitWith,
+  nameOption,
+  nameOrConfigOption,
+  sourceOption,
+} from './shared.ts';
 
 const outputModes: readonly UpOptions['output'][] = ['auto', 'pretty', 'plain', 'json'];
 
-/** Commands that start and end a node. */
+/** Commands that start and stop a node. */
 export function lifecycleCommands(cli: Command): void {
   cli
     .command('up')
-    .description('bring the node up and keep it up; Ctrl-C takes it down')
-    .option('--config <file>', 'the YAML config')
+    .description('start the node and keep it running; Ctrl-C stops it')
+    .addOption(configOption())
     .addOption(nameOrConfigOption())
-    .option('--data-dir <dir>', 'what survives `down` (default: /var/lib/k8s-single/NAME)')
+    .option('--data-dir <dir>', 'folder for what is kept after `down` (default: /var/lib/k8s-single/NAME)')
     .addOption(binDirOption())
     .option('--detach', 'return when the node is ready and leave it running')
     .option('--timeout <duration>', 'how long the whole boot may take (default: 300s)')
-    .option('--listen <address:port>', 'a page and metrics on a loopback port, like 127.0.0.1:9990')
-    .option('--host', 'no namespaces of its own: run on the host itself')
-    .option('--no-install', 'use what is there; install nothing')
+    .option('--listen <address:port>', 'serve a status page and metrics on loopback, such as 127.0.0.1:9990')
+    .option('--host', 'run on the host itself, without namespaces')
+    .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
-    .addOption(new Option('--output <mode>', 'how to show what happens').choices(outputModes).default('auto'))
+    .addOption(new Option('--output <mode>', 'how to show progress').choices(outputModes).default('auto'))
     .addOption(
       new Option(
         '--forward-logs [components]',
-        'show their logs as they are written: comma-separated, or all',
+        'also print the logs of components as they are written: comma-separated, or all',
       )
         .preset('all')
         .env('K8S_SINGLE_FORWARD_LOGS'),
@@ -33,18 +41,20 @@ export function lifecycleCommands(cli: Command): void {
 
   cli
     .command('run')
-    .description('a fresh node in memory, the command, the node gone; exits with the code of the command')
-    .argument('<command...>', 'after `--`; finds the node through KUBECONFIG, and kubectl in its PATH')
-    .option('--config <file>', 'the YAML config')
-    .option('--name <name>', 'the name of the node (default: one of its own)')
+    .description(
+      'start a fresh node in memory, run a command, remove the node; exit with the code of the command',
+    )
+    .argument('<command...>', 'after `--`; gets KUBECONFIG, and kubectl in its PATH')
+    .addOption(configOption())
+    .option('--name <name>', 'name of the node (default: run- and a random number)')
     .addOption(binDirOption())
     .option('--timeout <duration>', 'how long the boot may take (default: 300s)')
     .option(
       '--artifacts <dir>',
-      'keep the report and the logs there, in a folder of its own, when anything fails',
+      'where to keep report and logs on failure, in a subfolder named after the node',
     )
-    .option('--keep-on-failure', 'leave the node running when the command fails')
-    .option('--no-install', 'use what is there; install nothing')
+    .option('--keep-on-failure', 'leave the node running if the command fails')
+    .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
     .passThroughOptions()
     .action(async (command, options) =>
@@ -53,9 +63,9 @@ export function lifecycleCommands(cli: Command): void {
 
   cli
     .command('down')
-    .description('take the node down and leave nothing behind but its data')
+    .description('stop the node and remove everything but its data')
     .addOption(nameOption())
-    .option('--purge', 'remove its data too')
-    .option('--data-dir <dir>', 'where the data is, when it is not where it usually is')
+    .option('--purge', 'also remove its data')
+    .addOption(dataDirOption())
     .action(async (options) => exitWith((await import('../../commands/down.ts')).down(options)));
 }

@@ -2,26 +2,26 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { dataDirOption, exitWith, nameOption } from './shared.ts';
 
-/** Commands that look at a node. */
+/** Commands that show the state and history of a node. */
 export function observeCommands(cli: Command): void {
   cli
     .command('status')
-    .description('what is up, what is not, and why; exit 0 only when the whole node is ready')
+    .description('show what is ready, what is not, and why; exit 0 only if the whole node is ready')
     .addOption(nameOption())
-    .addOption(new Option('--output <format>', 'the format').choices(['table', 'json']).default('table'))
+    .addOption(new Option('--output <format>', 'output format').choices(['table', 'json']).default('table'))
     .option('--wait', 'wait until the node is ready')
     .option('--watch', 'redraw until Ctrl-C')
-    .option('--timeout <duration>', 'how long to wait', '300s')
+    .option('--timeout <duration>', 'how long --wait may take', '300s')
     .action(async (options) => exitWith((await import('../../commands/status.ts')).status(options)));
 
   cli
     .command('logs')
-    .description('what the components have written, by time; of a node that is down, too')
-    .argument('[component...]', 'of these; otherwise of all')
+    .description('print the logs of components, merged by time; also of a stopped node')
+    .argument('[component...]', 'only these components (default: all)')
     .addOption(nameOption())
-    .option('-f, --follow', 'go on with what is written from now on')
-    .option('--since <duration>', 'nothing older')
-    .option('--tail <lines>', 'so many of the last lines of each')
+    .option('-f, --follow', 'keep printing new lines')
+    .option('--since <duration>', 'only lines that are not older')
+    .option('--tail <lines>', 'only so many of the last lines of each component')
     .addOption(dataDirOption())
     .action(async (components, options) =>
       exitWith((await import('../../commands/logs.ts')).logs(components, options)),
@@ -29,10 +29,10 @@ export function observeCommands(cli: Command): void {
 
   cli
     .command('timeline')
-    .description('where the time of the last boot went; of a node that is down or failed, too')
+    .description('show where the time of the last boot went; also of a node that failed or stopped')
     .addOption(nameOption())
     .addOption(
-      new Option('--output <format>', 'bars, a picture, or a Chrome trace')
+      new Option('--output <format>', 'bars, an SVG image, or a Chrome trace')
         .choices(['text', 'svg', 'trace'])
         .default('text'),
     )
@@ -41,7 +41,7 @@ export function observeCommands(cli: Command): void {
 
   cli
     .command('healthcheck')
-    .description("for Docker's HEALTHCHECK: exit 0 when the whole node is ready, else 1 with the reasons")
+    .description("for Docker's HEALTHCHECK: exit 0 if the whole node is ready, else 1 with the reasons")
     .addOption(nameOption())
     .action(async (options) =>
       exitWith((await import('../../commands/healthcheck.ts')).healthcheck(options)),
@@ -49,9 +49,9 @@ export function observeCommands(cli: Command): void {
 
   cli
     .command('report')
-    .description('pack all that helps to find out what is wrong, without keys and tokens')
+    .description('pack state, events and logs for a bug report, without keys and tokens')
     .addOption(nameOption())
-    .option('--output <file>', 'a .tar.gz (default: k8s-single-NAME-TIME.tar.gz, here)')
+    .option('--output <file>', 'archive to write (default: k8s-single-NAME-TIME.tar.gz in this folder)')
     .addOption(dataDirOption())
     .action(async (options) => exitWith((await import('../../commands/report/report.ts')).report(options)));
 }

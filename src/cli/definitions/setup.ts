@@ -6,38 +6,38 @@ import { binDirOption, dataDirOption, exitWith, nameOption, sourceOption } from 
 export function setupCommands(cli: Command): void {
   cli
     .command('install')
-    .description('get the binaries and say where they are')
+    .description('install missing binaries and print where each one is')
     .addOption(binDirOption())
     .addOption(sourceOption())
-    .option('--kubernetes <version>', 'the Kubernetes version')
-    .action(async (options) => exitWith((await import('../../commands/install.ts')).installCommand(options)));
+    .option('--kubernetes <version>', 'Kubernetes version')
+    .action(async (options) => exitWith((await import('../../commands/install.ts')).install(options)));
 
   cli
     .command('doctor')
-    .description('what this machine lacks, and the command that mends it')
+    .description('check what this machine lacks for a node, and print the command that fixes it')
     .addOption(nameOption())
     .addOption(binDirOption())
     .addOption(dataDirOption())
-    .option('--host', 'for a node on the host itself')
+    .option('--host', 'check for a node on the host itself')
     .action(async (options) => exitWith((await import('../../commands/doctor/doctor.ts')).doctor(options)));
 
   cli
     .command('probe')
-    .description('look once; exit 0, or 1 with the reason')
+    .description('run a probe once; exit 0 if it passes, 1 with the reason if not')
     .addArgument(probeKind())
-    .argument('<target...>', 'at what; for exec the command')
-    .option('--ca <file>', 'the CA that must have signed the certificate')
-    .option('--cert <file>', "the client's certificate")
-    .option('--key <file>', "the client's private key")
-    .option('--timeout <duration>', 'how long the look may take', '5s')
+    .argument('<target...>', 'what to probe; for exec, the command')
+    .option('--ca <file>', 'CA that must have signed the certificate of the server')
+    .option('--cert <file>', 'client certificate')
+    .option('--key <file>', 'private key of the client certificate')
+    .option('--timeout <duration>', 'how long the probe may take', '5s')
     .passThroughOptions()
     .action(async (kind, target, options) =>
       exitWith((await import('../../commands/probe.ts')).probe(kind, target, options)),
     );
 }
 
-/** The kinds are listed, not checked: the probes themselves know better what to say to whoever has mistyped one. */
+/** Lists the kinds for help and completion without checking them: parseProbe has the better error for a typo. */
 function probeKind(): Argument {
   const argChoices = ['http', 'tcp', 'unix', 'exec', 'file', 'etcd', 'grpc', 'cri'];
-  return Object.assign(new Argument('<kind>', 'of what'), { argChoices });
+  return Object.assign(new Argument('<kind>', 'kind of the probe'), { argChoices });
 }

@@ -1,62 +1,65 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
 
-/** `--name`: every command that talks to a node has it. */
+/** `--name` of every command that talks to a node. */
 export function nameOption(): Option {
-  return new Option('--name <name>', 'which node')
+  return new Option('--name <name>', 'name of the node')
     .default('default')
     .env('K8S_SINGLE_NAME')
-    .argParser(nameOfNode);
+    .argParser(assertNodeName);
 }
 
-/** Checked before anything is done with it: `down --name ..` would be the end of /run. */
-function nameOfNode(value: string): string {
+/** Runs before any command: `down --name ..` would remove /run. */
+function assertNodeName(value: string): string {
   if (nodeName.test(value)) return value;
   throw new InvalidArgumentError(`Expected ${nodeNameForm}.`);
 }
 
-/** The same where a config may say the name. */
+/** `--name` of a command that also reads a config, which may name the node. */
 export function nameOrConfigOption(): Option {
-  return new Option('--name <name>', 'which node (default: "default")').env('K8S_SINGLE_NAME');
-}
-
-export function dataDirOption(): Option {
-  return new Option(
-    '--data-dir <dir>',
-    'where the data of a node is that is down, when it is not where it usually is',
+  return new Option('--name <name>', 'name of the node (default: as in the config, or "default")').env(
+    'K8S_SINGLE_NAME',
   );
 }
 
-export function configOption(): Option {
-  return new Option('--config <file>', 'the YAML config');
+/** `--data-dir` of a command that also works on the data of a stopped node. */
+export function dataDirOption(): Option {
+  return new Option('--data-dir <dir>', 'data folder of the node, if not /var/lib/k8s-single/NAME');
 }
 
-const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
+/** `--config` */
+export function configOption(): Option {
+  return new Option('--config <file>', 'YAML config');
+}
 
+const append = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
+
+/** `--bin-dir`, repeatable. */
 export function binDirOption(): Option {
   return new Option(
     '--bin-dir <dir>',
-    'look here for binaries first (repeatable; also K8S_SINGLE_BIN_DIR)',
-  ).argParser(collect);
+    'folder to search for binaries first (repeatable; also K8S_SINGLE_BIN_DIR)',
+  ).argParser(append);
 }
 
-const collectNames = (value: string, earlier?: readonly string[]): string[] => [
-  ...(earlier ?? []),
+const appendNames = (value: string, earlier: readonly string[] = []): string[] => [
+  ...earlier,
   ...value.split(',').filter(Boolean),
 ];
 
-/** An option with names: comma-separated, repeatable. */
+/** An option that takes names: comma-separated, repeatable. */
 export function namesOption(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(collectNames);
+  return new Option(flags, description).argParser(appendNames);
 }
 
+/** `--source` */
 export function sourceOption(): Option {
   return new Option('--source <source>', 'where missing binaries come from')
     .choices(['auto', 'release', 'debian'])
     .default('auto');
 }
 
-/** What an action resolves with is the program's exit code. */
+/** Makes what a command resolves with the exit code of the program. */
 export async function exitWith(code: Promise<number>): Promise<void> {
   process.exitCode = await code;
 }

@@ -8,7 +8,7 @@ import { checks } from '../../smoke/checks.ts';
 import type { Check } from '../../smoke/check.ts';
 import { junit } from '../../smoke/output/junit.ts';
 import { select } from '../../smoke/select.ts';
-import { runNamespace, smoke } from '../../smoke/smoke.ts';
+import { runNamespace, smoke as runSmokeTest } from '../../smoke/smoke.ts';
 import { Interrupted, Signals } from '../../lib/signals.ts';
 import { targetOf } from './target.ts';
 import { smokeView } from './view.ts';
@@ -27,7 +27,7 @@ interface SmokeOptions {
 }
 
 /** `k8s-single smoke`. Resolves with 7 when a check failed, and with 128 + n when signal n interrupted it. */
-export async function smokeCommand(options: SmokeOptions): Promise<number> {
+export async function smoke(options: SmokeOptions): Promise<number> {
   const selected = select(checks, { only: options.only ?? [], skip: options.skip ?? [] });
   if (options.list === true) return list(selected, options.output);
   const timeoutMs = parseDuration(options.timeout);
@@ -60,7 +60,15 @@ async function runSmoke(
   const { name, leave, ...means } = await targetOf(options, run, signal);
   try {
     const watcher = smokeView(output, selected);
-    const results = await smoke({ ...means, run, checks: selected, timeoutMs, watcher, signal, hurry });
+    const results = await runSmokeTest({
+      ...means,
+      run,
+      checks: selected,
+      timeoutMs,
+      watcher,
+      signal,
+      hurry,
+    });
     const ms = performance.now() - begin;
     watcher.end(results, ms, signals.first);
     if (hurry.aborted) console.error(`  the cluster goes on removing namespace ${runNamespace(run)}`);
