@@ -11,19 +11,22 @@ type NodeNeed = keyof Binaries['files'];
 
 /**
  * The graph of a config, dependencies first, to be shown and not to be run: no binary is looked for.
+ * @param kubernetesVersion what version-dependent components are made for. Default: the newest.
  * @throws Failure `usage` when the components do not form a graph
  */
-export function plannedGraph(config: Config): Component[] {
+export function plannedGraph(config: Config, kubernetesVersion = ''): Component[] {
   const { node } = config;
   const builtIns =
-    node.kubernetes === false ? [] : kubernetesNode(factsOf(node, unknownBinaries(), unknownHost));
+    node.kubernetes === false
+      ? []
+      : kubernetesNode(factsOf(node, unknownBinaries(kubernetesVersion), unknownHost));
   return sortByDependencies(toComponents(config, builtIns));
 }
 
-function unknownBinaries(): Binaries {
+function unknownBinaries(version: string): Binaries {
   return {
     files: eachNeed((name) => name),
-    versions: eachNeed(() => ''),
+    versions: eachNeed(() => version),
     from: eachNeed(() => 'path' as const),
     searchPath: '',
   };

@@ -1,6 +1,13 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
-import { binDirOption, dataDirOption, exitWith, nameOption, sourceOption } from './shared.ts';
+import {
+  binDirOption,
+  configOption,
+  dataDirOption,
+  exitWith,
+  nameOrConfigOption,
+  sourceOption,
+} from './shared.ts';
 
 /** Commands that need no node. */
 export function setupCommands(cli: Command): void {
@@ -15,10 +22,11 @@ export function setupCommands(cli: Command): void {
   cli
     .command('doctor')
     .description('check what this machine lacks for a node, and print the command that fixes it')
-    .addOption(nameOption())
-    .addOption(binDirOption())
+    .addOption(configOption())
+    .addOption(nameOrConfigOption())
     .addOption(dataDirOption())
-    .option('--host', 'check for a node on the host itself')
+    .addOption(binDirOption())
+    .option('--host', 'check for `up --host`')
     .action(async (options) => exitWith((await import('../../commands/doctor/doctor.ts')).doctor(options)));
 
   cli

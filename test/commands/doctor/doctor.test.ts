@@ -1,21 +1,21 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { main, tempDir } from '../../support/cli.ts';
 
-/** What doctor says where a shell script has furnished namespaces of its own. */
-async function doctor(furnish: string, ...args: string[]) {
-  const run = `set -e; ${furnish}\nexec '${process.execPath}' '${main}' doctor --name doctor-test "$@"`;
+/** Runs doctor in namespaces that a shell script has set up. */
+async function doctor(setUp: string, ...args: string[]) {
+  const run = `set -e; ${setUp}\nexec '${process.execPath}' '${main}' doctor --name doctor-test "$@"`;
   const unshare = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const result = await execa('unshare', [...unshare, 'sh', '-c', run, 'sh', ...args], { reject: false });
-  return { exitCode: result.exitCode, stdout: result.stdout };
+  return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
 }
 
 const address =
   'ip link add eth0 type veth peer name peer; ip address add 192.0.2.9/24 dev eth0; ip link set peer up; ip link set eth0 up';
 
-test('what would keep a node from running right here is a problem, with what to do', async () => {
+test('what would keep a node from running on the host is a problem, with a remedy', async () => {
   const readOnly =
     'echo 0 > /proc/sys/net/ipv4/ip_forward; mount -n --bind /proc/sys /proc/sys; mount -n -o remount,bind,ro /proc/sys; ' +
     'mount -n -t tmpfs -o ro tmpfs /sys/fs/cgroup';
@@ -26,7 +26,7 @@ test('what would keep a node from running right here is a problem, with what to 
   expect(stdout).toMatch(/✗ address +no network interface has an IPv4 address/);
 });
 
-test('an address that is another than the last time is told', async () => {
+test('an address that has changed is shown with the previous one', async () => {
   const dir = await tempDir('doctor');
   await mkdir(join(dir, 'kubeconfig'));
   await writeFile(
@@ -34,10 +34,10 @@ test('an address that is another than the last time is told', async () => {
     'clusters: [{ cluster: { server: https://192.0.2.8:6443 } }]',
   );
   const { stdout } = await doctor(address, '--host', '--data-dir', dir);
-  expect(stdout).toContain('192.0.2.9, the last time 192.0.2.8: certificates are issued anew');
+  expect(stdout).toContain('192.0.2.9, was 192.0.2.8: certificates will be issued again');
 });
 
-test('what a node does without is a note: what was found, what is chosen, what to do', async () => {
+test('what a node can do without is a note: what was found, what is chosen, the remedy', async () => {
   const dir = await tempDir('doctor');
   const poor =
     `${address}; mount -n -t tmpfs tmpfs /dev; mknod -m 666 /dev/null c 1 3; ` +
@@ -49,4 +49,68 @@ test('what a node does without is a note: what was found, what is chosen, what t
   expect(stdout).toMatch(/✓ address +192\.0\.2\.9\n/);
   expect(stdout).toMatch(/✓ swap +/);
   expect(stdout).not.toMatch(/✗ (?!port)/);
+});
+
+describe('ports', () => {
+  /** Starts a process that listens on these ports before doctor runs. */
+  const listenOn = (dir: string, ...ports: number[]): string => {
+    const listen = ports.map((port) => `await once(createServer().listen(${port}), "listening");`).join(' ');
+    const script = join(dir, 'listen.mjs');
+    return (
+      `mkfifo ${dir}/ready; cat > ${script} <<'END'\nimport { once } from 'node:events'; import { createServer } from 'node:net';\n` +
+      `import { writeFileSync } from 'node:fs';\n${listen}\nwriteFileSync('${dir}/ready', 'ready\\n');\nEND\n` +
+      `'${process.execPath}' ${script} & read ready < ${dir}/ready`
+    );
+  };
+
+  /** A folder with a kube-apiserver of this version, as far as doctor can see. */
+  async function binDirOf(dir: string, version: string): Promise<string> {
+    const file = join(dir, 'kube-apiserver');
+    await writeFile(file, `#!/bin/sh\necho Kubernetes v${version}\n`);
+    await chmod(file, 0o755);
+    return dir;
+  }
+
+  test.each([
+    ['1.20.2', ['10251', '10252'], ['10257', '10259']],
+    ['1.22.0', ['10257', '10259'], ['10251', '10252']],
+  ])('of the components of Kubernetes %s that are taken are problems', async (version, used, unused) => {
+    const dir = await tempDir('doctor');
+    const args = ['--host', '--bin-dir', await binDirOf(dir, version)];
+    const { exitCode, stdout } = await doctor(listenOn(dir, 10_251, 10_252, 10_257, 10_259), ...args);
+    expect(exitCode).toBe(3);
+    for (const port of used) {
+      expect(stdout).toMatch(
+        new RegExp(`✗ port ${port} +(scheduler|controller-manager) needs it, but it is held by pid .*listen`),
+      );
+    }
+    for (const port of unused) expect(stdout).not.toContain(port);
+  });
+
+  test('are those of the config', async () => {
+    const dir = await tempDir('doctor');
+    const config = join(dir, 'node.yaml');
+    await writeFile(config, 'network: { apiserverPort: 7443 }\n');
+    const { stdout } = await doctor(listenOn(dir, 6443, 7443), '--host', '--config', config);
+    expect(stdout).toMatch(/✗ port 7443 +apiserver needs it/);
+    expect(stdout).not.toContain('6443');
+  });
+
+  test('of a graph without Kubernetes are checked even without --host, and no requirements of Kubernetes', async () => {
+    const dir = await tempDir('doctor');
+    const config = join(dir, 'graph.yaml');
+    const components = 'components: { web: { command: [sleep, "9"], ports: [8080] } }';
+    await writeFile(config, `kubernetes: false\n${components}\n`);
+    const { exitCode, stdout } = await doctor(listenOn(dir, 8080), '--config', config);
+    expect(exitCode).toBe(3);
+    expect(stdout).toMatch(/✗ port 8080 +web needs it/);
+    expect(stdout).not.toMatch(/cgroups|binaries/);
+    expect((await doctor('true', '--config', config)).exitCode).toBe(0);
+  });
+});
+
+test('an invalid config is refused', async () => {
+  const { exitCode, stderr } = await doctor('true', '--config', '/no/such/file.yaml');
+  expect(stderr).toContain('cannot read the config /no/such/file.yaml');
+  expect(exitCode).toBe(2);
 });
