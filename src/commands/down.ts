@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
@@ -6,6 +6,9 @@ import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
 import { NodeInstance } from '../instance/nodeInstance.ts';
 import { assertRoot } from '../host/preflight.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { contextName } from '../kubernetes/kubeconfig/kubeconfig.ts';
+import { removeFromKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/merge.ts';
+import { reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { stopNode } from '../launcher/stopNode.ts';
 import { purge as purgeData } from '../instance/purge.ts';
@@ -16,36 +19,49 @@ interface DownOptions {
   readonly dataDir?: string;
 }
 
-/** `k8s-single down`: ends the node, also one that is only starting; then nothing is left of it but its data. */
+/** `k8s-single down`: stops the node, also one that is still starting. Only its data stays; with `--purge`, nothing. */
 export async function down({ name, purge = false, dataDir }: DownOptions): Promise<number> {
   assertRoot();
-  const known = await readNodeFile(name).catch(() => undefined);
-  const { run, data, controlSocket } = nodePaths(name, dataDir ?? known?.dataDir);
+  const node = await readNodeFile(name).catch(() => undefined);
+  const { run, data, controlSocket } = nodePaths(name, dataDir ?? node?.dataDir);
   await assertNotInUseByOther(data, name);
-  // Before there is a node.json there is a lock.
-  const wasThere = known !== undefined || existsSync(lockFile(run));
+  // A node that is starting has a lock before it has a node.json.
+  const wasThere = node !== undefined || existsSync(lockFile(run));
   {
-    using life = new NodeInstance(run);
-    await stopNode(life, name, controlSocket);
-    if (life.isOursToCleanUp) await cleanUp({ name, run, data });
+    using instance = new NodeInstance(run);
+    await stopNode(instance, name, controlSocket);
+    if (instance.isOursToCleanUp) await cleanUp({ name, run, data });
   }
-  if (purge) await removeData(name, run, data);
+  if (purge) await purgeNode(name, run, data);
   console.error(wasThere ? `node ${name} is down` : `node ${name} was not running`);
   return 0;
 }
 
-/** With the lock in hand: somebody may have started the node again by now. */
-async function removeData(name: string, run: string, data: string): Promise<void> {
-  using life = new NodeInstance(run);
-  await life.hasEnded();
-  if (!life.isOursToCleanUp) {
+/** Takes the lock again first: somebody may have started the node in the meantime. */
+async function purgeNode(name: string, run: string, data: string): Promise<void> {
+  using instance = new NodeInstance(run);
+  await instance.hasEnded();
+  if (!instance.isOursToCleanUp) {
     console.error(`node ${name} is being started again: its data stays`);
     return;
   }
   await cleanUpLeftovers({ name, run, data });
   const left = await purgeData(data);
   if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
-  // The folder of all nodes goes with the last of them.
+  // The parent folder goes with the last node.
   await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
+  removeContext(name);
   await cleanUp({ name, run, data });
+}
+
+/** Removes what `kubeconfig --merge` has added to the user's kubeconfig. Prints a warning when that is not possible. */
+function removeContext(name: string): void {
+  const file = userKubeconfig();
+  try {
+    // Look before taking the lock, which fails in a folder that is read-only.
+    if (!existsSync(file) || !readFileSync(file, 'utf8').includes(contextName(name))) return;
+    if (removeFromKubeconfig(file, name)) console.error(`removed the context of node ${name} from ${file}`);
+  } catch (error) {
+    console.error(`warning: the kubeconfig keeps the context of node ${name}: ${reasonOf(error)}`);
+  }
 }

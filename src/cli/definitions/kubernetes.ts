@@ -18,7 +18,7 @@ export function kubernetesCommands(cli: Command): void {
     .command('kubeconfig')
     .description("print the administrator's kubeconfig, or merge it into yours")
     .addOption(nameOption())
-    .option('--merge', 'merge it into $KUBECONFIG or ~/.kube/config')
+    .option('--merge', 'merge it into $KUBECONFIG or ~/.kube/config; `down --purge` removes it from there')
     .option('--server <url>', 'URL at which you reach the API server, such as that of a published port')
     .action(async (options) => exitWith((await import('../../commands/kubeconfig.ts')).kubeconfig(options)));
 

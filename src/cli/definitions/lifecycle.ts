@@ -65,7 +65,7 @@ export function lifecycleCommands(cli: Command): void {
     .command('down')
     .description('stop the node and remove everything but its data')
     .addOption(nameOption())
-    .option('--purge', 'also remove its data')
+    .option('--purge', 'also remove its data, and what `kubeconfig --merge` added to your kubeconfig')
     .addOption(dataDirOption())
     .action(async (options) => exitWith((await import('../../commands/down.ts')).down(options)));
 }

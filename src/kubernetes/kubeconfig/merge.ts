@@ -40,25 +40,27 @@ export function mergeKubeconfig(path: string, addition: string): void {
 }
 
 /**
- * Takes the cluster, user and context of the node `name` out of the kubeconfig `path`; a current context that pointed
- * there becomes empty. A file that is not there, or knows nothing of the node, is left alone. Throws what
- * {@link editKubeconfig} throws.
+ * Removes the cluster, user and context of the node `name` from the kubeconfig `path`; a current context that pointed
+ * there becomes empty. Returns whether anything changed. A file that does not exist, or does not contain the node, is not
+ * touched. Throws what {@link editKubeconfig} throws.
  */
-export function removeFromKubeconfig(path: string, name: string): void {
-  if (!existsSync(path)) return;
-  const gone = contextName(name);
+export function removeFromKubeconfig(path: string, name: string): boolean {
+  const removed = contextName(name);
+  if (!existsSync(path)) return false;
+  let changed = false;
   editKubeconfig(path, (document) => {
-    let changed = false;
     for (const section of sections) {
       const list = entries(document, section, path);
-      const rest = list.items.filter((item) => nameOf(item) !== gone);
+      const rest = list.items.filter((item) => nameOf(item) !== removed);
       changed ||= rest.length < list.items.length;
       list.items = rest;
     }
-    if (document.get('current-context') !== gone) return changed;
+    if (document.get('current-context') !== removed) return changed;
     document.set('current-context', '');
+    changed = true;
     return true;
   });
+  return changed;
 }
 
 /** The list `section`; an empty one is put there when there is none, or `null` as kubectl writes it. */
