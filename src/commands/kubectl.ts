@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { signalExitCode } from '../lib/signals.ts';
 
 /**
  * `k8s-single kubectl -- ARGS`: the node's own kubectl with the administrator's kubeconfig, on this terminal and in this
@@ -40,5 +40,5 @@ export async function kubectl(args: readonly string[], { name }: { name: string 
     });
   });
   const { exitCode, signalCode } = child;
-  return signalCode === null ? (exitCode ?? 0) : 128 + constants.signals[signalCode];
+  return signalCode === null ? (exitCode ?? 0) : signalExitCode(signalCode);
 }

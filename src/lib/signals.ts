@@ -1,4 +1,11 @@
+import { constants } from 'node:os';
+
 const captured = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** The exit code that a shell gives a process ended by a signal. */
+export function signalExitCode(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}
 
 /** Work that a signal ended before there was anything to stop in order. */
 export class Interrupted extends Error {

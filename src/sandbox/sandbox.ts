@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import { createNodeCgroup, joinProcessTree } from '../host/cgroup/nodeCgroup.ts';
 import { assertCanIsolate } from '../host/preflight.ts';
@@ -10,6 +9,7 @@ import { cleanUpLeftovers, forceCleanUp } from '../instance/cleanUp.ts';
 import type { NodeDirs } from '../instance/cleanUp.ts';
 import type { NodeLocks } from '../instance/nodeLocks.ts';
 import { Failure } from '../lib/errors.ts';
+import { signalExitCode } from '../lib/signals.ts';
 import type { Signals } from '../lib/signals.ts';
 import { BootSender } from './bootChannel.ts';
 import { setUpMounts } from './mounts.ts';
@@ -163,5 +163,5 @@ async function exitCodeOf(exit: number | NodeJS.Signals, dirs: NodeDirs): Promis
   if (typeof exit === 'number') return exit;
   // The shim itself was killed: do its clean-up.
   await forceCleanUp(dirs);
-  return 128 + constants.signals[exit];
+  return signalExitCode(exit);
 }

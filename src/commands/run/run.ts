@@ -13,7 +13,7 @@ import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
 import { exitCodes, Failure } from '../../lib/errors.ts';
 import { nodePaths } from '../../lib/paths.ts';
 import type { Paths } from '../../lib/paths.ts';
-import { Interrupted, Signals } from '../../lib/signals.ts';
+import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
 import { keepArtifacts } from '../../observe/records/artifacts.ts';
 import { failureFile } from '../../observe/records/failureFile.ts';
@@ -21,7 +21,7 @@ import { bootSpecOf } from '../../supervisor/bootSpec.ts';
 import type { BootSpec } from '../../supervisor/bootSpec.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
-import { runCommand, signalExitCode } from './runCommand.ts';
+import { runCommand } from './runCommand.ts';
 
 interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'ephemeral'> {
   readonly keepOnFailure?: boolean;

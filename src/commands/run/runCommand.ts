@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { reasonOf } from '../../lib/errors.ts';
 import { hasErrorCode } from '../../host/cgroup/cgroupFiles.ts';
+import { signalExitCode } from '../../lib/signals.ts';
 import type { Signals } from '../../lib/signals.ts';
 
 /** The exit codes of sh(1) for a command that is not found or cannot be executed. */
@@ -42,9 +42,4 @@ export async function runCommand(
   }
   const { exitCode, signalCode } = child;
   return signalCode === null ? (exitCode ?? 0) : signalExitCode(signalCode);
-}
-
-/** The exit code that a shell gives a process ended by a signal. */
-export function signalExitCode(signal: NodeJS.Signals): number {
-  return 128 + constants.signals[signal];
 }

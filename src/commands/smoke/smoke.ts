@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { constants } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../../config/schema/duration.ts';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
@@ -9,7 +8,7 @@ import type { Check } from '../../smoke/check.ts';
 import { junit } from '../../smoke/output/junit.ts';
 import { select } from '../../smoke/select.ts';
 import { runNamespace, smoke as runSmokeTest } from '../../smoke/smoke.ts';
-import { Interrupted, Signals } from '../../lib/signals.ts';
+import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { targetOf } from './target.ts';
 import { smokeView } from './view.ts';
 
@@ -34,11 +33,11 @@ export async function smoke(options: SmokeOptions): Promise<number> {
   using signals = new Signals();
   try {
     const failed = await runSmoke(selected, { ...options, timeoutMs }, signals);
-    return exitCodeOf(signals) ?? (failed ? exitCodes.smoke : exitCodes.ok);
+    if (signals.first !== undefined) return signalExitCode(signals.first);
+    return failed ? exitCodes.smoke : exitCodes.ok;
   } catch (error) {
-    const code = error instanceof Interrupted ? exitCodeOf(signals) : undefined;
-    if (code === undefined) throw error;
-    return code;
+    if (error instanceof Interrupted) return signalExitCode(signals.first ?? error.signal);
+    throw error;
   }
 }
 
@@ -77,10 +76,6 @@ async function runSmoke(
   } finally {
     await leave();
   }
-}
-
-function exitCodeOf({ first }: Signals): number | undefined {
-  return first === undefined ? undefined : 128 + constants.signals[first];
 }
 
 function list(selected: readonly Check[], output: SmokeOptions['output']): number {
