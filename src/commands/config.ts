@@ -11,7 +11,7 @@ interface ShowOptions extends ConfigOptions {
   readonly output: 'yaml' | 'json';
 }
 
-/** `k8s-single config show`: defaults filled in, references resolved, secrets masked. */
+/** `k8s-single config show`: prints the config with defaults filled in, references resolved and secrets masked. */
 export async function configShow({ output, ...options }: ShowOptions): Promise<number> {
   const { node } = await loadNodeConfig(options);
   const ip = (await readNodeFile(node.name).catch(() => undefined))?.ip;
@@ -19,19 +19,19 @@ export async function configShow({ output, ...options }: ShowOptions): Promise<n
     const config = await loadNodeConfig(options, address);
     return output === 'json' ? `${JSON.stringify(resolved(config), undefined, 2)}\n` : resolvedYaml(config);
   };
-  const shown = await show(ip);
-  process.stdout.write(shown);
-  // An address of the documentation (RFC 5737), to see whether any would make a difference.
-  if (ip === undefined && node.kubernetes !== false && shown !== (await show('192.0.2.1')))
-    console.error(`${unknownIp} stands for \${node.ip} here, which is known only while the node runs`);
+  const text = await show(ip);
+  process.stdout.write(text);
+  // Does the config depend on the address? Compare with one that is reserved for documentation (RFC 5737).
+  if (ip === undefined && node.kubernetes !== false && text !== (await show('192.0.2.1')))
+    console.error(`${unknownIp} stands for \${node.ip}, which is known only while the node runs`);
   return exitCodes.ok;
 }
 
-/** `k8s-single config check`: all that can be wrong with it before anything is started. */
+/** `k8s-single config check`: checks everything that can be checked without starting anything. */
 export async function configCheck(options: ConfigOptions): Promise<number> {
   const components = plannedGraph(await loadNodeConfig(options));
   console.error(
-    `${options.config ?? 'the built-in config'} is right: a graph of ${components.length} components`,
+    `${options.config ?? 'the built-in config'} is valid: a graph of ${components.length} components`,
   );
   return exitCodes.ok;
 }

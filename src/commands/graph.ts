@@ -20,24 +20,24 @@ interface GraphOptions extends ConfigOptions {
 }
 
 /**
- * `k8s-single graph`: the graph of the config, or, without one, of the node's last boot; with the times of that boot, if it
- * was of this graph.
+ * `k8s-single graph`: the graph of the config or, without `--config`, of the last boot. With the times of that boot if it had
+ * the same graph.
  */
 export async function graph({ output, ...options }: GraphOptions): Promise<number> {
   const config = await loadNodeConfig(options);
   const { data, controlSocket } = await locateNode(config.node);
   const record = await readBootRecord(data).catch((error: unknown) => {
-    // Of a node that has never been up there is only the plan.
+    // The node was never up: show the planned graph.
     if (error instanceof Failure) return undefined;
     throw error;
   });
   const isPlan = options.config !== undefined || record === undefined;
   const stages: readonly Stage[] = isPlan ? plannedGraph(config) : sortByDependencies(record.stages);
-  const isOfBoot = record !== undefined && isDeepStrictEqual(needsOf(stages), needsOf(record.stages));
-  const past = isOfBoot
+  const isLastBoot = record !== undefined && isDeepStrictEqual(needsOf(stages), needsOf(record.stages));
+  const events = isLastBoot
     ? ((await ifRunning(async () => client(controlSocket).history())) ?? record.events)
     : [];
-  process.stdout.write(`${drawn(drawingOf(stages, past), output)}\n`);
+  process.stdout.write(`${render(drawingOf(stages, events), output)}\n`);
   return exitCodes.ok;
 }
 
@@ -45,7 +45,7 @@ function needsOf(stages: readonly Stage[]): ReadonlyMap<string, Stage['needs']> 
   return new Map(stages.map(({ name, needs }) => [name, needs]));
 }
 
-function drawn(drawing: Drawing, output: GraphOptions['output']): string {
+function render(drawing: Drawing, output: GraphOptions['output']): string {
   switch (output) {
     case 'mermaid':
       return graphMermaid(drawing);

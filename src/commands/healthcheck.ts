@@ -2,17 +2,17 @@ import { client } from '../control/client.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 
-/** So long a supervisor that hangs is waited for, in ms. */
-const patienceMs = 5000;
+/** How long to wait for a supervisor that hangs, in ms. */
+const timeoutMs = 5000;
 
 /**
- * `k8s-single healthcheck`, for Docker's HEALTHCHECK: 0 when the whole node is ready, otherwise 1, the only other exit code
- * that Docker knows, with the reasons on stdout, where `docker inspect` shows them. Loads next to nothing: it is a whole
- * process every few seconds.
+ * `k8s-single healthcheck`, for Docker's HEALTHCHECK. Exit code 0 if the whole node is ready, else 1, the only other one that
+ * Docker defines. Prints the reasons to stdout, where `docker inspect` shows them. Imports as little as possible: Docker
+ * starts this process every few seconds.
  */
 export async function healthcheck({ name }: { name: string }): Promise<number> {
   const reasons = await client(nodePaths(name).controlSocket)
-    .notReady(AbortSignal.timeout(patienceMs))
+    .notReady(AbortSignal.timeout(timeoutMs))
     .catch((error: unknown) => {
       if (error instanceof Failure) return [error.message];
       if (error instanceof Error && error.name === 'TimeoutError') return [`node ${name} does not answer`];

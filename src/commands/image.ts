@@ -4,15 +4,15 @@ import { imageStore } from '../kubernetes/images/imageStore.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
 
-/** `k8s-single image load FILE|-`: makes the images of an archive known to the node and prints their names. */
+/** `k8s-single image load FILE|-`: imports the images of an archive and prints their names. */
 export async function loadImage(file: string, { name }: { name: string }): Promise<number> {
-  const store = await storeOf(name);
+  const store = await imageStoreOf(name);
   const names =
     file === '-'
       ? await store.read(await unzipped(process.stdin), 'localhost/image')
       : await store.load(file);
   if (names.length === 0) {
-    throw new Failure('usage', 'no image in it has a name', {
+    throw new Failure('usage', 'no image in the archive has a name', {
       hint: 'give it one: buildah push IMAGE docker-archive:FILE:NAME:TAG',
     });
   }
@@ -20,9 +20,9 @@ export async function loadImage(file: string, { name }: { name: string }): Promi
   return 0;
 }
 
-/** `k8s-single image ls`: the images that pods can be made of without pulling, a line each: name, size, digest. */
+/** `k8s-single image ls`: prints name, size and digest of each image that pods can use without pulling. */
 export async function listImages({ name }: { name: string }): Promise<number> {
-  const images = await (await storeOf(name)).list();
+  const images = await (await imageStoreOf(name)).list();
   const width = Math.max(0, ...images.map((image) => image.name.length));
   for (const image of images) {
     console.log(`${image.name.padEnd(width)}  ${image.size.padStart(10)}  ${image.digest}`);
@@ -30,7 +30,7 @@ export async function listImages({ name }: { name: string }): Promise<number> {
   return 0;
 }
 
-async function storeOf(name: string) {
+async function imageStoreOf(name: string) {
   const { ctr, snapshotter } = await readNodeFile(name);
   const env = snapshotter === undefined ? {} : { CONTAINERD_SNAPSHOTTER: snapshotter };
   if (ctr !== undefined) return imageStore({ ctr, socket: nodePaths(name).containerdSocket, env });

@@ -1,7 +1,7 @@
 import { exitCodes } from '../lib/errors.ts';
 import { importSupervisord } from '../import/supervisord.ts';
 
-/** `k8s-single import supervisord FILE`: the YAML to stdout, and what it does not say to stderr. */
+/** `k8s-single import supervisord FILE`: prints the YAML to stdout, and to stderr what it leaves out. */
 export async function importFrom(file: string): Promise<number> {
   const { yaml, notes } = await importSupervisord(file);
   process.stdout.write(yaml);

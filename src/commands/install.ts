@@ -10,7 +10,7 @@ interface InstallOptions {
   readonly kubernetes?: string;
 }
 
-/** `k8s-single install`: brings what is missing and prints a line `name version path` for each binary. */
+/** `k8s-single install`: installs what is missing and prints `name version path` for each binary. */
 export async function install({ binDir = [], source, kubernetes }: InstallOptions): Promise<number> {
   const binDirs = [...binDir, ...binDirsOfEnvironment()];
   using signals = new Signals();

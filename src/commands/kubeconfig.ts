@@ -18,28 +18,28 @@ interface KubeconfigOptions {
   readonly server?: string;
 }
 
-/** `k8s-single kubeconfig`: prints the administrator's kubeconfig, or merges it into the user's own. */
+/** `k8s-single kubeconfig`: prints the administrator's kubeconfig, or merges it into the user's. */
 export async function kubeconfig({ name, merge, server }: KubeconfigOptions): Promise<number> {
   const node = await readNodeFile(name);
-  const text = await textFor(node, server ?? node.server);
+  const text = await kubeconfigOf(node, server ?? node.server);
   if (merge === true) {
     const file = userKubeconfig();
     mergeKubeconfig(file, text);
-    console.error(`merged into ${file}, as its current context`);
+    console.error(`merged into ${file} as the current context`);
   } else {
     process.stdout.write(text);
   }
   return 0;
 }
 
-async function textFor({ name, dataDir, kubeconfig: file }: NodeFile, server?: string): Promise<string> {
+async function kubeconfigOf({ name, dataDir, kubeconfig: file }: NodeFile, server?: string): Promise<string> {
   if (file === undefined) {
     throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no kubeconfig`);
   }
   try {
     if (server === undefined) return await readFile(file, 'utf8');
     const pki = pkiPaths(nodePaths(name, dataDir).pki);
-    await assertCertified(server, pki);
+    await assertValidFor(server, pki);
     return await adminKubeconfig({ server, pki, name });
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
@@ -50,13 +50,13 @@ async function textFor({ name, dataDir, kubeconfig: file }: NodeFile, server?: s
   }
 }
 
-/** @throws Failure `usage` when clients that verify the server, as all do, would refuse it at this URL. */
-async function assertCertified(server: string, { apiserver }: Pki): Promise<void> {
+/** @throws Failure `usage` when the certificate of the API server is not valid for the host of this URL. */
+async function assertValidFor(server: string, { apiserver }: Pki): Promise<void> {
   const host = serverHost(server);
   if (host === undefined) throw new Failure('usage', `${server} is not ${serverForm}`);
   const certificate = new X509Certificate(await readFile(apiserver.cert));
-  const valid = isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host);
-  if (valid !== undefined) return;
+  const match = isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host);
+  if (match !== undefined) return;
   throw new Failure('usage', `the certificate of the API server is not valid for ${host}`, {
     hint: `start the node with K8S_SINGLE_SERVER=${server}, or with network.server in its config`,
   });

@@ -7,35 +7,32 @@ import { nodePaths } from '../lib/paths.ts';
 import { signalExitCode } from '../lib/signals.ts';
 
 /**
- * `k8s-single kubectl -- ARGS`: the node's own kubectl with the administrator's kubeconfig, on this terminal and in this
- * folder. Resolves with its exit code, 128 + n when signal n ended it.
- * @throws Failure `install` when it is there no more, or cannot be started.
+ * `k8s-single kubectl -- ARGS`: runs the node's kubectl as administrator, on this terminal and in this folder. Resolves with
+ * its exit code, 128 + n when signal n ended it.
+ * @throws Failure `install` when it cannot be started, for example because it has been removed.
  */
 export async function kubectl(args: readonly string[], { name }: { name: string }): Promise<number> {
   const node = await readNodeFile(name);
   if (node.kubectl === undefined || node.kubeconfig === undefined) {
-    throw new Failure(
-      'usage',
-      `node ${name} is a graph without Kubernetes: there is nothing to ask kubectl for`,
-    );
+    throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no kubectl`);
   }
-  // Not execa: an interactive `exec -it` wants the terminal untouched, and nothing here is worth its load time.
+  // Not execa: `exec -it` needs the terminal as it is, and loading execa takes longer than all of this.
   const child = spawn(node.kubectl, args, {
     stdio: 'inherit',
     env: {
       ...process.env,
       KUBECONFIG: node.kubeconfig,
-      // What it remembers of an API server it finds again by address alone, and a node of this name has the same one,
-      // whatever its version. Gone with the node. A kubectl as old as 1.20 does not look at it.
+      // kubectl caches the API of a server by its address. A later node of another version may have the same address, so
+      // keep the cache in the run folder, which goes with the node. kubectl 1.20 ignores this variable.
       KUBECACHEDIR: join(nodePaths(name).run, 'kubectl'),
     },
   });
-  // Ctrl-C reaches kubectl by itself; it decides what it means.
+  // Ctrl-C in a terminal reaches kubectl by itself: let it decide.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   await once(child, 'exit').catch((cause: unknown) => {
     throw new Failure('install', `the kubectl of node ${name} cannot be started: ${reasonOf(cause)}`, {
-      hint: 'bring it back: k8s-single install; when that puts it elsewhere, start the node again',
+      hint: 'install it again: k8s-single install; if its path is another one then, restart the node',
       cause,
     });
   });

@@ -17,7 +17,7 @@ interface LogsOptions extends NodeSelector {
   readonly tail?: string;
 }
 
-/** `k8s-single logs`: of a running node through its control socket, of one that is down from its data folder. */
+/** `k8s-single logs`: reads the logs through the control socket or, of a stopped node, from its data folder. */
 export async function logs(components: readonly string[], options: LogsOptions): Promise<number> {
   const paths = await locateNode(options);
   const { follow = false, since, tail } = options;
@@ -27,16 +27,16 @@ export async function logs(components: readonly string[], options: LogsOptions):
     tail: tail === undefined ? undefined : lineCount(tail),
     since: since === undefined ? undefined : Date.now() - parseDuration(since),
   };
-  const enough = new AbortController();
-  process.once('SIGINT', () => enough.abort());
-  const { names, lines } = await source(paths, query, options.name, enough.signal);
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  const { names, lines } = await openLogs(paths, query, options.name, interrupt.signal);
   const print = logPrinter(components.length > 0 ? components : names, styleFor(process.stdout, process.env));
-  await toStdout(printed(lines, print));
+  await toStdout(formatted(lines, print));
   return 0;
 }
 
-/** The lines, and the names of all that they may come from. */
-async function source(
+/** The lines, and the names of all components that may have written them. */
+async function openLogs(
   { controlSocket, logs: folder }: Paths,
   query: LogQuery,
   name: string,
@@ -48,18 +48,18 @@ async function source(
     return { names: running.components.map((each) => each.name), lines: node.logs(query, signal) };
   }
   const names = await logNames(folder);
-  console.error(`node ${name} is not running: this is what it left behind`);
+  console.error(`node ${name} is not running: these are its logs so far`);
   return { names, lines: readLogs(folder, { ...query, follow: false }, signal) };
 }
 
-async function* printed(
+async function* formatted(
   lines: AsyncIterable<LogLine>,
   print: (line: LogLine) => string,
 ): AsyncGenerator<string, void> {
   for await (const line of lines) yield `${print(line)}\n`;
 }
 
-/** As fast as the reader takes it. A reader who has seen enough, `head` for one, is no error. */
+/** Writes at the speed of the reader. A closed pipe is not an error: `logs | head`. */
 async function toStdout(texts: AsyncIterable<string>): Promise<void> {
   await pipeline(texts, process.stdout, { end: false }).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;

@@ -13,29 +13,29 @@ interface ProbeOptions {
   readonly timeout: string;
 }
 
-/** `k8s-single probe KIND TARGET`: one look. Resolves with 0, or with 1 after saying why not. */
+/** `k8s-single probe KIND TARGET`: runs a probe once. Exit code 0, or 1 after printing the reason. */
 export async function probe(
   kind: string,
   target: readonly string[],
   { timeout, ...tls }: ProbeOptions,
 ): Promise<number> {
-  const what = `${kind} ${target.join(' ')}`;
-  const found = parse(kind, target, tls);
+  const subject = `${kind} ${target.join(' ')}`;
+  const parsed = parse(kind, target, tls);
   const started = performance.now();
   try {
-    await probeOnce(found, parseDuration(timeout), new AbortController().signal);
-    console.error(`${what}: healthy (${Math.round(performance.now() - started)} ms)`);
+    await probeOnce(parsed, parseDuration(timeout), new AbortController().signal);
+    console.error(`${subject}: healthy (${Math.round(performance.now() - started)} ms)`);
     return 0;
   } catch (error) {
     if (!(error instanceof Unhealthy)) throw error;
-    console.error(`${what}: ${error.message}`);
+    console.error(`${subject}: ${error.message}`);
     return 1;
   }
 }
 
 function parse(kind: string, target: readonly string[], tls: Omit<ProbeOptions, 'timeout'>): Probe {
   const [program, ...args] = target;
-  // As words, so that what the shell has quoted stays together.
+  // Keep the words as the shell has quoted them.
   if (kind === 'exec' && program !== undefined && args.length > 0) return exec([program, ...args]);
   try {
     return parseProbe(kind, target.join(' '), tls);

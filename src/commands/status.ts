@@ -14,8 +14,8 @@ interface StatusOptions {
 /** `k8s-single status`: exits 0 only when the whole node is ready. */
 export async function status({ name, output, wait, watch, timeout }: StatusOptions): Promise<number> {
   const node = client<NodeStatus>(nodePaths(name).controlSocket);
-  if (watch === true) await follow(async () => node.status());
-  // Only the waiting needs until() and what it brings: a plain look is a whole process in under 150 ms.
+  if (watch === true) await watchNode(async () => node.status());
+  // Loaded only here: a plain status, a whole process, takes less than 150 ms.
   if (wait === true) {
     const { parseDuration } = await import('../config/schema/duration.ts');
     const { waitReady } = await import('../observe/state/wait.ts');
@@ -26,28 +26,28 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
     };
     await waitReady(async (signal) => node.status(signal), options, new AbortController().signal);
   }
-  const now = await node.status();
-  if (output === 'json') console.log(JSON.stringify(now, undefined, 2));
-  else await printTable(now);
-  return now.ready ? exitCodes.ok : exitCodes.notReady;
+  const current = await node.status();
+  if (output === 'json') console.log(JSON.stringify(current, undefined, 2));
+  else await printTable(current);
+  return current.ready ? exitCodes.ok : exitCodes.notReady;
 }
 
-async function printTable(now: NodeStatus): Promise<void> {
+async function printTable(current: NodeStatus): Promise<void> {
   const { statusTable } = await import('../observe/state/status.ts');
   const { styleFor } = await import('../observe/terminal/style.ts');
   const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-  for (const line of statusTable(now, columns, styleFor(process.stdout, process.env))) console.log(line);
+  for (const line of statusTable(current, columns, styleFor(process.stdout, process.env))) console.log(line);
 }
 
-async function follow(look: () => Promise<NodeStatus>): Promise<void> {
+async function watchNode(fetchStatus: () => Promise<NodeStatus>): Promise<void> {
   if (!process.stdout.isTTY) {
-    throw new Failure('usage', '--watch redraws a terminal, and stdout is none', {
-      hint: 'use --wait, or ask again',
+    throw new Failure('usage', '--watch needs a terminal on stdout', {
+      hint: 'use --wait, or run status again',
     });
   }
   const { watchStatus } = await import('../observe/terminal/watch.ts');
   const { styleFor } = await import('../observe/terminal/style.ts');
-  const end = new AbortController();
-  process.once('SIGINT', () => end.abort());
-  await watchStatus(look, process.stdout, styleFor(process.stdout, process.env), end.signal);
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  await watchStatus(fetchStatus, process.stdout, styleFor(process.stdout, process.env), interrupt.signal);
 }

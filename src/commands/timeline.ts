@@ -14,30 +14,30 @@ interface TimelineOptions extends NodeSelector {
   readonly output: 'text' | 'svg' | 'trace';
 }
 
-/** `k8s-single timeline`: the last boot of a node, be it up, down or failed. */
-export async function timeline({ output, ...which }: TimelineOptions): Promise<number> {
-  const { data, controlSocket } = await locateNode(which);
+/** `k8s-single timeline`: the last boot of a node that is up, down or failed. */
+export async function timeline({ output, ...node }: TimelineOptions): Promise<number> {
+  const { data, controlSocket } = await locateNode(node);
   const record = await readBootRecord(data);
   const events = (await ifRunning(async () => client(controlSocket).history())) ?? record.events;
   if (events.length === 0) {
     throw new Failure(
       'notReady',
-      `node ${which.name} was killed before its boot ended: nothing is known of it`,
+      `node ${node.name} was killed before its boot ended: no events were recorded`,
     );
   }
-  process.stdout.write(`${drawn(timelineOf(record.stages, events), output).trimEnd()}\n`);
+  process.stdout.write(`${render(timelineOf(record.stages, events), output).trimEnd()}\n`);
   return exitCodes.ok;
 }
 
-function drawn(found: Timeline, output: TimelineOptions['output']): string {
+function render(boot: Timeline, output: TimelineOptions['output']): string {
   switch (output) {
     case 'svg':
-      return timelineSvg(found);
+      return timelineSvg(boot);
     case 'trace':
-      return timelineTrace(found);
+      return timelineTrace(boot);
     case 'text': {
       const columns = process.stdout.isTTY ? process.stdout.columns : 100;
-      return timelineText(found, columns, styleFor(process.stdout, process.env));
+      return timelineText(boot, columns, styleFor(process.stdout, process.env));
     }
   }
 }

@@ -29,7 +29,7 @@ components:
 `;
 
 describe('config show', () => {
-  test('prints the whole as a config, with defaults, values instead of references, and no secret', async () => {
+  test('prints a whole config, with defaults, values instead of references, and no secret', async () => {
     const { exitCode, stdout, stderr } = await run(
       'config',
       'show',
@@ -49,31 +49,31 @@ describe('config show', () => {
     ]);
   });
 
-  test('says the same as JSON', async () => {
+  test('prints the same as JSON', async () => {
     const path = await file('web.yaml', web);
     const { stdout } = await run('config', 'show', '--config', path, '--output', 'json');
     expect(JSON.parse(stdout)).toMatchObject({ components: { db: { env: { PASSWORD: '***' } } } });
   });
 
-  test('says what it cannot know: the address of a node that is not running', async () => {
+  test('notes that the address of a node is unknown while it is not running', async () => {
     const path = await file('ip.yaml', "name: never-up\ncomponents: { a: { command: [a, '${node.ip}'] } }");
     const { exitCode, stdout, stderr } = await run('config', 'show', '--config', path);
     expect(exitCode).toBe(0);
     expect(stdout).toContain('127.0.0.1');
-    expect(stderr).toBe('127.0.0.1 stands for ${node.ip} here, which is known only while the node runs');
+    expect(stderr).toBe('127.0.0.1 stands for ${node.ip}, which is known only while the node runs');
   });
 });
 
 describe('config check', () => {
-  test('says what graph it is', async () => {
+  test('prints the size of the graph', async () => {
     const path = await file('web.yaml', web);
     expect(await run('config', 'check', '--config', path)).toEqual({
       exitCode: 0,
       stdout: '',
-      stderr: `${path} is right: a graph of 2 components`,
+      stderr: `${path} is valid: a graph of 2 components`,
     });
     expect((await run('config', 'check')).stderr).toBe(
-      'the built-in config is right: a graph of 12 components',
+      'the built-in config is valid: a graph of 12 components',
     );
   });
 
@@ -103,7 +103,7 @@ describe('config check', () => {
     expect(stderr).toContain(message);
   });
 
-  test('takes a thousand components', async () => {
+  test('accepts a thousand components', async () => {
     const components = Array.from(
       { length: 1000 },
       (_, i) =>
@@ -111,12 +111,12 @@ describe('config check', () => {
     );
     const path = await file('large.yaml', `kubernetes: false\ncomponents:\n${components.join('\n')}\n`);
     expect((await run('config', 'check', '--config', path)).stderr).toBe(
-      `${path} is right: a graph of 1000 components`,
+      `${path} is valid: a graph of 1000 components`,
     );
   });
 });
 
-test('import supervisord prints a config that is right, and on stderr what it leaves out', async () => {
+test('import supervisord prints a valid config, and on stderr what it leaves out', async () => {
   const conf = await file(
     'supervisord.conf',
     '[supervisord]\n[program:x]\ncommand=x "a b"\numask=022\nautorestart=true\n',
@@ -126,14 +126,14 @@ test('import supervisord prints a config that is right, and on stderr what it le
   expect((await run('config', 'check', '--config', await file('imported.yaml', stdout))).exitCode).toBe(0);
 });
 
-test('import of a file that is not there says so', async () => {
+test('import refuses a file that does not exist', async () => {
   const { exitCode, stderr } = await run('import', 'supervisord', '/nowhere/s.conf');
   expect(exitCode).toBe(2);
   expect(stderr).toContain('cannot read /nowhere/s.conf');
 });
 
 describe('graph', () => {
-  test('is that of the config, even of a node that was never up', async () => {
+  test('is that of the config, also for a node that was never up', async () => {
     const path = await file('web.yaml', web);
     const { stdout } = await run('graph', '--config', path, '--name', 'never-up');
     expect(stdout).toBe('● db\n└─● web\n\n● longest chain: db → web');

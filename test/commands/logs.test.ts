@@ -37,7 +37,7 @@ describe('logs', () => {
     await g.down();
     const { code, stdout, stderr } = await g.runOnData('logs', 'early', 'late', '-f');
     expect([code, stdout.split('\n')]).toEqual([0, all]);
-    expect(stderr).toBe('node logs-down is not running: this is what it left behind');
+    expect(stderr).toBe('node logs-down is not running: these are its logs so far');
     const elsewhere = await g.run('logs');
     expect([elsewhere.code, elsewhere.stderr]).toEqual([
       2,

@@ -10,33 +10,33 @@ import { redactor } from '../../observe/records/redact.ts';
 import { readBootRecord } from '../../observe/records/bootRecord.ts';
 import { locateNode } from '../../instance/locateNode.ts';
 import type { NodeSelector } from '../../instance/locateNode.ts';
-import { reportParts } from './parts.ts';
+import { reportFiles } from './files.ts';
 
-/** A line longer than this, in characters, is cut: a report is to be sent. */
-const longestLine = 10_000;
+/** Cut longer lines, in characters, to keep the report small. */
+const maxLineLength = 10_000;
 
 interface ReportOptions extends NodeSelector {
   readonly output?: string;
 }
 
 /**
- * `k8s-single report`: packs all that helps to find out what is wrong with a node, be it up, down or failed, and prints the
- * archive's path. Whatever goes in has gone through the redactor: no private keys, no tokens, none of the config's secrets.
+ * `k8s-single report`: packs everything that helps to diagnose a node, be it up, down or failed, and prints the path of the
+ * archive. Each line goes through the redactor: no private keys, no tokens, no secrets of the config.
  */
-export async function report({ output, ...which }: ReportOptions): Promise<number> {
-  const paths = await locateNode(which);
+export async function report({ output, ...node }: ReportOptions): Promise<number> {
+  const paths = await locateNode(node);
   const record = await readBootRecord(paths.data);
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
-  const file = resolve(output ?? `k8s-single-${which.name}-${time}.tar.gz`);
-  const hide = fingerprintMasker(record.secrets);
-  await claim(file);
+  const file = resolve(output ?? `k8s-single-${node.name}-${time}.tar.gz`);
+  const mask = fingerprintMasker(record.secrets);
+  await createArchive(file);
   const folder = await mkdtemp(join(tmpdir(), 'k8s-single-report-'));
   const name = basename(file).replace(/\.(tar\.gz|tgz)$/, '');
   try {
-    for await (const { path, lines } of reportParts(which.name, paths, record)) {
-      const place = join(folder, name, path);
-      await mkdir(dirname(place), { recursive: true });
-      await pipeline(redacted(lines, redactor(hide)), createWriteStream(place));
+    for await (const { path, lines } of reportFiles(node.name, paths, record)) {
+      const target = join(folder, name, path);
+      await mkdir(dirname(target), { recursive: true });
+      await pipeline(redacted(lines, redactor(mask)), createWriteStream(target));
     }
     await execa('tar', ['--create', '--gzip', '--file', file, '--directory', folder, name]);
   } catch (error) {
@@ -49,11 +49,11 @@ export async function report({ output, ...which }: ReportOptions): Promise<numbe
   return exitCodes.ok;
 }
 
-/** The file is there, for its owner alone, before anything is gathered. */
-async function claim(file: string): Promise<void> {
+/** Creates the file before anything is gathered, readable only for its owner. */
+async function createArchive(file: string): Promise<void> {
   await writeFile(file, '', { mode: 0o600 }).catch((cause: unknown) => {
     throw new Failure('usage', `cannot write ${file}: ${reasonOf(cause)}`, {
-      hint: 'elsewhere: --output',
+      hint: 'write it to another place with --output',
       cause,
     });
   });
@@ -63,5 +63,6 @@ async function* redacted(
   lines: AsyncIterable<string> | Iterable<string>,
   redact: (line: string) => string[],
 ): AsyncGenerator<string, void> {
-  for await (const line of lines) for (const clean of redact(line.slice(0, longestLine))) yield `${clean}\n`;
+  for await (const line of lines)
+    for (const clean of redact(line.slice(0, maxLineLength))) yield `${clean}\n`;
 }

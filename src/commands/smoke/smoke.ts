@@ -3,14 +3,18 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../../config/schema/duration.ts';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
-import { checks } from '../../smoke/checks.ts';
+import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
+import { styleFor } from '../../observe/terminal/style.ts';
 import type { Check } from '../../smoke/check.ts';
+import { checks } from '../../smoke/checks.ts';
+import { jsonView } from '../../smoke/output/json.ts';
 import { junit } from '../../smoke/output/junit.ts';
+import { prettyView } from '../../smoke/output/pretty.ts';
+import { tapView } from '../../smoke/output/tap.ts';
+import type { View } from '../../smoke/output/view.ts';
 import { select } from '../../smoke/select.ts';
 import { runNamespace, smoke as runSmokeTest } from '../../smoke/smoke.ts';
-import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
-import { targetOf } from './target.ts';
-import { smokeView } from './view.ts';
+import { findTarget } from './target.ts';
 
 interface SmokeOptions {
   readonly name: string;
@@ -25,14 +29,14 @@ interface SmokeOptions {
   readonly output: 'pretty' | 'tap' | 'json';
 }
 
-/** `k8s-single smoke`. Resolves with 7 when a check failed, and with 128 + n when signal n interrupted it. */
+/** `k8s-single smoke`. Exit code 7 if a check failed, 128 + n if signal n interrupted it. */
 export async function smoke(options: SmokeOptions): Promise<number> {
   const selected = select(checks, { only: options.only ?? [], skip: options.skip ?? [] });
-  if (options.list === true) return list(selected, options.output);
+  if (options.list === true) return listChecks(selected, options.output);
   const timeoutMs = parseDuration(options.timeout);
   using signals = new Signals();
   try {
-    const failed = await runSmoke(selected, { ...options, timeoutMs }, signals);
+    const failed = await runChecks(selected, { ...options, timeoutMs }, signals);
     if (signals.first !== undefined) return signalExitCode(signals.first);
     return failed ? exitCodes.smoke : exitCodes.ok;
   } catch (error) {
@@ -41,26 +45,26 @@ export async function smoke(options: SmokeOptions): Promise<number> {
   }
 }
 
-/** Runs the checks, shows and writes what came of them, and resolves with whether one failed. */
-async function runSmoke(
+/** Runs the checks, shows their results and writes the report. Resolves with whether a check failed. */
+async function runChecks(
   selected: readonly Check[],
   options: SmokeOptions & { readonly timeoutMs: number },
   signals: Signals,
 ): Promise<boolean> {
-  const { timeoutMs, output, junit: report } = options;
+  const { timeoutMs, output, junit: reportFile } = options;
   const startedAt = new Date();
-  const begin = performance.now();
+  const start = performance.now();
   const run = randomBytes(4).toString('hex');
   const [first, second] = [new AbortController(), new AbortController()];
   // The first signal ends the checks in order, the second at once.
   signals.handleWith((name) => (first.signal.aborted ? second : first).abort(new Interrupted(name)));
   const { signal } = first;
   const hurry = second.signal;
-  const { name, leave, ...means } = await targetOf(options, run, signal);
+  const { name, cleanUp, ...target } = await findTarget(options, run, signal);
   try {
-    const watcher = smokeView(output, selected);
+    const watcher = createView(output, selected);
     const results = await runSmokeTest({
-      ...means,
+      ...target,
       run,
       checks: selected,
       timeoutMs,
@@ -68,23 +72,43 @@ async function runSmoke(
       signal,
       hurry,
     });
-    const ms = performance.now() - begin;
+    const ms = performance.now() - start;
     watcher.end(results, ms, signals.first);
-    if (hurry.aborted) console.error(`  the cluster goes on removing namespace ${runNamespace(run)}`);
-    if (report !== undefined) await writeReport(report, junit(results, { name, startedAt, ms }));
+    if (hurry.aborted) console.error(`  the cluster is still removing namespace ${runNamespace(run)}`);
+    if (reportFile !== undefined) await writeReport(reportFile, junit(results, { name, startedAt, ms }));
     return results.some(({ is }) => is === 'failed');
   } finally {
-    await leave();
+    await cleanUp();
   }
 }
 
-function list(selected: readonly Check[], output: SmokeOptions['output']): number {
+function listChecks(selected: readonly Check[], output: SmokeOptions['output']): number {
   const column = Math.max(...selected.map(({ name }) => name.length));
   for (const { name, summary, needs } of selected) {
     if (output === 'json') console.log(JSON.stringify({ name, summary, needs }));
     else console.log(`${name.padEnd(column)}  ${summary}`);
   }
   return exitCodes.ok;
+}
+
+/** Writes machine-readable output to stdout, everything for people to stderr. */
+function createView(output: SmokeOptions['output'], selected: readonly Check[]): View {
+  switch (output) {
+    case 'tap':
+      return tapView(write, selected.length);
+    case 'json':
+      return jsonView(write);
+    case 'pretty': {
+      const { stderr } = process;
+      const names = selected.map(({ name }) => name);
+      const inPlace = stderr.isTTY && process.env['TERM'] !== 'dumb';
+      return prettyView(stderr, { names, style: styleFor(stderr), inPlace });
+    }
+  }
+}
+
+function write(text: string): void {
+  process.stdout.write(text);
 }
 
 async function writeReport(file: string, text: string): Promise<void> {

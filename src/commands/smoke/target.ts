@@ -9,17 +9,18 @@ import type { Image } from '../../smoke/check.ts';
 import { importImage } from '../../smoke/image.ts';
 import { binDirsOfEnvironment } from '../../supervisor/options.ts';
 
-/** A cluster to test, and what to test it with. */
+/** A cluster to test, and the means to test it. */
 export interface SmokeTarget {
   readonly name: string;
   readonly kubeconfig: string;
   readonly kubectl: string;
   readonly image: Image;
-  /** What to do when its API server does not answer. */
+  /** The hint when its API server does not answer. */
   readonly unreachable?: string;
+  /** Components that may be the cause of a failed check, a line each. */
   readonly suspects: () => Promise<readonly string[]>;
-  /** Takes away what was brought for the test. */
-  readonly leave: () => Promise<void>;
+  /** Removes what was added for the test. */
+  readonly cleanUp: () => Promise<void>;
 }
 
 interface TargetOptions {
@@ -29,30 +30,30 @@ interface TargetOptions {
   readonly binDir?: readonly string[];
 }
 
-/** What any cluster can pull. */
+/** Any cluster can pull this one. */
 const publicImage = 'busybox';
 
-/** The cluster of `--kubeconfig`, or else the running node, which gets a busybox image of its own unless told otherwise. */
-export async function targetOf(
+/** The cluster of `--kubeconfig`, or the running node. Unless `--image` names one, the node gets a locally built image. */
+export async function findTarget(
   options: TargetOptions,
   run: string,
   signal: AbortSignal,
 ): Promise<SmokeTarget> {
   const { kubeconfig, image = publicImage, binDir = [] } = options;
-  if (kubeconfig === undefined) return ownNode(options, run, signal);
+  if (kubeconfig === undefined) return nodeTarget(options, run, signal);
   const needs = nodeBinaries.filter((need) => need.name === 'kubectl');
-  const { files } = await install({ ...places(binDir), needs, noInstall: true, signal });
+  const { files } = await install({ ...searchFolders(binDir), needs, noInstall: true, signal });
   return {
     name: kubeconfig,
     kubeconfig,
     kubectl: files.kubectl,
     image: { name: image, pull: 'IfNotPresent' },
     suspects: async () => [],
-    leave: async () => undefined,
+    cleanUp: async () => undefined,
   };
 }
 
-async function ownNode(
+async function nodeTarget(
   { name, image, binDir = [] }: TargetOptions,
   run: string,
   signal: AbortSignal,
@@ -67,22 +68,22 @@ async function ownNode(
   const unreachable = `see what is not ready, and wait for it: ${nodeCommand('status', { name }, '--wait')}`;
   const target = { name, kubeconfig, kubectl, suspects, unreachable };
   if (image !== undefined) {
-    return { ...target, image: { name: image, pull: 'IfNotPresent' }, leave: async () => undefined };
+    return { ...target, image: { name: image, pull: 'IfNotPresent' }, cleanUp: async () => undefined };
   }
-  const { files } = await install({ ...places(binDir), needs: imageBinaries, signal }).catch(
+  const { files } = await install({ ...searchFolders(binDir), needs: imageBinaries, signal }).catch(
     (cause: unknown) => {
       if (!(cause instanceof Failure)) throw cause;
-      const hint = 'or name an image that has busybox: --image busybox';
+      const hint = 'or name an image that contains busybox: --image busybox';
       throw new Failure(cause.code, cause.message, {
         hint: [cause.hint, hint].filter(Boolean).join('; '),
         cause,
       });
     },
   );
-  const own = await importImage({ ctr, busybox: files.busybox, socket, run }, signal);
-  return { ...target, image: { name: own.name, pull: 'Never' }, leave: own.remove };
+  const imported = await importImage({ ctr, busybox: files.busybox, socket, run }, signal);
+  return { ...target, image: { name: imported.name, pull: 'Never' }, cleanUp: imported.remove };
 }
 
-function places(binDir: readonly string[]) {
+function searchFolders(binDir: readonly string[]) {
   return { binDirs: [...binDir, ...binDirsOfEnvironment()], cacheDir: cacheDir() };
 }

@@ -1,9 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, statfs } from 'node:fs/promises';
+import { arch, cpus, freemem, loadavg, release, totalmem, uptime, version } from 'node:os';
 import { execa } from 'execa';
 import { stringify } from 'yaml';
 import type { Event } from '../../engine/component.ts';
 import { client } from '../../control/client.ts';
 import { reasonOf } from '../../lib/errors.ts';
+import { inContainer } from '../../host/preflight.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { Paths } from '../../lib/paths.ts';
 import { logNames, readLogs } from '../../observe/logs/logs.ts';
@@ -12,26 +15,25 @@ import { statusOf } from '../../observe/state/status.ts';
 import type { NodeStatus } from '../../observe/state/status.ts';
 import type { BootRecord } from '../../observe/records/bootRecord.ts';
 import { failureFile } from '../../observe/records/failureFile.ts';
-import { hostFacts } from './hostFacts.ts';
 import { ifRunning } from '../../instance/locateNode.ts';
 
-/** So many of the last lines of each log. */
-const linesOfLog = 10_000;
-/** So long Kubernetes is asked, in ms: it may be what is wrong. */
-const kubectlMs = 10_000;
+/** The last lines of each log that go into the report. */
+const logLines = 10_000;
+/** The time limit of kubectl in ms: the API server may hang. */
+const kubectlTimeoutMs = 10_000;
 
-/** One file of a report, before anything is taken out of it. */
-export interface Part {
+/** One file of a report, with its secrets. */
+export interface ReportFile {
   readonly path: string;
   readonly lines: AsyncIterable<string> | Iterable<string>;
 }
 
-/** All that is known of a node, running or not. What cannot be had says why in its place. */
-export async function* reportParts(
+/** Everything that is known about a node, running or not. The output of kubectl is replaced by its error if it fails. */
+export async function* reportFiles(
   name: string,
   paths: Paths,
   record: BootRecord,
-): AsyncGenerator<Part, void> {
+): AsyncGenerator<ReportFile, void> {
   const node = client<NodeStatus>(paths.controlSocket);
   const running = await ifRunning(async () => node.status());
   const events = (await ifRunning(async () => node.history())) ?? record.events;
@@ -55,34 +57,54 @@ export async function* reportParts(
     yield { path: `log/${component}.log`, lines: lastLines(paths.logs, component) };
 }
 
-/** As it was when the last event came. */
+/** The status at the last event. */
 function lastStatus(name: string, stages: BootRecord['stages'], events: readonly Event[]): NodeStatus {
   const names = stages.map((stage) => stage.name);
   return statusOf(name, replay(names, events), new Map(), events.at(-1)?.at ?? 0);
 }
 
 async function* lastLines(folder: string, component: string): AsyncGenerator<string, void> {
-  const options = { components: [component], follow: false, tail: linesOfLog, since: undefined };
+  const options = { components: [component], follow: false, tail: logLines, since: undefined };
   for await (const line of readLogs(folder, options, new AbortController().signal)) yield line.text;
 }
 
-async function* kubernetes(name: string): AsyncGenerator<Part, void> {
+async function* kubernetes(name: string): AsyncGenerator<ReportFile, void> {
   const { kubectl, kubeconfig } = await readNodeFile(name);
   if (kubectl === undefined || kubeconfig === undefined) return;
   const args = ['get', 'nodes,pods,services,events', '--all-namespaces', '--output', 'wide'];
-  const asked = await execa(kubectl, args, {
+  const result = await execa(kubectl, args, {
     env: { KUBECONFIG: kubeconfig },
-    timeout: kubectlMs,
+    timeout: kubectlTimeoutMs,
     reject: false,
     all: true,
   });
-  yield text('kubernetes.txt', asked.failed ? `${asked.all}\n${reasonOf(asked)}` : asked.all);
+  yield text('kubernetes.txt', result.failed ? `${result.all}\n${reasonOf(result)}` : result.all);
 }
 
-function json(path: string, value: object): Part {
+function json(path: string, value: object): ReportFile {
   return text(path, JSON.stringify(value, undefined, 2));
 }
 
-function text(path: string, content: string): Part {
+function text(path: string, content: string): ReportFile {
   return { path, lines: content.trimEnd().split('\n') };
+}
+
+/** Describes the machine without identifying it. Sizes in bytes, times in s. */
+async function hostFacts(dataDir: string): Promise<object> {
+  const processors = cpus();
+  const disk = await statfs(dataDir);
+  return {
+    system:
+      /^PRETTY_NAME="?([^"\n]*)/m.exec(await readFile('/etc/os-release', 'utf8').catch(() => ''))?.[1] ??
+      null,
+    kernel: `${release()} ${version()}`,
+    architecture: arch(),
+    processors: { count: processors.length, model: processors[0]?.model ?? null },
+    load: loadavg(),
+    memory: { total: totalmem(), free: freemem() },
+    disk: { total: disk.blocks * disk.bsize, free: disk.bavail * disk.bsize },
+    uptime: uptime(),
+    cgroups: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'v2' : 'v1',
+    container: inContainer() ?? null,
+  };
 }
