@@ -3,59 +3,83 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
+import { unix } from '../../probes/kinds/unix.ts';
+import { until } from '../../probes/until.ts';
+import { client } from '../control/client.ts';
+import type { Event } from '../engine/component.ts';
+import { childEnv } from '../lib/childEnv.ts';
 import { exitCodes, Failure } from '../lib/errors.ts';
 import type { FailureCode } from '../lib/errors.ts';
-import { childEnv } from '../lib/childEnv.ts';
 import { nodePaths, programFile } from '../lib/paths.ts';
-import { forwardEvents } from './events.ts';
-import type { NodeOptions } from './options.ts';
 
-/** The command line: a node lives in namespaces that this process cannot enter. */
+/** The options of a node for tests. */
+export interface NodeOptions {
+  /** Default: `test-` and a random number. */
+  readonly name?: string;
+  /** The path of a YAML config. */
+  readonly config?: string;
+  /** Folders to search for binaries first. */
+  readonly binDirs?: readonly string[];
+  /** False: use only binaries that are already there. Default: install what is missing. */
+  readonly install?: boolean;
+  /** How long the boot may take, in ms, without the installation of binaries. Default: as in the config, or 300 s. */
+  readonly timeoutMs?: number;
+  /** Where to keep the report and the logs of a node that fails, in a subfolder named after the node. */
+  readonly artifacts?: string;
+  /** Called for each event during the boot. If it throws, {@link startNode} rejects with its error. */
+  readonly onEvent?: (event: Event) => void;
+}
+
+/** The command line. It runs as a child: this process cannot enter the namespaces of a node. */
 export const main = programFile('main');
 
-/** A node in the hands of a child process. */
+/** A running `k8s-single run`. */
 interface Child {
   readonly name: string;
   readonly stop: () => Promise<void>;
 }
 
-/** Says that the node is ready, and holds it until this process closes the pipe or is no more. */
-const holder = ['sh', '-c', 'echo ready; exec cat'];
+/** Reports that the node is ready, then runs until this process closes the pipe or exits. */
+const readyCommand = ['sh', '-c', 'echo ready; exec cat'];
 
-/** So many of the last characters that the child says are quoted when it fails. */
-const lastWords = 20_000;
+/** How much of its stderr is in the error when the child fails, in characters. */
+const maxOutput = 20_000;
 
-/** Starts `k8s-single run` with a command that lasts as long as this process, and resolves when that command runs. */
+/** Starts `k8s-single run` with a command that runs as long as this process. Resolves when that command has started. */
 export async function startChild(options: NodeOptions): Promise<Child> {
   const name = options.name ?? `test-${randomBytes(3).toString('hex')}`;
-  // A session of its own: Ctrl-C in a terminal is for the tests, which may still need the node.
-  const child = spawn(process.execPath, [main, 'run', ...runArguments(name, options), '--', ...holder], {
-    detached: true,
-    env: childEnv(process.env),
-  });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-lastWords)));
+  // In a session of its own: Ctrl-C in a terminal is meant for the tests, which may still need the node.
+  const child = spawn(
+    process.execPath,
+    [main, 'run', ...runArguments(name, options), '--', ...readyCommand],
+    {
+      detached: true,
+      env: childEnv(process.env),
+    },
+  );
+  let output = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-maxOutput)));
   const ended = new AbortController();
   const closed = once(child, 'close').finally(() => ended.abort());
-  const told = forwardEvents(nodePaths(name).controlSocket, options.onEvent, ended.signal);
+  const forwarded = forwardEvents(nodePaths(name).controlSocket, options.onEvent, ended.signal);
   const ready = once(child.stdout, 'data').then(() => true);
   try {
-    const isReady = await Promise.race([ready, closed.then(() => false), told.then(async () => ready)]);
-    if (!isReady) throw failureOf(child, said);
+    const isReady = await Promise.race([ready, closed.then(() => false), forwarded.then(async () => ready)]);
+    if (!isReady) throw failureOf(child, output);
     ended.abort();
-    await told;
+    await forwarded;
   } catch (error) {
     child.kill('SIGTERM');
     await closed;
     throw error;
   }
-  // A test that forgets its node can end all the same, and then so does the node.
-  hold(child, false);
+  // A test process that never stops its node can still exit; the node then ends, too.
+  keepAlive(child, false);
   const stop = async (): Promise<void> => {
-    hold(child, true);
+    keepAlive(child, true);
     child.stdin.end();
     await closed;
-    if (child.exitCode !== 0) throw failureOf(child, said);
+    if (child.exitCode !== 0) throw failureOf(child, output);
   };
   return { name, stop };
 }
@@ -71,19 +95,44 @@ function runArguments(name: string, options: NodeOptions): string[] {
   ];
 }
 
-/** Whether this process waits for the child. */
-function hold(child: ChildProcess, held: boolean): void {
+/**
+ * Calls `onEvent` for each event of a node that is starting, until the signal aborts. Rejects only when `onEvent` throws: if
+ * the node fails, its exit code and stderr are the better error.
+ */
+async function forwardEvents(
+  controlSocket: string,
+  onEvent: ((event: Event) => void) | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (onEvent === undefined) return;
+  try {
+    await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
+  for await (const event of untilDisconnected(client(controlSocket).events(signal))) onEvent(event);
+}
+
+async function* untilDisconnected(events: AsyncGenerator<Event>): AsyncGenerator<Event> {
+  try {
+    yield* events;
+  } catch {}
+}
+
+/** Whether the child and its pipes keep the event loop of this process alive. */
+function keepAlive(child: ChildProcess, isOn: boolean): void {
   for (const part of [child, ...child.stdio]) {
     if (part !== child && !(part instanceof Socket)) continue;
-    if (held) part.ref();
+    if (isOn) part.ref();
     else part.unref();
   }
 }
 
-function failureOf({ exitCode, signalCode }: ChildProcess, said: string): Error {
+function failureOf({ exitCode, signalCode }: ChildProcess, output: string): Error {
   const codes = Object.entries(exitCodes);
   const name = codes.find(([, code]) => code === exitCode)?.[0];
-  const message = said.trim() || `k8s-single run ended with ${exitCode ?? signalCode}`;
+  const message = output.trim() || `k8s-single run ended with ${exitCode ?? signalCode}`;
   return isFailureCode(name) ? new Failure(name, message) : new Error(message);
 }
 

@@ -1,34 +1,38 @@
 import { execa } from 'execa';
 import { client } from '../control/client.ts';
-import { main, startChild } from './child.ts';
-import type { NodeOptions } from './options.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { main, startChild } from './child.ts';
+import type { NodeOptions } from './child.ts';
 
 export type { Event } from '../engine/component.ts';
-export type { NodeOptions } from './options.ts';
+export type { NodeOptions } from './child.ts';
 
-/** A throw-away node that is ready. It goes with this process, however that ends; nothing of it is kept. */
+/** A temporary node that is ready. It ends with this process, even if that is killed, and leaves nothing behind. */
 export interface StartedNode extends AsyncDisposable {
   readonly name: string;
-  /** Its address: the API server, NodePorts. */
+  /** The IP address of the node, for the API server and NodePorts. */
   readonly ip: string;
   /** The path of the administrator's kubeconfig. */
   readonly kubeconfig: string;
-  /** Runs the node's own kubectl as its administrator and resolves with what it prints; rejects unless it exits with 0. */
+  /**
+   * Runs the node's kubectl as administrator and resolves with its stdout. Rejects with an error that contains its stderr
+   * when its exit code is not 0.
+   */
   readonly kubectl: (...args: string[]) => Promise<string>;
-  /** The log of one of its components, such as `kubelet`. */
+  /** Resolves with the log of a component, such as `kubelet`. */
   readonly logs: (component: string) => Promise<string>;
-  /** Makes the images of an archive known to it, of `docker save` or in OCI layout, and resolves with their names. */
+  /** Imports the images of an archive (`docker save` or OCI layout) and resolves with their names. */
   readonly loadImage: (file: string) => Promise<string[]>;
-  /** Resolves when it is gone; rejects with the reason when it had ended by itself. */
+  /** Stops the node and resolves when it is gone. Rejects with the reason if it had failed before. */
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Starts a throw-away node in namespaces of its own, and resolves when it is ready. Needs root, as `k8s-single run` does.
- * Several at once do not disturb each other.
- * @throws Failure with all that there is to know when it cannot be had; its `code` is a name in the table of exit codes.
+ * Starts a temporary node in its own namespaces, with its data in memory, and resolves when it is ready. Needs root, like
+ * `k8s-single run`. Several nodes can run concurrently.
+ * @throws Failure when the node cannot be started. The message contains the output of the boot; `code` is the name of an exit
+ * code, such as `preflight`, `notReady` or `install`.
  */
 export async function startNode(options: NodeOptions = {}): Promise<StartedNode> {
   const { name, stop } = await startChild(options);

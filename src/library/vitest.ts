@@ -2,12 +2,12 @@ import { afterAll, beforeAll, test } from 'vitest';
 import { startNode } from './library.ts';
 import type { NodeOptions, StartedNode } from './library.ts';
 
-/** The boot has a deadline of its own, and binaries may have to be brought before. */
+/** For Vitest: no limit. The boot has its own timeout, and binaries may have to be installed first. */
 const noTimeout = 0;
 
 /**
- * Vitest's `test` with a fixture: `test('...', async ({ node }) => {})`. One node for all tests of the file or of the
- * `describe` in which this is called, started before the first and gone after the last.
+ * Vitest's `test` with the fixture `node`: `test('...', async ({ node }) => {})`. All tests of the file, or of the `describe`
+ * in which this is called, share one node. It is started before the first test and stopped after the last.
  */
 export function withNode(options: NodeOptions = {}) {
   let started: StartedNode | undefined;
@@ -16,9 +16,9 @@ export function withNode(options: NodeOptions = {}) {
   }, noTimeout);
   afterAll(async () => started?.stop(), noTimeout);
   return test.extend<{ node: StartedNode }>({
-    // oxlint-disable-next-line no-empty-pattern -- Vitest reads from it which other fixtures this one needs
+    // oxlint-disable-next-line no-empty-pattern -- Vitest parses this pattern to find the fixtures that this one needs
     node: async ({}, use) => {
-      if (started === undefined) throw new Error('the node is there for tests, not for hooks before it');
+      if (started === undefined) throw new Error('the node is only available in tests, not in earlier hooks');
       await use(started);
     },
   });
