@@ -14,13 +14,13 @@ const family = `
   aside: { command: [sleep, '1005'] }
 `;
 
-/** What was said of the course of an order, without the times. */
-function course(stderr: string): string[] {
+/** The events that a command printed, without the times. */
+function eventsIn(stderr: string): string[] {
   return stderr.split('\n').map((line) => line.replace(/^ *[\d.]+ s {2}/, '').replace(/ in [\d.]+ s$/, ''));
 }
 
 describe('restart', () => {
-  it('resolves when the component is ready again, and its dependents do as their edges say', async () => {
+  it('returns when the component is ready again; dependents react as their edges say', async () => {
     const g = await (await graph('act-edges', family)).ready();
     const { code, stderr } = await g.run('restart', 'db');
     expect(code).toBe(0);
@@ -32,22 +32,22 @@ describe('restart', () => {
       above: 'ready',
       aside: 'ready',
     });
-    const said = course(stderr);
-    expect(said.filter((line) => /^(keeps|above|aside)/.test(line))).toEqual([]);
-    expect(said.filter((line) => line.startsWith('stops'))).toEqual(['stops  stopping', 'stops  stopped']);
-    expect(said.filter((line) => line.startsWith('restarts'))).toEqual([
+    const events = eventsIn(stderr);
+    expect(events.filter((line) => /^(keeps|above|aside)/.test(line))).toEqual([]);
+    expect(events.filter((line) => line.startsWith('stops'))).toEqual(['stops  stopping', 'stops  stopped']);
+    expect(events.filter((line) => line.startsWith('restarts'))).toEqual([
       'restarts  stopping',
       'restarts  starting again (attempt 2)',
       'restarts  ready',
     ]);
-    expect(said.indexOf('db  ready')).toBeLessThan(said.indexOf('restarts  starting again (attempt 2)'));
+    expect(events.indexOf('db  ready')).toBeLessThan(events.indexOf('restarts  starting again (attempt 2)'));
   });
 
-  it('takes all dependents along with --cascade, in order, and leaves the rest alone', async () => {
+  it('restarts all dependents with --cascade, in order, and nothing else', async () => {
     const g = await (await graph('act-cascade', family)).ready();
     const { code, stderr } = await g.run('restart', 'restarts', '--cascade');
     expect(code).toBe(0);
-    expect(course(stderr)).toEqual([
+    expect(eventsIn(stderr)).toEqual([
       'above  stopping',
       'above  stopped',
       'restarts  stopping',
@@ -60,28 +60,28 @@ describe('restart', () => {
     expect(Object.values(await g.states())).toEqual(Array.from({ length: 6 }, () => 'ready'));
   });
 
-  it('waits for what is slow, and says what for when time is up', async () => {
-    const script = 'trap "rm -f up; exit" TERM; touch begun; sleep 1000 & wait';
+  it('waits for a slow component; on time-out prints the reason', async () => {
+    const script = 'trap "rm -f up; exit" TERM; touch started; sleep 1000 & wait';
     const g = await graph(
       'act-slow',
       `  slow: { command: [sh, -c, '${script}'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`,
     );
-    const [begun, up] = [join(g.dir, 'begun'), join(g.dir, 'up')];
-    const letItBeReady = async (): Promise<void> => {
-      await expect.poll(() => existsSync(begun), { timeout: 20_000 }).toBe(true);
-      await rm(begun);
+    const [started, up] = [join(g.dir, 'started'), join(g.dir, 'up')];
+    const makeReady = async (): Promise<void> => {
+      await expect.poll(() => existsSync(started), { timeout: 20_000 }).toBe(true);
+      await rm(started);
       await writeFile(up, '');
     };
-    await letItBeReady();
+    await makeReady();
     await g.ready();
-    const hopeless = await g.run('restart', 'slow', '--timeout', '1s');
-    expect(hopeless.code).toBe(4);
-    expect(hopeless.stderr).toMatch(/slow is not ready in time: slow starting: .*does not exist/);
-    await letItBeReady();
+    const timedOut = await g.run('restart', 'slow', '--timeout', '1s');
+    expect(timedOut.code).toBe(4);
+    expect(timedOut.stderr).toMatch(/slow is not ready in time: slow starting: .*does not exist/);
+    await makeReady();
     await g.ready();
-    const patient = g.run('restart', 'slow');
-    await letItBeReady();
-    expect((await patient).code).toBe(0);
+    const restarted = g.run('restart', 'slow');
+    await makeReady();
+    expect((await restarted).code).toBe(0);
   });
 
   it('exits 5 when the component is given up', async () => {
@@ -102,16 +102,16 @@ describe('restart', () => {
 });
 
 describe('stop and start', () => {
-  it('leave the component stopped, and bring it back with what waits for it', async () => {
+  it('keep the component stopped, and start it with what waits for it', async () => {
     const g = await (await graph('act-stop', family)).ready();
     expect((await g.run('stop', 'db')).code).toBe(0);
-    const pid = (name: string, from: string): number | null =>
-      (JSON.parse(from) as { components: { name: string; pid: number | null }[] }).components.find(
+    const pidIn = (status: string, name: string): number | null =>
+      (JSON.parse(status) as { components: { name: string; pid: number | null }[] }).components.find(
         (each) => each.name === name,
       )!.pid;
     const { code, stdout } = await g.run('status', '--output', 'json');
     expect(code).toBe(4);
-    expect(pid('db', stdout)).toBeNull();
+    expect(pidIn(stdout, 'db')).toBeNull();
     expect(await g.states()).toMatchObject({ db: 'stopped', keeps: 'ready', stops: 'stopped' });
     expect((await g.run('healthcheck')).code).toBe(1);
     const stuck = await g.run('start', 'stops', '--timeout', '500ms');
@@ -134,18 +134,18 @@ describe('stop and start', () => {
   });
 });
 
-describe('an order that cannot be followed', () => {
-  it('names the components there are', async () => {
+describe('a command that cannot be carried out', () => {
+  it('lists the components', async () => {
     const g = await (await graph('act-unknown', family)).ready();
-    for (const order of ['restart', 'stop', 'start']) {
-      const { code, stderr } = await g.run(order, 'dbb');
+    for (const command of ['restart', 'stop', 'start']) {
+      const { code, stderr } = await g.run(command, 'dbb');
       expect(code).toBe(2);
       expect(stderr).toContain('there is no component "dbb"');
       expect(stderr).toContain('db, keeps, restarts');
     }
   });
 
-  it('says that there is no such node', async () => {
+  it('reports that the node is not running', async () => {
     const { exitCode, stderr } = await cli(['restart', 'db', '--name', 'act-nowhere']);
     expect(exitCode).toBe(4);
     expect(stderr).toContain('node "act-nowhere" is not running');

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { expect, it, onTestFinished } from 'vitest';
 import { cli, tempDir } from '../support/cli.ts';
 
-/** Runs `up` with one component and its data on a file system of its own. */
+/** Runs `up` with one component and its data on a separate file system. */
 async function upOn(options: string, component: (dir: string) => string) {
   const config = join(await tempDir('disk-config'), 'node.yaml');
   const dir = await tempDir('disk');
@@ -22,7 +22,7 @@ it('a data folder that is read-only is refused', async () => {
   expect(exitCode).toBe(3);
 });
 
-it('a disk that fills up does not hide the failure that it caused', async () => {
+it('a full disk does not hide the failure that it caused', async () => {
   const { exitCode, stderr } = await upOn('size=1m', (dir) => {
     const fill = `head -c 2000000 /dev/zero > ${dir}/fill; echo no room left; exit 3`;
     return `{ command: "${fill}", shell: true, restart: { when: never } }`;

@@ -6,7 +6,7 @@ import { cli, main } from '../support/cli.ts';
 import { graph } from '../support/graph.ts';
 
 describe('healthcheck', () => {
-  it('exits 0 when all is ready and otherwise 1, with the reasons on stdout', async () => {
+  it('exits 0 when everything is ready, else 1 with the reasons on stdout', async () => {
     const g = await graph(
       'healthcheck',
       `  a: { command: [sleep, '1000'] }\n  b: { command: [sleep, '1001'], needs: [a] }\n`,
@@ -27,8 +27,8 @@ describe('healthcheck', () => {
     });
   });
 
-  it.each([[[]], [['--name', 'none']]])('loads next to nothing: %j', async (args) => {
-    const hook = join(import.meta.dirname, '../fixtures/cli/sayWhatIsLoaded.mjs');
+  it.each([[[]], [['--name', 'none']]])('loads hardly any code: %j', async (args) => {
+    const hook = join(import.meta.dirname, '../fixtures/cli/printLoadedModules.mjs');
     const { exitCode, stderr } = await execa(
       process.execPath,
       ['--import', hook, main, 'healthcheck', ...args],
@@ -45,13 +45,13 @@ describe('healthcheck', () => {
     expect(loaded.length).toBeLessThan(10);
   });
 
-  it('means the same however its options are written', async () => {
+  it('accepts its option in every form', async () => {
     const { exitCode, stdout } = await cli(['healthcheck', '--name=none']);
     expect([exitCode, stdout]).toEqual([1, 'node "none" is not running']);
     expect((await cli(['healthcheck', '--nam', 'none'])).exitCode).toBe(2);
   });
 
-  it('is offered to Docker in the help', async () => {
+  it('mentions Docker in its help', async () => {
     expect((await cli(['healthcheck', '--help'])).stdout).toContain('HEALTHCHECK');
   });
 });

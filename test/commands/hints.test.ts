@@ -6,8 +6,8 @@ import { graph } from '../support/graph.ts';
 
 const bin = join(import.meta.dirname, '../../bin');
 
-/** What comes of a hint that is pasted into a shell. */
-async function pasted(command: string): Promise<string> {
+/** The output of a hint that is pasted into a shell. */
+async function outputOf(command: string): Promise<string> {
   const { all } = await execa('sh', ['-c', command], {
     env: { PATH: `${bin}:${process.env['PATH']}` },
     reject: false,
@@ -16,7 +16,7 @@ async function pasted(command: string): Promise<string> {
   return all;
 }
 
-it('the command that a failed boot proposes shows the log of just that node', async () => {
+it('the hint of a failed boot shows the log of that node', async () => {
   const name = 'hints';
   const g = await graph(
     name,
@@ -25,10 +25,10 @@ it('the command that a failed boot proposes shows the log of just that node', as
   const { stderr } = await g.ended();
   const [, command = ''] = /see its log: (.*)/.exec(String(stderr)) ?? [];
   expect(command).toBe(`k8s-single logs --name hints --data-dir ${g.dataDir} a`);
-  expect(await pasted(command)).toContain('my last words');
+  expect(await outputOf(command)).toContain('my last words');
 });
 
-it('the command that a slow boot proposes shows the logs of just that node', async () => {
+it('the hint of a slow boot shows the logs of that node', async () => {
   const g = await graph(
     'hints',
     `  a: { command: [sh, -c, 'echo wait for me; exec sleep 1000'], ready: { file: /no/such } }\n`,
@@ -39,21 +39,21 @@ it('the command that a slow boot proposes shows the logs of just that node', asy
   const { stderr } = await g.ended();
   const [, command = ''] = /see why: (.*); or give it longer/.exec(String(stderr)) ?? [];
   expect(command).toBe(`k8s-single logs --name hints --data-dir ${g.dataDir}`);
-  expect(await pasted(command)).toContain('wait for me');
+  expect(await outputOf(command)).toContain('wait for me');
 });
 
 it.each([
   ['status', 'start it: k8s-single up --name hints'],
   ['kubectl', 'k8s-single up --name hints'],
-])('%s of a node that does not run names that node in its hint', async (command, hint) => {
+])('%s of a node that is not running names that node in its hint', async (command, hint) => {
   const { stderr } = await cli([command, '--name', 'hints']);
   expect(String(stderr).split('\n').at(-1)?.trim()).toBe(hint);
 });
 
-it('an up of a node that runs proposes to take down just that one', async () => {
+it('the hint of an up of a running node takes down that node', async () => {
   const g = await graph('hints', `  a: { command: [sleep, '1000'] }\n`);
   await g.ready();
   const { stderr } = await cli(['up', '--name', 'hints']);
   expect(String(stderr)).toContain('node hints is already running\n  k8s-single down --name hints');
-  expect(await pasted('k8s-single down --name hints')).toBe('node hints is down');
+  expect(await outputOf('k8s-single down --name hints')).toBe('node hints is down');
 });

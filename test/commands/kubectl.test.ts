@@ -4,7 +4,7 @@ import { writeNodeFile } from '../../src/instance/nodeFile.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { cli } from '../support/cli.ts';
 
-it('a kubectl that is gone is no bug, and one is told how to get it back', async () => {
+it('a kubectl that was removed is reported with the command that installs it', async () => {
   const name = 'kubectl-gone';
   const { run, data } = nodePaths(name);
   await mkdir(run, { recursive: true });

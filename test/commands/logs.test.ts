@@ -32,7 +32,7 @@ describe('logs', () => {
     expect((await g.run('logs', 'late', '--since', '1m', '--tail', '1')).stdout).toBe('');
   });
 
-  it('are there when the node is down, too', async () => {
+  it('are available when the node is down', async () => {
     const g = await (await graph('logs-down', two)).ready();
     await g.down();
     const { code, stdout, stderr } = await g.runOnData('logs', 'early', 'late', '-f');
@@ -45,7 +45,7 @@ describe('logs', () => {
     ]);
   });
 
-  it('can be followed, also those that do not exist yet, until the node goes down', async () => {
+  it('can be followed until the node goes down, including those that do not exist yet', async () => {
     const g = await graph(
       'logs-follow',
       `  now: { command: ${says('here')} }
@@ -63,7 +63,7 @@ describe('logs', () => {
     expect((await child).exitCode).toBe(0);
   });
 
-  it('that nobody reads to the end are no error', async () => {
+  it('that are not read to the end are no error', async () => {
     const g = await (
       await graph(
         'logs-head',
@@ -75,7 +75,7 @@ describe('logs', () => {
     expect(await execa('bash', args)).toMatchObject({ stdout: '1\n0 0', stderr: '' });
   });
 
-  it('say what is wrong with the question', async () => {
+  it('refuse invalid arguments', async () => {
     const g = await (await graph('logs-wrong', two)).ready();
     const wrong = [
       [['nope'], 'there is no component "nope"'],

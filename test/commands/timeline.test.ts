@@ -11,7 +11,7 @@ const chain = `
   aside: { command: [sleep, '1001'] }
 `;
 
-/** Brings the chain up; it cannot be ready before the gate has been opened. */
+/** Brings the chain up. It cannot be ready before the gate is open. */
 async function booted(name: string): Promise<Graph> {
   const g = await graph(name, chain.replace('read x < gate', 'mkfifo gate; read x < gate'));
   await expect
@@ -26,13 +26,13 @@ async function booted(name: string): Promise<Graph> {
 }
 
 describe('the timeline', () => {
-  it('is of the boot that runs, that has run, and that is over', async () => {
+  it('shows the boot while it runs, when it is ready, and when the node is down', async () => {
     const g = await booted('timeline-up');
     const up = await g.run('timeline');
     expect(up.code).toBe(0);
     expect(up.stdout).toMatch(/^first .*█.*\nsecond +·.*\naside .*─/);
     expect(up.stdout).toMatch(/\nready in [\d.]+ s\ncritical path, in s: first [\d.]+/);
-    // What comes later is no part of the boot.
+    // Later events are not part of the boot.
     await g.run('restart', 'aside');
     expect((await g.run('timeline')).stdout).toBe(up.stdout);
     await g.down();
@@ -40,7 +40,7 @@ describe('the timeline', () => {
     expect(await g.run('timeline')).toMatchObject({ code: 4, stderr: expect.stringContaining('--data-dir') });
   });
 
-  it('is a picture that stands alone, or a trace', async () => {
+  it('can be a self-contained SVG or a trace', async () => {
     const g = await booted('timeline-forms');
     const { stdout: svg } = await g.run('timeline', '--output', 'svg');
     expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"[^]*<\/svg>$/);
@@ -53,7 +53,7 @@ describe('the timeline', () => {
     );
   });
 
-  it('is there of a boot that failed, and says what was lost of one that was killed', async () => {
+  it('shows a boot that failed, and reports that one was killed', async () => {
     const failed = await graph(
       'timeline-failed',
       `  a: { command: ['false'], ready: { file: /nowhere }, restart: { when: never } }\n  b: { command: [sleep, '9'], needs: [a] }\n`,
@@ -81,7 +81,7 @@ describe('the timeline', () => {
 });
 
 describe('a failed boot', () => {
-  it('tells the stage that blocked, what waits behind it, and the command, on the terminal and as failure.json', async () => {
+  it('shows the stage that blocked, what waits for it, and the command, on the terminal and in failure.json', async () => {
     const g = await graph(
       'failure-report',
       `  base: { command: [sleep, '1000'] }

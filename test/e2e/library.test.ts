@@ -22,7 +22,7 @@ beforeAll(async () => {
   tarball = join(folder, (await execa('npm', pack, { cwd: root })).stdout);
   await cp(join(root, 'test/outsider'), outsider, { recursive: true });
   await execa('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], { cwd: outsider });
-  // What the outsider's own tests need, as any version of it would do.
+  // Dependencies of the outsider's tests: any version will do.
   await mkdir(join(outsider, 'node_modules/@types'), { recursive: true });
   for (const name of ['vitest', '@types/node'])
     await symlink(join(root, 'node_modules', name), join(outsider, 'node_modules', name));
@@ -30,19 +30,19 @@ beforeAll(async () => {
 
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-/** Runs a tool of this project in the outsider's. */
+/** Runs a tool from the node_modules of this project in the outsider project. */
 async function tool(name: string, ...args: string[]) {
   const env = { IMAGE: join(folder, 'image/image.tar') };
   return execa(join(root, 'node_modules/.bin', name), args, { cwd: outsider, env, all: true, reject: false });
 }
 
-describe('a project that has installed the package', () => {
-  it('gets the types', async () => {
+describe('a project that installs the package', () => {
+  it('gets types', async () => {
     const { exitCode, all } = await tool('tsc');
     expect(exitCode, all).toBe(0);
   });
 
-  it('has nodes in the tests of Vitest and of node:test, at once', async () => {
+  it('has nodes in tests of Vitest and node:test, concurrently', async () => {
     await mkdir(join(folder, 'image'));
     await busyboxArchive(join(folder, 'image'), 'app:1');
     const before = await snapshotHost();
@@ -57,7 +57,7 @@ describe('a project that has installed the package', () => {
     await nothingLeft(before, [name]);
   });
 
-  it('is killed: its node goes, too', async () => {
+  it('takes its node with it when it is killed', async () => {
     const before = await snapshotHost();
     const child = execa(process.execPath, ['forgets.mjs'], { cwd: outsider, reject: false });
     const [data] = await once(child.stdout, 'data');
@@ -72,7 +72,7 @@ describe('a project that has installed the package', () => {
 describe('the scripts of the action', () => {
   const name = 'e2e-action';
 
-  it('install the package, start a node, and say where it is and how long it took', async () => {
+  it('install the package, start a node, and output its kubeconfig and boot time', async () => {
     await cli(['down', '--name', name, '--purge']);
     const job = await Job.start(folder, { version: `file:${tarball}` });
     job.env['K8S_SINGLE_NAME'] = name;

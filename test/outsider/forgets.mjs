@@ -1,6 +1,6 @@
 import { startNode } from 'k8s-single';
 
-// Never stops it, and does not end by itself.
+// Neither stops the node nor exits.
 const node = await startNode();
 console.log(node.name);
 process.stdin.resume();

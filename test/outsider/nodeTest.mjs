@@ -8,10 +8,10 @@ test('the node is ready', async ({ node, t }) => {
   assert.match(await node.kubectl('get', 'nodes', '--no-headers'), /^k8s-single +Ready/);
 });
 
-test('its components tell what they do', async ({ node }) => {
+test('its components have logs', async ({ node }) => {
   assert.match(await node.logs('etcd'), /etcd/);
 });
 
-test('kubectl says why not', async ({ node }) => {
+test('kubectl rejects with its stderr', async ({ node }) => {
   await assert.rejects(node.kubectl('get', 'pod', 'nobody'), /pods "nobody" not found/);
 });

@@ -4,7 +4,7 @@ import type { Event, NodeOptions, StartedNode } from 'k8s-single';
 const events: Event[] = [];
 const options: NodeOptions = { timeoutMs: 120_000, onEvent: (event) => events.push(event) };
 
-/** Compiled alone, to see that the types hold. */
+/** Only compiled, to check the types. */
 export async function nodes(): Promise<string> {
   await using node: StartedNode = await startNode(options);
   return node.kubectl('get', 'nodes', `--kubeconfig=${node.kubeconfig}`);

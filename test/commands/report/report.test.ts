@@ -13,7 +13,7 @@ const { privateKey } = generateKeyPairSync('ec', {
 const keyLine = privateKey.split('\n')[1]!;
 const token =
   'eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ.NGFiY2RlZmdoaWprbG1ub3BxcnN0dXY';
-/** Looks like nothing in particular: only the config tells that it is one. */
+/** These look like ordinary words: only the config shows that they are secrets. */
 const secrets = {
   environment: 'zaunkoenig-4711',
   config: 'Rohrdommel_42',
@@ -64,7 +64,7 @@ async function unpacked(
 }
 
 describe('a report', () => {
-  it('of a running node has everything in it but what is secret', async () => {
+  it('of a running node contains everything but secrets', async () => {
     const g = await graph(
       'report-up',
       config.replace(/ {2}broken:.*\n/, '  step: { task: true, command: [pwd] }\n'),
@@ -75,7 +75,7 @@ describe('a report', () => {
     );
     await g.ready();
     const logs = join(g.dataDir, 'log');
-    // Whatever else lies about: other files, links out of the folder, rotated logs.
+    // Other files in the folder: not logs, links to the outside, rotated logs.
     await writeFile(join(logs, 'server.key'), privateKey);
     await symlink('/etc/passwd', join(logs, 'link.log'));
     await appendFile(join(logs, 'leaky.log'), `kubeconfig: {"token": "${token}"}\n${privateKey}the end\n`);
@@ -110,7 +110,7 @@ describe('a report', () => {
     expect(JSON.parse(await read('host.json'))).toMatchObject({ architecture: process.arch });
   });
 
-  it('of a node that failed has the failure in it, and so has the terminal', async () => {
+  it('of a node that failed contains the failure', async () => {
     const g = await graph('report-failed', config, {
       env: { GIVEN_TOKEN: secrets.environment, GIVEN_PEM: privateKey },
       files: { 'leaky.env': `FILE_SECRET=${secrets.file}\n` },
@@ -131,7 +131,7 @@ describe('a report', () => {
     expect(JSON.parse(await read('about.json'))).toMatchObject({ running: false });
   });
 
-  it('cannot be made of a node that never was, nor where nothing can be written', async () => {
+  it('is refused for a node that was never up, and for an archive that cannot be written', async () => {
     const g = await (await graph('report-nowhere', '  a: { command: [sleep, "1000"] }\n')).ready();
     expect(await g.run('report', '--output', '/proc/r.tar.gz')).toMatchObject({
       code: 2,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { checks } from '../../../src/smoke/checks.ts';
 import { cli } from '../../support/cli.ts';
 
-it('lists what it would check, for people and for programs', async () => {
+it('lists its checks, as text and as JSON', async () => {
   const { exitCode, stdout } = await cli(['smoke', '--list']);
   expect(exitCode).toBe(0);
   expect(
@@ -17,13 +17,13 @@ it('lists what it would check, for people and for programs', async () => {
   expect(listed.map(({ name }) => name)).toEqual(['service-account', 'pod', 'logs', 'dns', 'namespace']);
 });
 
-it('refuses the name of no check with exit code 2 and the nearest one there is', async () => {
+it('refuses an unknown check with exit code 2 and suggests a known one', async () => {
   const { exitCode, stderr } = await cli(['smoke', '--only', 'node,servise']);
   expect(exitCode).toBe(2);
   expect(stderr).toContain('no check is called "servise"; did you mean "service"?');
 });
 
-it('exits with 4 when the node does not run', async () => {
+it('exits with 4 when the node is not running', async () => {
   const { exitCode, stderr } = await cli(['smoke', '--name', 'none-of-this-name']);
   expect(exitCode).toBe(4);
   expect(stderr).toContain('node none-of-this-name is not running');
