@@ -84,7 +84,7 @@ describe('a config with', () => {
 
 it('--detach without namespaces is refused', async () => {
   const { code, stderr } = await upWith(graph('  web: { command: [sleep, "9"] }\n'), { args: ['--detach'] });
-  expect(stderr).toContain('--detach is for a node in namespaces of its own');
+  expect(stderr).toContain('--detach is for a node in a sandbox');
   expect(code).toBe(2);
 });
 
