@@ -1,7 +1,7 @@
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Paths } from '../lib/paths.ts';
 
-/** The programs a node is made of, by name: absolute paths. */
+/** Absolute paths of the node's programs, by name. */
 type Programs = Readonly<
   Record<
     | 'containerd'
@@ -17,29 +17,29 @@ type Programs = Readonly<
   >
 >;
 
-/** All that the components of one node are made from. Nothing here changes while the node runs. */
+/** Everything from which the components of one node are built. Constant while the node runs. */
 export interface NodeFacts {
   readonly config: NodeConfig;
   readonly paths: Paths;
   readonly programs: Programs;
   /** The folder of the CNI plugins. */
   readonly cniBinDir: string;
-  /** Files and folders with images that the node shall know. */
+  /** Files and folders with images to import. */
   readonly images: readonly string[];
-  /** The user's cache folder, for what is slow to find out. */
+  /** The user's cache folder. */
   readonly cacheDir: string;
-  /** 20 for Kubernetes 1.20. */
+  /** The minor version of Kubernetes: 20 for 1.20. */
   readonly minor: number;
-  /** The node's own address, on which the API answers to the outside. */
+  /** The node's own address, on which the API server answers clients outside the node. */
   readonly ip: string;
-  /** How containerd keeps the layers of images: the best that works on the file system of its data. */
+  /** containerd's snapshotter: the best one that works on the file system of the data folder. */
   readonly snapshotter: 'overlayfs' | 'native';
-  /** Whether pods may be protected from the kernel's out-of-memory killer. */
+  /** Whether we may lower the OOM score of processes (oom_score_adj), to protect pods from the OOM killer. */
   readonly canLowerOomScore: boolean;
-  /** Whether the settings of the interfaces that pods are plugged into can be changed. */
+  /** Whether the network sysctls of the pods' interfaces are writable. */
   readonly areNetworkSettingsWritable: boolean;
-  /** Where the kubelet puts the cgroups of pods, from the root of each hierarchy. */
+  /** The parent cgroup of the pods, relative to the root of each hierarchy. */
   readonly cgroupRoot: string;
-  /** Laid over the environment of every component. */
+  /** Added to the environment of every component. */
   readonly env: Readonly<Record<string, string>>;
 }

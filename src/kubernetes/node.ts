@@ -4,17 +4,19 @@ import { certificates } from './components/certificates.ts';
 import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { etcd } from './components/etcd.ts';
-import type { NodeFacts } from './facts.ts';
-import { images } from './images/images.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
-import { pauseImage } from './images/pauseImage.ts';
 import { scheduler } from './components/scheduler.ts';
+import type { NodeFacts } from './facts.ts';
+import { images } from './images/images.ts';
+import { pauseImage } from './images/pauseImage.ts';
 
 /**
- * The whole node. An edge says that the one cannot usefully start before the other is ready; that it is not *ready*
- * before the other is no edge. So the kubelet needs containerd, not the apiserver: it registers when that answers.
+ * The whole node. Each component starts as soon as the components that it needs are ready.
+ *
+ * `a` needs `b` only if `a` cannot usefully start before `b` is ready; that `a` becomes ready after `b` is no reason. The
+ * kubelet, for example, needs containerd but not the API server: it registers the node whenever the API server answers.
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
   const hasImages = facts.images.length > 0;
@@ -31,7 +33,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     controllerManager(facts, ['apiserver']),
     scheduler(facts, ['roles']),
     kubeProxy(facts, ['roles']),
-    // Milestones: ready when Kubernetes says so, and no longer so while what they speak of is gone.
+    // Milestones run no process: they are ready when the API reports a state. `node` starts over when the kubelet is lost.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [
       { on: 'apiserver', condition: 'started' },
@@ -39,9 +41,9 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
       { on: 'kubelet', whenLost: 'restart' },
     ]),
   ];
-  const wanted: Readonly<Record<string, boolean>> = {
+  const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,
     images: hasImages,
   };
-  return components.filter(({ name }) => wanted[name] ?? true);
+  return components.filter(({ name }) => enabled[name] ?? true);
 }

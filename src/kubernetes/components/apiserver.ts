@@ -5,7 +5,7 @@ import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
-/** The API, on every address of the node, for holders of a certificate of ours only. */
+/** kube-apiserver, on every address of the node. Admits only clients with a certificate of the node's CA. */
 export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env, ip } = facts;
   const { network } = config;
@@ -22,7 +22,7 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     'kubelet-certificate-authority': pki.ca.cert,
     'kubelet-client-certificate': pki.apiserverKubelet.cert,
     'kubelet-client-key': pki.apiserverKubelet.key,
-    // Without it logs and exec look the node's name up in DNS.
+    // Without it, logs and exec resolve the node's name by DNS.
     'kubelet-preferred-address-types': 'InternalIP,Hostname',
     'proxy-client-cert-file': pki.frontProxyClient.cert,
     'proxy-client-key-file': pki.frontProxyClient.key,
@@ -45,13 +45,13 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     name: 'apiserver',
     needs,
     command: { file: programs['kube-apiserver'], args, env },
-    // readyz waits for the start-up hooks, livez is what the kubelet would restart it by (both since 1.16).
+    // readyz waits for the start-up hooks; livez is for restarts (both since 1.16).
     ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
-    // All that comes after waits for it: seen after 2.7 s, it would be seen 125 ms too late on average.
+    // Every later component waits for it. It takes about 2.7 s, by when the default period (250 ms) costs 125 ms on average.
     readyTiming: { maxPeriodMs: 50 },
     live: http(`${localServer(facts)}/livez`, { ca, cert, key }),
-    // All it writes is in etcd. Longer than for a request it only waits for watches, which do not end, and for the second that
-    // HTTP/2 takes to say goodbye (goAwayTimeout in golang.org/x/net/http2), to its own connection to itself, too.
+    // Its state is in etcd. Once its requests are done it would wait only for watches, which do not end, and for the second
+    // that HTTP/2 waits after GOAWAY (goAwayTimeout in golang.org/x/net/http2), even on its connection to itself.
     stop: { graceMs: 300 },
     ports: [network.apiserverPort],
   };

@@ -5,35 +5,35 @@ import { wrongStatus } from '../../../probes/kinds/http.ts';
 import { at, listAt } from '../../../probes/transport/json.ts';
 import type { Probe } from '../../../probes/probe.ts';
 
-// What the controllers of Kubernetes would do by themselves, but later.
+// Changes that the controllers of Kubernetes would make as well, but later. Each probe makes the change and passes when it is made.
 
-/** The taint with which the API server admits each node, so that it takes no pod before it is ready (TaintNodesByCondition). */
+/** The API server adds this taint to each new node, so that no pod is scheduled before it is ready (TaintNodesByCondition). */
 const notReady = 'node.kubernetes.io/not-ready';
 
 /**
- * Makes the default account, as the controller manager does when it has begun all that it does (pkg/controller/serviceaccount): half
- * a second after the one of its controllers that gives it a token. Passes when it is there, whoever has made it.
+ * Creates the default ServiceAccount. The controller manager does so only once all its controllers are started
+ * (pkg/controller/serviceaccount): half a second after the controller that creates the account's token.
  */
 export function ensureDefaultServiceAccount(access: Api): Probe {
-  const accounts = '/api/v1/namespaces/default/serviceaccounts';
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
-  const what = { method: 'POST', type: 'application/json', body: account } as const;
-  // Made just now, or there already.
-  return change(access, accounts, what, [201, 409]);
+  const path = '/api/v1/namespaces/default/serviceaccounts';
+  const body = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
+  // Created, or there already.
+  return change(access, path, { method: 'POST', type: 'application/json', body }, [201, 409]);
 }
 
 /**
- * Gives the node its pod range. A kubelet that sees it reports Ready at once (fastStatusUpdateOnce in
- * pkg/kubelet/kubelet_node_status.go) and not at its next report, up to 10 s later. The range never changes: setting it
- * to what it is already is no change.
+ * Sets the node's pod range. A kubelet that sees it reports Ready at once (fastStatusUpdateOnce in
+ * pkg/kubelet/kubelet_node_status.go) instead of at its next report, up to 10 s later. The range of a node is immutable: the
+ * API server accepts the same range again and refuses any other.
  */
 export function setPodCidr(access: Api, node: string, cidr: string): Probe {
   return patchNode(access, node, 'strategic-merge-patch', { spec: { podCIDR: cidr, podCIDRs: [cidr] } });
 }
 
 /**
- * Of a node that is Ready: takes away the taint that says it is not, as the controller manager does when it has begun all that it does
- * (pkg/controller/nodelifecycle). A pod that comes before is refused, and only tried again a second later. Passes when there is none.
+ * Removes the not-ready taint from a node that is Ready. The controller manager does so only once all its controllers are started
+ * (pkg/controller/nodelifecycle). A pod created before is unschedulable, and retried only a second later. Passes when there is no
+ * such taint.
  */
 export function removeNotReadyTaint(access: Api, node: string): Probe {
   const get = apiObject(access, nodePath(node), `node ${node} is not registered`);
@@ -43,7 +43,7 @@ export function removeNotReadyTaint(access: Api, node: string): Probe {
       (taint) => at(taint, 'key') !== notReady || at(taint, 'effect') !== 'NoSchedule',
     );
     if (others.length === taints.length) return;
-    // Not if they are others meanwhile: the next look sees them.
+    // Fails when the taints have changed since. The next attempt reads them again.
     const path = '/spec/taints';
     const patch = [
       { op: 'test', path, value: taints },
@@ -53,28 +53,35 @@ export function removeNotReadyTaint(access: Api, node: string): Probe {
   };
 }
 
-function patchNode(access: Api, node: string, kind: string, patch: unknown): Probe {
-  const what = { method: 'PATCH', type: `application/${kind}+json`, body: patch } as const;
-  return change(access, nodePath(node), what, [200]);
+function patchNode(access: Api, node: string, kind: string, body: unknown): Probe {
+  const type = `application/${kind}+json`;
+  return change(access, nodePath(node), { method: 'PATCH', type, body }, [200]);
 }
 
 function nodePath(node: string): string {
   return `/api/v1/nodes/${encodeURIComponent(node)}`;
 }
 
-/** Changes something of the cluster at each look. Passes when the status of the answer is one of these. */
+interface Change {
+  readonly method: 'PATCH' | 'POST';
+  /** The body's media type. */
+  readonly type: string;
+  readonly body: unknown;
+}
+
+/** Sends the request at each attempt. Passes when the status is one of `accepted`. */
 function change(
   { server, ...tls }: Api,
   path: string,
-  { method, type, body }: { method: 'PATCH' | 'POST'; type: string; body: unknown },
+  { method, type, body }: Change,
   accepted: readonly number[],
 ): Probe {
   const url = `${server}${path}`;
-  // The API server keeps with the object who has changed it (managedFields).
+  // The API server stores the user agent with the object as the manager of the changed fields (managedFields).
   const headers = { 'content-type': type, 'user-agent': 'k8s-single' };
-  const ask = httpClient(url, { ...tls, method, headers, body: JSON.stringify(body) });
+  const send = httpClient(url, { ...tls, method, headers, body: JSON.stringify(body) });
   return async (signal) => {
-    const answer = await ask(signal);
-    if (!accepted.includes(answer.status)) throw wrongStatus(answer, url, tls.cert);
+    const response = await send(signal);
+    if (!accepted.includes(response.status)) throw wrongStatus(response, url, tls.cert);
   };
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { NodeFacts } from '../facts.ts';
 
-/** The interface of the node that all its pods are plugged into. */
+/** The bridge on the node to which all pods are attached. */
 export const bridgeName = 'cni0';
 
-/** The pods' network: a bridge, addresses from the pod range, host ports. As of the CNI specification 0.4.0. */
+/** The CNI configuration (version 0.4.0) of the pod network: a bridge, addresses from the pod range, host ports. */
 export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: NodeFacts): string {
   const bridge = {
     type: 'bridge',
@@ -17,14 +17,14 @@ export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: Nod
       type: 'host-local',
       ranges: [[{ subnet: config.network.podCidr }]],
       routes: [{ dst: '0.0.0.0/0' }],
-      // With the run folder: after a restart of the node no pod of old holds an address.
+      // In the run folder, so that pods of an earlier run hold no addresses after the node restarts.
       dataDir: join(paths.run, 'cni'),
     },
   };
   const portmap = {
     type: 'portmap',
     capabilities: { portMappings: true },
-    // Host ports on loopback: for them it sets route_localnet of the bridge.
+    // Needed for host ports on 127.0.0.1: the plugin then sets route_localnet of the bridge.
     snat: areNetworkSettingsWritable,
   };
   return JSON.stringify({ cniVersion: '0.4.0', name: 'pods', plugins: [bridge, portmap] }, undefined, 2);

@@ -6,14 +6,14 @@ import { bridgeNetwork } from './cni.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 
-/** The container runtime, with its own root, state and socket, so that another containerd on the machine is not ours. */
+/** The container runtime, with its own root, state and socket: independent of another containerd on the machine. */
 export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { paths, programs, env } = facts;
   const configFile = join(paths.containerd, 'config.toml');
   const command = async () => {
     for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
     writeFileSync(configFile, configuration(facts));
-    // It must be there before the kubelet asks for the network.
+    // Before the kubelet asks for the network.
     writeFileSync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
     return { file: programs.containerd, args: ['--config', configFile], env };
   };
@@ -22,13 +22,13 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
     name: 'containerd',
     needs,
     command,
-    // A socket is not CRI: the plugin behind it may have failed to load.
+    // Not just the socket: containerd also listens when its CRI plugin has failed to load.
     ready: cri(paths.containerdSocket),
     live: cri(paths.containerdSocket),
   };
 }
 
-/** Version 2 of the file is read by every containerd since 1.3; 2.x translates it. Paths need no escapes but quotes. */
+/** The config file in version 2, which containerd reads since 1.3; containerd 2.x converts it. */
 function configuration(facts: NodeFacts): string {
   const { config, paths, cniBinDir, snapshotter, canLowerOomScore } = facts;
   return `version = 2
@@ -39,9 +39,9 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
   address = ${quote(paths.containerdSocket)}
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = ${quote(pauseImageOf(config))}
-  # Without the right to lower it runc fails, and no pod would start.
+  # Without the right to lower the OOM score, runc fails and no pod starts.
   restrict_oom_score_adj = ${!canLowerOomScore}
-  # So that they go with the run folder.
+  # Removed with the run folder.
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = ${quote(snapshotter)}
@@ -51,7 +51,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
 `;
 }
 
-/** A TOML string: JSON's escapes are among TOML's. */
+/** A TOML basic string: JSON's escapes are a subset of TOML's. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

@@ -4,48 +4,48 @@ import { kubeconfigOf } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
-interface Loop {
-  /** Of its kubeconfig. */
+interface Controller {
+  /** The base name of its kubeconfig. */
   readonly user: string;
-  /** Where it answers with TLS, the same since 1.12, and where without, up to 1.21. */
+  /** Its ports with TLS (the same since 1.12) and without (up to 1.21). */
   readonly ports: { readonly tls: number; readonly plain: number };
 }
 
-/** How a control loop says how it is. */
-interface Answers {
+interface Endpoint {
   readonly flags: Readonly<Record<string, string | number | boolean>>;
   readonly port: number;
-  readonly look: (path: string) => Probe;
+  /** Probes a health path, such as `healthz`. */
+  readonly health: (path: string) => Probe;
 }
 
-/** What the controller manager and the scheduler have in common: each is the only one of its kind. */
-export function controllerFlags(facts: NodeFacts, { user, ports }: Loop): Answers {
+/** The flags and the health endpoint that kube-controller-manager and kube-scheduler have in common. */
+export function controllerFlags(facts: NodeFacts, { user, ports }: Controller): Endpoint {
   const kubeconfig = kubeconfigOf(facts, user);
-  const { flags, ...answers } = facts.minor < 22 ? plain(ports.plain) : tls(facts, kubeconfig, ports.tls);
+  const { flags, ...endpoint } = facts.minor < 22 ? plain(ports.plain) : tls(facts, kubeconfig, ports.tls);
   return {
-    ...answers,
+    ...endpoint,
     flags: {
       kubeconfig,
-      // The default of 20 requests a second starts the controllers one by one, 150 ms apart.
+      // With the default of 20 requests per second the controllers start one by one, 150 ms apart.
       'kube-api-burst': 1000,
       'kube-api-qps': 500,
-      // A single node gains nothing from it.
+      // There is only one of each.
       'leader-elect': false,
       ...flags,
     },
   };
 }
 
-/** With TLS it first makes itself two RSA keys, for nobody but itself, and the first pod waits for both loops (bench/NOTES.md). */
-function plain(port: number): Answers {
+/** With TLS each would first generate two RSA keys for itself, and the first pod waits for both (bench/NOTES.md). */
+function plain(port: number): Endpoint {
   return {
     flags: { address: '127.0.0.1', port, 'secure-port': 0 },
     port,
-    look: (path) => http(`http://127.0.0.1:${port}/${path}`),
+    health: (path) => http(`http://127.0.0.1:${port}/${path}`),
   };
 }
 
-function tls(facts: NodeFacts, kubeconfig: string, port: number): Answers {
+function tls(facts: NodeFacts, kubeconfig: string, port: number): Endpoint {
   const pki = pkiPaths(facts.paths.pki);
   return {
     flags: {
@@ -56,6 +56,6 @@ function tls(facts: NodeFacts, kubeconfig: string, port: number): Answers {
       'tls-private-key-file': pki.controlLoop.key,
     },
     port,
-    look: (path) => http(`https://127.0.0.1:${port}/${path}`, { ca: pki.ca.cert }),
+    health: (path) => http(`https://127.0.0.1:${port}/${path}`, { ca: pki.ca.cert }),
   };
 }

@@ -4,17 +4,17 @@ import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
-/** The controllers: it is they who make the default ServiceAccount, without which no pod is admitted. */
+/** kube-controller-manager. */
 export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env } = facts;
   const pki = pkiPaths(paths.pki);
-  const loop = controllerFlags(facts, {
+  const common = controllerFlags(facts, {
     user: 'kube-controller-manager',
     ports: { tls: 10257, plain: 10252 },
   });
   const args = flags({
-    ...loop.flags,
-    // The one node gets its range from us (see milestones.ts); up to 1.20 the allocator first sleeps for 10 s.
+    ...common.flags,
+    // The milestone `node` sets the node's pod range. Up to 1.20 the allocator sleeps for 10 s first.
     'allocate-node-cidrs': false,
     'cluster-signing-cert-file': pki.ca.cert,
     'cluster-signing-key-file': pki.ca.key,
@@ -23,7 +23,7 @@ export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]
     'service-cluster-ip-range': config.network.serviceCidr,
     'use-service-account-credentials': true,
   });
-  const healthy = loop.look('healthz');
+  const healthy = common.health('healthz');
   return {
     kind: 'service',
     name: 'controller-manager',
@@ -31,6 +31,6 @@ export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]
     command: { file: programs['kube-controller-manager'], args, env },
     ready: healthy,
     live: healthy,
-    ports: [loop.port],
+    ports: [common.port],
   };
 }

@@ -1,10 +1,9 @@
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
-import { flags } from './flags.ts';
-import { knownFlags } from './help.ts';
+import { flags, knownFlags } from './flags.ts';
 
-/** The store of the API server, on loopback only. */
+/** etcd, on loopback only. */
 export function etcd(
   { config, paths, programs, env, cacheDir }: NodeFacts,
   needs: readonly Dependency[],
@@ -15,7 +14,7 @@ export function etcd(
   const fixed = {
     'advertise-client-urls': client,
     'data-dir': paths.etcd,
-    // The only member has nobody to wait for, and yet elects itself after this time only whenever it starts again.
+    // In ms. Even a single member waits this long before it elects itself at a restart.
     'election-timeout': 200,
     'heartbeat-interval': 40,
     'initial-advertise-peer-urls': peer,
@@ -24,9 +23,9 @@ export function etcd(
     'listen-peer-urls': peer,
   };
   const command = async () => {
-    // From 3.4.14 and 3.5 on; without it the node is as right, only slower.
-    const fast = !config.etcd.fsync && (await knownFlags(programs.etcd, cacheDir)).has('unsafe-no-fsync');
-    return { file: programs.etcd, args: flags({ ...fixed, 'unsafe-no-fsync': fast || undefined }), env };
+    // Since 3.4.14 and 3.5. An older etcd only writes more slowly.
+    const noFsync = !config.etcd.fsync && (await knownFlags(programs.etcd, cacheDir)).has('unsafe-no-fsync');
+    return { file: programs.etcd, args: flags({ ...fixed, 'unsafe-no-fsync': noFsync || undefined }), env };
   };
   return {
     kind: 'service',
@@ -34,7 +33,7 @@ export function etcd(
     needs,
     command,
     ready: healthy(client),
-    // A restart does not mend a full quota, which the plain look calls unhealthy.
+    // Ignores a full quota, which a restart does not fix.
     live: healthy(client, { live: true }),
     ports: [etcdPort, etcdPeerPort],
   };

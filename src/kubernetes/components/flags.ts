@@ -1,6 +1,38 @@
-/** `--name=value` for each entry; an undefined value leaves the flag out. */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { publicMode, replaceFile } from '../pki/files.ts';
+
+/** `--name=value` for each entry. An undefined value leaves the flag out. */
 export function flags(values: Readonly<Record<string, string | number | boolean | undefined>>): string[] {
   return Object.entries(values)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `--${name}=${value}`);
+}
+
+/**
+ * The flags that a program lists in its `--help`. A table of versions would be wrong where a distribution patches a program.
+ * Cached in `<cacheDir>/flags` until the program's file changes.
+ */
+export async function knownFlags(file: string, cacheDir: string): Promise<ReadonlySet<string>> {
+  const { size, mtimeMs } = await stat(file);
+  const key = createHash('sha256').update(`${file} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
+  const cacheFile = join(cacheDir, 'flags', `${key}.json`);
+  const cached = await readFile(cacheFile, 'utf8').catch(() => undefined);
+  if (cached !== undefined) {
+    const known: string[] = JSON.parse(cached);
+    return new Set(known);
+  }
+  const known = await flagsInHelp(file);
+  await mkdir(join(cacheDir, 'flags'), { recursive: true });
+  await replaceFile(cacheFile, JSON.stringify(known), publicMode);
+  return new Set(known);
+}
+
+/** Ignores the exit code: older components print their help on stderr and exit with 2. */
+async function flagsInHelp(file: string): Promise<string[]> {
+  // Loaded on demand: with the answer in the cache, a supervisor does not need execa.
+  const { execa } = await import('execa');
+  const { all } = await execa(file, ['--help'], { all: true, reject: false });
+  return [...(all ?? '').matchAll(/^\s+(?:-\w, )?--([a-z0-9-]+)/gm)].map(([, flag]) => flag!);
 }

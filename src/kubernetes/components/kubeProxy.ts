@@ -7,14 +7,14 @@ import { flags } from './flags.ts';
 const healthPort = 10256;
 const metricsPort = 10249;
 
-/** Makes the cluster IPs of Services answer. */
+/** kube-proxy: routes the cluster IPs and node ports of Services. */
 export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, programs, env, ip } = facts;
   const args = flags({
-    // Its own address. Without it, it asks the API, and when the node is not registered yet asks again seconds later.
+    // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node is not registered yet.
     'bind-address': ip,
     'cluster-cidr': config.network.podCidr,
-    // The sysctl belongs to the machine, not to us, and is read-only in a container.
+    // 0 leaves the conntrack sysctls alone: they belong to the host and are read-only in a container.
     'conntrack-max-per-core': 0,
     'conntrack-tcp-timeout-close-wait': '0s',
     'conntrack-tcp-timeout-established': '0s',

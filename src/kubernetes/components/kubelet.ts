@@ -4,14 +4,13 @@ import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { kubeconfigOf } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
-import { flags } from './flags.ts';
-import { knownFlags } from './help.ts';
+import { flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 const port = 10250;
 const healthPort = 10248;
 
-/** Runs the pods. It needs containerd alone: it registers the node whenever the API answers. */
+/** The kubelet. Does not need the API server to start: it registers the node when the API server answers. */
 export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env, ip } = facts;
   const configFile = join(paths.kubelet, 'config.json');
@@ -37,14 +36,14 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
     name: 'kubelet',
     needs,
     command,
-    // A ping: whether it registered and runs pods is the milestone `node`.
+    // healthz is a ping. The milestone `node` waits for registration and readiness for pods.
     ready: healthy,
     live: healthy,
     ports: [port, healthPort],
   };
 }
 
-/** Until 1.26 containerd is a flag among others, from 1.27 on it is the only runtime and a field of the config file. */
+/** containerd's endpoint: a flag up to 1.26, a field of the config file since 1.27. */
 async function runtimeFlags({ programs, cacheDir, paths }: NodeFacts) {
   const known = await knownFlags(programs.kubelet, cacheDir);
   const endpoint = `unix://${paths.containerdSocket}`;
@@ -77,10 +76,10 @@ function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFacts): 
     port,
     tlsCertFile: pki.kubeletServer.cert,
     tlsPrivateKeyFile: pki.kubeletServer.key,
-    // Up to 1.25 what became ready is told at the next report only, which is 10 s apart unless told otherwise; and then
-    // reports without news are as frequent unless told otherwise, too.
+    // Up to 1.25 readiness is reported only at the next periodic update (default 10 s): update every second. A shorter update
+    // frequency also shortens the default interval of unchanged reports: set it back to 5 min.
     ...(minor < 26 ? { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' } : {}),
-    // The field came with 1.31; from 1.35 on the default is to refuse cgroup v1.
+    // The field exists since 1.31. Since 1.35 the default is to refuse cgroup v1.
     ...(minor >= 31 && isCgroupV1() ? { failCgroupV1: false } : {}),
   };
 }

@@ -13,12 +13,13 @@ import { pkiPaths } from '../pki/paths.ts';
 
 const timeoutMs = 120_000;
 
-/** Others, or who started the node, wait for it: seen 25 ms late on average, and not 125. */
+/** Other components, or the user, wait for each milestone: detect it 25 ms late on average, not 125 ms. */
 const maxPeriodMs = 50;
 
 /**
- * The API server lets the scheduler in: in an empty cluster when its start-up hooks have made the roles, in one that has them a
- * second before it is ready, because its hooks wait for one all the same (rbac/bootstrap-roles). The cores are idle then.
+ * Ready when the API server authorizes the scheduler. In a new cluster: after the hook rbac/bootstrap-roles. In an existing one the
+ * roles are already stored, but that hook still sleeps for a second: this is ready a second before the API server, and the cores
+ * are idle then.
  */
 export function roles(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { ca, scheduler } = pkiPaths(facts.paths.pki);
@@ -26,16 +27,14 @@ export function roles(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return milestone('roles', needs, [waitUntil(allowed)]);
 }
 
-/** Kubernetes' own word that the node takes pods: its condition Ready, and no taint that says otherwise. */
+/** Ready when the node accepts pods: it has the condition Ready and no not-ready taint. */
 export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName, network } = facts.config;
   const access = adminAccess(facts);
   const missing = `the kubelet has not registered ${nodeName} yet`;
-  const get = apiObject(access, `/api/v1/nodes/${nodeName}`, missing);
-  const registered: Probe = async (signal) => void (await get(signal));
   return milestone('node', needs, [
-    waitUntil(registered),
-    // A node keeps the range it has: one that refuses another will not take it later, either.
+    waitUntil(exists(access, `/api/v1/nodes/${nodeName}`, missing)),
+    // Once, without waiting: a node that has another range will never accept this one.
     setPodCidr(access, nodeName, network.podCidr),
     waitUntil(nodeReady({ ...access, node: nodeName })),
     waitUntil(removeNotReadyTaint(access, nodeName)),
@@ -43,32 +42,36 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
 }
 
 /**
- * The account that every pod runs as unless told otherwise: before it exists no pod is admitted. And what a pod of this account
- * needs that only the controller manager makes: up to 1.20 the account's token Secret, without which a pod is refused, too (from
- * 1.24 on there is none); from 1.21 on the CA that pods trust, without which none starts (BoundServiceAccountTokenVolume).
+ * Ready when pods can use the default ServiceAccount, which is every pod's account by default: without it no pod is admitted.
+ * Also waits for what only the controller manager makes. Up to 1.20: the account's token Secret, without which pods are not
+ * admitted either (since 1.24 there is none). Since 1.21: the ConfigMap with the cluster's CA, without which pods do not start
+ * (BoundServiceAccountTokenVolume).
  */
 export function defaultAccount(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const access = adminAccess(facts);
-  const usable = facts.minor <= 20 ? serviceAccount({ ...access, token: true }) : authorityPublished(access);
+  const usable =
+    facts.minor <= 20
+      ? serviceAccount({ ...access, token: true })
+      : exists(
+          access,
+          '/api/v1/namespaces/default/configmaps/kube-root-ca.crt',
+          'kube-controller-manager has not yet published the CA that pods trust',
+        );
   return milestone('default-account', needs, [
     waitUntil(ensureDefaultServiceAccount(access)),
     waitUntil(usable),
   ]);
 }
 
-function authorityPublished(access: Api): Probe {
-  const path = '/api/v1/namespaces/default/configmaps/kube-root-ca.crt';
-  const get = apiObject(
-    access,
-    path,
-    'the CA that pods trust is not published yet: kube-controller-manager does it',
-  );
+/** Passes when the API has the object; `missing` is the reason when it does not. */
+function exists(access: Api, path: string, missing: string): Probe {
+  const get = apiObject(access, path, missing);
   return async (signal) => void (await get(signal));
 }
 
 type Step = (signal: AbortSignal, onAttemptFailed: (reason: string) => void) => Promise<void>;
 
-/** Ready when each of the steps is done, one after the other. */
+/** A task that does its steps one after the other. */
 function milestone(name: string, needs: readonly Dependency[], steps: readonly Step[]): Task {
   return {
     kind: 'task',

@@ -3,18 +3,18 @@ import { controllerFlags } from './controllerFlags.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 
-/** Finds each pod its node: here the only one. */
+/** kube-scheduler: without it no pod is assigned to the node. */
 export function scheduler(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const loop = controllerFlags(facts, { user: 'kube-scheduler', ports: { tls: 10259, plain: 10251 } });
-  // Since 1.31 readyz also waits for the caches; before that there is healthz alone.
-  const split = facts.minor >= 31;
+  const common = controllerFlags(facts, { user: 'kube-scheduler', ports: { tls: 10259, plain: 10251 } });
+  // readyz (since 1.31) also waits for the caches. Older versions have only healthz.
+  const hasReadyz = facts.minor >= 31;
   return {
     kind: 'service',
     name: 'scheduler',
     needs,
-    command: { file: facts.programs['kube-scheduler'], args: flags(loop.flags), env: facts.env },
-    ready: loop.look(split ? 'readyz' : 'healthz'),
-    live: loop.look(split ? 'livez' : 'healthz'),
-    ports: [loop.port],
+    command: { file: facts.programs['kube-scheduler'], args: flags(common.flags), env: facts.env },
+    ready: common.health(hasReadyz ? 'readyz' : 'healthz'),
+    live: common.health(hasReadyz ? 'livez' : 'healthz'),
+    ports: [common.port],
   };
 }
