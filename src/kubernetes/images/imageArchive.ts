@@ -6,13 +6,13 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-/** An image of one layer. */
+/** An image with one layer. */
 export interface SmallImage {
-  /** Its name and tag. */
+  /** Name and tag. */
   readonly image: string;
-  /** The folder that becomes the root of its file system. */
+  /** The folder that becomes the image's root directory. */
   readonly root: string;
-  /** The `config` of the image's JSON: Entrypoint, Cmd, Env, ... (image-spec, config.md). */
+  /** The field `config` of the image's JSON: Entrypoint, Cmd, Env, ... (OCI image-spec, config.md). */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -24,15 +24,15 @@ const architectures: Readonly<Record<string, string>> = {
 };
 
 /**
- * Writes the image to `folder` in the format of `docker save`, which every containerd can import, and resolves with the
- * path of the archive. `folder` exists and is not below `root`.
+ * Writes the image to `folder` in the format of `docker save`, which every containerd can import. Resolves with the path of the
+ * archive. `folder` must exist and not be inside `root`.
  */
 export async function imageArchive(folder: string, small: SmallImage, signal?: AbortSignal): Promise<string> {
   const { image, root, config } = small;
-  const tar = async (file: string, from: string, ...names: string[]) =>
+  const tar = async (file: string, dir: string, ...names: string[]) =>
     execute(
       'tar',
-      ['--numeric-owner', '--owner=0', '--group=0', '-C', from, '-cf', join(folder, file), ...names],
+      ['--numeric-owner', '--owner=0', '--group=0', '-C', dir, '-cf', join(folder, file), ...names],
       signal === undefined ? {} : { signal },
     );
   await tar('layer.tar', root, '.');

@@ -5,12 +5,11 @@ import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { execa } from 'execa';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 
 /**
- * The images of a place as one archive: a file of `docker save` or in OCI layout, gzipped or not, or a folder in OCI layout.
- * @throws Failure `usage` when there is nothing of the kind.
+ * The images of a place as one archive. A place is a file (`docker save` or OCI layout, gzipped or not) or a folder in OCI layout.
+ * @throws Failure `usage` when it is neither.
  */
 export async function archiveOf(place: string): Promise<Readable> {
   const entry = await stat(place).catch((cause: unknown) => {
@@ -18,23 +17,25 @@ export async function archiveOf(place: string): Promise<Readable> {
   });
   if (!entry.isDirectory()) return unzipped(createReadStream(place));
   await access(join(place, 'oci-layout')).catch((cause: unknown) => {
-    throw new Failure('usage', `${place} is a folder, and no image: it has no file "oci-layout"`, { cause });
+    throw new Failure('usage', `${place} is not an image: the folder has no file "oci-layout"`, { cause });
   });
+  // Loaded on demand: an ordinary boot does not need execa.
+  const { execa } = await import('execa');
   return execa('tar', ['-C', place, '-cf', '-', '.'], { buffer: false }).readable();
 }
 
-/** The stream, without gzip's compression when it has it. */
+/** The stream, decompressed if it is gzip. */
 export async function unzipped(stream: Readable): Promise<Readable> {
   await once(stream, 'readable');
   const start: Buffer | null = stream.read();
   if (start === null) throw new Failure('usage', 'the image archive is empty');
   stream.unshift(start);
-  // RFC 1952, 2.3.1.
+  // The magic number of gzip: RFC 1952, 2.3.1.
   if (start[0] !== 0x1f || start[1] !== 0x8b) return stream;
   return pipeline(stream, createGunzip(), () => undefined);
 }
 
-/** What an image of a place is called that has no name of its own, only a tag: `localhost/app` for `dir/app.tar.gz`. */
+/** The base name for images of a place that have only a tag: `localhost/app` for `dir/app.tar.gz`. */
 export function nameOfPlace(place: string): string {
   const stem = basename(place)
     .toLowerCase()

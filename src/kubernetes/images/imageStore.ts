@@ -1,24 +1,13 @@
-import type { Readable } from 'node:stream';
-import { execa, ExecaError } from 'execa';
-import { Failure } from '../../lib/errors.ts';
+import { execFile } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { codeOf } from '../../../probes/transport/reason.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
 import { archiveOf, nameOfPlace } from './imageSource.ts';
 
-/** An image that pods can be made of. */
-interface Image {
-  readonly name: string;
-  readonly digest: string;
-  /** As ctr writes it: `712.0 KiB`. */
-  readonly size: string;
-}
-
-/** The images of a containerd that the kubelet sees. */
-interface ImageStore {
-  readonly list: () => Promise<Image[]>;
-  /** Imports the images of a place (see {@link archiveOf}) and resolves with their names. */
-  readonly load: (place: string, signal?: AbortSignal) => Promise<string[]>;
-  /** The same from an archive that is being read; an image that has a tag alone is called `<baseName>:<tag>`. */
-  readonly read: (archive: Readable, baseName: string, signal?: AbortSignal) => Promise<string[]>;
-}
+/** Not execa, which an ordinary boot does not load. */
+const execute = promisify(execFile);
 
 interface Containerd {
   /** The path of ctr, which comes with containerd. */
@@ -27,24 +16,73 @@ interface Containerd {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export function imageStore({ ctr, socket, env = {} }: Containerd): ImageStore {
-  // Where the CRI plugin keeps its images (constants.K8sContainerdNamespace).
+interface CtrOptions {
+  /** Piped to ctr's stdin. */
+  readonly input?: Readable;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs `ctr images ARGS` on the images that the kubelet uses. Rejects with the last line of ctr's stderr, with the error of `input`,
+ * or with the reason of `signal`.
+ */
+export function ctrImages({ ctr, socket, env = {} }: Containerd) {
+  // The namespace of the CRI plugin (constants.K8sContainerdNamespace).
   const images = ['--address', socket, '--namespace', 'k8s.io', 'images'];
-  const list = async (): Promise<Image[]> => parse((await execa(ctr, [...images, 'list'], { env })).stdout);
+  return async (args: readonly string[], { input, signal }: CtrOptions = {}) => {
+    const running = execute(ctr, [...images, ...args], {
+      env: { ...process.env, ...env },
+      maxBuffer: 16 * 1024 * 1024,
+      ...(signal && { signal }),
+    });
+    try {
+      const [output] = await Promise.all([running, input && feed(running.child.stdin!, input)]);
+      return output;
+    } catch (cause) {
+      signal?.throwIfAborted();
+      const stderr = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
+      throw new Error(stderr.trim().split('\n').at(-1) || reasonOf(cause), { cause });
+    }
+  };
+}
+
+/** Ignores a pipe closed early: ctr need not read the padding of an archive, and if it failed, its exit code says so. */
+async function feed(stdin: Writable, input: Readable): Promise<void> {
+  await pipeline(input, stdin).catch((error: unknown) => {
+    if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(codeOf(error))) throw error;
+  });
+}
+
+interface Image {
+  readonly name: string;
+  readonly digest: string;
+  /** As ctr prints it: `712.0 KiB`. */
+  readonly size: string;
+}
+
+/** The images of a containerd that the kubelet uses. */
+interface ImageStore {
+  readonly list: () => Promise<Image[]>;
+  /** Imports the images of a place (see {@link archiveOf}) and resolves with their names. */
+  readonly load: (place: string, signal?: AbortSignal) => Promise<string[]>;
+  /** Imports the images of an archive. An image that has only a tag gets the name `<baseName>:<tag>`. */
+  readonly read: (archive: Readable, baseName: string, signal?: AbortSignal) => Promise<string[]>;
+}
+
+export function imageStore(containerd: Containerd): ImageStore {
+  const ctr = ctrImages(containerd);
+  const list = async (): Promise<Image[]> => parseTable((await ctr(['list'])).stdout);
   const read: ImageStore['read'] = async (input, baseName, signal) => {
-    const args = [...images, 'import', '--base-name', baseName, '-'];
-    const options = { env, input, all: true, ...(signal && { cancelSignal: signal }) } as const;
-    const { all } = await execa(ctr, args, options);
-    // It names them among other words, which differ from version to version.
-    const said = new Set(all.split(/\s+/));
-    return (await list()).map(({ name }) => name).filter((name) => said.has(name));
+    const args = ['import', '--base-name', baseName, '-'];
+    const { stdout, stderr } = await ctr(args, { input, ...(signal && { signal }) });
+    // The output contains the names; the text around them depends on the version.
+    const words = new Set(`${stdout}\n${stderr}`.split(/\s+/));
+    return (await list()).map(({ name }) => name).filter((name) => words.has(name));
   };
   const load: ImageStore['load'] = async (place, signal) =>
     read(await archiveOf(place), nameOfPlace(place), signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
-      if (!(cause instanceof ExecaError)) throw cause;
-      const reason = (cause.stderr ?? '').trim().split('\n').at(-1) || cause.originalMessage;
-      throw new Failure('usage', `${place} cannot be imported: ${reason}`, {
+      throw new Failure('usage', `${place} cannot be imported: ${reasonOf(cause)}`, {
         hint: 'it takes archives of docker save or in OCI layout, gzipped or not, and folders in OCI layout',
         cause,
       });
@@ -52,10 +90,10 @@ export function imageStore({ ctr, socket, env = {} }: Containerd): ImageStore {
   return { list, load, read };
 }
 
-/** The lines of `ctr images list`: REF TYPE DIGEST SIZE PLATFORMS LABELS. */
-function parse(table: string): Image[] {
+/** Parses `ctr images list`: REF TYPE DIGEST SIZE PLATFORMS LABELS. */
+function parseTable(table: string): Image[] {
   const rows = table.matchAll(/^(\S+)\s+\S+\s+(sha256:\w+)\s+([\d.]+ \w+)/gm);
   const images = [...rows].map(([, name = '', digest = '', size = '']) => ({ name, digest, size }));
-  // CRI keeps each image under its digest, too.
+  // CRI also stores each image under its digest.
   return images.filter(({ name }) => !/^sha256:|@sha256:/.test(name));
 }

@@ -3,16 +3,19 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
+import { imageStore } from './imageStore.ts';
 
-/** An import may take long: an image is gigabytes at times. */
+/** Images of several gigabytes take minutes to import. */
 const timeoutMs = 600_000;
 
-/** What was imported from a place, and what the place looked like then. */
-type Imported = Readonly<Record<string, { readonly state: string; readonly images: readonly string[] }>>;
+/** By place: the images that were imported from it, and the place's fingerprint at that time. */
+type Imported = Readonly<
+  Record<string, { readonly fingerprint: string; readonly images: readonly string[] }>
+>;
 
 /**
- * Imports the images of the config and of the data folder's `images`. Part of the node's milestone, so that a pod of a
- * ready node never finds its image missing.
+ * Imports the images of the config and of the folder `images` in the data folder. The milestone `node` waits for it: on a ready node
+ * no pod finds its image missing.
  */
 export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return {
@@ -24,45 +27,43 @@ export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
   };
 }
 
-/** Imports those that are new, have changed or are in the store no longer; `report` says which. */
+/** Imports places that are new, have changed, or whose images are gone from the store. Reports each before it is imported. */
 export async function importImages(
   { images: places, paths, programs, env }: NodeFacts,
   signal: AbortSignal,
   report: (reason: string) => void,
 ): Promise<void> {
-  // With a library that a node without images has no need of.
-  const { imageStore } = await import('./imageStore.ts');
   const store = imageStore({ ctr: programs.ctr, socket: paths.containerdSocket, env });
-  // Beside the store that it speaks of: they are lost together.
+  // Next to the store it describes, so that both are removed together.
   const file = join(paths.containerd, 'imported.json');
   const before = await readFile(file, 'utf8')
-    .then(parse)
+    .then(parseImported)
     .catch((): Imported => ({}));
-  const there = new Set((await store.list()).map(({ name }) => name));
+  const stored = new Set((await store.list()).map(({ name }) => name));
   const imported: Record<string, Imported[string]> = {};
   for (const place of places) {
     const known = before[place];
-    const state = await stateOf(place);
-    const isThere = known?.state === state && known.images.every((image) => there.has(image));
-    if (!isThere) report(`importing ${place}`);
-    imported[place] = isThere ? known : { state, images: await store.load(place, signal) };
+    const fingerprint = await fingerprintOf(place);
+    const isCurrent = known?.fingerprint === fingerprint && known.images.every((image) => stored.has(image));
+    if (!isCurrent) report(`importing ${place}`);
+    imported[place] = isCurrent ? known : { fingerprint, images: await store.load(place, signal) };
     await writeFile(file, JSON.stringify(imported, undefined, 2));
   }
 }
 
-/** Throws when it was cut off: to import again is never wrong. */
-function parse(text: string): Imported {
+/** Throws when the file is incomplete. Importing an image again is harmless. */
+function parseImported(text: string): Imported {
   const imported: Imported = JSON.parse(text);
   return imported;
 }
 
-/** What changes when the file does, or the folder in OCI layout, whose index is written anew. */
-async function stateOf(place: string): Promise<string> {
+/** Size and time of the file or, for a folder in OCI layout, of its index, which every change rewrites. */
+async function fingerprintOf(place: string): Promise<string> {
   const found = await stat(join(place, 'index.json')).catch(async () => stat(place).catch(() => undefined));
   return found === undefined ? 'not there' : `${found.size} bytes of ${found.mtimeMs}`;
 }
 
-/** The places to import images from: those named, and in a folder of images everything that is not hidden. */
+/** The places to import images from: the named ones, and every entry of `folder` that is not hidden. */
 export function imagePlaces(named: readonly string[], folder: string): string[] {
   return [...named, ...entries(folder)];
 }
@@ -72,7 +73,7 @@ function entries(folder: string): string[] {
     const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
     return names.sort().map((name) => join(folder, name));
   } catch {
-    // Most nodes have none.
+    // Most nodes have no such folder.
     return [];
   }
 }

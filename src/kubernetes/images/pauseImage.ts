@@ -1,23 +1,19 @@
-import { execFile } from 'node:child_process';
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeConfig } from '../../config/schema/node.ts';
 import type { NodeFacts } from '../facts.ts';
 import { imageArchive } from './imageArchive.ts';
+import { ctrImages } from './imageStore.ts';
 
-/** Not execa, which nothing else of an ordinary boot loads. */
-const execute = promisify(execFile);
-
-/** The image that holds a pod's namespaces open: the config's, or the one that is built here. */
+/** The image whose container holds a pod's namespaces open: the config's, or the one built by {@link pauseImage}. */
 export function pauseImageOf(config: NodeConfig): string {
   return config.pauseImage ?? 'k8s-single.local/pause:1';
 }
 
 /**
- * Without a registry there is no pause image, and without it no pod. It is one static program that sleeps and reaps:
- * catatonit can do that (`catatonit -P`). Built and imported once, then found in containerd's store.
+ * Builds and imports the pause image, unless containerd has it or the config names another. No pod starts without one, and there may
+ * be no registry to pull it from. It is one static program that sleeps and reaps: `catatonit -P` does that.
  */
 export function pauseImage(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return { kind: 'task', name: 'pause-image', needs, run: async (signal) => ensurePauseImage(facts, signal) };
@@ -29,22 +25,16 @@ async function ensurePauseImage(
 ): Promise<void> {
   if (config.pauseImage !== undefined) return;
   const image = pauseImageOf(config);
-  const ctr = async (...args: string[]) =>
-    execute(programs.ctr, ['--address', paths.containerdSocket, '--namespace', 'k8s.io', 'images', ...args], {
-      env: { ...process.env, ...env },
-      signal,
-    });
-  const { stdout } = await ctr('list', '--quiet', `name==${image}`);
+  const ctr = ctrImages({ ctr: programs.ctr, socket: paths.containerdSocket, env });
+  const { stdout } = await ctr(['list', '--quiet', `name==${image}`], { signal });
   if (stdout !== '') return;
   const folder = join(paths.data, 'pause-image');
   try {
     const root = join(folder, 'root');
     await mkdir(root, { recursive: true });
     await copyFile(programs.catatonit, join(root, 'pause'));
-    await ctr(
-      'import',
-      await imageArchive(folder, { image, root, config: { Entrypoint: ['/pause', '-P'] } }, signal),
-    );
+    const description = { image, root, config: { Entrypoint: ['/pause', '-P'] } };
+    await ctr(['import', await imageArchive(folder, description, signal)], { signal });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

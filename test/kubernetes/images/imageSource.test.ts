@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { archiveOf, nameOfPlace, unzipped } from '../../../src/kubernetes/images/imageSource.ts';
 import { tempDir } from '../../support/cli.ts';
 
-it('unzips what is zipped and leaves alone what is not', async () => {
+it('decompresses gzip and passes anything else through', async () => {
   const content = Buffer.from('the bytes of an archive');
   const read = async (bytes: Buffer) => buffer(await unzipped(Readable.from([bytes])));
   expect(await read(content)).toEqual(content);
@@ -18,7 +18,7 @@ it('unzips what is zipped and leaves alone what is not', async () => {
   await expect(read(gzipSync(content).subarray(0, 15))).rejects.toThrow('unexpected end of file');
 });
 
-it('makes an archive of a folder in OCI layout, and of no other', async () => {
+it('makes an archive of a folder in OCI layout, and refuses other folders', async () => {
   const dir = await tempDir('images');
   await mkdir(join(dir, 'app/blobs'), { recursive: true });
   await expect(archiveOf(join(dir, 'app'))).rejects.toThrow('has no file "oci-layout"');
@@ -28,7 +28,7 @@ it('makes an archive of a folder in OCI layout, and of no other', async () => {
   expect(stdout.split('\n').sort()).toEqual(['./', './blobs/', './oci-layout']);
 });
 
-it('says what it cannot read', async () => {
+it('names the file it cannot read', async () => {
   await expect(archiveOf('/nowhere/app.tar')).rejects.toMatchObject({
     code: 'usage',
     message: expect.stringContaining('cannot read the image /nowhere/app.tar: ENOENT'),
@@ -36,7 +36,7 @@ it('says what it cannot read', async () => {
   await expect(unzipped(createReadStream('/nowhere'))).rejects.toThrow('ENOENT');
 });
 
-it('names an image that has none after its place', () => {
+it('derives the base name of an image from its place', () => {
   expect(
     ['/a/app.tar', 'My App.tar.gz', 'x.tgz', '/a/oci_dir', '/a/v1.2.tar', '-.tar'].map(nameOfPlace),
   ).toEqual([

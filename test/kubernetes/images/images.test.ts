@@ -1,19 +1,22 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
+import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { expect, it, onTestFinished } from 'vitest';
 import { unix } from '../../../probes/kinds/unix.ts';
 import { until } from '../../../probes/until.ts';
 import type { NodeFacts } from '../../../src/kubernetes/facts.ts';
 import { imagePlaces, importImages } from '../../../src/kubernetes/images/images.ts';
+import { imageStore } from '../../../src/kubernetes/images/imageStore.ts';
 import { busyboxArchive, testBinaries } from '../../support/busybox.ts';
 import { tempDir } from '../../support/cli.ts';
 
 const signal = new AbortController().signal;
 
-/** A containerd that keeps images and does nothing else. */
+/** A containerd without CRI: it only stores images. */
 async function startContainerd() {
   const dir = await tempDir('images');
   const { containerd, ctr } = await testBinaries();
@@ -37,18 +40,18 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
   return { dir, ctr, socket };
 }
 
-it('imports what is new, has changed or is lost, and nothing else', async () => {
+it('imports places that are new, have changed or lost their images, and no others', async () => {
   const { dir, ctr, socket } = await startContainerd();
   const folder = join(dir, 'images');
   await mkdir(folder);
   const archive = await busyboxArchive(folder, 'app:1');
   const paths = { containerd: dir, containerdSocket: socket };
   const facts = { images: [archive], paths, programs: { ctr }, env: {} } as unknown as NodeFacts;
-  /** What the task says that it imports. */
+  /** Runs the task and resolves with its reports. */
   const run = async (): Promise<string[]> => {
-    const said: string[] = [];
-    await importImages(facts, signal, (reason) => said.push(reason));
-    return said;
+    const reports: string[] = [];
+    await importImages(facts, signal, (report) => reports.push(report));
+    return reports;
   };
   const stored = async (...args: string[]): Promise<string> =>
     (await execa(ctr, ['--address', socket, '--namespace', 'k8s.io', 'images', ...args])).stdout;
@@ -68,7 +71,23 @@ it('imports what is new, has changed or is lost, and nothing else', async () => 
   await expect(run()).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(archive) });
 });
 
-it('finds what is named and what lies in the folder, hidden files left out', async () => {
+it.for([
+  { what: 'a large file that is no archive', content: Buffer.alloc(8_000_000, 'x'), reason: /: ctr: / },
+  {
+    what: 'a truncated gzip',
+    content: gzipSync(randomBytes(200_000)).subarray(0, 150_000),
+    reason: /unexpected end/,
+  },
+])('refuses $what with the reason', async ({ content, reason }) => {
+  const { dir, ctr, socket } = await startContainerd();
+  const archive = join(dir, 'app.tar.gz');
+  await writeFile(archive, content);
+  const refused = imageStore({ ctr, socket }).load(archive);
+  await expect(refused).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(reason) });
+  await expect(refused).rejects.toThrow(`${archive} cannot be imported: `);
+});
+
+it('finds the named places and the files of the folder that are not hidden', async () => {
   const dir = await tempDir('images');
   await Promise.all(['b.tar', 'a.tar.gz', '.part'].map(async (name) => writeFile(join(dir, name), '')));
   expect(imagePlaces(['/x.tar'], dir)).toEqual(['/x.tar', join(dir, 'a.tar.gz'), join(dir, 'b.tar')]);
