@@ -1,12 +1,11 @@
 import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { kubeconfigOf } from '../kubeconfig/clients.ts';
+import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 interface Controller {
-  /** The base name of its kubeconfig. */
-  readonly user: string;
+  readonly name: 'controllerManager' | 'scheduler';
   /** Its ports with TLS (the same since 1.12) and without (up to 1.21). */
   readonly ports: { readonly tls: number; readonly plain: number };
 }
@@ -19,8 +18,8 @@ interface Endpoint {
 }
 
 /** The flags and the health endpoint that kube-controller-manager and kube-scheduler have in common. */
-export function controllerFlags(facts: NodeFacts, { user, ports }: Controller): Endpoint {
-  const kubeconfig = kubeconfigOf(facts, user);
+export function controllerFlags(facts: NodeFacts, { name, ports }: Controller): Endpoint {
+  const kubeconfig = kubeconfigPaths(facts.paths.kubeconfigs)[name];
   const { flags, ...endpoint } = facts.minor < 22 ? plain(ports.plain) : tls(facts, kubeconfig, ports.tls);
   return {
     ...endpoint,

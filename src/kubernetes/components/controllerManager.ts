@@ -9,7 +9,7 @@ export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]
   const { config, paths, programs, env } = facts;
   const pki = pkiPaths(paths.pki);
   const common = controllerFlags(facts, {
-    user: 'kube-controller-manager',
+    name: 'controllerManager',
     ports: { tls: 10257, plain: 10252 },
   });
   const args = flags({

@@ -1,6 +1,6 @@
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
-import { kubeconfigOf } from '../kubeconfig/clients.ts';
+import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 
@@ -9,7 +9,7 @@ const metricsPort = 10249;
 
 /** kube-proxy: routes the cluster IPs and node ports of Services. */
 export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, programs, env, ip } = facts;
+  const { config, paths, programs, env, ip } = facts;
   const args = flags({
     // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node is not registered yet.
     'bind-address': ip,
@@ -20,7 +20,7 @@ export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Servi
     'conntrack-tcp-timeout-established': '0s',
     'healthz-bind-address': `127.0.0.1:${healthPort}`,
     'hostname-override': config.nodeName,
-    kubeconfig: kubeconfigOf(facts, 'kube-proxy'),
+    kubeconfig: kubeconfigPaths(paths.kubeconfigs).proxy,
     'metrics-bind-address': `127.0.0.1:${metricsPort}`,
     'proxy-mode': 'iptables',
   });

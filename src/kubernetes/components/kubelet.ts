@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
-import { kubeconfigOf } from '../kubeconfig/clients.ts';
+import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
@@ -23,7 +23,7 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
       'cert-dir': join(paths.kubelet, 'pki'),
       config: configFile,
       'hostname-override': config.nodeName,
-      kubeconfig: kubeconfigOf(facts, 'kubelet'),
+      kubeconfig: kubeconfigPaths(paths.kubeconfigs).kubelet,
       'node-ip': ip,
       'root-dir': paths.kubelet,
       ...runtime.flags,

@@ -5,7 +5,7 @@ import { flags } from './flags.ts';
 
 /** kube-scheduler: without it no pod is assigned to the node. */
 export function scheduler(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const common = controllerFlags(facts, { user: 'kube-scheduler', ports: { tls: 10259, plain: 10251 } });
+  const common = controllerFlags(facts, { name: 'scheduler', ports: { tls: 10259, plain: 10251 } });
   // readyz (since 1.31) also waits for the caches. Older versions have only healthz.
   const hasReadyz = facts.minor >= 31;
   return {

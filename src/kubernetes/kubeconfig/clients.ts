@@ -2,18 +2,34 @@ import { join } from 'node:path';
 import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
-/** The API server as the components see it. */
+/** The URL of the API server for the components of the node. */
 export function localServer({ config }: NodeFacts): string {
   return `https://127.0.0.1:${config.network.apiserverPort}`;
 }
 
-/** The administrator's access to the API, for probes and milestones: PEM files. */
+/** The administrator's access to the API, for probes and milestones: the URL, and paths of PEM files. */
 export function adminAccess(facts: NodeFacts) {
   const { ca, admin } = pkiPaths(facts.paths.pki);
   return { server: localServer(facts), ca: ca.cert, cert: admin.cert, key: admin.key };
 }
 
-/** The kubeconfig file of one component. */
-export function kubeconfigOf({ paths }: NodeFacts, user: string): string {
-  return join(paths.kubeconfigs, `${user}.conf`);
+/** The node's kubeconfig files, one for each client of the API. */
+export interface Kubeconfigs {
+  readonly admin: string;
+  readonly kubelet: string;
+  readonly controllerManager: string;
+  readonly scheduler: string;
+  readonly proxy: string;
+}
+
+/** The paths of the kubeconfigs in `dir`. */
+export function kubeconfigPaths(dir: string): Kubeconfigs {
+  const file = (client: string): string => join(dir, `${client}.conf`);
+  return {
+    admin: file('admin'),
+    kubelet: file('kubelet'),
+    controllerManager: file('kube-controller-manager'),
+    scheduler: file('kube-scheduler'),
+    proxy: file('kube-proxy'),
+  };
 }

@@ -1,37 +1,15 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { privateMode, readIfThere, replaceFile } from '../pki/files.ts';
 import type { CertificateFiles, Pki } from '../pki/paths.ts';
+import { kubeconfigPaths, type Kubeconfigs } from './clients.ts';
 
-/** The files that {@link ensureKubeconfigs} makes: one for each user of the API. */
-export interface Kubeconfigs {
-  readonly admin: string;
-  readonly kubelet: string;
-  readonly controllerManager: string;
-  readonly scheduler: string;
-  readonly proxy: string;
-}
-
-/** Where the kubeconfigs of the node lie in `dir`. Computed; the disk is not touched. */
-export function kubeconfigPaths(dir: string): Kubeconfigs {
-  const file = (user: string): string => join(dir, `${user}.conf`);
-  return {
-    admin: file('admin'),
-    kubelet: file('kubelet'),
-    controllerManager: file('kube-controller-manager'),
-    scheduler: file('kube-scheduler'),
-    proxy: file('kube-proxy'),
-  };
-}
-
-/** What the cluster, user and context of the node `name` (`--name`) are called in a kubeconfig. */
+/** The name, in a kubeconfig, of the cluster, user and context of the node `name` (`--name`). */
 export function contextName(name: string): string {
   return `k8s-single-${name}`;
 }
 
-/** How a kubeconfig reaches the API server. */
 interface Access {
   /** Such as `https://127.0.0.1:6443`. */
   readonly server: string;
@@ -40,17 +18,18 @@ interface Access {
   readonly name?: string;
 }
 
-interface Places {
+interface Destination {
   readonly dir: string;
-  /** The server for the administrator, who may be on another machine. Default: as for the components. */
+  /** The server in the admin's kubeconfig, which may be used on another machine. Default: `server`. */
   readonly adminServer?: string;
 }
 
 /**
- * Writes the kubeconfigs of all components and the admin's into `dir`, mode 0600, where their content has changed.
- * Those of components refer to the files of `pki`; the admin's holds everything and can be copied.
+ * Writes the kubeconfigs of all components and of the admin to `dir`, mode 0600, unless their content is unchanged. Those of the
+ * components refer to the files of `pki`. The admin's embeds them, so it can be copied.
+ * @throws Failure `preflight` when they cannot be written.
  */
-export async function ensureKubeconfigs(options: Access & Places): Promise<Kubeconfigs> {
+export async function ensureKubeconfigs(options: Access & Destination): Promise<Kubeconfigs> {
   const { dir, server, adminServer = server, pki, name = 'default' } = options;
   const paths = kubeconfigPaths(dir);
   const reference = (user: CertificateFiles): string =>
@@ -62,11 +41,11 @@ export async function ensureKubeconfigs(options: Access & Places): Promise<Kubec
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await Promise.all([
-      adminKubeconfig({ server: adminServer, pki, name }).then((text) => writeChanged(paths.admin, text)),
-      writeChanged(paths.kubelet, reference(pki.kubelet)),
-      writeChanged(paths.controllerManager, reference(pki.controllerManager)),
-      writeChanged(paths.scheduler, reference(pki.scheduler)),
-      writeChanged(paths.proxy, reference(pki.proxy)),
+      adminKubeconfig({ server: adminServer, pki, name }).then((text) => writeIfChanged(paths.admin, text)),
+      writeIfChanged(paths.kubelet, reference(pki.kubelet)),
+      writeIfChanged(paths.controllerManager, reference(pki.controllerManager)),
+      writeIfChanged(paths.scheduler, reference(pki.scheduler)),
+      writeIfChanged(paths.proxy, reference(pki.proxy)),
     ]);
   } catch (error) {
     throw new Failure('preflight', `the kubeconfigs in ${dir} cannot be written: ${reasonOf(error)}`, {
@@ -76,7 +55,7 @@ export async function ensureKubeconfigs(options: Access & Places): Promise<Kubec
   return paths;
 }
 
-/** The admin's kubeconfig as YAML, with the certificates and the key in it. */
+/** The admin's kubeconfig as YAML, with embedded certificates and key. */
 export async function adminKubeconfig({ server, pki, name = 'default' }: Access): Promise<string> {
   const [ca, cert, key] = await Promise.all([
     readFile(pki.ca.cert, 'base64'),
@@ -100,10 +79,10 @@ function kubeconfig(name: string, cluster: Record<string, string>, user: Record<
     contexts: [{ name, context: { cluster: name, user: name } }],
     'current-context': name,
   };
-  // As kubectl writes it: lists not indented, long lines not folded.
+  // As kubectl writes it: no indented lists, no folded lines.
   return stringify(content, { indentSeq: false, lineWidth: 0 });
 }
 
-async function writeChanged(file: string, text: string): Promise<void> {
+async function writeIfChanged(file: string, text: string): Promise<void> {
   if ((await readIfThere(file)) !== text) await replaceFile(file, text, privateMode);
 }

@@ -1,26 +1,28 @@
-import { existsSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { isMap, isSeq } from 'yaml';
+import { delimiter, dirname, join } from 'node:path';
+import { isMap, isSeq, parseDocument } from 'yaml';
 import type { Document, YAMLSeq } from 'yaml';
+import { Failure, reasonOf } from '../../lib/errors.ts';
+import { hasCode, privateMode } from '../pki/files.ts';
 import { contextName } from './kubeconfig.ts';
-import { editKubeconfig, notKubeconfig, parseKubeconfig } from './kubeconfigFile.ts';
 
 const sections = ['clusters', 'users', 'contexts'] as const;
 
 /**
- * The kubeconfig that kubectl would change: of the files in $KUBECONFIG the first that exists, else the last; without
- * $KUBECONFIG ~/.kube/config (client-go, `PathOptions.GetDefaultFilename`).
+ * The kubeconfig that kubectl would change: the first existing file of $KUBECONFIG, else its last; without $KUBECONFIG
+ * ~/.kube/config (client-go, `PathOptions.GetDefaultFilename`).
  */
 export function userKubeconfig(env: NodeJS.ProcessEnv = process.env): string {
   const files = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
-  return files.find((file) => existsSync(file)) ?? files.at(-1) ?? join(homedir(), '.kube', 'config');
+  return files.find((file) => fs.existsSync(file)) ?? files.at(-1) ?? join(homedir(), '.kube', 'config');
 }
 
 /**
- * Puts the clusters, users and contexts of `addition` (a kubeconfig as YAML) into the kubeconfig `path`, in place of
- * those with the same names, and makes its current context the current one. All else stays, comments too. A file
- * that is not there is made. Throws what {@link editKubeconfig} throws.
+ * Merges `addition` (a kubeconfig as YAML) into the kubeconfig `path`: replaces clusters, users and contexts of the same names, adds
+ * the others, and makes the addition's current context the current one. Keeps everything else, comments too. Creates the file if it
+ * does not exist. How the file is replaced, and what is thrown: see {@link editKubeconfig}.
  */
 export function mergeKubeconfig(path: string, addition: string): void {
   const added = parseKubeconfig(addition, 'the kubeconfig to add');
@@ -29,9 +31,9 @@ export function mergeKubeconfig(path: string, addition: string): void {
     for (const section of sections) {
       const list = entries(document, section, path);
       for (const entry of entries(added, section, 'the kubeconfig to add').items) {
-        const at = list.items.findIndex((item) => nameOf(item) === nameOf(entry));
-        if (at < 0) list.add(entry);
-        else list.items[at] = entry;
+        const index = list.items.findIndex((item) => nameOf(item) === nameOf(entry));
+        if (index < 0) list.add(entry);
+        else list.items[index] = entry;
       }
     }
     document.set('current-context', added.get('current-context'));
@@ -40,34 +42,67 @@ export function mergeKubeconfig(path: string, addition: string): void {
 }
 
 /**
- * Removes the cluster, user and context of the node `name` from the kubeconfig `path`; a current context that pointed
- * there becomes empty. Returns whether anything changed. A file that does not exist, or does not contain the node, is not
- * touched. Throws what {@link editKubeconfig} throws.
+ * Removes the cluster, user and context that `kubeconfig --merge` added for the node `name` from the kubeconfig `path`, and returns
+ * whether there were any. A current context that was the node's becomes empty. Keeps the entries of other clusters, comments too. Does
+ * not touch a file without such entries, and creates none. How the file is replaced, and what is thrown: see {@link editKubeconfig}.
  */
 export function removeFromKubeconfig(path: string, name: string): boolean {
+  if (!fs.existsSync(path)) return false;
   const removed = contextName(name);
-  if (!existsSync(path)) return false;
-  let changed = false;
-  editKubeconfig(path, (document) => {
+  return editKubeconfig(path, (document) => {
+    let changed = false;
     for (const section of sections) {
       const list = entries(document, section, path);
-      const rest = list.items.filter((item) => nameOf(item) !== removed);
-      changed ||= rest.length < list.items.length;
-      list.items = rest;
+      const others = list.items.filter((item) => nameOf(item) !== removed);
+      changed ||= others.length < list.items.length;
+      list.items = others;
     }
     if (document.get('current-context') !== removed) return changed;
     document.set('current-context', '');
-    changed = true;
     return true;
   });
-  return changed;
 }
 
-/** The list `section`; an empty one is put there when there is none, or `null` as kubectl writes it. */
+/**
+ * Edits the kubeconfig `path` under kubectl's lock. Replaces the file atomically if `edit` returns true, and returns what `edit`
+ * returned. Keeps comments, style and owner; sets the mode to 0600. A file that does not exist is an empty document.
+ *
+ * Synchronous, so that no signal handler runs while the lock is held. Throws a {@link Failure} `preflight` when the file cannot be
+ * read or written, is not a kubeconfig, or is locked.
+ */
+function editKubeconfig(path: string, edit: (document: Document) => boolean): boolean {
+  try {
+    fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    lock(path);
+    try {
+      const before = fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : '';
+      const document = parseKubeconfig(before, path);
+      const changed = edit(document);
+      if (changed) replace(path, document.toString({ lineWidth: 0, indentSeq: indentsLists(before) }));
+      return changed;
+    } finally {
+      fs.rmSync(lockFile(path), { force: true });
+    }
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure('preflight', `${path} cannot be changed: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Parses a kubeconfig, which may be empty. `source` names it in the {@link Failure}. */
+function parseKubeconfig(text: string, source: string): Document {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error !== undefined) throw notKubeconfig(source, error.message.trim());
+  if (document.contents !== null && !isMap(document.contents)) throw notKubeconfig(source, 'it is not a map');
+  return document;
+}
+
+/** The list `section`. Adds an empty one where there is none, or `null`, which kubectl writes for an empty list. */
 function entries(document: Document, section: string, source: string): YAMLSeq {
   const found = document.get(section);
   if (isSeq(found)) {
-    // `clusters: []` grows line by line, unless the whole file is JSON.
+    // Write entries added to `clusters: []` in block style, unless the whole file is JSON.
     if (found.items.length === 0 && isMap(document.contents)) found.flow = document.contents.flow === true;
     return found;
   }
@@ -79,4 +114,47 @@ function entries(document: Document, section: string, source: string): YAMLSeq {
 
 function nameOf(entry: unknown): unknown {
   return isMap(entry) ? entry.get('name') : undefined;
+}
+
+function notKubeconfig(source: string, reason: string): Failure {
+  return new Failure('preflight', `${source} is not a kubeconfig: ${reason}`, {
+    hint: `Fix ${source}, or choose another file with KUBECONFIG.`,
+  });
+}
+
+/** client-go, `clientcmd.lockName`. */
+function lockFile(path: string): string {
+  return `${path}.lock`;
+}
+
+/** As client-go does: creates the lock file, and fails if it exists. */
+function lock(path: string): void {
+  try {
+    fs.closeSync(fs.openSync(lockFile(path), 'wx', 0));
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    throw new Failure('preflight', `${path} is locked: another program holds ${lockFile(path)}`, {
+      hint: `Try again when it is done. If no program is changing the file, remove ${lockFile(path)}.`,
+      cause: error,
+    });
+  }
+}
+
+/** Follows a symbolic link and keeps the owner: after `sudo k8s-single`, the file must still belong to the user. */
+function replace(path: string, text: string): void {
+  const owner = fs.statSync(path, { throwIfNoEntry: false });
+  const target = owner === undefined ? path : fs.realpathSync(path);
+  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    fs.writeFileSync(temporary, text, { mode: privateMode, flag: 'wx' });
+    if (owner !== undefined) fs.chownSync(temporary, owner.uid, owner.gid);
+    fs.renameSync(temporary, target);
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+}
+
+/** Whether the first list of `text` is indented below its key. kubectl does not indent lists. */
+function indentsLists(text: string): boolean {
+  return /^ *- /mu.exec(text)?.[0].startsWith(' ') ?? false;
 }

@@ -2,11 +2,8 @@ import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import {
-  adminKubeconfig,
-  ensureKubeconfigs,
-  kubeconfigPaths,
-} from '../../../src/kubernetes/kubeconfig/kubeconfig.ts';
+import { kubeconfigPaths } from '../../../src/kubernetes/kubeconfig/clients.ts';
+import { adminKubeconfig, ensureKubeconfigs } from '../../../src/kubernetes/kubeconfig/kubeconfig.ts';
 import { madePki, temporaryFolder } from '../../support/pki.ts';
 
 const server = 'https://127.0.0.1:6443';
@@ -47,7 +44,7 @@ test('each component gets a kubeconfig that refers to its own certificate', asyn
   }
 });
 
-test('the kubeconfig of the admin needs no other file', async () => {
+test('the kubeconfig of the admin embeds its certificates and key', async () => {
   const { pki } = await madePki();
   const { admin } = await ensureKubeconfigs({ dir: await temporaryFolder(), server, pki });
   const base64 = await Promise.all(
@@ -63,23 +60,23 @@ test('the kubeconfig of the admin needs no other file', async () => {
   );
 });
 
-test('only the owner can read a kubeconfig, and one that is right is not written again', async () => {
+test('only the owner can read a kubeconfig, and an unchanged one is not rewritten', async () => {
   const { pki } = await madePki();
   const dir = await temporaryFolder();
   const paths = await ensureKubeconfigs({ dir, server, pki });
   for (const file of Object.values(paths)) expect((await stat(file)).mode & 0o777).toBe(0o600);
-  const long = new Date('2020-01-01');
-  await Promise.all(Object.values(paths).map((file) => utimes(file, long, long)));
+  const past = new Date('2020-01-01');
+  await Promise.all(Object.values(paths).map((file) => utimes(file, past, past)));
   await writeFile(paths.proxy, 'half a file');
   await ensureKubeconfigs({ dir, server, pki });
-  expect((await stat(paths.kubelet)).mtime).toEqual(long);
-  expect((await stat(paths.admin)).mtime).toEqual(long);
+  expect((await stat(paths.kubelet)).mtime).toEqual(past);
+  expect((await stat(paths.admin)).mtime).toEqual(past);
   await expect(current(paths.proxy)).resolves.toHaveProperty('cluster.server', server);
   await ensureKubeconfigs({ dir, server: 'https://127.0.0.1:7443', pki });
   await expect(current(paths.kubelet)).resolves.toHaveProperty('cluster.server', 'https://127.0.0.1:7443');
 });
 
-test('a folder that cannot be made is named, with the reason', async () => {
+test('the error names a folder that cannot be made, with the reason', async () => {
   const { pki } = await madePki();
   const file = join(await temporaryFolder(), 'file');
   await writeFile(file, '');

@@ -11,7 +11,7 @@ import {
 } from '../../../src/kubernetes/kubeconfig/merge.ts';
 import { temporaryFolder } from '../../support/pki.ts';
 
-/** As kubectl writes it, with a person's comments. */
+/** As kubectl writes it, with comments by hand. */
 const mine = `# my clusters
 apiVersion: v1
 clusters:
@@ -34,23 +34,23 @@ users:
 `;
 
 function addition(name: string, server = 'https://10.88.0.2:6443'): string {
-  const called = `k8s-single-${name}`;
+  const entry = `k8s-single-${name}`;
   return `apiVersion: v1
 kind: Config
 clusters:
-- name: ${called}
+- name: ${entry}
   cluster:
     server: ${server}
 users:
-- name: ${called}
+- name: ${entry}
   user:
     token: abc
 contexts:
-- name: ${called}
+- name: ${entry}
   context:
-    cluster: ${called}
-    user: ${called}
-current-context: ${called}
+    cluster: ${entry}
+    user: ${entry}
+current-context: ${entry}
 `;
 }
 
@@ -98,13 +98,13 @@ describe('merge', () => {
     ],
     ['has empty lists', 'apiVersion: v1\nkind: Config\nclusters: []\nusers: []\ncontexts: []\n'],
     ['is JSON', '{"apiVersion": "v1", "kind": "Config", "clusters": [], "users": null}'],
-  ])('makes a whole kubeconfig of a file that %s', async (_, content) => {
+  ])('writes a complete kubeconfig to a file that %s', async (_, content) => {
     const path = await kubeconfig(content);
     mergeKubeconfig(path, addition('default'));
     expect(parse(text(path))).toEqual(parse(addition('default')));
   });
 
-  test('makes the folder, keeps lists indented, and closes the file to others', async () => {
+  test('makes the folder, keeps lists indented, and sets the mode to 0600', async () => {
     const path = join(await temporaryFolder(), '.kube', 'config');
     mergeKubeconfig(path, addition('default'));
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -115,7 +115,7 @@ describe('merge', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  test('goes through a symbolic link and leaves the file to its owner', async () => {
+  test('follows a symbolic link and keeps the owner of the file', async () => {
     const real = await kubeconfig(mine);
     if (process.getuid?.() === 0) chownSync(real, 12345, 54321);
     const { uid, gid } = statSync(real);
@@ -129,14 +129,14 @@ describe('merge', () => {
 });
 
 describe('remove', () => {
-  test('takes out what merge put in, to the letter but for the current context', async () => {
+  test('restores the file as it was before merge, except for the current context', async () => {
     const path = await kubeconfig(mine);
     mergeKubeconfig(path, addition('default'));
-    removeFromKubeconfig(path, 'default');
+    expect(removeFromKubeconfig(path, 'default')).toBe(true);
     expect(text(path)).toBe(mine.replace('current-context: lab', 'current-context: ""'));
   });
 
-  test('leaves another current context', async () => {
+  test('keeps another current context', async () => {
     const path = await kubeconfig(mine);
     mergeKubeconfig(path, addition('one'));
     mergeKubeconfig(path, addition('two'));
@@ -144,13 +144,13 @@ describe('remove', () => {
     expect(parse(text(path))['current-context']).toBe('k8s-single-two');
   });
 
-  test('does not touch a file without the node, and makes none', async () => {
+  test('does not touch a file without the node, and does not create one', async () => {
     const odd = 'clusters:   [ {name: lab} ]\n';
     const path = await kubeconfig(odd);
-    removeFromKubeconfig(path, 'default');
+    expect(removeFromKubeconfig(path, 'default')).toBe(false);
     expect(text(path)).toBe(odd);
     const none = await kubeconfig();
-    removeFromKubeconfig(none, 'default');
+    expect(removeFromKubeconfig(none, 'default')).toBe(false);
     expect(existsSync(none)).toBe(false);
   });
 });
@@ -159,7 +159,7 @@ describe('refuses', () => {
   test.each([
     ['what is not YAML', 'clusters: [', /is not a kubeconfig: .* at line 1/u],
     ['what is not a map', '- a\n- b\n', /is not a kubeconfig: it is not a map/u],
-    ['lists that are none', 'clusters: many\n', /is not a kubeconfig: its clusters are not a list/u],
+    ['a section that is not a list', 'clusters: many\n', /is not a kubeconfig: its clusters are not a list/u],
   ])('%s, and leaves it alone', async (_, content, message) => {
     const path = await kubeconfig(content);
     expect(() => mergeKubeconfig(path, addition('default'))).toThrow(message);
