@@ -1,26 +1,94 @@
+import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { execa } from 'execa';
 import { got, type Method } from 'got';
-import { caBundle } from '../../probes/transport/caBundle.ts';
-import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { Unhealthy } from '../../probes/probe.ts';
+import { caBundle } from '../../probes/transport/caBundle.ts';
+import { at, listAt, parseJson, textAt } from '../../probes/transport/json.ts';
 import { cannotReach, oneLine } from '../../probes/transport/reason.ts';
-import type { Access } from './access.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 
-/** The Kubernetes API. Paths begin with `/api`. Rejects with an {@link ApiError}, or an Unhealthy without an answer. */
+/** The address of a cluster and the credentials of a user. Certificates and keys are PEM texts. */
+export interface Access {
+  readonly server: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly token?: string;
+  /** The name in the server's certificate, if it is not the host of `server`. */
+  readonly serverName?: string;
+  readonly insecure: boolean;
+}
+
+/**
+ * Reads the current context of a kubeconfig with kubectl, so that files, embedded data and defaults have the meaning they have there.
+ * @throws Failure `usage` when kubectl cannot read it, or when it needs an authentication method that we do not support.
+ */
+export async function readAccess(kubectl: string, kubeconfig: string): Promise<Access> {
+  const view = ['config', 'view', '--raw', '--minify', '--flatten', '--output', 'json'];
+  const { stdout } = await execa(kubectl, ['--kubeconfig', kubeconfig, ...view]).catch((cause: unknown) => {
+    const stderr = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
+    throw new Failure('usage', `${kubeconfig} cannot be used: ${stderr || reasonOf(cause)}`, { cause });
+  });
+  const config = parseJson(stdout);
+  const cluster = at(listAt(config, 'clusters')[0], 'cluster');
+  const user = at(listAt(config, 'users')[0], 'user');
+  const server = textAt(cluster, 'server');
+  if (server === '') throw new Failure('usage', `${kubeconfig} names no server`);
+  assertSupported(kubeconfig, cluster, user);
+  const tokenFile = textAt(user, 'tokenFile');
+  const fields = {
+    ca: fromBase64(textAt(cluster, 'certificate-authority-data')),
+    cert: fromBase64(textAt(user, 'client-certificate-data')),
+    key: fromBase64(textAt(user, 'client-key-data')),
+    token: tokenFile === '' ? textAt(user, 'token') : (await readFile(tokenFile, 'utf8')).trim(),
+    serverName: textAt(cluster, 'tls-server-name'),
+  };
+  return {
+    server: server.replace(/\/+$/, ''),
+    ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '')),
+    insecure: at(cluster, 'insecure-skip-tls-verify') === true,
+  };
+}
+
+/** The same cluster with a token as the only credentials. */
+export function withToken({ cert: _cert, key: _key, ...cluster }: Access, token: string): Access {
+  return { ...cluster, token };
+}
+
+/** @throws Failure `usage` when the kubeconfig needs another program, a password or a proxy. */
+function assertSupported(kubeconfig: string, cluster: unknown, user: unknown): void {
+  const unsupported =
+    ['exec', 'auth-provider', 'username'].find((key) => at(user, key) !== undefined) ??
+    ['proxy-url'].find((key) => at(cluster, key) !== undefined);
+  if (unsupported === undefined) return;
+  throw new Failure('usage', `${kubeconfig} uses "${unsupported}", which the smoke test does not support`, {
+    hint: 'give a kubeconfig with a client certificate or a token: kubectl create token, kubectl config set-credentials',
+  });
+}
+
+function fromBase64(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('utf8');
+}
+
+/**
+ * A client of the Kubernetes API. Paths start with `/api`. Rejects with an {@link ApiError} for an error status, and with an
+ * Unhealthy when there is no response.
+ */
 export interface Api {
   readonly get: (path: string, signal: AbortSignal) => Promise<unknown>;
-  /** Undefined when it is not there. */
+  /** Resolves with undefined when the object does not exist. */
   readonly find: (path: string, signal: AbortSignal) => Promise<unknown>;
   readonly text: (path: string, signal: AbortSignal) => Promise<string>;
   readonly create: (path: string, object: object, signal: AbortSignal) => Promise<unknown>;
-  /** A JSON merge patch (RFC 7386). */
+  /** `change` is a JSON merge patch (RFC 7386). */
   readonly patch: (path: string, change: object, signal: AbortSignal) => Promise<unknown>;
-  /** What is gone already is no error. */
+  /** Resolves also when the object does not exist. */
   readonly remove: (path: string, signal: AbortSignal) => Promise<void>;
 }
 
-/** The API server's own "no". */
+/** A response with an error status. The message is the API server's. */
 export class ApiError extends Unhealthy {
   readonly status: number;
 
@@ -30,10 +98,10 @@ export class ApiError extends Unhealthy {
   }
 }
 
-/** The time limit of one request, in ms: longer than any that is not hanging. */
+/** The time limit of one request, in ms. Only a hanging request takes as long. */
 const requestTimeoutMs = 10_000;
 
-/** The API as `access` allows to see it. Nothing is sent yet. */
+/** Makes a client. Sends nothing yet. */
 export function apiOf(access: Access): Api {
   const { server, ca, cert, key, token, serverName, insecure } = access;
   const keepAlive = { keepAlive: true, maxSockets: 16 };
@@ -45,17 +113,22 @@ export function apiOf(access: Access): Api {
     ...(serverName && { servername: serverName }),
   });
   const agent = server.startsWith('https:') ? { https } : { http: new HttpAgent(keepAlive) };
-  const ask = async (method: Method, path: string, signal: AbortSignal, body?: object): Promise<string> => {
+  const send = async (
+    method: Method,
+    path: string,
+    signal: AbortSignal,
+    object?: object,
+  ): Promise<string> => {
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-    const answer = await got(`${server}${path}`, {
+    const { statusCode, body } = await got(`${server}${path}`, {
       method,
       agent,
       signal,
       headers: {
         ...(token && { authorization: `Bearer ${token}` }),
-        ...(body && { 'content-type': type }),
+        ...(object && { 'content-type': type }),
       },
-      ...(body && { body: JSON.stringify(body) }),
+      ...(object && { body: JSON.stringify(object) }),
       retry: { limit: 0 },
       timeout: { request: requestTimeoutMs },
       followRedirect: false,
@@ -64,21 +137,22 @@ export function apiOf(access: Access): Api {
       signal.throwIfAborted();
       throw cannotReach(error, new URL(server).host);
     });
-    const { statusCode, body: text } = answer;
-    if (statusCode >= 200 && statusCode < 300) return text;
-    const said = textAt(parseJson(text), 'message') || oneLine(text) || `HTTP ${statusCode}`;
-    throw new ApiError(statusCode, said);
+    if (statusCode >= 200 && statusCode < 300) return body;
+    throw new ApiError(
+      statusCode,
+      textAt(parseJson(body), 'message') || oneLine(body) || `HTTP ${statusCode}`,
+    );
   };
   return {
-    get: async (path, signal) => parseJson(await ask('GET', path, signal)),
-    find: async (path, signal) => parseJson((await ask('GET', path, signal).catch(notThere)) ?? ''),
-    text: async (path, signal) => ask('GET', path, signal),
-    create: async (path, object, signal) => parseJson(await ask('POST', path, signal, object)),
-    patch: async (path, change, signal) => parseJson(await ask('PATCH', path, signal, change)),
-    remove: async (path, signal) => void (await ask('DELETE', path, signal).catch(notThere)),
+    get: async (path, signal) => parseJson(await send('GET', path, signal)),
+    find: async (path, signal) => parseJson((await send('GET', path, signal).catch(ignoreNotFound)) ?? ''),
+    text: async (path, signal) => send('GET', path, signal),
+    create: async (path, object, signal) => parseJson(await send('POST', path, signal, object)),
+    patch: async (path, change, signal) => parseJson(await send('PATCH', path, signal, change)),
+    remove: async (path, signal) => void (await send('DELETE', path, signal).catch(ignoreNotFound)),
   };
 }
 
-function notThere(error: unknown): undefined {
+function ignoreNotFound(error: unknown): undefined {
   if (!(error instanceof ApiError && error.status === 404)) throw error;
 }

@@ -1,39 +1,39 @@
 import type { Probe } from '../../probes/probe.ts';
 import type { Api } from './api.ts';
 
-/** One thing that a cluster must be able to do, proven by doing it. */
+/** One feature of a cluster, proven by using it. */
 export interface Check {
-  /** Unique; also the name, or the start of the name, of every object it makes. */
+  /** Unique. Every object that the check makes has this name, or one that starts with it. */
   readonly name: string;
-  /** What has been proven when it passes. */
+  /** What a pass proves. */
   readonly summary: string;
-  /** Checks that must have passed before, because it uses what they made or proved. */
+  /** Checks that must pass first, because this one uses what they made or proved. */
   readonly needs: readonly string[];
-  /** From its start to its end, in ms. */
+  /** Time limit of the whole check, in ms. */
   readonly deadlineMs: number;
-  /** Runs after all others and always, also when the run was interrupted: it removes what they made. */
+  /** A clean-up: runs after all other checks, and also when the run was interrupted. */
   readonly last?: true;
-  /** Rejects with the reason when it fails, and with {@link NotApplicable} when there is nothing to check. */
+  /** Rejects with the reason when it fails, and with {@link NotApplicable} when the cluster lacks the feature. */
   readonly run: (context: Context) => Promise<void>;
 }
 
-/** What a check works with. Everything it makes goes into `namespace`, which is removed in the end. */
+/** What a check works with. It makes everything in `namespace`, which is removed at the end. */
 export interface Context {
   readonly api: Api;
-  /** The API as the holder of this token sees it. */
+  /** The API with a token as the only credentials. */
   readonly apiAs: (token: string) => Api;
   readonly namespace: string;
-  /** The path of the namespace in the API, to which a resource's path is added. */
-  readonly home: string;
+  /** The path of the namespace in the core API: `/api/v1/namespaces/NAME`. */
+  readonly namespacePath: string;
   /** Has `sh`, `sleep`, `cat`, `httpd`, `nc` and `nslookup`. */
   readonly image: Image;
   /** Aborts when the run is interrupted. */
   readonly signal: AbortSignal;
-  /** Runs a command in a pod of `namespace` and resolves with what it printed. */
+  /** Runs a command in a pod of `namespace` and resolves with its stdout. */
   readonly exec: (pod: string, command: readonly string[], signal: AbortSignal) => Promise<string>;
   /**
-   * Looks until the probe passes or the check's time is over; `step` says what for and begins the reason. A probe that
-   * rejects with {@link PermanentFailure} ends it at once.
+   * Waits until the probe passes, at most until the check's deadline. The reason of a failure starts with `step`, which names what is
+   * waited for. Fails at once when the probe rejects with {@link PermanentFailure}.
    */
   readonly until: (step: string, probe: Probe) => Promise<void>;
 }
@@ -43,25 +43,25 @@ export interface Image {
   readonly pull: 'Never' | 'IfNotPresent';
 }
 
-/** What a check is about is not there; the message says what. */
+/** The cluster lacks the feature that a check is about. The message names it. */
 export class NotApplicable extends Error {
   override readonly name = 'NotApplicable';
 }
 
-/** No waiting will mend it. */
+/** Waiting longer will not help. */
 export class PermanentFailure extends Error {
-  override readonly name = 'Hopeless';
+  override readonly name = 'PermanentFailure';
 }
 
-/** What came of a check. Times in ms. */
+/** The result of a check. Times in ms. */
 export type Result =
-  | { readonly check: string; readonly is: 'passed'; readonly ms: number }
+  | { readonly check: string; readonly outcome: 'passed'; readonly ms: number }
   | {
       readonly check: string;
-      readonly is: 'failed';
+      readonly outcome: 'failed';
       readonly ms: number;
       readonly reason: string;
-      /** Events and last log lines that may explain it. */
+      /** Events and log lines that may explain the failure. */
       readonly evidence: readonly string[];
     }
-  | { readonly check: string; readonly is: 'skipped'; readonly ms: 0; readonly reason: string };
+  | { readonly check: string; readonly outcome: 'skipped'; readonly ms: 0; readonly reason: string };

@@ -15,7 +15,7 @@ import { service } from './checks/service.ts';
 import { serviceAccount } from './checks/serviceAccount.ts';
 import { volume } from './checks/volume.ts';
 
-/** The whole smoke test. Each comes after those it needs; what needs nothing of each other runs at the same time. */
+/** The smoke test. Each check comes after those it needs; independent ones run concurrently. */
 export const checks: readonly Check[] = [
   node,
   serviceAccount,

@@ -1,28 +1,28 @@
 import type { Context, Image } from './check.ts';
 
-/** What makes one pod different from another. */
-export interface PodShape {
+/** What differs between the pods of the checks. */
+export interface PodOptions {
   readonly command: readonly string[];
-  /** Whether it ends by itself, or goes on for ever. */
+  /** The command ends by itself and is not restarted. Default: it runs forever. */
   readonly once?: boolean;
-  /** The TCP port it listens on; it counts as ready when the port answers. */
+  /** The TCP port on which it listens, for its readiness probe. */
   readonly port?: number;
-  /** Volumes by the path they are mounted at. */
+  /** Volumes by mount path. */
   readonly volumes?: Readonly<Record<string, object>>;
 }
 
-/** What a pod does that is there to be looked at or to have commands run in it. */
+/** The command of a pod that does nothing. */
 export const idle = ['sleep', '1000000'] as const;
 
-/** A pod, labelled `app: <name>`. It ends at once when it is deleted. */
-export function pod(name: string, image: Image, shape: PodShape): object {
-  return { apiVersion: 'v1', kind: 'Pod', ...podTemplate(name, image, shape) };
+/** A pod with the label `app: <name>`. It ends at once when it is deleted. */
+export function pod(name: string, image: Image, options: PodOptions): object {
+  return { apiVersion: 'v1', kind: 'Pod', ...podTemplate(name, image, options) };
 }
 
-/** The same as the template of a Deployment or a Job. */
-export function podTemplate(name: string, image: Image, { command, once, port, volumes = {} }: PodShape) {
-  const mounts = Object.entries(volumes).map(([mountPath, volume], at) => {
-    return { mount: { name: `volume-${at}`, mountPath }, volume: { name: `volume-${at}`, ...volume } };
+/** The same pod, as the template of a Deployment or Job. */
+export function podTemplate(name: string, image: Image, { command, once, port, volumes = {} }: PodOptions) {
+  const mounts = Object.entries(volumes).map(([mountPath, volume], index) => {
+    return { mount: { name: `volume-${index}`, mountPath }, volume: { name: `volume-${index}`, ...volume } };
   });
   return {
     metadata: { name, labels: { app: name } },
@@ -44,7 +44,7 @@ export function podTemplate(name: string, image: Image, { command, once, port, v
   };
 }
 
-/** A Service in front of the pods labelled `app: <app>`. */
+/** A Service for the pods with the label `app: <app>`. */
 export function service(name: string, app: string, port: number, type: 'ClusterIP' | 'NodePort'): object {
   return {
     apiVersion: 'v1',
@@ -55,9 +55,9 @@ export function service(name: string, app: string, port: number, type: 'ClusterI
 }
 
 export async function createPod(
-  { api, home, image, signal }: Context,
+  { api, namespacePath, image, signal }: Context,
   name: string,
-  shape: PodShape,
+  options: PodOptions,
 ): Promise<unknown> {
-  return api.create(`${home}/pods`, pod(name, image, shape), signal);
+  return api.create(`${namespacePath}/pods`, pod(name, image, options), signal);
 }

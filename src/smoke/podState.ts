@@ -3,38 +3,38 @@ import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { oneLine } from '../../probes/transport/reason.ts';
 import { PermanentFailure, type Context } from './check.ts';
 
-/** The kubelet's reasons for an image that it will not try to get again. */
+/** The kubelet's reasons after which it does not retry to get an image. */
 const permanentReasons = new Set(['ErrImageNeverPull', 'InvalidImageName']);
 
-/** The pod is Ready. */
-export function podReady({ api, home }: Context, name: string): Probe {
+/** Passes when the pod is Ready. */
+export function podReady({ api, namespacePath }: Context, name: string): Probe {
   return async (signal) => {
-    const pod = await api.get(`${home}/pods/${name}`, signal);
-    if (!isReady(pod)) throw why(pod);
+    const pod = await api.get(`${namespacePath}/pods/${name}`, signal);
+    if (!isReady(pod)) throw notReached(pod);
   };
 }
 
-/** The pod, which ends by itself, has ended well. */
-export function podSucceeded({ api, home }: Context, name: string): Probe {
+/** Passes when the pod has ended successfully. */
+export function podSucceeded({ api, namespacePath }: Context, name: string): Probe {
   return async (signal) => {
-    const pod = await api.get(`${home}/pods/${name}`, signal);
-    if (textAt(pod, 'status', 'phase') !== 'Succeeded') throw why(pod);
+    const pod = await api.get(`${namespacePath}/pods/${name}`, signal);
+    if (textAt(pod, 'status', 'phase') !== 'Succeeded') throw notReached(pod);
   };
 }
 
 /**
- * The log of the pod, which has ended, is this and no more. As long as it may still become so it is not complete: on a busy
- * machine the kubelet tells of a container's end before the runtime has written its last lines.
+ * Passes when the log of a pod that has ended is exactly `expected`. A log that is only the start of it is worth another attempt: on a
+ * busy machine the kubelet reports the end of a container before the runtime has written its last lines.
  */
 export function podWrote(
-  { api, home }: Pick<Context, 'api' | 'home'>,
+  { api, namespacePath }: Pick<Context, 'api' | 'namespacePath'>,
   name: string,
   expected: string,
 ): Probe {
   return async (signal) => {
-    const text = await api.text(`${home}/pods/${name}/log`, signal);
+    const text = await api.text(`${namespacePath}/pods/${name}/log`, signal);
     if (text === expected) return;
-    const reason = `it has read ${JSON.stringify(oneLine(text))}, not ${JSON.stringify(expected)}`;
+    const reason = `is ${JSON.stringify(oneLine(text))}, not ${JSON.stringify(expected)}`;
     throw expected.startsWith(text) ? new Unhealthy(reason) : new PermanentFailure(reason);
   };
 }
@@ -45,18 +45,16 @@ export function isReady(pod: unknown): boolean {
   );
 }
 
-/** The condition of a type, wherever it stands in the list. */
+/** The object's condition of this type. */
 export function condition(object: unknown, type: string): unknown {
   return listAt(object, 'status', 'conditions').find((each) => at(each, 'type') === type);
 }
 
-/** Why a pod is not where it should be: the scheduler's word, its container's, or else its phase. */
-function why(pod: unknown): Error {
+/** Why a pod has not reached the expected state: the scheduler's reason, its container's, or its phase. */
+function notReached(pod: unknown): Error {
   const scheduled = condition(pod, 'PodScheduled');
   if (at(scheduled, 'status') !== 'True') {
-    return new Unhealthy(
-      `not scheduled: ${describeObject(scheduled) || 'the scheduler has said nothing about it'}`,
-    );
+    return new Unhealthy(`not scheduled: ${describeObject(scheduled) || 'the scheduler gives no reason'}`);
   }
   const [container] = listAt(pod, 'status', 'containerStatuses');
   const waiting = at(container, 'state', 'waiting');
@@ -77,7 +75,7 @@ function why(pod: unknown): Error {
   return new Unhealthy(`${phase}${ready && `, not ready: ${ready}`}`);
 }
 
-/** `Reason: message` of whatever has them. */
+/** `Reason: message` of an object that has these fields. */
 export function describeObject(object: unknown): string {
   return [textAt(object, 'reason'), textAt(object, 'message')].filter(Boolean).map(oneLine).join(': ');
 }

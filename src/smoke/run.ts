@@ -4,100 +4,104 @@ import { visitInOrder } from '../engine/graph.ts';
 import { PermanentFailure, NotApplicable, type Check, type Context, type Result } from './check.ts';
 import { evidence } from './evidence.ts';
 
-/** What people see while checks run. */
+/** Receives the progress of a run. */
 export interface Watcher {
   readonly started: (check: string) => void;
-  /** What it waits for right now. */
+  /** The check still waits; `reason` is that of the last failed attempt. */
   readonly waiting: (check: string, reason: string) => void;
   readonly ended: (result: Result) => void;
 }
 
 export interface RunOptions {
   readonly context: Omit<Context, 'until' | 'signal'>;
-  /** No check goes on for longer than this, in ms from now; the last ones have their own time. */
+  /** Time limit of all checks together, in ms. The clean-up has only its own deadline. */
   readonly timeoutMs: number;
   readonly watcher: Watcher;
-  /** Lines to add to the evidence of a failure, as the components of the node that are not ready. */
+  /** Lines for the evidence of a failure, such as the components of the node that are not ready. */
   readonly suspects: () => Promise<readonly string[]>;
-  /** Interrupts the checks, and goes on with the last ones. */
+  /** Interrupts the checks and continues with the clean-up. */
   readonly signal: AbortSignal;
-  /** Interrupts the last ones, too. */
-  readonly hurry: AbortSignal;
+  /** Interrupts the clean-up as well. */
+  readonly cleanupSignal: AbortSignal;
 }
 
-/** The time limit of one look, in ms: a look may be a whole `kubectl exec`. */
+/** The time limit of one attempt, in ms: an attempt may be a whole `kubectl exec`. */
 const attemptTimeoutMs = 15_000;
 
 /**
- * Runs the checks, each when all that it needs have passed, the others meanwhile, and resolves with a result for each,
- * in order. What needs a check that did not pass is skipped; what was interrupted has no result. Never rejects.
+ * Runs each check as soon as all checks that it needs have passed, concurrently with the others; then the clean-up. Skips a check if
+ * one that it needs did not pass. Resolves with the results in the order of `checks`, without interrupted ones. Never rejects.
  */
 export async function runChecks(checks: readonly Check[], options: RunOptions): Promise<readonly Result[]> {
   const byName = new Map(checks.map((check) => [check.name, check]));
   const results = new Map<string, Result>();
-  const { watcher, signal, hurry } = options;
-  const end = performance.now() + options.timeoutMs;
-  const visit = async (name: string, stopAt = end, interrupt = signal): Promise<void> => {
+  const { watcher, signal, cleanupSignal } = options;
+  const visit = async (name: string, deadline: number, interrupt: AbortSignal): Promise<void> => {
     if (interrupt.aborted) return;
     const check = byName.get(name)!;
-    const reason = whyNot(check, results);
-    if (reason === undefined) watcher.started(name);
+    const obstacle = unmetNeed(check, results);
+    if (obstacle === undefined) watcher.started(name);
     const result: Result =
-      reason === undefined
-        ? await perform(check, stopAt, interrupt, options)
-        : { check: name, is: 'skipped', ms: 0, reason };
+      obstacle === undefined
+        ? await runCheck(check, deadline, interrupt, options)
+        : { check: name, outcome: 'skipped', ms: 0, reason: obstacle };
     if (interrupt.aborted) return;
     results.set(name, result);
     watcher.ended(result);
   };
-  const before = (name: string): readonly string[] =>
+  const needsOf = (name: string): readonly string[] =>
     byName.get(name)!.needs.filter((need) => byName.has(need));
-  const isLast = (name: string): boolean => byName.get(name)!.last === true;
   const names = [...byName.keys()];
+  const isLast = (name: string): boolean => byName.get(name)!.last === true;
+  const deadline = performance.now() + options.timeoutMs;
   await visitInOrder(
     names.filter((name) => !isLast(name)),
-    before,
-    visit,
+    needsOf,
+    async (name) => visit(name, deadline, signal),
   );
-  for (const name of names.filter(isLast)) await visit(name, Infinity, hurry);
+  for (const name of names.filter(isLast)) await visit(name, Infinity, cleanupSignal);
   return checks.flatMap(({ name }) => results.get(name) ?? []);
 }
 
-/** The need that is in the way. */
-function whyNot({ needs }: Check, results: ReadonlyMap<string, Result>): string | undefined {
+/** Why a check cannot run: the first need that has not passed. */
+function unmetNeed({ needs }: Check, results: ReadonlyMap<string, Result>): string | undefined {
   for (const need of needs) {
-    const is = results.get(need)?.is;
-    if (is === undefined) return `needs ${need}, which was left out`;
-    if (is === 'failed') return `needs ${need}, which failed`;
-    if (is === 'skipped') return `needs ${need}, which was skipped`;
+    const outcome = results.get(need)?.outcome;
+    if (outcome === undefined) return `needs ${need}, which was left out`;
+    if (outcome === 'failed') return `needs ${need}, which failed`;
+    if (outcome === 'skipped') return `needs ${need}, which was skipped`;
   }
   return undefined;
 }
 
-async function perform(
+/** `deadline` is on the clock of performance.now(). */
+async function runCheck(
   check: Check,
-  end: number,
+  deadline: number,
   signal: AbortSignal,
   { context, watcher, suspects }: RunOptions,
 ): Promise<Result> {
   const { name } = check;
-  const begin = performance.now();
-  const waits = waiter(signal, Math.min(begin + check.deadlineMs, end), (why) => watcher.waiting(name, why));
+  const start = performance.now();
+  const ownDeadline = Math.min(start + check.deadlineMs, deadline);
+  const waitUntil = waiter(signal, ownDeadline, (reason) => watcher.waiting(name, reason));
   try {
-    await check.run({ ...context, signal, until: waits });
-    return { check: name, is: 'passed', ms: performance.now() - begin };
+    await check.run({ ...context, signal, until: waitUntil });
+    return { check: name, outcome: 'passed', ms: performance.now() - start };
   } catch (error) {
-    if (error instanceof NotApplicable) return { check: name, is: 'skipped', ms: 0, reason: error.message };
-    const ms = performance.now() - begin;
-    const [blamed, found] = await Promise.all([
-      suspects().catch((cause: unknown) => [`the node does not say what is not ready: ${reasonOf(cause)}`]),
+    if (error instanceof NotApplicable) {
+      return { check: name, outcome: 'skipped', ms: 0, reason: error.message };
+    }
+    const ms = performance.now() - start;
+    const lines = await Promise.all([
+      suspects().catch((cause: unknown) => [`cannot ask the node what is not ready: ${reasonOf(cause)}`]),
       evidence(context, name, signal),
     ]);
-    return { check: name, is: 'failed', ms, reason: reasonOf(error), evidence: [...blamed, ...found] };
+    return { check: name, outcome: 'failed', ms, reason: reasonOf(error), evidence: lines.flat() };
   }
 }
 
-/** {@link Context.until} of a check that has to be done at `deadline` (as performance.now() has it). */
+/** {@link Context.until} for a check with this deadline. */
 function waiter(
   signal: AbortSignal,
   deadline: number,
@@ -105,8 +109,8 @@ function waiter(
 ): Context['until'] {
   return async (step, probe) => {
     const stop = new AbortController();
-    const look = async (lookSignal: AbortSignal): Promise<void> =>
-      probe(lookSignal).catch((error: unknown) => {
+    const attempt = async (attemptSignal: AbortSignal): Promise<void> =>
+      probe(attemptSignal).catch((error: unknown) => {
         if (error instanceof PermanentFailure) stop.abort(error);
         throw error;
       });
@@ -116,7 +120,7 @@ function waiter(
       attemptTimeoutMs,
       onAttemptFailed: (reason: string) => onAttemptFailed(`${step}: ${reason}`),
     };
-    await until(look, options, AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
+    await until(attempt, options, AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
       if (error instanceof PermanentFailure) throw new Error(`${step}: ${error.message}`, { cause: error });
       if (!(error instanceof DeadlineExceeded)) throw error;
       const seconds = (timeoutMs / 1000).toFixed(1);

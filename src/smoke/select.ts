@@ -2,16 +2,16 @@ import { didYouMean } from '../lib/text/suggest.ts';
 import { Failure } from '../lib/errors.ts';
 import type { Check } from './check.ts';
 
-/** Which checks to run, by name. */
+/** The names of the checks to run. */
 export interface Selection {
-  /** Only these and what they need. Empty: all. */
+  /** Run only these and those they need. Empty: all. */
   readonly only: readonly string[];
   readonly skip: readonly string[];
 }
 
 /**
- * The selected checks and the last ones, in the given order, in which each comes after those it needs.
- * @throws Failure `usage` for a name that no check has, and for leaving out one that cannot be.
+ * The selected checks and the clean-up, in the order of `checks`, in which each comes after those it needs.
+ * @throws Failure `usage` for an unknown name, and when the clean-up is to be skipped.
  */
 export function select(checks: readonly Check[], { only, skip }: Selection): readonly Check[] {
   const names = checks.map(({ name }) => name);
@@ -21,14 +21,14 @@ export function select(checks: readonly Check[], { only, skip }: Selection): rea
       hint: `the checks are: ${names.join(', ')}`,
     });
   }
-  const kept = checks.find(({ name, last }) => last === true && skip.includes(name));
-  if (kept !== undefined) {
-    throw new Failure('usage', `"${kept.name}" cannot be left out: it removes what the others made`);
+  const cleanup = checks.find(({ name, last }) => last === true && skip.includes(name));
+  if (cleanup !== undefined) {
+    throw new Failure('usage', `"${cleanup.name}" cannot be skipped: it removes what the others made`);
   }
-  const wanted = new Set(only.length > 0 ? only : names);
-  // Backwards, so that what a need needs is seen after it.
+  const selected = new Set(only.length > 0 ? only : names);
+  // Backwards, so that the needs of a need are added, too.
   for (const { name, needs } of checks.toReversed()) {
-    if (wanted.has(name)) for (const need of needs) wanted.add(need);
+    if (selected.has(name)) for (const need of needs) selected.add(need);
   }
-  return checks.filter(({ name, last }) => last === true || (wanted.has(name) && !skip.includes(name)));
+  return checks.filter(({ name, last }) => last === true || (selected.has(name) && !skip.includes(name)));
 }

@@ -1,71 +1,133 @@
+import { execa } from 'execa';
+import { Unhealthy, type Probe } from '../../probes/probe.ts';
+import { oneLine } from '../../probes/transport/reason.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { accessOf, withToken } from './access.ts';
-import { apiOf, type Api } from './api.ts';
+import { ApiError, apiOf, readAccess, withToken, type Api } from './api.ts';
 import type { Check, Image, Result } from './check.ts';
-import { kubectlExec } from './kubectlExec.ts';
-import { makeNamespace } from './namespace.ts';
 import { runChecks, type RunOptions, type Watcher } from './run.ts';
 
 export interface SmokeOptions {
-  /** A name that no other run has. */
+  /** A unique name of this run. */
   readonly run: string;
   readonly checks: readonly Check[];
   readonly kubeconfig: string;
   readonly kubectl: string;
   readonly image: Image;
-  /** What to do when the API server does not answer. */
+  /** The hint when the API server does not answer. */
   readonly unreachable?: string;
-  /** Of all checks together, in ms; removing what they made comes on top. */
+  /** The time limit of all checks together, in ms, without the clean-up. */
   readonly timeoutMs: number;
   readonly watcher: Watcher;
   readonly suspects?: RunOptions['suspects'];
-  /** Interrupts the run: what it made is removed. */
+  /** Interrupts the checks, but not the clean-up. */
   readonly signal: AbortSignal;
-  /** Ends the waiting for the removal, which has been ordered by then. */
-  readonly hurry: AbortSignal;
+  /** Interrupts the clean-up as well: the namespace is deleted without waiting until it is gone. */
+  readonly cleanupSignal: AbortSignal;
 }
 
-/** Where a run makes everything it makes. */
+/** The namespace of a run. */
 export function runNamespace(run: string): string {
   return `k8s-single-smoke-${run}`;
 }
 
 /**
- * Runs the checks in a namespace of their own and removes whatever they made, also when they failed or were interrupted.
- * Resolves with a result for each check that was not interrupted.
+ * Runs the checks in a namespace of their own and removes what they made, also when a check failed or the run was interrupted.
+ * Resolves with the results, without those of interrupted checks.
  *
- * @throws Failure `notReady` when the cluster cannot be reached, `usage` when it cannot be used.
+ * @throws Failure `notReady` when the API server cannot be reached, `usage` when the kubeconfig or its user is not sufficient, `smoke`
+ * when the namespace cannot be deleted after a second interruption.
  */
 export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
-  const { run, kubectl, kubeconfig, image, checks, timeoutMs, watcher, signal, hurry } = options;
-  const access = await accessOf(kubectl, kubeconfig);
+  const { run, kubectl, kubeconfig, image, checks, timeoutMs, watcher, signal, cleanupSignal } = options;
+  const access = await readAccess(kubectl, kubeconfig);
   const api = apiOf(access);
   const namespace = runNamespace(run);
   const context = {
     api,
     apiAs: (token: string) => apiOf(withToken(access, token)),
     namespace,
-    home: `/api/v1/namespaces/${namespace}`,
+    namespacePath: `/api/v1/namespaces/${namespace}`,
     image,
-    exec: async (pod: string, command: readonly string[], lookSignal: AbortSignal) =>
-      kubectlExec({ kubectl, kubeconfig, namespace }, pod, command, lookSignal),
+    exec: async (pod: string, command: readonly string[], attemptSignal: AbortSignal) =>
+      kubectlExec({ kubectl, kubeconfig, namespace }, pod, command, attemptSignal),
   };
   const suspects = options.suspects ?? (async () => []);
   try {
-    await makeNamespace(api, namespace, hurry, { hint: options.unreachable });
-    return await runChecks(checks, { context, timeoutMs, watcher, suspects, signal, hurry });
+    // Not `signal`: a request that has been sent must be waited for, or the namespace would be left behind.
+    await createNamespace(api, namespace, cleanupSignal, { hint: options.unreachable });
+    return await runChecks(checks, { context, timeoutMs, watcher, suspects, signal, cleanupSignal });
   } finally {
-    if (hurry.aborted) await order(api, context.home);
+    if (cleanupSignal.aborted) await deleteNamespace(api, context.namespacePath, namespace);
   }
 }
 
-/** In a hurry nobody waits until it is gone, but the cluster has to know. */
-async function order(api: Api, home: string): Promise<void> {
-  await api.remove(home, new AbortController().signal).catch((cause: unknown) => {
-    const name = home.split('/').at(-1);
+/** The time limit for the first answer of the API server, in ms. */
+const firstAnswerMs = 10_000;
+
+/**
+ * Creates the namespace of a run. This is the first request to the cluster.
+ *
+ * @throws Failure `notReady` with `hint` when the API server does not answer, `usage` when the user may not create namespaces.
+ */
+export async function createNamespace(
+  api: Api,
+  name: string,
+  signal: AbortSignal,
+  { timeoutMs = firstAnswerMs, hint }: { timeoutMs?: number; hint?: string | undefined } = {},
+): Promise<void> {
+  // Admits our pods even in a cluster with a stricter default (Pod Security admission).
+  const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+  let refusal: ApiError | undefined;
+  const created: Probe = async (attemptSignal) => {
+    await api.create('/api/v1/namespaces', namespace, attemptSignal).catch((error: unknown) => {
+      // The name is random: if it exists, the response to an earlier attempt was lost.
+      if (error instanceof ApiError && error.status === 409) return;
+      if (!(error instanceof ApiError && [401, 403].includes(error.status))) throw error;
+      refusal = error;
+    });
+  };
+  await until(created, { timeoutMs, attemptTimeoutMs: timeoutMs }, signal).catch((cause: unknown) => {
+    if (!(cause instanceof DeadlineExceeded)) throw cause;
+    throw new Failure('notReady', `the API server cannot be used: ${cause.lastReason}`, {
+      ...(hint !== undefined && { hint }),
+      cause,
+    });
+  });
+  if (refusal === undefined) return;
+  throw new Failure('usage', `this user may not create a namespace: ${refusal.message}`, {
+    hint: 'the smoke test needs the rights of an administrator',
+    cause: refusal,
+  });
+}
+
+/** Requests the deletion without waiting for its end. */
+async function deleteNamespace(api: Api, path: string, name: string): Promise<void> {
+  await api.remove(path, new AbortController().signal).catch((cause: unknown) => {
     throw new Failure('smoke', `namespace ${name} could not be removed: ${reasonOf(cause)}`, {
       hint: `kubectl delete namespace ${name}`,
       cause,
     });
   });
+}
+
+/**
+ * Runs a command in a pod with `kubectl exec`, which supports the streaming protocol of every version (SPDY or WebSocket). Resolves
+ * with stdout; rejects with an Unhealthy that quotes the last line of stderr.
+ */
+async function kubectlExec(
+  { kubectl, kubeconfig, namespace }: { kubectl: string; kubeconfig: string; namespace: string },
+  pod: string,
+  command: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  const args = ['--kubeconfig', kubeconfig, '--namespace', namespace, 'exec', pod, '--', ...command];
+  const result = await execa(kubectl, args, { reject: false, stdin: 'ignore', cancelSignal: signal });
+  signal.throwIfAborted();
+  if (result.exitCode === 0) return result.stdout;
+  const lines = result.stderr.trim().split('\n');
+  // kubectl's own last line has only the exit code; the command's lines are above it.
+  const reason = lines.findLast((line) => !line.startsWith('command terminated')) ?? lines.at(-1);
+  throw new Unhealthy(`kubectl exec: ${oneLine(reason || 'it failed')}`, { cause: result.cause });
 }

@@ -114,9 +114,9 @@ afterAll(async () => {
 describe('docker run --privileged', () => {
   it('is a node that passes the smoke test', async () => {
     const lines = (await node.run('smoke', '--output', 'json')).split('\n');
-    const results = lines.map((line) => JSON.parse(line) as { check: string; is: string });
-    expect(results.filter(({ is }) => is === 'failed')).toEqual([]);
-    expect(results.filter(({ is }) => is === 'passed').length).toBe(checks.length - 2);
+    const results = lines.map((line) => JSON.parse(line) as { check: string; outcome: string });
+    expect(results.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
+    expect(results.filter(({ outcome }) => outcome === 'passed').length).toBe(checks.length - 2);
   });
 
   it('answers on its published port, to the kubeconfig that it prints', async () => {

@@ -12,9 +12,9 @@ import { cli, main, tempDir } from '../support/cli.ts';
 import { dnsServer } from '../support/dnsServer.ts';
 import { TestNode } from '../support/testNode.ts';
 
-interface Outcome {
+interface Result {
   readonly check: string;
-  readonly is: string;
+  readonly outcome: string;
   readonly reason?: string;
   readonly evidence?: readonly string[];
 }
@@ -24,12 +24,12 @@ const node = new TestNode('e2e-smoke');
 async function smoke(...more: string[]) {
   const { exitCode, stdout, stderr } = await cli(node.args('smoke', '--output', 'json', ...more));
   const lines = String(stdout).split('\n').filter(Boolean);
-  const results = new Map(lines.map((line) => JSON.parse(line) as Outcome).map((each) => [each.check, each]));
+  const results = new Map(lines.map((line) => JSON.parse(line) as Result).map((each) => [each.check, each]));
   return { exitCode, results, stderr: String(stderr) };
 }
 
-const named = (is: string, results: ReadonlyMap<string, Outcome>): string[] =>
-  [...results.values()].filter((each) => each.is === is).map(({ check }) => check);
+const named = (outcome: string, results: ReadonlyMap<string, Result>): string[] =>
+  [...results.values()].filter((each) => each.outcome === outcome).map(({ check }) => check);
 
 /** What a run makes besides the objects in its namespace. */
 async function traces(): Promise<string> {
@@ -73,7 +73,7 @@ describe('on a healthy node', () => {
     try {
       await node.apply(...clusterDns(host, dns.port), ...storage(disk));
       const { exitCode, results } = await smoke('--only', 'dns,volume');
-      expect([...results.values()].filter(({ is }) => is !== 'passed')).toEqual([]);
+      expect([...results.values()].filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
       expect(exitCode).toBe(0);
       expect(await readFile(join(disk, 'file'), 'utf8')).toBe('kept\n');
     } finally {
@@ -112,13 +112,13 @@ describe('when something is broken', () => {
     const { exitCode, results } = await smoke('--image', image, '--only', 'logs', '--timeout', '5s');
     expect(exitCode).toBe(7);
     expect(results.get('pod')).toMatchObject({
-      is: 'failed',
+      outcome: 'failed',
       reason: expect.stringMatching(/ErrImagePull|ImagePullBackOff/),
     });
     expect(results.get('pod')?.evidence?.join('\n')).toMatch(
       /event: Failed pod\/pod: .*k8s-single\.local\/none:1/,
     );
-    expect(results.get('logs')).toMatchObject({ is: 'skipped', reason: 'needs pod, which failed' });
+    expect(results.get('logs')).toMatchObject({ outcome: 'skipped', reason: 'needs pod, which failed' });
     expect(await traces()).toBe(before);
   });
 

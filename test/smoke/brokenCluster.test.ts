@@ -6,12 +6,12 @@ import { node } from '../../src/smoke/checks/node.ts';
 import { pod } from '../../src/smoke/checks/pod.ts';
 import { rbac } from '../../src/smoke/checks/rbac.ts';
 import { volume } from '../../src/smoke/checks/volume.ts';
-import { makeNamespace } from '../../src/smoke/namespace.ts';
 import { runChecks } from '../../src/smoke/run.ts';
+import { createNamespace } from '../../src/smoke/smoke.ts';
 import { closedPort, serve } from '../fixtures/probes/servers.ts';
 
-/** What an API server that a real one cannot be made into says, by path; what is not there is an empty object. */
-async function broken(answers: Record<string, object>, status = 200) {
+/** An API server with states that are hard to produce with a real one. Answers each path with its object, others with `{}`. */
+async function brokenApi(answers: Record<string, object>, status = 200) {
   const { url } = await serve((request, response) => {
     const object = answers[new URL(request.url ?? '', 'http://any').pathname] ?? {};
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
@@ -19,17 +19,17 @@ async function broken(answers: Record<string, object>, status = 200) {
   return apiOf({ server: url, insecure: false });
 }
 
-const home = '/api/v1/namespaces/test';
+const namespacePath = '/api/v1/namespaces/test';
 
 async function reasonOf(check: Check, answers: Record<string, object>): Promise<string> {
-  const api = await broken(answers);
+  const api = await brokenApi(answers);
   const never = new AbortController().signal;
   const [result] = await runChecks([{ ...check, needs: [], deadlineMs: 100 }], {
     context: {
       api,
       apiAs: () => api,
       namespace: 'test',
-      home,
+      namespacePath,
       image: { name: 'none', pull: 'Never' },
       exec: async () => '',
     },
@@ -37,16 +37,16 @@ async function reasonOf(check: Check, answers: Record<string, object>): Promise<
     watcher: { started: () => undefined, waiting: () => undefined, ended: () => undefined },
     suspects: async () => [],
     signal: never,
-    hurry: never,
+    cleanupSignal: never,
   });
-  return result !== undefined && 'reason' in result ? `${result.is}: ${result.reason}` : 'passed';
+  return result !== undefined && 'reason' in result ? `${result.outcome}: ${result.reason}` : 'passed';
 }
 
 function withCondition(name: string, condition: object): object {
   return { metadata: { name }, status: { conditions: [condition] } };
 }
 
-describe('a cluster', () => {
+describe('finds the fault of a cluster', () => {
   it('with a node that is not Ready', async () => {
     const down = { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: 'no CNI plugin' };
     const nodes = {
@@ -61,29 +61,29 @@ describe('a cluster', () => {
     expect(await reasonOf(node, { '/api/v1/nodes': { items: [] } })).toContain('no node is registered');
   });
 
-  it('whose scheduler finds no place', async () => {
+  it('whose scheduler finds no node for a pod', async () => {
     const condition = {
       type: 'PodScheduled',
       status: 'False',
       reason: 'Unschedulable',
       message: '0/1 nodes',
     };
-    expect(await reasonOf(pod, { [`${home}/pods/pod`]: withCondition('pod', condition) })).toContain(
+    expect(await reasonOf(pod, { [`${namespacePath}/pods/pod`]: withCondition('pod', condition) })).toContain(
       'the pod: not scheduled: Unschedulable: 0/1 nodes',
     );
   });
 
-  it('that allows everything to everyone', async () => {
+  it('that allows everything to every user', async () => {
     expect(await reasonOf(rbac, {})).toBe(
-      'failed: refusing an account without rights: an account without that right may read the configmaps: is RBAC turned on?',
+      'failed: refusing an account without rights: an account without the right can read the configmaps: is RBAC enabled?',
     );
   });
 
-  it('whose default StorageClass would keep what we write', async () => {
+  it('whose default StorageClass would retain our volume', async () => {
     const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
     const items = [{ metadata: { name: 'disk', annotations }, reclaimPolicy: 'Retain' }];
     expect(await reasonOf(volume, { '/apis/storage.k8s.io/v1/storageclasses': { items } })).toBe(
-      'skipped: the default StorageClass disk retains its volumes: ours would stay behind',
+      'skipped: the default StorageClass disk retains its volumes: the test would leave one behind',
     );
   });
 
@@ -94,7 +94,7 @@ describe('a cluster', () => {
       reason: 'SomeResourcesRemain',
       message: 'pods. has 1 resource instances',
     };
-    expect(await reasonOf(namespace, { [home]: withCondition('test', condition) })).toContain(
+    expect(await reasonOf(namespace, { [namespacePath]: withCondition('test', condition) })).toContain(
       'kubectl delete namespace test: it is still there: SomeResourcesRemain: pods. has 1 resource instances',
     );
   });
@@ -104,20 +104,20 @@ describe('the namespace of a run', () => {
   const never = new AbortController().signal;
 
   it('is refused: the user lacks the right', async () => {
-    const api = await broken({ '/api/v1/namespaces': { message: 'namespaces is forbidden' } }, 403);
-    await expect(makeNamespace(api, 'test', never)).rejects.toMatchObject({
+    const api = await brokenApi({ '/api/v1/namespaces': { message: 'namespaces is forbidden' } }, 403);
+    await expect(createNamespace(api, 'test', never)).rejects.toMatchObject({
       code: 'usage',
-      message: 'this user may not make a namespace: namespaces is forbidden',
+      message: 'this user may not create a namespace: namespaces is forbidden',
     });
   });
 
-  it('is there already: the answer to the request before was lost', async () => {
-    await expect(makeNamespace(await broken({}, 409), 'test', never)).resolves.toBeUndefined();
+  it('exists already: the response to an earlier attempt was lost', async () => {
+    await expect(createNamespace(await brokenApi({}, 409), 'test', never)).resolves.toBeUndefined();
   });
 
-  it('cannot be asked for: nothing answers', async () => {
+  it('cannot be created: the API server does not answer', async () => {
     const api = apiOf({ server: `http://127.0.0.1:${await closedPort()}`, insecure: false });
-    await expect(makeNamespace(api, 'test', never, { timeoutMs: 200 })).rejects.toMatchObject({
+    await expect(createNamespace(api, 'test', never, { timeoutMs: 200 })).rejects.toMatchObject({
       code: 'notReady',
       message: expect.stringContaining('the API server cannot be used: connection refused') as string,
     });

@@ -11,15 +11,15 @@ import { tapView } from '../../src/smoke/output/tap.ts';
 import { debianRoot, type DebianRoot } from '../config/debianRoot.ts';
 
 const results: readonly Result[] = [
-  { check: 'node', is: 'passed', ms: 12.3 },
+  { check: 'node', outcome: 'passed', ms: 12.3 },
   {
     check: 'pod',
-    is: 'failed',
+    outcome: 'failed',
     ms: 90_000,
     reason: 'the pod: waiting: <none> & "no" image # 1',
     evidence: ['event: Failed pod/pod: ]]> \u001b[31mred\u001b[0m', 'log of pod: \ud800 lone \u{1f600}'],
   },
-  { check: 'dns', is: 'skipped', ms: 0, reason: 'DNS is not installed' },
+  { check: 'dns', outcome: 'skipped', ms: 0, reason: 'DNS is not installed' },
 ];
 
 function written(make: (write: (text: string) => void) => { ended: (result: Result) => void }): string {
@@ -32,7 +32,7 @@ function written(make: (write: (text: string) => void) => { ended: (result: Resu
 describe('TAP', () => {
   const text = written((write) => tapView(write, results.length));
 
-  it('says version and plan first, then a point for each result', () => {
+  it('prints version and plan first, then a test point for each result', () => {
     expect(text.split('\n').filter((line) => /^\S/.test(line))).toEqual([
       'TAP version 14',
       '1..3',
@@ -46,8 +46,8 @@ describe('TAP', () => {
     const block = /not ok 2 - pod\n {2}---\n(.*?) {2}\.\.\.\n/s.exec(text)?.[1];
     expect(parse(block ?? '')).toEqual({
       duration_ms: 90_000,
-      message: results[1]?.is === 'failed' ? results[1].reason : '',
-      evidence: results[1]?.is === 'failed' ? results[1].evidence : [],
+      message: results[1]?.outcome === 'failed' ? results[1].reason : '',
+      evidence: results[1]?.outcome === 'failed' ? results[1].evidence : [],
     });
   });
 
@@ -61,9 +61,9 @@ describe('TAP', () => {
 it('JSON is one line for each result', () => {
   const lines = written(jsonView).trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
-    { check: 'node', is: 'passed', ms: 12 },
-    expect.objectContaining({ check: 'pod', is: 'failed', evidence: expect.any(Array) as unknown }),
-    { check: 'dns', is: 'skipped', ms: 0, reason: 'DNS is not installed' },
+    { check: 'node', outcome: 'passed', ms: 12 },
+    expect.objectContaining({ check: 'pod', outcome: 'failed', evidence: expect.any(Array) as unknown }),
+    { check: 'dns', outcome: 'skipped', ms: 0, reason: 'DNS is not installed' },
   ]);
 });
 
@@ -83,22 +83,22 @@ describe('JUnit XML', () => {
       env: { ...xmllint.env, PATH: `${xmllint.path}:${process.env['PATH']}` },
     });
 
-  it('is what the common schemas agree on, whatever is in it', async () => {
+  it('is valid by the common schema, whatever the texts are', async () => {
     const report = junit(results, { name: 'the "default" node', startedAt, ms: 91_234 });
     expect(await lint(report)).toMatchObject({ exitCode: 0 });
     expect(report).toContain('tests="3" failures="1" errors="0" skipped="1" time="91.234"');
     expect(report).toContain('timestamp="2026-01-02T03:04:05"');
   });
 
-  it('the schema does refuse what is not right', async () => {
+  it('the schema refuses an invalid report', async () => {
     const report = junit(results, { name: 'node', startedAt, ms: 1 });
-    for (const wrong of [
+    for (const invalid of [
       report.replace(' failures="1"', ''),
       report.replace('<skipped message', '<ignored message'),
       report.replace('type="failed"', ''),
     ]) {
-      expect(wrong).not.toBe(report);
-      expect(await lint(wrong)).toMatchObject({ exitCode: 3 });
+      expect(invalid).not.toBe(report);
+      expect(await lint(invalid)).toMatchObject({ exitCode: 3 });
     }
   });
 });
@@ -130,7 +130,7 @@ describe('the table for people', () => {
     ]);
   });
 
-  it('on a terminal it shows all from the start, and no line is wider', () => {
+  it('on a terminal it shows all checks from the start, and no line is wider than the terminal', () => {
     const lines = shown(true);
     expect(lines.slice(0, 3)).toEqual(['  · node', '  · pod', '  · dns']);
     expect(lines).toContain('  › pod       0.0 s');

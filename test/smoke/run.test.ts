@@ -5,67 +5,67 @@ import { apiOf } from '../../src/smoke/api.ts';
 import { runChecks } from '../../src/smoke/run.ts';
 import { closedPort } from '../fixtures/probes/servers.ts';
 
-/** A point that one side waits for and the other reaches. */
-function point() {
-  let reach = (): void => undefined;
-  const reached = new Promise<void>((resolve) => (reach = resolve));
-  return { reached, reach };
+/** A promise, and the function that resolves it. */
+function latch() {
+  let set = (): void => undefined;
+  const wait = new Promise<void>((resolve) => (set = resolve));
+  return { wait, set };
 }
 
 function check(name: string, run: Check['run'], more: Partial<Check> = {}): Check {
   return { name, summary: name, needs: [], deadlineMs: 60_000, run, ...more };
 }
 
-/** Runs checks that ask no API: none is there. */
+/** Runs checks without an API server. */
 async function start(checks: readonly Check[], more: { timeoutMs?: number } = {}) {
-  const [interrupt, hurry] = [new AbortController(), new AbortController()];
-  const told: string[] = [];
+  const [interrupt, interruptCleanup] = [new AbortController(), new AbortController()];
+  const events: string[] = [];
   const api = apiOf({ server: `http://127.0.0.1:${await closedPort()}`, insecure: false });
   const results = runChecks(checks, {
     context: {
       api,
       apiAs: () => api,
       namespace: 'test',
-      home: '/api/v1/namespaces/test',
+      namespacePath: '/api/v1/namespaces/test',
       image: { name: 'none', pull: 'Never' },
       exec: async () => '',
     },
     timeoutMs: 60_000,
     watcher: {
-      started: (name) => told.push(`${name} started`),
-      waiting: (name, reason) => told.push(`${name} waits for ${reason}`),
-      ended: (result) => told.push(`${result.check} ${result.is}`),
+      started: (name) => events.push(`${name} started`),
+      waiting: (name, reason) => events.push(`${name} waits for ${reason}`),
+      ended: (result) => events.push(`${result.check} ${result.outcome}`),
     },
     suspects: async () => ['not ready: the usual one'],
     signal: interrupt.signal,
-    hurry: hurry.signal,
+    cleanupSignal: interruptCleanup.signal,
     ...more,
   });
-  return { results, told, interrupt, hurry };
+  return { results, events, interrupt, interruptCleanup };
 }
 
 const never = async (): Promise<void> => {
   throw new Unhealthy('not yet');
 };
 
-it('runs independent checks at the same time, and others when what they need has passed', async () => {
-  const [a, b] = [point(), point()];
-  const { results, told } = await start([
-    // Each waits for the other: one after the other would never end.
-    check('a', async () => (a.reach(), b.reached)),
-    check('b', async () => (b.reach(), a.reached)),
+it('runs independent checks concurrently, and others when those they need have passed', async () => {
+  const [a, b] = [latch(), latch()];
+  const { results, events } = await start([
+    // Each waits for the other: run one after the other, they would never end.
+    check('a', async () => (a.set(), b.wait)),
+    check('b', async () => (b.set(), a.wait)),
     check('c', async () => undefined, { needs: ['a', 'b'] }),
   ]);
-  expect((await results).map(({ check: name, is }) => `${name} ${is}`)).toEqual([
+  expect((await results).map(({ check: name, outcome }) => `${name} ${outcome}`)).toEqual([
     'a passed',
     'b passed',
     'c passed',
   ]);
-  expect(told.indexOf('c started')).toBeGreaterThan(told.indexOf('a passed'));
-  expect(told.indexOf('c started')).toBeGreaterThan(told.indexOf('b passed'));
+  expect(events.indexOf('c started')).toBeGreaterThan(events.indexOf('a passed'));
+  expect(events.indexOf('c started')).toBeGreaterThan(events.indexOf('b passed'));
 });
 
-it('skips what needs a check that failed, was skipped, or was left out, and says which', async () => {
+it('skips a check that needs one that failed, was skipped or left out, and names it', async () => {
   const { results } = await start([
     check('bad', async () => Promise.reject(new Error('it is broken'))),
     check('absent', async () => Promise.reject(new NotApplicable('it is not installed'))),
@@ -84,27 +84,27 @@ it('skips what needs a check that failed, was skipped, or was left out, and says
   ]);
 });
 
-it('ends a check at its own deadline with the last reason, and adds what may explain it', async () => {
-  const { results, told } = await start([
+it('ends a check at its own deadline with the last reason and evidence', async () => {
+  const { results, events } = await start([
     check('slow', async ({ until }) => until('the thing', never), { deadlineMs: 100 }),
     check('quick', async () => undefined),
   ]);
   expect(await results).toEqual([
     expect.objectContaining({
-      is: 'failed',
+      outcome: 'failed',
       reason: 'the thing: not yet (after 0.1 s)',
       evidence: [
         'not ready: the usual one',
-        expect.stringContaining('events: cannot be had: connection refused'),
-        expect.stringContaining('logs: cannot be had: connection refused'),
+        expect.stringContaining('events: cannot be read: connection refused'),
+        expect.stringContaining('logs: cannot be read: connection refused'),
       ],
     }),
-    expect.objectContaining({ is: 'passed' }),
+    expect.objectContaining({ outcome: 'passed' }),
   ]);
-  expect(told).toContain('slow waits for the thing: not yet');
+  expect(events).toContain('slow waits for the thing: not yet');
 });
 
-it('ends all checks when the time of the run is over, but not the last ones', async () => {
+it('ends all checks at the time limit of the run, but not the clean-up', async () => {
   const { results } = await start(
     [
       check('slow', async ({ until }) => until('the thing', never)),
@@ -112,42 +112,42 @@ it('ends all checks when the time of the run is over, but not the last ones', as
     ],
     { timeoutMs: 100 },
   );
-  expect((await results).map(({ is }) => is)).toEqual(['failed', 'passed']);
+  expect((await results).map(({ outcome }) => outcome)).toEqual(['failed', 'passed']);
 });
 
-it('does not wait for what is hopeless', async () => {
-  const hopeless = async (): Promise<void> => {
+it('does not wait after a permanent failure', async () => {
+  const permanent = async (): Promise<void> => {
     throw new PermanentFailure('it will never be');
   };
-  const { results } = await start([check('lost', async ({ until }) => until('the thing', hopeless))]);
+  const { results } = await start([check('lost', async ({ until }) => until('the thing', permanent))]);
   expect(await results).toEqual([expect.objectContaining({ reason: 'the thing: it will never be' })]);
 });
 
-it('interrupted, it starts nothing more, but still removes what was made, after all others have ended', async () => {
-  const begun = point();
+it('interrupted, it starts no more checks and runs the clean-up after the others have ended', async () => {
+  const started = latch();
   const order: string[] = [];
-  const { results, interrupt, told } = await start([
+  const { results, interrupt, events } = await start([
     check('under-way', async ({ until }) => {
-      begun.reach();
+      started.set();
       await until('the thing', never).finally(() => order.push('ended'));
     }),
     check('later', async () => undefined, { needs: ['under-way'] }),
     check('removal', async () => void order.push('removed'), { last: true }),
   ]);
-  await begun.reached;
+  await started.wait;
   interrupt.abort(new Error('interrupted'));
   expect((await results).map(({ check: name }) => name)).toEqual(['removal']);
   expect(order).toEqual(['ended', 'removed']);
-  expect(told).not.toContain('later started');
+  expect(events).not.toContain('later started');
 });
 
-it('interrupted twice, it does not wait for the removal either', async () => {
-  const begun = point();
-  const { results, interrupt, hurry } = await start([
-    check('removal', async ({ until }) => (begun.reach(), until('the end', never)), { last: true }),
+it('interrupted twice, it does not wait for the clean-up either', async () => {
+  const started = latch();
+  const { results, interrupt, interruptCleanup } = await start([
+    check('removal', async ({ until }) => (started.set(), until('the end', never)), { last: true }),
   ]);
   interrupt.abort(new Error('interrupted'));
-  await begun.reached;
-  hurry.abort(new Error('interrupted'));
+  await started.wait;
+  interruptCleanup.abort(new Error('interrupted'));
   expect(await results).toEqual([]);
 });

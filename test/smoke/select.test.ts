@@ -7,7 +7,7 @@ const names = (only: readonly string[], skip: readonly string[] = []): string[] 
   select(checks, { only, skip }).map(({ name }) => name);
 
 describe('the checks', () => {
-  it('have names of their own, and each comes after those it needs', () => {
+  it('have unique names, and each comes after those it needs', () => {
     const seen = new Set<string>();
     for (const { name, needs } of checks) {
       expect(seen).not.toContain(name);
@@ -16,33 +16,33 @@ describe('the checks', () => {
     }
   });
 
-  it('end with the one that removes what the others made', () => {
+  it('end with the clean-up', () => {
     expect(checks.filter(({ last }) => last === true).map(({ name }) => name)).toEqual([checks.at(-1)?.name]);
   });
 });
 
 describe('selecting', () => {
-  it('nothing means all', () => {
+  it('without names selects all', () => {
     expect(names([])).toEqual(checks.map(({ name }) => name));
   });
 
-  it('only some brings what they need, directly or not, and always the removal', () => {
+  it('`only` adds what they need, directly or not, and always the clean-up', () => {
     expect(names(['pod-ip'])).toEqual(['service-account', 'pod', 'exec', 'pod-ip', 'namespace']);
   });
 
-  it('skipping leaves out nothing else: what needs it says so itself', () => {
+  it('`skip` leaves out nothing else: a check that needs it is skipped when it runs', () => {
     expect(names([], ['pod', 'dns'])).toEqual(
       checks.map(({ name }) => name).filter((name) => name !== 'pod' && name !== 'dns'),
     );
   });
 
-  it('an unknown name is refused with the nearest known one and all there are', () => {
+  it('refuses an unknown name and suggests the nearest one', () => {
     const refusal = (): unknown => names(['pod'], ['servic']);
     expect(refusal).toThrow(Failure);
     expect(refusal).toThrow('no check is called "servic"; did you mean "service"?');
   });
 
-  it('the removal cannot be left out', () => {
-    expect(() => names([], ['namespace'])).toThrow('"namespace" cannot be left out');
+  it('refuses to skip the clean-up', () => {
+    expect(() => names([], ['namespace'])).toThrow('"namespace" cannot be skipped');
   });
 });

@@ -59,7 +59,6 @@ async function runChecks(
   // The first signal ends the checks in order, the second at once.
   signals.handleWith((name) => (first.signal.aborted ? second : first).abort(new Interrupted(name)));
   const { signal } = first;
-  const hurry = second.signal;
   const { name, cleanUp, ...target } = await findTarget(options, run, signal);
   try {
     const watcher = createView(output, selected);
@@ -70,13 +69,14 @@ async function runChecks(
       timeoutMs,
       watcher,
       signal,
-      hurry,
+      cleanupSignal: second.signal,
     });
     const ms = performance.now() - start;
     watcher.end(results, ms, signals.first);
-    if (hurry.aborted) console.error(`  the cluster is still removing namespace ${runNamespace(run)}`);
+    if (second.signal.aborted)
+      console.error(`  the cluster is still removing namespace ${runNamespace(run)}`);
     if (reportFile !== undefined) await writeReport(reportFile, junit(results, { name, startedAt, ms }));
-    return results.some(({ is }) => is === 'failed');
+    return results.some(({ outcome }) => outcome === 'failed');
   } finally {
     await cleanUp();
   }

@@ -8,11 +8,11 @@ const name = 'deployment';
 
 export const deployment: Check = {
   name,
-  summary: 'a Deployment rolls out, scales, and replaces a pod that is killed',
+  summary: 'a Deployment rolls out, scales, and replaces a deleted pod',
   needs: ['service-account'],
   deadlineMs: 120_000,
   run: async (context) => {
-    const { api, home, namespace, image, signal, until } = context;
+    const { api, namespacePath, namespace, image, signal, until } = context;
     const deployments = `/apis/apps/v1/namespaces/${namespace}/deployments`;
     const template = podTemplate(name, image, { command: idle });
     const object = {
@@ -27,30 +27,30 @@ export const deployment: Check = {
     await api.patch(`${deployments}/${name}/scale`, { spec: { replicas: 2 } }, signal);
     await until('scaling to 2', available(context, `${deployments}/${name}`, 2));
 
-    const [victim] = await podsOf(context, signal);
-    await api.remove(`${home}/pods/${textAt(victim, 'metadata', 'name')}`, signal);
-    await until('replacing a pod that was killed', async (lookSignal) => {
-      const others = (await podsOf(context, lookSignal)).filter((pod) => uid(pod) !== uid(victim));
+    const [deleted] = await podsOf(context, signal);
+    await api.remove(`${namespacePath}/pods/${textAt(deleted, 'metadata', 'name')}`, signal);
+    await until('replacing a deleted pod', async (attemptSignal) => {
+      const others = (await podsOf(context, attemptSignal)).filter((pod) => uid(pod) !== uid(deleted));
       const ready = others.filter(isReady).length;
-      if (ready < 2) throw new Unhealthy(`${ready} of 2 pods are Ready without it`);
+      if (ready < 2) throw new Unhealthy(`${ready} of 2 pods are Ready, without the deleted one`);
     });
   },
 };
 
-function available({ api }: Context, path: string, wanted: number): Probe {
+function available({ api }: Context, path: string, replicas: number): Probe {
   return async (signal) => {
     const found = await api.get(path, signal);
-    const has = Number(at(found, 'status', 'availableReplicas') ?? 0);
-    const isSeen = at(found, 'status', 'observedGeneration') === at(found, 'metadata', 'generation');
-    if (isSeen && has === wanted) return;
+    const count = Number(at(found, 'status', 'availableReplicas') ?? 0);
+    const isObserved = at(found, 'status', 'observedGeneration') === at(found, 'metadata', 'generation');
+    if (isObserved && count === replicas) return;
     const failed = describeObject(condition(found, 'ReplicaFailure'));
-    const why = isSeen ? failed : 'the controller has not seen it yet';
-    throw new Unhealthy(`${has} of ${wanted} pods are available${why && `: ${why}`}`);
+    const why = isObserved ? failed : 'the controller has not processed the change yet';
+    throw new Unhealthy(`${count} of ${replicas} pods are available${why && `: ${why}`}`);
   };
 }
 
-async function podsOf({ api, home }: Context, signal: AbortSignal): Promise<readonly unknown[]> {
-  return listAt(await api.get(`${home}/pods?labelSelector=app%3D${name}`, signal), 'items');
+async function podsOf({ api, namespacePath }: Context, signal: AbortSignal): Promise<readonly unknown[]> {
+  return listAt(await api.get(`${namespacePath}/pods?labelSelector=app%3D${name}`, signal), 'items');
 }
 
 function uid(pod: unknown): string {

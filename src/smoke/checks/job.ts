@@ -16,8 +16,8 @@ export const job: Check = {
     const template = podTemplate(name, image, { command: ['sh', '-c', 'echo done'], once: true });
     const spec = { backoffLimit: 0, template };
     await api.create(jobs, { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec }, signal);
-    await until('the Job', async (lookSignal) => {
-      const found = await api.get(`${jobs}/${name}`, lookSignal);
+    await until('the Job', async (attemptSignal) => {
+      const found = await api.get(`${jobs}/${name}`, attemptSignal);
       if (at(condition(found, 'Complete'), 'status') === 'True') return;
       const failed = condition(found, 'Failed');
       if (at(failed, 'status') === 'True') throw new PermanentFailure(`it failed: ${describeObject(failed)}`);

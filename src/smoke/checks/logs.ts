@@ -1,18 +1,18 @@
 import { Unhealthy } from '../../../probes/probe.ts';
 import { oneLine } from '../../../probes/transport/reason.ts';
 import type { Check } from '../check.ts';
-import { server } from '../reach.ts';
-import { firstWords } from './pod.ts';
+import { serverPod } from '../reach.ts';
+import { firstLogLine } from './pod.ts';
 
 export const logs: Check = {
   name: 'logs',
-  summary: 'what a container writes is in its log',
+  summary: 'the log of a pod has the output of its container',
   needs: ['pod'],
   deadlineMs: 20_000,
-  run: async ({ api, home, until }) =>
+  run: async ({ api, namespacePath, until }) =>
     until('the log', async (signal) => {
-      const text = await api.text(`${home}/pods/${server.name}/log`, signal);
-      if (text.includes(firstWords)) return;
-      throw new Unhealthy(`no "${firstWords}" in it: ${oneLine(text) || 'it is empty'}`);
+      const text = await api.text(`${namespacePath}/pods/${serverPod.name}/log`, signal);
+      if (text.includes(firstLogLine)) return;
+      throw new Unhealthy(`does not contain "${firstLogLine}": ${oneLine(text) || 'it is empty'}`);
     }),
 };

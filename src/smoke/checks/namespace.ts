@@ -3,25 +3,25 @@ import { Unhealthy } from '../../../probes/probe.ts';
 import type { Check } from '../check.ts';
 import { describeObject } from '../podState.ts';
 
-/** Whatever the other checks made is in the namespace of the run: removing it proves this and tidies up, in one. */
+/** Removes the namespace of the run with everything that the other checks made: a check and the clean-up at once. */
 export const namespace: Check = {
   name: 'namespace',
-  summary: 'a namespace that is deleted takes everything in it away',
+  summary: 'deleting a namespace removes everything in it',
   needs: [],
   deadlineMs: 120_000,
   last: true,
-  run: async ({ api, home, namespace: name, until }) => {
+  run: async ({ api, namespacePath, namespace: name, until }) => {
     await until(`kubectl delete namespace ${name}`, async (signal) => {
-      const found = await api.find(home, signal);
+      const found = await api.find(namespacePath, signal);
       if (found === undefined) return;
-      if (at(found, 'metadata', 'deletionTimestamp') === undefined) await api.remove(home, signal);
-      throw new Unhealthy(whyNotGone(found));
+      if (at(found, 'metadata', 'deletionTimestamp') === undefined) await api.remove(namespacePath, signal);
+      throw new Unhealthy(whyStillThere(found));
     });
   },
 };
 
-/** What it says it waits for: its conditions that are True. */
-function whyNotGone(found: unknown): string {
-  const holding = listAt(found, 'status', 'conditions').filter((each) => at(each, 'status') === 'True');
-  return ['it is still there', ...holding.map(describeObject)].join(': ');
+/** The conditions that are True say what the deletion waits for. */
+function whyStillThere(found: unknown): string {
+  const blocking = listAt(found, 'status', 'conditions').filter((each) => at(each, 'status') === 'True');
+  return ['it is still there', ...blocking.map(describeObject)].join(': ');
 }

@@ -16,7 +16,7 @@ export const node: Check = {
         const ready = condition(each, 'Ready');
         if (at(ready, 'status') === 'True') continue;
         throw new Unhealthy(
-          `${textAt(each, 'metadata', 'name')} is not Ready: ${describeObject(ready) || 'it has not said why'}`,
+          `${textAt(each, 'metadata', 'name')} is not Ready: ${describeObject(ready) || 'it gives no reason'}`,
         );
       }
     }),

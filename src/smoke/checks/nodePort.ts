@@ -1,19 +1,19 @@
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import type { Check } from '../check.ts';
 import { service } from '../objects.ts';
-import { answers, proxyHint, server } from '../reach.ts';
+import { proxyHint, serverAnswers, serverPod } from '../reach.ts';
 
 export const nodePort: Check = {
   name: 'node-port',
-  summary: "a Service answers at its port of the node's address",
+  summary: 'a Service answers at its node port',
   needs: ['pod-ip'],
   deadlineMs: 30_000,
   run: async (context) => {
-    const { api, home, signal, until } = context;
-    const object = service('node-port', server.name, server.port, 'NodePort');
-    const made = await api.create(`${home}/services`, object, signal);
-    const port = Number(at(listAt(made, 'spec', 'ports')[0], 'nodePort'));
-    const host = textAt(await api.get(`${home}/pods/${server.name}`, signal), 'status', 'hostIP');
-    await until('the node port', answers(context, host, port, proxyHint));
+    const { api, namespacePath, signal, until } = context;
+    const object = service('node-port', serverPod.name, serverPod.port, 'NodePort');
+    const created = await api.create(`${namespacePath}/services`, object, signal);
+    const port = Number(at(listAt(created, 'spec', 'ports')[0], 'nodePort'));
+    const host = textAt(await api.get(`${namespacePath}/pods/${serverPod.name}`, signal), 'status', 'hostIP');
+    await until('the node port', serverAnswers(context, host, port, proxyHint));
   },
 };

@@ -1,15 +1,19 @@
 import { textAt } from '../../../probes/transport/json.ts';
 import type { Check } from '../check.ts';
-import { answers, server } from '../reach.ts';
+import { serverAnswers, serverPod } from '../reach.ts';
 
 export const podIp: Check = {
   name: 'pod-ip',
-  summary: 'a pod reaches another one at its address',
+  summary: 'a pod reaches another pod at its IP address',
   needs: ['pod', 'exec'],
   deadlineMs: 30_000,
   run: async (context) => {
-    const { api, home, signal, until } = context;
-    const address = textAt(await api.get(`${home}/pods/${server.name}`, signal), 'status', 'podIP');
-    await until("the pod's address", answers(context, address, server.port));
+    const { api, namespacePath, signal, until } = context;
+    const address = textAt(
+      await api.get(`${namespacePath}/pods/${serverPod.name}`, signal),
+      'status',
+      'podIP',
+    );
+    await until("the pod's address", serverAnswers(context, address, serverPod.port));
   },
 };

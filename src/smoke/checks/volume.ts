@@ -9,45 +9,47 @@ const isDefault = 'storageclass.kubernetes.io/is-default-class';
 
 export const volume: Check = {
   name,
-  summary: 'what one pod writes to a volume, a later one reads',
+  summary: 'a pod reads from a volume what an earlier pod wrote',
   needs: ['service-account'],
   deadlineMs: 120_000,
   run: async (context) => {
-    const { api, home, signal, until } = context;
-    await refuseWithoutStorage(context);
+    const { api, namespacePath, signal, until } = context;
+    await requireStorage(context);
     const claim = {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       metadata: { name },
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '16Mi' } } },
     };
-    await api.create(`${home}/persistentvolumeclaims`, claim, signal);
+    await api.create(`${namespacePath}/persistentvolumeclaims`, claim, signal);
     const volumes = { '/data': { persistentVolumeClaim: { claimName: name } } };
     const writer = `${name}-writer`;
     const write = ['sh', '-c', 'echo kept > /data/file'];
     await createPod(context, writer, { command: write, once: true, volumes });
     await until('the pod that writes', podSucceeded(context, writer));
-    await api.remove(`${home}/pods/${writer}`, signal);
-    await until('its end', async (lookSignal) => {
-      const found = await api.find(`${home}/pods/${writer}`, lookSignal);
-      if (found !== undefined) throw new Unhealthy('the pod is still there');
+    await api.remove(`${namespacePath}/pods/${writer}`, signal);
+    await until('the removal of that pod', async (attemptSignal) => {
+      const found = await api.find(`${namespacePath}/pods/${writer}`, attemptSignal);
+      if (found !== undefined) throw new Unhealthy('it is still there');
     });
 
     const reader = `${name}-reader`;
     await createPod(context, reader, { command: ['cat', '/data/file'], once: true, volumes });
     await until('the pod that reads', podSucceeded(context, reader));
-    await until('the log of that', podWrote(context, reader, 'kept\n'));
+    await until('the log of that pod', podWrote(context, reader, 'kept\n'));
   },
 };
 
-/** Storage is installed when a claim that asks for nothing special gets a volume, and leaves nothing behind. */
-async function refuseWithoutStorage({ api, signal }: Context): Promise<void> {
+/** The check needs a default StorageClass, and one that deletes its volumes. */
+async function requireStorage({ api, signal }: Context): Promise<void> {
   const classes = listAt(await api.get('/apis/storage.k8s.io/v1/storageclasses', signal), 'items');
   const found = classes.find((each) => at(each, 'metadata', 'annotations', isDefault) === 'true');
   if (found === undefined)
     throw new NotApplicable('storage is not installed: there is no default StorageClass');
   if (textAt(found, 'reclaimPolicy') === 'Retain') {
-    const called = textAt(found, 'metadata', 'name');
-    throw new NotApplicable(`the default StorageClass ${called} retains its volumes: ours would stay behind`);
+    const className = textAt(found, 'metadata', 'name');
+    throw new NotApplicable(
+      `the default StorageClass ${className} retains its volumes: the test would leave one behind`,
+    );
   }
 }

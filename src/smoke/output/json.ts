@@ -1,6 +1,6 @@
 import type { View } from './view.ts';
 
-/** Each result as one line of JSON (https://jsonlines.org), as it comes, and nothing else. */
+/** JSON Lines (https://jsonlines.org): one line for each result, when it comes. */
 export function jsonView(write: (text: string) => void): View {
   return {
     started: () => undefined,

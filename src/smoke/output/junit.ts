@@ -1,18 +1,18 @@
 import { hostname } from 'node:os';
 import type { Result } from '../check.ts';
-import { tally } from './summary.ts';
+import { tally } from './view.ts';
 
-/** What a report says besides its results. */
+/** The metadata of a report. */
 export interface Suite {
-  /** What was tested: the node, or the cluster. */
+  /** The node or the cluster that was tested. */
   readonly name: string;
   readonly startedAt: Date;
   readonly ms: number;
 }
 
 /**
- * The results as JUnit XML, strict enough for both schemas in use, Ant's (Windy Road's) and that of the Jenkins xunit plugin:
- * no attribute and no element that only one of them has, and all that either of them demands, in its order.
+ * The results as JUnit XML that is valid by both schemas in use: Ant's (by Windy Road) and that of the Jenkins xunit plugin. Has only
+ * attributes and elements that both allow, and all that either requires, in the required order.
  */
 export function junit(results: readonly Result[], { name, startedAt, ms }: Suite): string {
   const { failed, skipped } = tally(results);
@@ -50,7 +50,7 @@ function testcase(result: Result): string[] {
     classname: 'k8s-single.smoke',
     time: seconds(result.ms),
   })}`;
-  switch (result.is) {
+  switch (result.outcome) {
     case 'passed':
       return [`${start}/>`];
     case 'skipped':
@@ -75,7 +75,7 @@ function seconds(ms: number): string {
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-/** Logs may hold characters that XML 1.0 cannot, however they are written. */
+/** Replaces characters that XML 1.0 cannot represent, not even escaped: logs may contain them. */
 function escaped(text: string): string {
   return text
     .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')

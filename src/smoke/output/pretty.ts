@@ -3,17 +3,16 @@ import type { Style } from '../../observe/terminal/style.ts';
 import { formatMs, oneLine, padEnd, truncate } from '../../lib/text/text.ts';
 import { tick } from '../../observe/terminal/ticker.ts';
 import type { Result } from '../check.ts';
-import { tally } from './summary.ts';
-import type { View } from './view.ts';
+import { tally, type View } from './view.ts';
 
-/** What is known of a check by now. */
+/** The current state of a check. */
 type Row =
-  | { readonly is: 'waiting' }
-  | { readonly is: 'running'; readonly since: number; readonly reason: string }
+  | { readonly outcome: 'pending' }
+  | { readonly outcome: 'running'; readonly since: number; readonly reason: string }
   | Result;
 
 const symbols = {
-  waiting: ['·', 'dim'],
+  pending: ['·', 'dim'],
   running: ['›', 'cyan'],
   passed: ['✓', 'green'],
   failed: ['✗', 'red'],
@@ -23,13 +22,13 @@ const symbols = {
 export interface PrettyOptions {
   readonly names: readonly string[];
   readonly style: Style;
-  /** Redraw the table in place; otherwise each check gets its line when it is done. */
+  /** Redraw the table in place. Otherwise print a line for each check when it ends. */
   readonly inPlace: boolean;
 }
 
-/** For people: a line per check with its time and, beside whatever has not passed, the reason. Failures are explained below. */
+/** For people: a line for each check with its time, and the reason unless it passed. The evidence of failures follows below. */
 export function prettyView(terminal: Terminal, { names, style, inPlace }: PrettyOptions): View {
-  const rows = new Map<string, Row>(names.map((name) => [name, { is: 'waiting' }]));
+  const rows = new Map<string, Row>(names.map((name) => [name, { outcome: 'pending' }]));
   const column = Math.max(...names.map((name) => name.length));
   const screen = new Screen(terminal);
   const draw = (): void => {
@@ -37,7 +36,7 @@ export function prettyView(terminal: Terminal, { names, style, inPlace }: Pretty
     if (inPlace) screen.draw(lines);
   };
   const line = (name: string, row: Row, columns: number): string => {
-    const [symbol, colour] = symbols[row.is];
+    const [symbol, colour] = symbols[row.outcome];
     const start = `  ${symbol} ${padEnd(name, column)}  ${elapsed(row).padStart(9)}`;
     const reason = 'reason' in row ? oneLine(row.reason) : '';
     const head = `  ${style(colour, symbol)}${start.slice(3)}`;
@@ -47,12 +46,12 @@ export function prettyView(terminal: Terminal, { names, style, inPlace }: Pretty
   draw();
   return {
     started: (name) => {
-      rows.set(name, { is: 'running', since: performance.now(), reason: '' });
+      rows.set(name, { outcome: 'running', since: performance.now(), reason: '' });
       draw();
     },
     waiting: (name, reason) => {
       const row = rows.get(name);
-      if (row?.is === 'running') rows.set(name, { ...row, reason });
+      if (row?.outcome === 'running') rows.set(name, { ...row, reason });
     },
     ended: (result) => {
       rows.set(result.check, result);
@@ -62,7 +61,7 @@ export function prettyView(terminal: Terminal, { names, style, inPlace }: Pretty
     end: (results, ms, interrupted) => {
       ticker[Symbol.dispose]();
       draw();
-      const text = results.flatMap((result) => explained(result, style));
+      const text = results.flatMap((result) => explanation(result, style));
       const verdict = interrupted === undefined ? summary(results, ms) : `interrupted by ${interrupted}`;
       terminal.write(`${[...text, '', `  ${verdict}`].join('\n')}\n`);
     },
@@ -70,12 +69,12 @@ export function prettyView(terminal: Terminal, { names, style, inPlace }: Pretty
 }
 
 function elapsed(row: Row): string {
-  if (row.is === 'waiting' || row.is === 'skipped') return '';
-  return formatMs(row.is === 'running' ? performance.now() - row.since : row.ms);
+  if (row.outcome === 'pending' || row.outcome === 'skipped') return '';
+  return formatMs(row.outcome === 'running' ? performance.now() - row.since : row.ms);
 }
 
-function explained(result: Result, style: Style): string[] {
-  if (result.is !== 'failed') return [];
+function explanation(result: Result, style: Style): string[] {
+  if (result.outcome !== 'failed') return [];
   const title = `  ${style('red', '✗')} ${style('bold', result.check)}: ${oneLine(result.reason)}`;
   return ['', title, ...result.evidence.map((each) => `      ${oneLine(each)}`)];
 }

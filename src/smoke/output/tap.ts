@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import type { Result } from '../check.ts';
 import type { View } from './view.ts';
 
-/** TAP 14 (https://testanything.org/tap-version-14-specification.html), each result as it comes. */
+/** TAP 14 (https://testanything.org/tap-version-14-specification.html): a test point for each result, when it comes. */
 export function tapView(write: (text: string) => void, count: number): View {
   let number = 0;
   write(`TAP version 14\n1..${count}\n`);
@@ -20,20 +20,20 @@ export function tapView(write: (text: string) => void, count: number): View {
 }
 
 function testPoint(number: number, result: Result): string {
-  const ok = result.is === 'failed' ? 'not ok' : 'ok';
+  const ok = result.outcome === 'failed' ? 'not ok' : 'ok';
   const line = `${ok} ${number} - ${escaped(result.check)}`;
-  if (result.is === 'skipped') return `${line} # SKIP ${escaped(result.reason)}\n`;
+  if (result.outcome === 'skipped') return `${line} # SKIP ${escaped(result.reason)}\n`;
   const { ms } = result;
-  const told = result.is === 'failed' ? { message: result.reason, evidence: result.evidence } : {};
-  return `${line}\n${diagnostics({ duration_ms: Math.round(ms), ...told })}`;
+  const failure = result.outcome === 'failed' ? { message: result.reason, evidence: result.evidence } : {};
+  return `${line}\n${diagnostics({ duration_ms: Math.round(ms), ...failure })}`;
 }
 
-function diagnostics(told: object): string {
-  const lines = ['---', ...stringify(told, { lineWidth: 0 }).trimEnd().split('\n'), '...'];
+function diagnostics(values: object): string {
+  const lines = ['---', ...stringify(values, { lineWidth: 0 }).trimEnd().split('\n'), '...'];
   return lines.map((line) => `  ${line}\n`).join('');
 }
 
-/** `#` would begin a directive. */
+/** `#` would start a directive. */
 function escaped(text: string): string {
   return text.replaceAll(/[\\#]/g, String.raw`\$&`).replaceAll(/\s+/g, ' ');
 }
