@@ -1,19 +1,19 @@
-/** The Service that every cluster DNS has, here in front of a server on the host. */
+/** The Service of a cluster DNS, with a server on the host as its endpoint. */
 export function clusterDns(host: string, port: number): object[] {
   const metadata = { name: 'kube-dns', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } };
-  const named53 = { name: 'dns', protocol: 'UDP', port: 53 };
+  const dnsPort = { name: 'dns', protocol: 'UDP', port: 53 };
   return [
-    { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: '10.0.0.10', ports: [named53] } },
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: '10.0.0.10', ports: [dnsPort] } },
     {
       apiVersion: 'v1',
       kind: 'Endpoints',
       metadata,
-      subsets: [{ addresses: [{ ip: host }], ports: [{ ...named53, port }] }],
+      subsets: [{ addresses: [{ ip: host }], ports: [{ ...dnsPort, port }] }],
     },
   ];
 }
 
-/** A default StorageClass with one volume that is a folder of the host. */
+/** A default StorageClass with one volume: a folder of the host. */
 export function storage(path: string): object[] {
   const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
   return [

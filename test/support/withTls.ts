@@ -10,33 +10,33 @@ import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { main } from './cli.ts';
 import type { TestNode } from './testNode.ts';
 
-type Loop = (facts: NodeFacts, needs: readonly string[]) => Service;
+type Controller = (facts: NodeFacts, needs: readonly string[]) => Service;
 
 interface Started extends AsyncDisposable {
-  /** What `k8s-single probe` says of it. */
+  /** Probes its healthz and resolves with the output of `k8s-single probe`. */
   health(): Promise<string>;
 }
 
-/** Starts one more of the node's control loops, as it is from Kubernetes 1.22 on, where it answers with TLS alone. */
-export async function startedWithTls(node: TestNode, loop: Loop): Promise<Started> {
+/** Starts a second controller manager or scheduler on the node, as for Kubernetes 1.22 and later: with TLS only. */
+export async function startedWithTls(node: TestNode, controller: Controller): Promise<Started> {
   const { name, dataDir } = node;
   const options = { name, dataDir, install: false, source: 'auto', output: 'plain' } as const;
   const { node: config } = await loadNodeConfig(options);
   const facts = factsOf(config, await resolveBinaries(options, config), unknownHost);
-  const { command, ports } = loop({ ...facts, minor: 22 }, []);
-  if (typeof command === 'function') throw new Error('its command is not known yet');
-  const enter = `--net=/proc/${await node.hostPid(1)}/ns/net`;
-  // The port without TLS is that of the node's own.
-  const args = [enter, command.file, ...command.args, '--port=0'];
+  const { command, ports } = controller({ ...facts, minor: 22 }, []);
+  if (typeof command === 'function') throw new Error('the command is not static');
+  const netns = `--net=/proc/${await node.hostPid(1)}/ns/net`;
+  // The port without TLS is in use by the node's own.
+  const args = [netns, command.file, ...command.args, '--port=0'];
   const child = spawn('nsenter', args, { env: { ...process.env, ...command.env }, stdio: 'ignore' });
-  const ended = once(child, 'exit');
+  const exited = once(child, 'exit');
   const url = `https://127.0.0.1:${ports?.[0]}/healthz`;
   const probe = [main, 'probe', '--ca', join(dataDir, 'pki/ca.crt'), 'http', url];
   return {
-    health: async () => (await execa('nsenter', [enter, process.execPath, ...probe])).stderr,
+    health: async () => (await execa('nsenter', [netns, process.execPath, ...probe])).stderr,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
-      await ended;
+      await exited;
     },
   };
 }

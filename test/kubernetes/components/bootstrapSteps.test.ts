@@ -22,27 +22,29 @@ beforeAll(() => {
 });
 afterAll(() => ca.remove());
 
-/** An API that answers like this, and what it was asked to change. */
+/** A server that answers by `answer`, and the changes it received. */
 async function api(answer: (method: string) => { status: number; body?: object }) {
-  const asked: { url: string; type: string; body: unknown }[] = [];
+  const requests: { url: string; type: string; body: unknown }[] = [];
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', url = '', headers } = request;
     const body = await text(request);
-    if (method !== 'GET') asked.push({ url, type: headers['content-type'] ?? '', body: JSON.parse(body) });
-    const { status, body: said } = answer(method);
-    response.writeHead(status).end(JSON.stringify(said ?? { kind: 'Status', message: `it says ${status}` }));
+    if (method !== 'GET') requests.push({ url, type: headers['content-type'] ?? '', body: JSON.parse(body) });
+    const { status, body: object } = answer(method);
+    response
+      .writeHead(status)
+      .end(JSON.stringify(object ?? { kind: 'Status', message: `the reason of ${status}` }));
   };
   const tls = { cert: readFileSync(pair.cert), key: readFileSync(pair.key) };
   const server = createServer(tls, (request, response) => void handle(request, response));
   const { at } = await listen(server);
   const access: Api = { server: `https://${at}`, ca: ca.cert, cert: pair.cert, key: pair.key };
-  return { access, asked };
+  return { access, requests };
 }
 
-test.each([201, 409])('an account that is made, or there already, is there: %i', async (status) => {
-  const { access, asked } = await api(() => ({ status }));
+test.each([201, 409])('passes when the account is created or exists already: %i', async (status) => {
+  const { access, requests } = await api(() => ({ status }));
   await pass(ensureDefaultServiceAccount(access));
-  expect(asked).toEqual([
+  expect(requests).toEqual([
     {
       url: '/api/v1/namespaces/default/serviceaccounts',
       type: 'application/json',
@@ -51,18 +53,18 @@ test.each([201, 409])('an account that is made, or there already, is there: %i',
   ]);
 });
 
-test('an account that cannot be made yet is a miss with what the API says', async () => {
+test('fails with the reason of the API when the account cannot be created yet', async () => {
   const { access } = await api(() => ({ status: 404 }));
   expect(await reason(ensureDefaultServiceAccount(access))).toMatch(
-    /^HTTP 404 Not Found from .*: it says 404$/,
+    /^HTTP 404 Not Found from .*: the reason of 404$/,
   );
 });
 
-test('the range is given to the node', async () => {
-  const { access, asked } = await api(() => ({ status: 200 }));
-  await pass(setPodCidr(access, 'box', '10.1.0.0/24'));
-  expect(asked.map(({ url, body }) => [url, body])).toEqual([
-    ['/api/v1/nodes/box', { spec: { podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24'] } }],
+test('sets the pod range of the node', async () => {
+  const { access, requests } = await api(() => ({ status: 200 }));
+  await pass(setPodCidr(access, 'node1', '10.1.0.0/24'));
+  expect(requests.map(({ url, body }) => [url, body])).toEqual([
+    ['/api/v1/nodes/node1', { spec: { podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24'] } }],
   ]);
 });
 
@@ -73,21 +75,21 @@ const others = [
 ];
 
 test.each([{}, { spec: {} }, { spec: { taints: others } }])(
-  'a node without the taint is left as it is: %j',
+  'does not change a node without the taint: %j',
   async (body) => {
-    const { access, asked } = await api(() => ({ status: 200, body }));
-    await pass(removeNotReadyTaint(access, 'box'));
-    expect(asked).toEqual([]);
+    const { access, requests } = await api(() => ({ status: 200, body }));
+    await pass(removeNotReadyTaint(access, 'node1'));
+    expect(requests).toEqual([]);
   },
 );
 
-test('of the taints that one goes, unless they have changed meanwhile', async () => {
+test('removes only that taint, provided that the taints have not changed since', async () => {
   const taints = [others[0], notReady, others[1]];
-  const { access, asked } = await api(() => ({ status: 200, body: { spec: { taints } } }));
-  await pass(removeNotReadyTaint(access, 'box'));
-  expect(asked).toEqual([
+  const { access, requests } = await api(() => ({ status: 200, body: { spec: { taints } } }));
+  await pass(removeNotReadyTaint(access, 'node1'));
+  expect(requests).toEqual([
     {
-      url: '/api/v1/nodes/box',
+      url: '/api/v1/nodes/node1',
       type: 'application/json-patch+json',
       body: [
         { op: 'test', path: '/spec/taints', value: taints },
@@ -97,9 +99,9 @@ test('of the taints that one goes, unless they have changed meanwhile', async ()
   ]);
 });
 
-test('taints that have changed meanwhile are a miss: the next look sees them', async () => {
+test('fails when the taints have changed since', async () => {
   const { access } = await api((method) =>
     method === 'GET' ? { status: 200, body: { spec: { taints: [notReady] } } } : { status: 422 },
   );
-  expect(await reason(removeNotReadyTaint(access, 'box'))).toContain('HTTP 422 Unprocessable Entity');
+  expect(await reason(removeNotReadyTaint(access, 'node1'))).toContain('HTTP 422 Unprocessable Entity');
 });
