@@ -15,8 +15,9 @@ import { pauseImage } from './images/pauseImage.ts';
 /**
  * The whole node. Each component starts as soon as the components that it needs are ready.
  *
- * `a` needs `b` only if `a` cannot usefully start before `b` is ready; that `a` becomes ready after `b` is no reason. The
- * kubelet, for example, needs containerd but not the API server: it registers the node whenever the API server answers.
+ * A component needs another only if it cannot usefully start before the other is ready. That it becomes ready
+ * later is no reason: the kubelet needs containerd but not the API server, because it registers the node
+ * whenever the API server answers.
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
   const hasImages = facts.images.length > 0;
@@ -33,7 +34,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     controllerManager(facts, ['apiserver']),
     scheduler(facts, ['roles']),
     kubeProxy(facts, ['roles']),
-    // Milestones run no process: they are ready when the API reports a state. `node` starts over when the kubelet is lost.
+    // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [
       { on: 'apiserver', condition: 'started' },

@@ -22,8 +22,10 @@ export interface Access {
 }
 
 /**
- * Reads the current context of a kubeconfig with kubectl, so that files, embedded data and defaults have the meaning they have there.
- * @throws Failure `usage` when kubectl cannot read it, or when it needs an authentication method that we do not support.
+ * Reads the current context of a kubeconfig with kubectl, so that files, embedded data and defaults have the
+ * meaning they have there.
+ * @throws Failure `usage` when kubectl cannot read it, or when it needs an authentication method that we do
+ * not support.
  */
 export async function readAccess(kubectl: string, kubeconfig: string): Promise<Access> {
   const view = ['config', 'view', '--raw', '--minify', '--flatten', '--output', 'json'];
@@ -73,8 +75,8 @@ function fromBase64(base64: string): string {
 }
 
 /**
- * A client of the Kubernetes API. Paths start with `/api`. Rejects with an {@link ApiError} for an error status, and with an
- * Unhealthy when there is no response.
+ * A client of the Kubernetes API. Paths start with `/api`. Rejects with an {@link ApiError} for an error
+ * status, and with an Unhealthy when there is no response.
  */
 export interface Api {
   readonly get: (path: string, signal: AbortSignal) => Promise<unknown>;

@@ -13,7 +13,9 @@ export interface Check {
   readonly deadlineMs: number;
   /** A clean-up: runs after all other checks, and also when the run was interrupted. */
   readonly last?: true;
-  /** Rejects with the reason when it fails, and with {@link NotApplicable} when the cluster lacks the feature. */
+  /**
+   * Rejects with the reason of the failure, or with {@link NotApplicable} if the cluster lacks the feature.
+   */
   readonly run: (context: Context) => Promise<void>;
 }
 
@@ -32,8 +34,9 @@ export interface Context {
   /** Runs a command in a pod of `namespace` and resolves with its stdout. */
   readonly exec: (pod: string, command: readonly string[], signal: AbortSignal) => Promise<string>;
   /**
-   * Waits until the probe passes, at most until the check's deadline. The reason of a failure starts with `step`, which names what is
-   * waited for. Fails at once when the probe rejects with {@link PermanentFailure}.
+   * Waits until the probe passes, at most until the check's deadline. The reason of a failure starts with
+   * `step`, which names what is waited for. Fails at once when the probe rejects with {@link
+   * PermanentFailure}.
    */
   readonly until: (step: string, probe: Probe) => Promise<void>;
 }

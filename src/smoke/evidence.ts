@@ -6,8 +6,8 @@ import type { Context } from './check.ts';
 const limits = { events: 8, pods: 3, lines: 10 } as const;
 
 /**
- * Lines that may explain why a check failed: the events of its objects, all warnings of the namespace, and the last log lines of its
- * pods. Never rejects: a line says what cannot be read, and why.
+ * Lines that may explain why a check failed: the events of its objects, all warnings of the namespace, and
+ * the last log lines of its pods. Never rejects: a line says what cannot be read, and why.
  */
 export async function evidence(
   { api, namespacePath }: Pick<Context, 'api' | 'namespacePath'>,

@@ -16,8 +16,8 @@ export interface OwnImage {
 }
 
 /**
- * Builds an image from a static busybox and imports it into the containerd behind `socket`. Each run has its own image, so that
- * concurrent runs do not remove each other's.
+ * Builds an image from a static busybox and imports it into the containerd behind `socket`. Each run has its
+ * own image, so that concurrent runs do not remove each other's.
  * @throws Failure `notReady` when containerd does not import it.
  */
 export async function importImage(

@@ -23,8 +23,9 @@ export function podSucceeded({ api, namespacePath }: Context, name: string): Pro
 }
 
 /**
- * Passes when the log of a pod that has ended is exactly `expected`. A log that is only the start of it is worth another attempt: on a
- * busy machine the kubelet reports the end of a container before the runtime has written its last lines.
+ * Passes when the log of a pod that has ended is exactly `expected`. A log that is only the start of it is
+ * worth another attempt: on a busy machine the kubelet reports the end of a container before the runtime has
+ * written its last lines.
  */
 export function podWrote(
   { api, namespacePath }: Pick<Context, 'api' | 'namespacePath'>,

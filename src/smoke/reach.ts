@@ -3,7 +3,10 @@ import { oneLine } from '../../probes/transport/reason.ts';
 import { reasonOf } from '../lib/errors.ts';
 import type { Context } from './check.ts';
 
-/** The pod that sends the requests, made by the check `exec`. So the smoke test can run outside the cluster's network. */
+/**
+ * The pod that sends the requests, made by the check `exec`: the smoke test itself may run in another
+ * network.
+ */
 export const clientPod = 'exec';
 
 /** The pod that answers requests, made by the check `pod`, and its port. */
@@ -18,8 +21,8 @@ export function greeting({ namespace }: Pick<Context, 'namespace'>): string {
 export const proxyHint = 'the pod itself answers, so look at kube-proxy';
 
 /**
- * Passes when the server answers the client at this address. `hint` ends the reason when it does not. Uses nc because busybox's static
- * wget looks up the port by name, which needs libraries that a small image lacks.
+ * Passes when the server answers the client at this address. `hint` ends the reason when it does not. Uses nc
+ * because busybox's static wget looks up the port by name, which needs libraries that a small image lacks.
  */
 export function serverAnswers(context: Context, host: string, port: number, hint = ''): Probe {
   const request = `printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${host} ${port}`;

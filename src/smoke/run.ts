@@ -29,8 +29,9 @@ export interface RunOptions {
 const attemptTimeoutMs = 15_000;
 
 /**
- * Runs each check as soon as all checks that it needs have passed, concurrently with the others; then the clean-up. Skips a check if
- * one that it needs did not pass. Resolves with the results in the order of `checks`, without interrupted ones. Never rejects.
+ * Runs each check as soon as all checks that it needs have passed, concurrently with the others; then the
+ * clean-up. Skips a check if one that it needs did not pass. Resolves with the results in the order of
+ * `checks`, without interrupted ones. Never rejects.
  */
 export async function runChecks(checks: readonly Check[], options: RunOptions): Promise<readonly Result[]> {
   const byName = new Map(checks.map((check) => [check.name, check]));

@@ -32,11 +32,11 @@ export function runNamespace(run: string): string {
 }
 
 /**
- * Runs the checks in a namespace of their own and removes what they made, also when a check failed or the run was interrupted.
- * Resolves with the results, without those of interrupted checks.
+ * Runs the checks in a namespace of their own and removes what they made, also when a check failed or the run
+ * was interrupted. Resolves with the results, without those of interrupted checks.
  *
- * @throws Failure `notReady` when the API server cannot be reached, `usage` when the kubeconfig or its user is not sufficient, `smoke`
- * when the namespace cannot be deleted after a second interruption.
+ * @throws Failure `notReady` when the API server cannot be reached, `usage` when the kubeconfig or its user
+ * is not sufficient, `smoke` when the namespace cannot be deleted after a second interruption.
  */
 export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   const { run, kubectl, kubeconfig, image, checks, timeoutMs, watcher, signal, cleanupSignal } = options;
@@ -68,7 +68,8 @@ const firstAnswerMs = 10_000;
 /**
  * Creates the namespace of a run. This is the first request to the cluster.
  *
- * @throws Failure `notReady` with `hint` when the API server does not answer, `usage` when the user may not create namespaces.
+ * @throws Failure `notReady` with `hint` when the API server does not answer, `usage` when the user may not
+ * create namespaces.
  */
 export async function createNamespace(
   api: Api,
@@ -113,8 +114,8 @@ async function deleteNamespace(api: Api, path: string, name: string): Promise<vo
 }
 
 /**
- * Runs a command in a pod with `kubectl exec`, which supports the streaming protocol of every version (SPDY or WebSocket). Resolves
- * with stdout; rejects with an Unhealthy that quotes the last line of stderr.
+ * Runs a command in a pod with `kubectl exec`, which supports the streaming protocol of every version (SPDY
+ * or WebSocket). Resolves with stdout; rejects with an Unhealthy that quotes the last line of stderr.
  */
 async function kubectlExec(
   { kubectl, kubeconfig, namespace }: { kubectl: string; kubeconfig: string; namespace: string },

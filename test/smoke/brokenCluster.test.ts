@@ -10,7 +10,10 @@ import { runChecks } from '../../src/smoke/run.ts';
 import { createNamespace } from '../../src/smoke/smoke.ts';
 import { closedPort, serve } from '../fixtures/probes/servers.ts';
 
-/** An API server with states that are hard to produce with a real one. Answers each path with its object, others with `{}`. */
+/**
+ * An API server with states that are hard to produce with a real one. Answers each path with its object,
+ * others with `{}`.
+ */
 async function brokenApi(answers: Record<string, object>, status = 200) {
   const { url } = await serve((request, response) => {
     const object = answers[new URL(request.url ?? '', 'http://any').pathname] ?? {};

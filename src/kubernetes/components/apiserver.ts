@@ -47,11 +47,13 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     command: { file: programs['kube-apiserver'], args, env },
     // readyz waits for the start-up hooks; livez is for restarts (both since 1.16).
     ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
-    // Every later component waits for it. It takes about 2.7 s, by when the default period (250 ms) costs 125 ms on average.
+    // Every later component waits for it. After its 2.7 s the default period (250 ms) would cost 125 ms on
+    // average.
     readyTiming: { maxPeriodMs: 50 },
     live: http(`${localServer(facts)}/livez`, { ca, cert, key }),
-    // Its state is in etcd. Once its requests are done it would wait only for watches, which do not end, and for the second
-    // that HTTP/2 waits after GOAWAY (goAwayTimeout in golang.org/x/net/http2), even on its connection to itself.
+    // Its state is in etcd. Once its requests are done it would wait only for watches, which do not end, and
+    // for the second that HTTP/2 waits after GOAWAY (goAwayTimeout in golang.org/x/net/http2), even on its
+    // connection to itself.
     stop: { graceMs: 300 },
     ports: [network.apiserverPort],
   };

@@ -5,14 +5,19 @@ import { wrongStatus } from '../../../probes/kinds/http.ts';
 import { at, listAt } from '../../../probes/transport/json.ts';
 import type { Probe } from '../../../probes/probe.ts';
 
-// Changes that the controllers of Kubernetes would make as well, but later. Each probe makes the change and passes when it is made.
+// Changes that the controllers of Kubernetes would make as well, but later. Each probe makes the change and
+// passes when it is made.
 
-/** The API server adds this taint to each new node, so that no pod is scheduled before it is ready (TaintNodesByCondition). */
+/**
+ * The API server adds this taint to each new node, so that no pod is scheduled before it is ready
+ * (TaintNodesByCondition).
+ */
 const notReady = 'node.kubernetes.io/not-ready';
 
 /**
- * Creates the default ServiceAccount. The controller manager does so only once all its controllers are started
- * (pkg/controller/serviceaccount): half a second after the controller that creates the account's token.
+ * Creates the default ServiceAccount. The controller manager does so only once all its controllers are
+ * started (pkg/controller/serviceaccount): half a second after the controller that creates the account's
+ * token.
  */
 export function ensureDefaultServiceAccount(access: Api): Probe {
   const path = '/api/v1/namespaces/default/serviceaccounts';
@@ -23,17 +28,17 @@ export function ensureDefaultServiceAccount(access: Api): Probe {
 
 /**
  * Sets the node's pod range. A kubelet that sees it reports Ready at once (fastStatusUpdateOnce in
- * pkg/kubelet/kubelet_node_status.go) instead of at its next report, up to 10 s later. The range of a node is immutable: the
- * API server accepts the same range again and refuses any other.
+ * pkg/kubelet/kubelet_node_status.go) instead of at its next report, up to 10 s later. The range of a node is
+ * immutable: the API server accepts the same range again and refuses any other.
  */
 export function setPodCidr(access: Api, node: string, cidr: string): Probe {
   return patchNode(access, node, 'strategic-merge-patch', { spec: { podCIDR: cidr, podCIDRs: [cidr] } });
 }
 
 /**
- * Removes the not-ready taint from a node that is Ready. The controller manager does so only once all its controllers are started
- * (pkg/controller/nodelifecycle). A pod created before is unschedulable, and retried only a second later. Passes when there is no
- * such taint.
+ * Removes the not-ready taint from a node that is Ready. The controller manager does so only once all its
+ * controllers are started (pkg/controller/nodelifecycle). A pod created before is unschedulable, and retried
+ * only a second later. Passes when there is no such taint.
  */
 export function removeNotReadyTaint(access: Api, node: string): Probe {
   const get = apiObject(access, nodePath(node), `node ${node} is not registered`);
@@ -77,7 +82,8 @@ function change(
   accepted: readonly number[],
 ): Probe {
   const url = `${server}${path}`;
-  // The API server stores the user agent with the object as the manager of the changed fields (managedFields).
+  // The API server stores the user agent with the object as the manager of the changed fields
+  // (managedFields).
   const headers = { 'content-type': type, 'user-agent': 'k8s-single' };
   const send = httpClient(url, { ...tls, method, headers, body: JSON.stringify(body) });
   return async (signal) => {

@@ -4,7 +4,9 @@ import type { NodeFacts } from '../facts.ts';
 /** The bridge on the node to which all pods are attached. */
 export const bridgeName = 'cni0';
 
-/** The CNI configuration (version 0.4.0) of the pod network: a bridge, addresses from the pod range, host ports. */
+/**
+ * The pod network as a CNI configuration (version 0.4.0): a bridge, addresses from the pod range, host ports.
+ */
 export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: NodeFacts): string {
   const bridge = {
     type: 'bridge',

@@ -6,7 +6,7 @@ import { bridgeNetwork } from './cni.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 
-/** The container runtime, with its own root, state and socket: independent of another containerd on the machine. */
+/** containerd, with its own root, state and socket: independent of any other containerd on the machine. */
 export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { paths, programs, env } = facts;
   const configFile = join(paths.containerd, 'config.toml');

@@ -35,7 +35,9 @@ export function controllerFlags(facts: NodeFacts, { name, ports }: Controller): 
   };
 }
 
-/** With TLS each would first generate two RSA keys for itself, and the first pod waits for both (bench/NOTES.md). */
+/**
+ * With TLS each first generates two RSA keys for itself, and the first pod waits for both (bench/NOTES.md).
+ */
 function plain(port: number): Endpoint {
   return {
     flags: { address: '127.0.0.1', port, 'secure-port': 0 },

@@ -11,8 +11,8 @@ export function flags(values: Readonly<Record<string, string | number | boolean 
 }
 
 /**
- * The flags that a program lists in its `--help`. A table of versions would be wrong where a distribution patches a program.
- * Cached in `<cacheDir>/flags` until the program's file changes.
+ * The flags that a program lists in its `--help`. A table of versions would be wrong where a distribution
+ * patches a program. Cached in `<cacheDir>/flags` until the program's file changes.
  */
 export async function knownFlags(file: string, cacheDir: string): Promise<ReadonlySet<string>> {
   const { size, mtimeMs } = await stat(file);

@@ -11,7 +11,8 @@ const metricsPort = 10249;
 export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, programs, env, ip } = facts;
   const args = flags({
-    // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node is not registered yet.
+    // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node
+    // is not registered yet.
     'bind-address': ip,
     'cluster-cidr': config.network.podCidr,
     // 0 leaves the conntrack sysctls alone: they belong to the host and are read-only in a container.

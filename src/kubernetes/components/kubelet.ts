@@ -76,8 +76,8 @@ function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFacts): 
     port,
     tlsCertFile: pki.kubeletServer.cert,
     tlsPrivateKeyFile: pki.kubeletServer.key,
-    // Up to 1.25 readiness is reported only at the next periodic update (default 10 s): update every second. A shorter update
-    // frequency also shortens the default interval of unchanged reports: set it back to 5 min.
+    // Up to 1.25 readiness is reported only at the next periodic update (default 10 s): update every second.
+    // That also changes the default interval of unchanged reports: set it to its usual 5 min.
     ...(minor < 26 ? { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' } : {}),
     // The field exists since 1.31. Since 1.35 the default is to refuse cgroup v1.
     ...(minor >= 31 && isCgroupV1() ? { failCgroupV1: false } : {}),

@@ -17,9 +17,9 @@ const timeoutMs = 120_000;
 const maxPeriodMs = 50;
 
 /**
- * Ready when the API server authorizes the scheduler. In a new cluster: after the hook rbac/bootstrap-roles. In an existing one the
- * roles are already stored, but that hook still sleeps for a second: this is ready a second before the API server, and the cores
- * are idle then.
+ * Ready when the API server authorizes the scheduler. In a new cluster: after the hook rbac/bootstrap-roles.
+ * In an existing one the roles are already stored, but that hook still sleeps for a second: this is ready a
+ * second before the API server, and the cores are idle then.
  */
 export function roles(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { ca, scheduler } = pkiPaths(facts.paths.pki);
@@ -42,10 +42,10 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
 }
 
 /**
- * Ready when pods can use the default ServiceAccount, which is every pod's account by default: without it no pod is admitted.
- * Also waits for what only the controller manager makes. Up to 1.20: the account's token Secret, without which pods are not
- * admitted either (since 1.24 there is none). Since 1.21: the ConfigMap with the cluster's CA, without which pods do not start
- * (BoundServiceAccountTokenVolume).
+ * Ready when pods can use the default ServiceAccount, which is every pod's account by default: without it no
+ * pod is admitted. Also waits for what only the controller manager makes. Up to 1.20: the account's token
+ * Secret, without which pods are not admitted either (since 1.24 there is none). Since 1.21: the ConfigMap
+ * with the cluster's CA, without which pods do not start (BoundServiceAccountTokenVolume).
  */
 export function defaultAccount(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const access = adminAccess(facts);

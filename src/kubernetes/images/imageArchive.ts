@@ -24,8 +24,8 @@ const architectures: Readonly<Record<string, string>> = {
 };
 
 /**
- * Writes the image to `folder` in the format of `docker save`, which every containerd can import. Resolves with the path of the
- * archive. `folder` must exist and not be inside `root`.
+ * Writes the image to `folder` in the format of `docker save`, which every containerd can import. Resolves
+ * with the path of the archive. `folder` must exist and not be inside `root`.
  */
 export async function imageArchive(folder: string, small: SmallImage, signal?: AbortSignal): Promise<string> {
   const { image, root, config } = small;

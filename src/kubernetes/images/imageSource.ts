@@ -8,7 +8,8 @@ import { createGunzip } from 'node:zlib';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 
 /**
- * The images of a place as one archive. A place is a file (`docker save` or OCI layout, gzipped or not) or a folder in OCI layout.
+ * The images of a place as one archive. A place is a file (`docker save` or OCI layout, gzipped or not) or a
+ * folder in OCI layout.
  * @throws Failure `usage` when it is neither.
  */
 export async function archiveOf(place: string): Promise<Readable> {

@@ -23,8 +23,8 @@ interface CtrOptions {
 }
 
 /**
- * Runs `ctr images ARGS` on the images that the kubelet uses. Rejects with the last line of ctr's stderr, with the error of `input`,
- * or with the reason of `signal`.
+ * Runs `ctr images ARGS` on the images that the kubelet uses. Rejects with the last line of ctr's stderr,
+ * with the error of `input`, or with the reason of `signal`.
  */
 export function ctrImages({ ctr, socket, env = {} }: Containerd) {
   // The namespace of the CRI plugin (constants.K8sContainerdNamespace).
@@ -46,7 +46,10 @@ export function ctrImages({ ctr, socket, env = {} }: Containerd) {
   };
 }
 
-/** Ignores a pipe closed early: ctr need not read the padding of an archive, and if it failed, its exit code says so. */
+/**
+ * Ignores a pipe closed early: ctr need not read the padding of an archive, and its exit code tells a
+ * failure.
+ */
 async function feed(stdin: Writable, input: Readable): Promise<void> {
   await pipeline(input, stdin).catch((error: unknown) => {
     if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(codeOf(error))) throw error;

@@ -14,8 +14,8 @@ type Imported = Readonly<
 >;
 
 /**
- * Imports the images of the config and of the folder `images` in the data folder. The milestone `node` waits for it: on a ready node
- * no pod finds its image missing.
+ * Imports the images of the config and of the folder `images` in the data folder. The milestone `node` waits
+ * for it: on a ready node no pod finds its image missing.
  */
 export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return {
@@ -27,7 +27,10 @@ export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
   };
 }
 
-/** Imports places that are new, have changed, or whose images are gone from the store. Reports each before it is imported. */
+/**
+ * Imports places that are new, have changed, or whose images are gone from the store. Reports each before it
+ * is imported.
+ */
 export async function importImages(
   { images: places, paths, programs, env }: NodeFacts,
   signal: AbortSignal,

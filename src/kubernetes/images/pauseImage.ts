@@ -6,14 +6,15 @@ import type { NodeFacts } from '../facts.ts';
 import { imageArchive } from './imageArchive.ts';
 import { ctrImages } from './imageStore.ts';
 
-/** The image whose container holds a pod's namespaces open: the config's, or the one built by {@link pauseImage}. */
+/** The image that holds a pod's namespaces open: the config's, or the one that {@link pauseImage} builds. */
 export function pauseImageOf(config: NodeConfig): string {
   return config.pauseImage ?? 'k8s-single.local/pause:1';
 }
 
 /**
- * Builds and imports the pause image, unless containerd has it or the config names another. No pod starts without one, and there may
- * be no registry to pull it from. It is one static program that sleeps and reaps: `catatonit -P` does that.
+ * Builds and imports the pause image, unless containerd has it or the config names another. No pod starts
+ * without one, and there may be no registry to pull it from. It is one static program that sleeps and reaps:
+ * `catatonit -P` does that.
  */
 export function pauseImage(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return { kind: 'task', name: 'pause-image', needs, run: async (signal) => ensurePauseImage(facts, signal) };

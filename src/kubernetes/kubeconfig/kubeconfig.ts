@@ -25,8 +25,9 @@ interface Destination {
 }
 
 /**
- * Writes the kubeconfigs of all components and of the admin to `dir`, mode 0600, unless their content is unchanged. Those of the
- * components refer to the files of `pki`. The admin's embeds them, so it can be copied.
+ * Writes the kubeconfigs of all components and of the admin to `dir`, mode 0600, unless their content is
+ * unchanged. Those of the components refer to the files of `pki`. The admin's embeds them, so it can be
+ * copied.
  * @throws Failure `preflight` when they cannot be written.
  */
 export async function ensureKubeconfigs(options: Access & Destination): Promise<Kubeconfigs> {

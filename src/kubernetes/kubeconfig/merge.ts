@@ -11,8 +11,8 @@ import { contextName } from './kubeconfig.ts';
 const sections = ['clusters', 'users', 'contexts'] as const;
 
 /**
- * The kubeconfig that kubectl would change: the first existing file of $KUBECONFIG, else its last; without $KUBECONFIG
- * ~/.kube/config (client-go, `PathOptions.GetDefaultFilename`).
+ * The kubeconfig that kubectl would change: the first existing file of $KUBECONFIG, else its last; without
+ * $KUBECONFIG ~/.kube/config (client-go, `PathOptions.GetDefaultFilename`).
  */
 export function userKubeconfig(env: NodeJS.ProcessEnv = process.env): string {
   const files = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
@@ -20,9 +20,10 @@ export function userKubeconfig(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /**
- * Merges `addition` (a kubeconfig as YAML) into the kubeconfig `path`: replaces clusters, users and contexts of the same names, adds
- * the others, and makes the addition's current context the current one. Keeps everything else, comments too. Creates the file if it
- * does not exist. How the file is replaced, and what is thrown: see {@link editKubeconfig}.
+ * Merges `addition` (a kubeconfig as YAML) into the kubeconfig `path`: replaces clusters, users and contexts
+ * of the same names, adds the others, and makes the addition's current context the current one. Keeps
+ * everything else, comments too. Creates the file if it does not exist. How the file is replaced, and what is
+ * thrown: see {@link editKubeconfig}.
  */
 export function mergeKubeconfig(path: string, addition: string): void {
   const added = parseKubeconfig(addition, 'the kubeconfig to add');
@@ -42,9 +43,10 @@ export function mergeKubeconfig(path: string, addition: string): void {
 }
 
 /**
- * Removes the cluster, user and context that `kubeconfig --merge` added for the node `name` from the kubeconfig `path`, and returns
- * whether there were any. A current context that was the node's becomes empty. Keeps the entries of other clusters, comments too. Does
- * not touch a file without such entries, and creates none. How the file is replaced, and what is thrown: see {@link editKubeconfig}.
+ * Removes the cluster, user and context that `kubeconfig --merge` added for the node `name` from the
+ * kubeconfig `path`, and returns whether there were any. A current context that was the node's becomes empty.
+ * Keeps the entries of other clusters, comments too. Does not touch a file without such entries, and creates
+ * none. How the file is replaced, and what is thrown: see {@link editKubeconfig}.
  */
 export function removeFromKubeconfig(path: string, name: string): boolean {
   if (!fs.existsSync(path)) return false;
@@ -64,11 +66,12 @@ export function removeFromKubeconfig(path: string, name: string): boolean {
 }
 
 /**
- * Edits the kubeconfig `path` under kubectl's lock. Replaces the file atomically if `edit` returns true, and returns what `edit`
- * returned. Keeps comments, style and owner; sets the mode to 0600. A file that does not exist is an empty document.
+ * Edits the kubeconfig `path` under kubectl's lock. Replaces the file atomically if `edit` returns true, and
+ * returns what `edit` returned. Keeps comments, style and owner; sets the mode to 0600. A file that does not
+ * exist is an empty document.
  *
- * Synchronous, so that no signal handler runs while the lock is held. Throws a {@link Failure} `preflight` when the file cannot be
- * read or written, is not a kubeconfig, or is locked.
+ * Synchronous, so that no signal handler runs while the lock is held. Throws a {@link Failure} `preflight`
+ * when the file cannot be read or written, is not a kubeconfig, or is locked.
  */
 function editKubeconfig(path: string, edit: (document: Document) => boolean): boolean {
   try {
@@ -98,7 +101,7 @@ function parseKubeconfig(text: string, source: string): Document {
   return document;
 }
 
-/** The list `section`. Adds an empty one where there is none, or `null`, which kubectl writes for an empty list. */
+/** The list `section`. Adds an empty one if there is none, or `null`, as kubectl writes an empty list. */
 function entries(document: Document, section: string, source: string): YAMLSeq {
   const found = document.get(section);
   if (isSeq(found)) {
@@ -140,7 +143,9 @@ function lock(path: string): void {
   }
 }
 
-/** Follows a symbolic link and keeps the owner: after `sudo k8s-single`, the file must still belong to the user. */
+/**
+ * Follows a symbolic link and keeps the owner: after `sudo k8s-single` the file still belongs to the user.
+ */
 function replace(path: string, text: string): void {
   const owner = fs.statSync(path, { throwIfNoEntry: false });
   const target = owner === undefined ? path : fs.realpathSync(path);

@@ -3,7 +3,9 @@ import { Unhealthy } from '../../../probes/probe.ts';
 import type { Check } from '../check.ts';
 import { describeObject } from '../podState.ts';
 
-/** Removes the namespace of the run with everything that the other checks made: a check and the clean-up at once. */
+/**
+ * Removes the namespace of the run, with everything the other checks made: a check and the clean-up in one.
+ */
 export const namespace: Check = {
   name: 'namespace',
   summary: 'deleting a namespace removes everything in it',

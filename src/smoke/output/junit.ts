@@ -11,8 +11,9 @@ export interface Suite {
 }
 
 /**
- * The results as JUnit XML that is valid by both schemas in use: Ant's (by Windy Road) and that of the Jenkins xunit plugin. Has only
- * attributes and elements that both allow, and all that either requires, in the required order.
+ * The results as JUnit XML that is valid by both schemas in use: Ant's (by Windy Road) and that of the
+ * Jenkins xunit plugin. Has only attributes and elements that both allow, and all that either requires, in
+ * the required order.
  */
 export function junit(results: readonly Result[], { name, startedAt, ms }: Suite): string {
   const { failed, skipped } = tally(results);

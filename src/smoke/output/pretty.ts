@@ -26,7 +26,9 @@ export interface PrettyOptions {
   readonly inPlace: boolean;
 }
 
-/** For people: a line for each check with its time, and the reason unless it passed. The evidence of failures follows below. */
+/**
+ * For people: a line for each check with its time, and the reason unless it passed. Evidence follows below.
+ */
 export function prettyView(terminal: Terminal, { names, style, inPlace }: PrettyOptions): View {
   const rows = new Map<string, Row>(names.map((name) => [name, { outcome: 'pending' }]));
   const column = Math.max(...names.map((name) => name.length));

@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import type { Result } from '../check.ts';
 import type { View } from './view.ts';
 
-/** TAP 14 (https://testanything.org/tap-version-14-specification.html): a test point for each result, when it comes. */
+/** TAP 14 (https://testanything.org/tap-version-14-specification.html): a test point when a check ends. */
 export function tapView(write: (text: string) => void, count: number): View {
   let number = 0;
   write(`TAP version 14\n1..${count}\n`);
