@@ -19,7 +19,7 @@ import type { BinaryRow } from '../../install/find/binaryRows.ts';
 import { debianKubernetes } from '../../install/find/cache.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
-import { kubeconfigPaths } from '../../kubernetes/kubeconfig/kubeconfig.ts';
+import { kubeconfigPaths } from '../../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { cacheDir, nodePaths } from '../../lib/paths.ts';
