@@ -7,6 +7,7 @@ import { nodeBinaries } from '../../src/install/find/needs.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
+import { blocks, blockIn } from '../support/docs.ts';
 import { startDocker } from '../support/docker.ts';
 import type { Docker } from '../support/docker.ts';
 import { runDockerNode } from '../support/dockerNode.ts';
@@ -88,13 +89,6 @@ async function loadOwnImage(): Promise<void> {
   await node.loadImage(archive);
 }
 
-/** The YAML of the README's section on pods. */
-async function podOfReadme(): Promise<string> {
-  const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
-  const section = readme.slice(readme.indexOf('### In a pod'));
-  return /^```yml\n(.*?)^```/ms.exec(section)?.[1] ?? '';
-}
-
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-container-');
   before = await snapshotHost();
@@ -134,9 +128,9 @@ describe('docker run --privileged', () => {
 });
 
 describe('a privileged pod', () => {
-  it('as the README has it is a node in a node', async () => {
+  it('as docs/containers.md has it is a node in a node', async () => {
     await loaded;
-    await node.apply(await podOfReadme());
+    await node.apply(await blockIn('docs/containers.md', 'In a pod', 'yml'));
     await node.kubectl('wait', '--for=condition=Ready', '--timeout=90s', 'pod/cluster');
     const inside = ['exec', 'cluster', '--', 'k8s-single', 'kubectl', '--', 'get', 'nodes', '--no-headers'];
     expect(await node.kubectl(...inside)).toMatch(/^k8s-single +Ready/);
@@ -177,6 +171,19 @@ describe('docker rm, and docker run with the same volume', () => {
     expect(await page()).toBe('hello');
     await docker.run('kill', '--signal', 'INT', node.name);
     expect(await docker.run('wait', node.name)).toBe('0');
+  });
+});
+
+describe('the commands of docs/containers.md', () => {
+  it('start a node, give access to it, and stop it', async () => {
+    const found = await blocks('sh', 'docs/containers.md');
+    // The first of that section. The others need Docker Compose and a config.
+    const script = found.find(({ section }) => section === 'Run it')?.text ?? '';
+    const options = { cwd: folder, env: docker.env, all: true, reject: false } as const;
+    const { exitCode, all } = await execa('bash', ['-e', '-c', script], options);
+    expect(exitCode, all).toBe(0);
+    expect(await readFile(join(folder, 'node.conf'), 'utf8')).toContain('https://127.0.0.1:6443\n');
+    expect(await docker.run('inspect', '--format', '{{.State.ExitCode}}', 'node')).toBe('0');
   });
 });
 
