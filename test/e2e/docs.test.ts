@@ -26,7 +26,7 @@ it.each(['README.md', 'docs/operations.md'])('the commands of %s work, one after
   const program = join(dir, 'k8s-single');
   await writeFile(program, `#!/bin/sh\nexec ${process.execPath} ${main} "$@"\n`);
   await chmod(program, 0o755);
-  const env = { PATH: `${dir}:${process.env['PATH']}`, K8S_SINGLE_NAME: name };
+  const env = { PATH: `${dir}:${process.env['PATH']}`, K8S_SINGLE_NAME: name, no_proxy: '*' };
   await cli(['down', '--name', name, '--purge']);
   onTestFinished(async () => void (await cli(['down', '--name', name, '--purge'])));
 
