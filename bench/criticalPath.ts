@@ -1,5 +1,5 @@
 import { edgeOf } from '../src/engine/component.ts';
-import type { Stage } from '../src/observe/state/stage.ts';
+import type { Stage } from '../src/observe/state/state.ts';
 
 /**
  * When each stage would be ready if nothing but the stages took time: its own time after that of the need which lets it start

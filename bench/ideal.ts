@@ -2,7 +2,7 @@ import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
 import { readBootRecord } from '../src/observe/records/bootRecord.ts';
 import type { Event } from '../src/engine/component.ts';
-import type { Stage } from '../src/observe/state/stage.ts';
+import type { Stage } from '../src/observe/state/state.ts';
 import type { Boot } from './boot.ts';
 import { idealTimes } from './criticalPath.ts';
 import { paths } from './place.ts';

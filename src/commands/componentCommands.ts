@@ -10,7 +10,7 @@ import { LiveState } from '../observe/state/state.ts';
 import type { ComponentState } from '../observe/state/state.ts';
 import { notReadyLines } from '../observe/state/status.ts';
 import type { NodeStatus } from '../observe/state/status.ts';
-import { describeEvent } from '../observe/terminal/words.ts';
+import { describeEvent } from '../observe/state/describe.ts';
 
 interface ComponentOptions {
   readonly name: string;
@@ -108,7 +108,7 @@ async function waitForComponent(
       ({ name }) => name === component || (changed.has(name) && wasStable(stateBefore.get(name))),
     );
     if (reached && affected.every((each) => isAtGoal(each, component, goal))) return;
-    const failed = affected.find(({ name, is }) => changed.has(name) && is === 'failed');
+    const failed = affected.find(({ name, phase }) => changed.has(name) && phase === 'failed');
     if (failed !== undefined && goal !== 'stopped') throw failureOf(failed, before.name);
   }
   const message = `${component} is not ${goal === 'stopped' ? goal : 'ready'}`;
@@ -122,13 +122,13 @@ async function waitForComponent(
 }
 
 /** A component that was starting or failing before the request is not waited for. */
-function wasStable(state: ComponentState['is'] | undefined): boolean {
+function wasStable(state: ComponentState['phase'] | undefined): boolean {
   return state === 'ready' || state === 'stopped';
 }
 
-function isAtGoal({ name, is }: ComponentState, component: string, goal: Goal): boolean {
-  if (goal === 'stopped') return is !== 'stopping';
-  return is === 'ready' || (is === 'stopped' && name !== component);
+function isAtGoal({ name, phase }: ComponentState, component: string, goal: Goal): boolean {
+  if (goal === 'stopped') return phase !== 'stopping';
+  return phase === 'ready' || (phase === 'stopped' && name !== component);
 }
 
 function failureOf({ name, reason }: ComponentState, node: string): Failure {

@@ -7,7 +7,7 @@ import { graphMermaid } from '../observe/diagrams/graphMermaid.ts';
 import { graphText } from '../observe/diagrams/graphText.ts';
 import { drawingOf } from '../observe/diagrams/graph.ts';
 import type { Drawing } from '../observe/diagrams/graph.ts';
-import type { Stage } from '../observe/state/stage.ts';
+import type { Stage } from '../observe/state/state.ts';
 import { styleFor } from '../observe/terminal/style.ts';
 import { readBootRecord } from '../observe/records/bootRecord.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';

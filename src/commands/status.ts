@@ -33,7 +33,7 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
 }
 
 async function printTable(current: NodeStatus): Promise<void> {
-  const { statusTable } = await import('../observe/state/status.ts');
+  const { statusTable } = await import('../observe/terminal/statusTable.ts');
   const { styleFor } = await import('../observe/terminal/style.ts');
   const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
   for (const line of statusTable(current, columns, styleFor(process.stdout, process.env))) console.log(line);
@@ -45,7 +45,7 @@ async function watchNode(fetchStatus: () => Promise<NodeStatus>): Promise<void> 
       hint: 'use --wait, or run status again',
     });
   }
-  const { watchStatus } = await import('../observe/terminal/watch.ts');
+  const { watchStatus } = await import('../observe/terminal/statusTable.ts');
   const { styleFor } = await import('../observe/terminal/style.ts');
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());

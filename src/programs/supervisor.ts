@@ -9,7 +9,6 @@ import { runNode } from '../supervisor/runNode.ts';
 import { runMain } from './runMain.ts';
 import { setV8Flags } from './v8Flags.ts';
 // Loaded on demand elsewhere. This program needs them at once, so they are bundled into its one file.
-import '../observe/terminal/json.ts';
 import '../observe/terminal/plain.ts';
 import '../observe/terminal/pretty.ts';
 

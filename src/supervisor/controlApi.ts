@@ -11,8 +11,8 @@ import type { NodeFile } from '../instance/nodeFile.ts';
 import { readLogs } from '../observe/logs/logs.ts';
 import { createHistory } from '../observe/state/history.ts';
 import type { History } from '../observe/state/history.ts';
-import { createProbeAttempts } from '../observe/state/looks.ts';
-import type { ProbeAttempts } from '../observe/state/looks.ts';
+import { createProbeAttempts } from '../observe/metrics/probeAttempts.ts';
+import type { ProbeAttempts } from '../observe/metrics/probeAttempts.ts';
 import { LiveState } from '../observe/state/state.ts';
 import type { State } from '../observe/state/state.ts';
 import { notReadyLines, statusOf } from '../observe/state/status.ts';
@@ -90,7 +90,7 @@ function allOf(names: readonly string[], query: LogQuery): LogQuery {
 
 /** Counting begins at the first request, with everything in the store: prom-client takes 50 ms to load. */
 async function collectMetrics(store: EventStore): Promise<{ text: () => Promise<string> }> {
-  const { createMetrics } = await import('../observe/state/metrics.ts');
+  const { createMetrics } = await import('../observe/metrics/metrics.ts');
   const metrics = createMetrics(store.names, store.events(), store.attempts.take);
   store.subscribe(metrics.add);
   return metrics;

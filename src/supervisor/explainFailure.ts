@@ -4,12 +4,11 @@ import type { Command, Component, Event, Program } from '../engine/component.ts'
 import type { Config } from '../config/config.ts';
 import { maskCommand, maskerOf } from '../config/yaml/secrets.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { failureText } from '../observe/terminal/failureText.ts';
-import { failureReport, quotedLines } from '../observe/state/failure.ts';
+import { failureReport, failureText, quotedLines } from '../observe/state/failure.ts';
 import type { FailedStage, FailureReport } from '../observe/state/failure.ts';
 import { styleFor } from '../observe/terminal/style.ts';
 import { tail } from '../engine/supervise/tail.ts';
-import { failureFile } from '../observe/records/failureFile.ts';
+import { failureFile } from '../observe/records/artifacts.ts';
 
 /** A failure with the report that explains it. */
 interface Explained {

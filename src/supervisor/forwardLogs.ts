@@ -5,7 +5,7 @@ import { childEnv } from '../lib/childEnv.ts';
 import { programFile } from '../lib/paths.ts';
 import { didYouMean } from '../lib/text/suggest.ts';
 import { Failure } from '../lib/errors.ts';
-import type { LogPosition } from '../observe/logs/logPosition.ts';
+import type { LogPosition } from '../observe/logs/logFile.ts';
 import { endsOf } from '../observe/logs/logs.ts';
 
 /** What the log forwarder receives on stdin, as one line of JSON. */

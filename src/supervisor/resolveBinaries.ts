@@ -2,7 +2,7 @@ import type { NodeConfig } from '../config/schema/node.ts';
 import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../lib/paths.ts';
-import type { Progress } from '../observe/terminal/progress.ts';
+import type { Progress } from '../observe/terminal/view.ts';
 import type { Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
 

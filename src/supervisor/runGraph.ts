@@ -15,7 +15,7 @@ import type { Signals } from '../lib/signals.ts';
 import { keepRotated } from '../observe/logs/rotation.ts';
 import { recordBoot } from '../observe/records/bootRecord.ts';
 import type { SaveBoot } from '../observe/records/bootRecord.ts';
-import { forgetFailure } from '../observe/records/failureFile.ts';
+import { removeFailureFile } from '../observe/records/artifacts.ts';
 import { createReporter } from '../observe/terminal/reporter.ts';
 import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import { controlledNode, createEventStore, serveControlApi, withRecordedAttempts } from './controlApi.ts';
@@ -166,7 +166,7 @@ async function beginRecord(
 ): Promise<SaveBoot> {
   try {
     for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    forgetFailure(data);
+    removeFailureFile(data);
     return await recordBoot(data, components, options);
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;

@@ -37,10 +37,10 @@ describe('restart', () => {
     expect(events.filter((line) => line.startsWith('stops'))).toEqual(['stops  stopping', 'stops  stopped']);
     expect(events.filter((line) => line.startsWith('restarts'))).toEqual([
       'restarts  stopping',
-      'restarts  starting again (attempt 2)',
+      'restarts  restarting (attempt 2)',
       'restarts  ready',
     ]);
-    expect(events.indexOf('db  ready')).toBeLessThan(events.indexOf('restarts  starting again (attempt 2)'));
+    expect(events.indexOf('db  ready')).toBeLessThan(events.indexOf('restarts  restarting (attempt 2)'));
   });
 
   it('restarts all dependents with --cascade, in order, and nothing else', async () => {
@@ -52,9 +52,9 @@ describe('restart', () => {
       'above  stopped',
       'restarts  stopping',
       'restarts  stopped',
-      'restarts  starting again (attempt 2)',
+      'restarts  restarting (attempt 2)',
       'restarts  ready',
-      'above  starting again (attempt 2)',
+      'above  restarting (attempt 2)',
       'above  ready',
     ]);
     expect(Object.values(await g.states())).toEqual(Array.from({ length: 6 }, () => 'ready'));
@@ -116,7 +116,7 @@ describe('stop and start', () => {
     expect((await g.run('healthcheck')).code).toBe(1);
     const stuck = await g.run('start', 'stops', '--timeout', '500ms');
     expect(stuck.code).toBe(4);
-    expect(stuck.stderr).toContain('stops is not ready in time: stops waiting: for db');
+    expect(stuck.stderr).toContain('stops is not ready in time: stops waiting for db');
     expect((await g.run('start', 'db')).code).toBe(0);
     expect((await g.run('status', '--wait')).code).toBe(0);
     expect(await g.run('start', 'db')).toMatchObject({ code: 0, stderr: 'db is ready' });

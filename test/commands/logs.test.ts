@@ -41,7 +41,7 @@ describe('logs', () => {
     const elsewhere = await g.run('logs');
     expect([elsewhere.code, elsewhere.stderr]).toEqual([
       2,
-      'k8s-single: there are no logs in /var/lib/k8s-single/logs-down/log\n  has this node ever been up?',
+      'k8s-single: no logs in /var/lib/k8s-single/logs-down/log\n  has this node been started?',
     ]);
   });
 

@@ -1,11 +1,11 @@
 import type { Event, EventBody } from '../../src/engine/component.ts';
 
-/** The moment every recorded boot begins. */
+/** When each of the boots below begins. */
 export const begin = Date.UTC(2026, 0, 1);
 
 /** An event `ms` after the boot began. */
-export function at(ms: number, component: string, happening: EventBody): Event {
-  return { component, at: begin + ms, ...happening };
+export function at(ms: number, component: string, body: EventBody): Event {
+  return { component, at: begin + ms, ...body };
 }
 
 export const stages = [
@@ -16,7 +16,7 @@ export const stages = [
   { name: 'node', needs: ['apiserver', 'kubelet'] },
 ];
 
-/** A boot in which everything goes well: ready after 5.0 s. */
+/** A successful boot: ready after 5.0 s. */
 export const goodBoot: readonly Event[] = [
   at(0, 'pki', { type: 'starting', attempt: 1 }),
   at(0, 'etcd', { type: 'waiting', on: ['pki'] }),
@@ -36,7 +36,7 @@ export const goodBoot: readonly Event[] = [
   at(5000, 'node', { type: 'ready', ms: 990 }),
 ];
 
-/** The apiserver dies three times and is given up, then the rest is stopped. */
+/** The apiserver exits twice and is given up, then the rest is stopped. */
 export const crashLoop: readonly Event[] = [
   ...goodBoot.slice(0, 10),
   at(900, 'apiserver', { type: 'probing', reason: 'connect ECONNREFUSED 127.0.0.1:6443' }),

@@ -14,7 +14,7 @@ import { replay } from '../../observe/state/state.ts';
 import { statusOf } from '../../observe/state/status.ts';
 import type { NodeStatus } from '../../observe/state/status.ts';
 import type { BootRecord } from '../../observe/records/bootRecord.ts';
-import { failureFile } from '../../observe/records/failureFile.ts';
+import { failureFile } from '../../observe/records/artifacts.ts';
 import { ifRunning } from '../../instance/locateNode.ts';
 
 /** The last lines of each log that go into the report. */

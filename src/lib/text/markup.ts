@@ -1,4 +1,4 @@
-/** Text as it may stand in HTML, XML and their attributes. */
+/** Escapes text for HTML, XML and their attributes. */
 export function escape(text: string): string {
   return text
     .replaceAll('&', '&amp;')

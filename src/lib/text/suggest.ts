@@ -1,10 +1,10 @@
-/** `; did you mean "x"?` with the known word nearest to `word`, or nothing when none is near. */
+/** `; did you mean "x"?` with the known word nearest to `word`, or an empty string when none is near. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   const near = nearest(word, known);
   return near === undefined ? '' : `; did you mean "${near}"?`;
 }
 
-/** The known word at the smallest edit distance, when a typing slip explains the difference. */
+/** The known word at the smallest edit distance, if a typing error explains the difference. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: { readonly text: string; readonly distance: number } | undefined;

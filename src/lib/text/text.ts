@@ -1,13 +1,13 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** East Asian wide and emoji: two columns each. What is ambiguous counts as one, as terminals draw it. */
+/** East Asian wide characters and emoji: two columns each. Ambiguous ones count as one, as terminals draw them. */
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 const ordinary = /^[\x20-\x7e]*$/;
 const zeroWidth = /\p{Mark}|\u200b|\u200d/u;
 const control = /\p{Cc}+/gu;
 
-/** A span of time at a glance: `0.4 s`, `12.0 s`, `2 m 05 s`, `3 h 07 m`, `2 d 04 h`. */
+/** A duration for people: `0.4 s`, `12.0 s`, `2 m 05 s`, `3 h 07 m`, `2 d 04 h`. */
 export function formatMs(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
@@ -21,7 +21,7 @@ function twoDigits(value: number): string {
   return String(Math.floor(value)).padStart(2, '0');
 }
 
-/** Bytes at a glance, in powers of 1024: `512 B`, `1.4 MiB`, `312 MiB`. */
+/** Bytes for people, in powers of 1024: `512 B`, `1.4 MiB`, `312 MiB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
@@ -29,12 +29,12 @@ export function formatBytes(bytes: number): string {
   return `${power > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} ${units[power]}`;
 }
 
-/** One line that is safe on a terminal: what a component wrote may hold escape sequences. */
+/** The text on one line, safe for a terminal: output of components may contain escape sequences. */
 export function oneLine(text: string): string {
   return stripVTControlCharacters(text).replace(control, ' ').trim();
 }
 
-/** How many columns the text takes on a terminal. */
+/** The number of terminal columns that the text occupies. */
 export function width(text: string): number {
   if (ordinary.test(text)) return text.length;
   let columns = 0;
@@ -42,7 +42,7 @@ export function width(text: string): number {
   return columns;
 }
 
-/** The text cut to at most so many columns, with an ellipsis where something is missing. */
+/** The text cut to at most `columns`, with an ellipsis where something is missing. */
 export function truncate(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   if (ordinary.test(text)) return columns < 1 ? '' : `${text.slice(0, columns - 1).trimEnd()}…`;
@@ -56,7 +56,7 @@ export function truncate(text: string, columns: number): string {
   return columns < 1 ? '' : `${kept.trimEnd()}…`;
 }
 
-/** Filled up with spaces to so many columns. */
+/** The text padded with spaces to `columns`. */
 export function padEnd(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - width(text)));
 }

@@ -1,24 +1,24 @@
+import { dependencyName } from '../../engine/component.ts';
 import type { Edge, Event } from '../../engine/component.ts';
-import { needNames } from '../state/stage.ts';
-import type { Stage } from '../state/stage.ts';
+import type { Stage } from '../state/state.ts';
 import { criticalPathText, timelineOf } from './timeline.ts';
 import type { Timeline } from './timeline.ts';
 
-/** A graph, ready to be drawn. */
+/** A graph prepared for drawing. */
 export interface Drawing {
-  /** Each after all it needs. */
+  /** In dependency order. */
   readonly stages: readonly Stage[];
-  /** From start to ready, in ms, by name; nothing before a boot. */
+  /** From start to ready, in ms, by name; empty without a boot. */
   readonly times: ReadonlyMap<string, number>;
-  /** For each that needs something, the one that it waits for longest. */
+  /** For each component with dependencies, the dependency that it waits for longest. */
   readonly parents: ReadonlyMap<string, string>;
-  /** The chain that decides how long a boot takes, from its first; without a boot the one with the most components. */
+  /** The critical path of the boot, from its start; without a boot, the longest chain. */
   readonly path: readonly string[];
-  /** The chain in words, and how long the boot took. */
+  /** The path in words, with the duration of the boot. */
   readonly caption: string;
 }
 
-/** `stages`: each after all it needs. `events`: of a boot, if there was one. */
+/** `stages`: in dependency order. `events`: of the boot, or empty. */
 export function drawingOf(stages: readonly Stage[], events: readonly Event[]): Drawing {
   const boot = events.length === 0 ? undefined : timelineOf(stages, events);
   const ranks = boot === undefined ? depths(stages) : readyTimes(stages, boot);
@@ -29,7 +29,7 @@ export function drawingOf(stages: readonly Stage[], events: readonly Event[]): D
     );
   const parents = new Map<string, string>();
   for (const stage of stages) {
-    const parent = last(needNames(stage));
+    const parent = last(stage.needs.map(dependencyName));
     if (parent !== undefined) parents.set(stage.name, parent);
   }
   const path: string[] = [];
@@ -44,12 +44,12 @@ export function drawingOf(stages: readonly Stage[], events: readonly Event[]): D
   };
 }
 
-/** Whether the edge is a part of the critical path. */
+/** Whether the edge is part of the critical path. */
 export function isCritical({ path, parents }: Drawing, from: string, to: string): boolean {
   return parents.get(to) === from && path.includes(to);
 }
 
-/** What is unusual about an edge, in words; empty for one that waits for `ready` and is kept. */
+/** What differs from the default edge (`ready`, `keep`), in words; may be empty. */
 export function labelOf({ condition, whenLost }: Edge): string {
   return [condition === 'ready' ? '' : condition, whenLost === 'keep' ? '' : whenLost]
     .filter(Boolean)
@@ -62,24 +62,24 @@ function captionOf(path: readonly string[], boot: Timeline | undefined): string 
   return `${end} ${(boot.ms / 1000).toFixed(1)} s; critical path, in s: ${criticalPathText(boot.criticalPath)}`;
 }
 
-/** How many components are in the longest chain that ends with each. */
+/** The length of the longest chain that ends with each component. */
 function depths(stages: readonly Stage[]): Map<string, number> {
   const found = new Map<string, number>();
   for (const stage of stages)
-    found.set(stage.name, 1 + Math.max(0, ...needNames(stage).map((need) => found.get(need)!)));
+    found.set(stage.name, 1 + Math.max(0, ...stage.needs.map((need) => found.get(dependencyName(need))!)));
   return found;
 }
 
-/** When each became ready, in ms since the boot began; of those that did not, later than all others. */
+/** When each became ready, in ms since the boot began. Those that did not come last. */
 function readyTimes(stages: readonly Stage[], { spans, ms }: Timeline): Map<string, number> {
   const found = new Map(stages.map(({ name }) => [name, ms]));
-  for (const { component, is, from } of spans) if (is === 'ready') found.set(component, from);
+  for (const { component, phase, from } of spans) if (phase === 'ready') found.set(component, from);
   return found;
 }
 
 function startTimes({ spans }: Timeline): Map<string, number> {
   const found = new Map<string, number>();
-  for (const { component, is, from, to } of spans)
-    if (is === 'starting') found.set(component, (found.get(component) ?? 0) + to - from);
+  for (const { component, phase, from, to } of spans)
+    if (phase === 'starting') found.set(component, (found.get(component) ?? 0) + to - from);
   return found;
 }

@@ -3,7 +3,7 @@ import { isCritical, labelOf } from './graph.ts';
 import type { Drawing } from './graph.ts';
 import { formatMs } from '../../lib/text/text.ts';
 
-/** The graph in Graphviz' language (https://graphviz.org/doc/info/lang.html), from what starts first to the right. */
+/** The graph in Graphviz' language (https://graphviz.org/doc/info/lang.html), from left to right. */
 export function graphDot(drawing: Drawing): string {
   const { stages, times, path } = drawing;
   const critical = new Set(path);
@@ -34,7 +34,7 @@ export function graphDot(drawing: Drawing): string {
   ].join('\n');
 }
 
-/** A quoted name: only the quotation mark is special in it, and names have none. */
+/** A quoted string. Only the quotation mark is special in it. */
 function quote(text: string): string {
   return `"${text.replaceAll('"', String.raw`\"`)}"`;
 }

@@ -3,10 +3,10 @@ import { isCritical, labelOf } from './graph.ts';
 import type { Drawing } from './graph.ts';
 import { formatMs } from '../../lib/text/text.ts';
 
-/** The graph as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html), from what starts first to the right. */
+/** The graph as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html), from left to right. */
 export function graphMermaid(drawing: Drawing): string {
   const { stages, times, path } = drawing;
-  // Names can be words of the language (`end`), so they are labels only.
+  // Names can be keywords (`end`), so they are only used as labels.
   const ids = new Map(stages.map(({ name }, index) => [name, `n${index}`]));
   const nodes = stages.map(({ name }) => {
     const ms = times.get(name);

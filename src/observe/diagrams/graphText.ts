@@ -1,33 +1,40 @@
 import { edgeOf } from '../../engine/component.ts';
 import type { Drawing } from './graph.ts';
-import type { Stage } from '../state/stage.ts';
+import type { Stage } from '../state/state.ts';
 import type { Style } from '../terminal/style.ts';
-import { formatMs, padEnd, width } from '../../lib/text/text.ts';
+import { table } from '../../lib/text/table.ts';
+import type { Cell } from '../../lib/text/table.ts';
+import { formatMs } from '../../lib/text/text.ts';
 
 /**
- * The graph as a tree: each component once, below the one that it waits for longest, with its other needs beside it. The
- * critical path has filled marks.
+ * The graph as a tree: each component once, below the dependency that it waits for longest, with the others beside it. Filled
+ * marks show the critical path.
  */
 export function graphText(drawing: Drawing, style: Style): string {
   const { stages, times, path } = drawing;
   const critical = new Set(path);
   const byName = new Map(stages.map((stage) => [stage.name, stage]));
   const rows = rowsOf(drawing);
-  const column = Math.max(0, ...rows.map(({ branch, name }) => width(branch) + 2 + width(name)));
-  const lines = rows.map(({ branch, name }) => {
-    const mark = critical.has(name) ? '●' : '○';
-    const label = padEnd(`${mark} ${name}`, column - width(branch));
+  const cells = rows.map(({ branch, name }): Cell[] => {
+    const isCritical = critical.has(name);
     const ms = times.get(name);
-    const time = times.size === 0 ? '' : (ms === undefined ? '' : formatMs(ms)).padStart(10);
-    const note = noteOf(byName.get(name)!, drawing.parents.get(name));
-    const text = `${branch}${critical.has(name) ? style('bold', label) : label}${time}`;
-    return note === '' ? text.trimEnd() : `${text}  ${style('dim', note)}`;
+    const label = {
+      text: `${branch}${isCritical ? '●' : '○'} ${name}`,
+      style: (text: string) => (isCritical ? branch + style('bold', text.slice(branch.length)) : text),
+    };
+    const note = {
+      text: noteOf(byName.get(name)!, drawing.parents.get(name)),
+      style: (text: string) => style('dim', text),
+    };
+    return times.size === 0 ? [label, note] : [label, ms === undefined ? '' : formatMs(ms), note];
   });
+  const columns = times.size === 0 ? [] : [{}, { align: 'right', minWidth: 8 } as const];
+  const lines = table(cells, { columns });
   return [...lines, '', `● ${drawing.caption}`].join('\n');
 }
 
 interface Row {
-  /** What leads from the parent to it. */
+  /** The lines that lead to it from its parent. */
   readonly branch: string;
   readonly name: string;
 }
@@ -39,7 +46,7 @@ function rowsOf({ stages, parents }: Drawing): Row[] {
     children.set(parents.get(name), [...siblings, name]);
   }
   const rows: Row[] = [];
-  // Not by recursion: a chain may be longer than the stack.
+  // Not recursive: a chain may be longer than the stack.
   const open = (children.get(undefined) ?? []).map((name) => ({ name, branch: '', below: '' })).toReversed();
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { name, branch, below } = next;
@@ -55,7 +62,7 @@ function rowsOf({ stages, parents }: Drawing): Row[] {
   return rows;
 }
 
-/** The needs that the tree does not show, and what is lost with them. */
+/** The dependencies that the tree does not show, and what their loss means. */
 function noteOf({ needs }: Stage, parent: string | undefined): string {
   const edges = needs.map(edgeOf);
   const others = edges.filter(({ on }) => on !== parent).map(({ on }) => on);
@@ -63,10 +70,10 @@ function noteOf({ needs }: Stage, parent: string | undefined): string {
     const lost = edges.filter(({ whenLost }) => whenLost === verb).map(({ on }) => on);
     return lost.length === 0 ? [] : [`${verb}s when ${lost.join(' or ')} is lost`];
   });
-  const begun = edges.filter(({ condition }) => condition === 'started').map(({ on }) => on);
+  const started = edges.filter(({ condition }) => condition === 'started').map(({ on }) => on);
   return [
     ...(others.length === 0 ? [] : [`also needs ${others.join(', ')}`]),
-    ...(begun.length === 0 ? [] : [`${begun.join(' and ')} need only be started`]),
+    ...(started.length === 0 ? [] : [`only needs ${started.join(' and ')} started`]),
     ...verbs,
   ].join('; ');
 }

@@ -1,20 +1,11 @@
-import type { PhaseName } from '../state/state.ts';
+import { phaseStyles } from '../state/phases.ts';
 import type { Style } from '../terminal/style.ts';
+import type { Phase } from '../state/state.ts';
 import { criticalPathText, drawnPhases } from './timeline.ts';
 import type { Span, Timeline } from './timeline.ts';
 import { formatMs, padEnd, width } from '../../lib/text/text.ts';
 
-const bars: Record<PhaseName, [mark: string, colour: Parameters<Style>[0]]> = {
-  waiting: ['·', 'dim'],
-  starting: ['█', 'cyan'],
-  ready: ['─', 'green'],
-  down: ['░', 'yellow'],
-  stopping: ['▒', 'yellow'],
-  stopped: [' ', 'dim'],
-  failed: ['✗', 'red'],
-};
-
-/** One bar per component, and what the marks mean. */
+/** One bar per component, and a legend. */
 export function timelineText(timeline: Timeline, columns: number, style: Style): string {
   const name = Math.max(0, ...timeline.components.map(width));
   const room = Math.max(10, columns - name - 2 - 10);
@@ -24,7 +15,7 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
   const rows = [...spansOf].map(([component, spans]) => {
     const label = padEnd(component, name);
     const took = spans
-      .filter(({ is }) => is === 'starting')
+      .filter(({ phase }) => phase === 'starting')
       .reduce((sum, { from, to }) => sum + to - from, 0);
     const row = bar(spans, room, timeline.ms, style);
     return `${critical.has(component) ? style('bold', label) : label}  ${row}${formatMs(took).padStart(10)}`;
@@ -34,29 +25,35 @@ export function timelineText(timeline: Timeline, columns: number, style: Style):
   return [
     ...rows,
     '',
-    legend.map((is) => `${style(bars[is][1], bars[is][0])} ${is}`).join('   '),
+    legend.map((phase) => `${cells(phase, 1, style)} ${phase}`).join('   '),
     `${timeline.ready ? 'ready in' : 'not ready after'} ${formatMs(timeline.ms)}`,
     ...(path === '' ? [] : [`critical path, in s: ${path}`]),
   ].join('\n');
 }
 
-/** Each cell shows what was in its middle, and a start shows however short it was. */
+/** Each cell shows the phase at its middle. Starts and failures always show, however short. */
 function bar(spans: readonly Span[], room: number, ms: number, style: Style): string {
   const cellMs = Math.max(1, ms) / room;
-  const cells = Array.from({ length: room }, (_, i) => {
+  const phases = Array.from({ length: room }, (_, i) => {
     const middle = (i + 0.5) * cellMs;
-    return spans.find(({ from, to }) => from <= middle && middle < to)?.is;
+    return spans.find(({ from, to }) => from <= middle && middle < to)?.phase;
   });
-  for (const { is, from } of spans) {
-    if (is === 'starting' || is === 'failed') cells[Math.min(room - 1, Math.floor(from / cellMs))] = is;
+  for (const { phase, from } of spans) {
+    if (phase === 'starting' || phase === 'failed')
+      phases[Math.min(room - 1, Math.floor(from / cellMs))] = phase;
   }
   let text = '';
   for (let i = 0; i < room;) {
-    const is = cells[i];
+    const phase = phases[i];
     let end = i + 1;
-    while (end < room && cells[end] === is) end += 1;
-    text += is === undefined ? ' '.repeat(end - i) : style(bars[is][1], bars[is][0].repeat(end - i));
+    while (end < room && phases[end] === phase) end += 1;
+    text += phase === undefined ? ' '.repeat(end - i) : cells(phase, end - i, style);
     i = end;
   }
   return text;
+}
+
+function cells(phase: Phase, count: number, style: Style): string {
+  const { colour, bar: character } = phaseStyles[phase];
+  return style(colour, character.repeat(count));
 }

@@ -1,7 +1,7 @@
 import type { Timeline } from './timeline.ts';
 
 /**
- * The timeline in the Trace Event Format, for Perfetto and chrome://tracing: one row per component, times in µs.
+ * The timeline in the Trace Event Format, for Perfetto and chrome://tracing. One row per component, times in µs.
  * https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
  */
 export function timelineTrace({ components, spans }: Timeline): string {
@@ -20,11 +20,11 @@ export function timelineTrace({ components, spans }: Timeline): string {
     name: 'thread_sort_index',
     args: { sort_index },
   }));
-  const slices = spans.map(({ component, is, from, to }) => ({
+  const slices = spans.map(({ component, phase, from, to }) => ({
     ph: 'X',
     pid: 1,
     tid: row.get(component),
-    name: is,
+    name: phase,
     cat: component,
     ts: Math.round(from * 1000),
     dur: Math.round((to - from) * 1000),

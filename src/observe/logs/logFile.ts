@@ -1,19 +1,21 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** A line longer than this, in characters, is cut in pieces. */
-const longestLine = 1024 * 1024;
+/** In characters. Longer lines are split. */
+const maxLineLength = 1024 * 1024;
+/** Read at once, in bytes. Larger than a line may be. */
+const blockBytes = 4 * 1024 * 1024;
 const newline = 10;
 
-/** A line of a file. `end` is the offset behind it, in bytes; undefined while its newline is missing. */
+/** A line of a file. `end`: the offset after its newline, in bytes; undefined while the newline is missing. */
 interface FileLine {
   readonly text: string;
   readonly end: number | undefined;
 }
 
-/** A log and what was rotated away from it, oldest first: `x.log.2`, `x.log.1`, `x.log`. */
+/** A log and its rotated files, oldest first: `x.log.2`, `x.log.1`, `x.log`. */
 export async function logFiles(path: string): Promise<string[]> {
   const name = basename(path);
   const entries: string[] = await readdir(dirname(path)).catch(() => []);
@@ -25,11 +27,12 @@ export async function logFiles(path: string): Promise<string[]> {
   return entries.includes(name) ? [...rotated, path] : rotated;
 }
 
+/** In bytes; 0 if the file does not exist. */
 export async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => ({ size: 0 }))).size;
 }
 
-/** The lines of a file between two offsets; memory does not grow with it. A file that is gone has none. */
+/** The lines of a file between two offsets, in constant memory. A file that does not exist has none. */
 export async function* readLines(
   file: string | FileHandle,
   from: number,
@@ -45,7 +48,7 @@ export async function* readLines(
     length = 0;
     return text;
   };
-  for await (const chunk of piecesOf(file, from, to)) {
+  for await (const chunk of readChunks(file, from, to)) {
     let start = 0;
     for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, start)) {
       parts.push(chunk.subarray(start, at));
@@ -55,12 +58,16 @@ export async function* readLines(
     offset += chunk.length;
     parts.push(chunk.subarray(start));
     length += chunk.length - start;
-    if (length >= longestLine) yield { text: take(), end: offset };
+    if (length >= maxLineLength) yield { text: take(), end: offset };
   }
   if (length > 0) yield { text: take(), end: undefined };
 }
 
-async function* piecesOf(file: string | FileHandle, from: number, to: number): AsyncGenerator<Buffer, void> {
+async function* readChunks(
+  file: string | FileHandle,
+  from: number,
+  to: number,
+): AsyncGenerator<Buffer, void> {
   try {
     const range = { start: from, end: to - 1 };
     const stream: AsyncIterable<Buffer> =
@@ -69,12 +76,12 @@ async function* piecesOf(file: string | FileHandle, from: number, to: number): A
         : file.createReadStream({ ...range, autoClose: false });
     yield* stream;
   } catch (error) {
-    // A file that was rotated away since it was listed.
+    // The file was rotated since it was listed.
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
 }
 
-/** Where the last `count` lines begin, and how many of them there are: read from the end, a block at a time. */
+/** Where the last `count` lines begin, and how many there are. Reads blocks from the end. */
 export async function tailOffset(path: string, count: number): Promise<{ offset: number; found: number }> {
   const file = await open(path, 'r');
   try {
@@ -95,4 +102,122 @@ export async function tailOffset(path: string, count: number): Promise<{ offset:
   } finally {
     await file.close();
   }
+}
+
+/** How far a log has been read. */
+export interface LogPosition {
+  /** In bytes, in the current file. */
+  readonly offset: number;
+  /** Identity of the newest rotated file at that time. */
+  readonly rotated: string | undefined;
+  /** The beginning of a line whose rest has not been read yet. */
+  readonly partial: string;
+}
+
+/** The end of a log: from this position, only later lines are new. */
+export async function endOf(path: string): Promise<LogPosition> {
+  return { offset: await sizeOf(path), rotated: await identityOf(`${path}.1`), partial: '' };
+}
+
+/**
+ * The lines after a position, also those in files rotated since. Rotation copies the log to `.rotating`, empties it, and
+ * renames the copy to `.1` (see rotation.ts). During a rotation nothing is new; the next call has it. An unfinished line is
+ * left for later unless `isLast`. Of a log cut during rotation, the cut part is missing.
+ */
+export async function* newLines(
+  path: string,
+  from: LogPosition,
+  isLast: boolean,
+): AsyncGenerator<{ readonly texts: readonly string[]; readonly position: LogPosition }, void> {
+  let position = from;
+  for (;;) {
+    if (existsSync(`${path}.rotating`)) return;
+    const rotated = await nextRotated(path, position);
+    const file = await open(rotated?.path ?? path, 'r').catch(() => undefined);
+    if (file === undefined) return;
+    try {
+      const { size } = await file.stat();
+      if (rotated === undefined) {
+        // A smaller size means that the log was emptied and no rotated file was kept.
+        const start = size < position.offset ? 0 : position.offset;
+        const block = await readBlock(file, { ...position, offset: start }, size);
+        // The block follows the position only if the log was not rotated meanwhile.
+        if (existsSync(`${path}.rotating`) || (await identityOf(`${path}.1`)) !== position.rotated) continue;
+        position = { offset: block.offset, rotated: position.rotated, partial: block.partial };
+        const last = isLast && block.isAtEnd && block.unfinished !== '' ? [block.unfinished] : [];
+        if (block.texts.length + last.length > 0) yield { texts: [...block.texts, ...last], position };
+        if (block.isAtEnd) return;
+      } else {
+        // The name may belong to another file by now.
+        if (identity(await file.stat({ bigint: true })) !== rotated.id) continue;
+        const block = await readBlock(file, { ...position, offset: rotated.start }, size);
+        position = block.isAtEnd
+          ? { offset: 0, rotated: rotated.id, partial: block.unfinished }
+          : {
+              offset: block.offset,
+              rotated: rotated.start === 0 ? undefined : position.rotated,
+              partial: block.partial,
+            };
+        yield { texts: block.texts, position };
+      }
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+interface Block {
+  readonly texts: readonly string[];
+  /** After the last complete line. */
+  readonly offset: number;
+  /** The position's partial line, if no complete line has consumed it. */
+  readonly partial: string;
+  /** The partial line and what follows the last complete line. */
+  readonly unfinished: string;
+  readonly isAtEnd: boolean;
+}
+
+/** The complete lines after a position, at most one block of them. */
+async function readBlock(file: FileHandle, from: LogPosition, size: number): Promise<Block> {
+  const to = Math.min(size, from.offset + blockBytes);
+  const texts: string[] = [];
+  let { offset, partial } = from;
+  let unfinished = partial;
+  for await (const { text, end } of readLines(file, from.offset, to)) {
+    unfinished = partial + text;
+    if (end === undefined) continue;
+    texts.push(unfinished);
+    offset = end;
+    partial = '';
+    unfinished = '';
+  }
+  return { texts, offset, partial, unfinished, isAtEnd: to >= size };
+}
+
+/** The oldest file rotated since the position, and the offset in it from which to continue. */
+async function nextRotated(
+  path: string,
+  { offset, rotated }: LogPosition,
+): Promise<{ path: string; id: string; start: number } | undefined> {
+  let next: { path: string; id: string; start: number } | undefined;
+  for (let number = 1; ; number += 1) {
+    const id = await identityOf(`${path}.${number}`);
+    if (id !== undefined && id !== rotated) {
+      next = { path: `${path}.${number}`, id, start: offset };
+      continue;
+    }
+    // The known file was deleted, perhaps with some that followed it: all files present are new.
+    if (next !== undefined && id === undefined && rotated !== undefined) return { ...next, start: 0 };
+    return next;
+  }
+}
+
+/** Identifies a rotated file under any name. Its content no longer changes. */
+async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found && identity(found);
+}
+
+function identity({ ino, mtimeNs }: { readonly ino: bigint; readonly mtimeNs: bigint }): string {
+  return `${ino} ${mtimeNs}`;
 }

@@ -1,44 +1,44 @@
 import { EventEmitter, once } from 'node:events';
 import { watch } from 'node:fs';
 import { join } from 'node:path';
+import { tick } from '../terminal/ticker.ts';
+import { newLines } from './logFile.ts';
+import type { LogPosition } from './logFile.ts';
 import { stampOf } from './logLine.ts';
 import type { LogLine } from './logLine.ts';
-import { newLines } from './logPosition.ts';
-import type { LogPosition } from './logPosition.ts';
-import { tick } from '../terminal/ticker.ts';
 
-/** How often each log is looked at besides, in ms: nothing tells of what is written to a file that is only linked to here. */
-const lookEveryMs = 1000;
+/** How often each log is also read without a change event, in ms. Writes to the target of a symlink cause none. */
+const checkEveryMs = 1000;
 
 /**
- * What is written from now on to `<folder>/<component>.log`, as it comes, each line once however often the log is rotated;
- * `positions` says where to begin, by component. When the signal aborts, what is there by then is the end.
+ * The lines written to `<folder>/<component>.log` from `positions` on, as they are written, each once however often the log
+ * is rotated. When the signal aborts, yields what is there by then and ends.
  */
 export async function* followLogs(
   folder: string,
   positions: ReadonlyMap<string, LogPosition>,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine, void> {
-  const at = new Map(positions);
+  const current = new Map(positions);
   const changes = new EventEmitter();
-  const changed = new Set(at.keys());
+  const changed = new Set(current.keys());
   const watcher = watch(folder, (_kind, file) => {
     const component = /^(.*)\.log(?:\.\w+)?$/.exec(file ?? '')?.[1];
-    if (component === undefined || !at.has(component)) return;
+    if (component === undefined || !current.has(component)) return;
     changed.add(component);
     changes.emit('change');
   });
   const ticker = tick(
     () => {
-      for (const component of at.keys()) changed.add(component);
+      for (const component of current.keys()) changed.add(component);
       changes.emit('change');
     },
-    { periodMs: lookEveryMs },
+    { periodMs: checkEveryMs },
   );
   const lines = async function* (component: string, isLast: boolean): AsyncGenerator<LogLine, void> {
     const path = join(folder, `${component}.log`);
-    for await (const { texts, position } of newLines(path, at.get(component)!, isLast)) {
-      at.set(component, position);
+    for await (const { texts, position } of newLines(path, current.get(component)!, isLast)) {
+      current.set(component, position);
       for (const text of texts) yield { component, text, ...stampOf(text, Date.now()) };
     }
   };
@@ -52,7 +52,7 @@ export async function* followLogs(
       changed.delete(component);
       yield* lines(component, false);
     }
-    for (const component of at.keys()) yield* lines(component, true);
+    for (const component of current.keys()) yield* lines(component, true);
   } finally {
     ticker[Symbol.dispose]();
     watcher.close();

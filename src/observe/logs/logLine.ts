@@ -3,7 +3,7 @@ type Level = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 /** One line of a component's log. */
 export interface LogLine {
   readonly component: string;
-  /** Ms since the epoch, undefined where neither this line nor one before it says. */
+  /** Ms since the epoch; undefined when neither this line nor one before it has a time. */
   readonly at: number | undefined;
   readonly level: Level | undefined;
   readonly text: string;
@@ -14,7 +14,7 @@ interface Stamp {
   readonly level: Level | undefined;
 }
 
-/** The words and letters of all these formats. */
+/** Level names and letters of all formats below. */
 const levels: ReadonlyMap<string, Level> = new Map([
   ...['debug', 'trace', 'd'].map((word) => [word, 'debug'] as const),
   ...['info', 'notice', 'i', 'n'].map((word) => [word, 'info'] as const),
@@ -24,8 +24,8 @@ const levels: ReadonlyMap<string, Level> = new Map([
 ]);
 
 /**
- * When and how grave a line is, in the formats of the node's components. A format without a zone is in the local one, one
- * without a year is in the year before `now` (ms since the epoch).
+ * Time and level of a line in the formats of the node's components. Times without a zone are local. Those without a year lie
+ * in the year before `now` (ms since the epoch).
  */
 export function stampOf(text: string, now: number): Stamp {
   return (
@@ -50,7 +50,7 @@ function klog(text: string, now: number): Stamp | undefined {
   return stamp(at, match[1]);
 }
 
-/** `{"level":"info","ts":"2026-08-01T12:00:00.123Z",...}`, the time also in seconds (go.uber.org/zap; etcd from 3.5). */
+/** `{"level":"info","ts":"2026-08-01T12:00:00.123Z",...}`, or the time in seconds (go.uber.org/zap; etcd since 3.5). */
 function zap(text: string): Stamp | undefined {
   if (!text.startsWith('{')) return undefined;
   const level = /"level":\s*"(\w+)"/.exec(text)?.[1];
@@ -66,13 +66,13 @@ function logrus(text: string): Stamp | undefined {
   return match === null ? undefined : stamp(Date.parse(match[1]!), match[2]);
 }
 
-/** `2026-08-01 12:00:00.123456 I | package: text` (github.com/coreos/pkg/capnslog; etcd to 3.4). */
+/** `2026-08-01 12:00:00.123456 I | package: text` (github.com/coreos/pkg/capnslog; etcd up to 3.4). */
 function capnslog(text: string): Stamp | undefined {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})\d* ([A-Z]) \| /.exec(text);
   return match === null ? undefined : stamp(Date.parse(`${match[1]}T${match[2]}`), match[3]);
 }
 
-/** `2026-08-01T12:00:00Z text` (RFC 3339), as the supervisor's own log and many a program's. */
+/** `2026-08-01T12:00:00Z text` (RFC 3339): the supervisor's own log and many programs. */
 function iso(text: string): Stamp | undefined {
   const match = /^\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))[\] ]/.exec(text);
   return match === null ? undefined : stamp(Date.parse(match[1]!), undefined);

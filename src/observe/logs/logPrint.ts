@@ -4,10 +4,10 @@ import type { Style } from '../terminal/style.ts';
 import { padEnd, width } from '../../lib/text/text.ts';
 
 const palette: readonly Parameters<Style>[0][] = ['cyan', 'magenta', 'blue', 'green', 'yellow'];
-// oxlint-disable-next-line no-control-regex -- a component's own control characters must not reach the terminal
+// oxlint-disable-next-line no-control-regex -- control characters from components must not reach the terminal
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-/** Lines with the component in front, unless there is but one (and not `always`), each in its own colour; what is grave is red, a warning yellow. */
+/** Prints errors red, warnings yellow, and the component in its colour in front. A single component only when `always`. */
 export function logPrinter(
   components: readonly string[],
   style: Style,

@@ -2,26 +2,25 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
 import { followLogs } from './logFollow.ts';
-import { logFiles, readLines, sizeOf, tailOffset } from './logFile.ts';
+import { endOf, logFiles, readLines, sizeOf, tailOffset } from './logFile.ts';
+import type { LogPosition } from './logFile.ts';
 import { stampOf } from './logLine.ts';
 import type { LogLine } from './logLine.ts';
-import { endOf } from './logPosition.ts';
-import type { LogPosition } from './logPosition.ts';
 
 export interface LogOptions {
-  /** Empty: all that have a log. */
+  /** Empty: all components with a log. */
   readonly components: readonly string[];
-  /** Go on with what is written from now on, until the signal aborts. */
+  /** Continue with new lines until the signal aborts. */
   readonly follow: boolean;
-  /** At most so many of the last lines of each component. */
+  /** At most this many of the last lines of each component. */
   readonly tail: number | undefined;
-  /** Nothing older, in ms since the epoch. */
+  /** Only lines from this time on, in ms since the epoch. */
   readonly since: number | undefined;
 }
 
 /**
- * The lines of `<folder>/<component>.log` and of what was rotated away from it, of all components by time. A line without a
- * time belongs to the one before it. Memory does not grow with the logs.
+ * The lines of `<folder>/<component>.log` and its rotated files, merged by time. A line without a time belongs to the one
+ * before it. Memory does not grow with the logs.
  * @throws Failure `usage` when a component has no log.
  */
 export async function* readLogs(
@@ -32,7 +31,9 @@ export async function* readLogs(
   const components = await withLogs(folder, options);
   const now = Date.now();
   const ends = await endsOf(folder, components);
-  const sources = components.map((name) => past(folder, name, ends.get(name)?.offset ?? 0, options, now));
+  const sources = components.map((name) =>
+    linesUntil(folder, name, ends.get(name)?.offset ?? 0, options, now),
+  );
   for await (const line of mergeByTime(sources)) {
     if (signal.aborted) return;
     yield line;
@@ -44,7 +45,7 @@ export async function* readLogs(
   yield* followLogs(folder, ends, signal);
 }
 
-/** Where the logs of these components end now: what is written from then on is new. */
+/** The current end of each component's log: only later lines are new. */
 export async function endsOf(
   folder: string,
   components: readonly string[],
@@ -58,14 +59,14 @@ function pathOf(folder: string, component: string): string {
 }
 
 /**
- * The names of those that have a log in this folder.
- * @throws Failure `usage` when there is no such folder.
+ * The components with a log in this folder.
+ * @throws Failure `usage` when the folder does not exist.
  */
 export async function logNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new Failure('usage', `there are no logs in ${folder}`, {
+    throw new Failure('usage', `no logs in ${folder}`, {
       cause,
-      hint: 'has this node ever been up?',
+      hint: 'has this node been started?',
     });
   });
   return entries
@@ -74,24 +75,23 @@ export async function logNames(folder: string): Promise<string[]> {
     .sort();
 }
 
-async function withLogs(
-  folder: string,
-  { components, follow: waits }: LogOptions,
-): Promise<readonly string[]> {
+async function withLogs(folder: string, { components, follow }: LogOptions): Promise<readonly string[]> {
   const present = await logNames(folder);
   const unknown = components.find((component) => !present.includes(component));
-  if (unknown !== undefined && !waits) {
-    throw new Failure('usage', `"${unknown}" has no log`, { hint: `these have one: ${present.join(', ')}` });
+  if (unknown !== undefined && !follow) {
+    throw new Failure('usage', `"${unknown}" has no log`, {
+      hint: `components with a log: ${present.join(', ')}`,
+    });
   }
   return components.length > 0 ? components : present;
 }
 
-/** What one component has written so far, up to `end` of its current file. */
-async function* past(
+/** The lines of one component up to `end` of its current file. */
+async function* linesUntil(
   folder: string,
   component: string,
   end: number,
-  { tail, since, follow: goesOn }: LogOptions,
+  { tail, since, follow }: LogOptions,
   now: number,
 ): AsyncGenerator<LogLine, void> {
   const current = pathOf(folder, component);
@@ -101,7 +101,7 @@ async function* past(
     for await (const line of readLines(path, from, to)) {
       const stamp = stampOf(line.text, now);
       at = stamp.at ?? at;
-      const unfinished = line.end === undefined && path === current && goesOn;
+      const unfinished = line.end === undefined && path === current && follow;
       const tooOld = since !== undefined && (at ?? 0) < since;
       if (!unfinished && !tooOld) yield { component, at, level: stamp.level, text: line.text };
     }
@@ -114,17 +114,17 @@ async function startingPoints(
 ): Promise<{ path: string; from: number }[]> {
   if (tail === undefined) return paths.map((path) => ({ path, from: 0 }));
   const points: { path: string; from: number }[] = [];
-  let left = tail;
+  let remaining = tail;
   for (const path of paths.toReversed()) {
-    if (left <= 0) break;
-    const { offset, found } = await tailOffset(path, left);
+    if (remaining <= 0) break;
+    const { offset, found } = await tailOffset(path, remaining);
     points.unshift({ path, from: offset });
-    left -= found;
+    remaining -= found;
   }
   return points;
 }
 
-/** Where the line that is unfinished at `end` begins. */
+/** The beginning of the unfinished line at `end`. */
 async function lineStart(path: string, end: number): Promise<number> {
   let start = Math.max(0, end - 64 * 1024);
   for await (const line of readLines(path, start, end)) start = line.end ?? start;

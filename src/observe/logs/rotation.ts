@@ -1,25 +1,35 @@
-import { readdirSync, statSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { ftruncateSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rotate } from './rotate.ts';
-import type { RotateOptions } from './rotate.ts';
 import { tick } from '../terminal/ticker.ts';
 
-/** How often the logs are looked at, in ms: what is written in between can make a log longer than its cap. */
-const lookEveryMs = 2000;
+interface RotateOptions {
+  /** Longer files are rotated. Between two checks a log may grow further: a rotated file has at most twice this size. */
+  readonly maxBytes: number;
+  /** The number of rotated files kept: `.1` is the newest. */
+  readonly keep: number;
+}
 
 export interface RotationOptions extends RotateOptions {
-  /** Told once per reason when a log cannot be rotated; the logs grow meanwhile, and nothing else suffers. */
+  /** Called once per reason when a log cannot be rotated. Logs then grow; nothing else is affected. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Keeps every `*.log` in the folder within its cap until disposed of. */
+/** How often the sizes are checked, in ms. Between checks a log may exceed its limit. */
+const checkEveryMs = 2000;
+const blockBytes = 256 * 1024;
+/** How often the copy catches up with the writer before the log is emptied. */
+const maxPasses = 8;
+const newline = 10;
+
+/** Keeps every `*.log` in the folder within its limit until disposed of. */
 export function keepRotated(folder: string, { onError, ...options }: RotationOptions): AsyncDisposable {
-  const told = new Set<string>();
-  let looking = removeUnfinished(folder).catch(onError);
+  const reported = new Set<string>();
+  let running = removeUnfinished(folder).catch(onError);
   let busy = false;
-  const look = async (): Promise<void> => {
-    // Nearly always that is all, every two seconds: waiting for a thread to do it would cost ten times as much.
+  const rotateAll = async (): Promise<void> => {
+    // Synchronous: this is usually all the work, and a thread for it would cost ten times as much.
     const files = readdirSync(folder).filter((each) => each.endsWith('.log'));
     const paths = files.map((file) => join(folder, file));
     for (const path of paths.filter((each) => sizeOf(each) > options.maxBytes)) await rotate(path, options);
@@ -28,21 +38,21 @@ export function keepRotated(folder: string, { onError, ...options }: RotationOpt
     () => {
       if (busy) return;
       busy = true;
-      looking = look()
+      running = rotateAll()
         .catch((error: unknown) => {
-          if (!told.has(String(error))) onError(error);
-          told.add(String(error));
+          if (!reported.has(String(error))) onError(error);
+          reported.add(String(error));
         })
         .finally(() => {
           busy = false;
         });
     },
-    { periodMs: lookEveryMs },
+    { periodMs: checkEveryMs },
   );
   return {
     async [Symbol.asyncDispose]() {
       ticker[Symbol.dispose]();
-      await looking;
+      await running;
     },
   };
 }
@@ -51,8 +61,103 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** What a rotation that was cut off has left; whoever follows the log takes it for one under way. */
+/** Removes the copy of an interrupted rotation: readers that follow the log would wait for its end. */
 async function removeUnfinished(folder: string): Promise<void> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.log.rotating'));
   for (const file of files) await rm(join(folder, file), { force: true });
+}
+
+/**
+ * Rotates a log longer than `maxBytes` while its writer continues. The content is copied and the file emptied, as with
+ * logrotate's copytruncate, because the writer has the file open and would continue in a renamed one. The writer must append
+ * (O_APPEND) or it would leave a hole. Of a much longer file only the last `maxBytes` are kept, from the beginning of a line.
+ * Output written in the microseconds between the last read and the truncation is lost. Memory is constant. Resolves with
+ * whether the log was rotated.
+ */
+export async function rotate(path: string, { maxBytes, keep }: RotateOptions): Promise<boolean> {
+  const log = await open(path, 'r+').catch(ignoreAbsent);
+  if (log === undefined) return false;
+  try {
+    const { size, mode } = await log.stat();
+    if (size <= maxBytes) return false;
+    if (keep === 0) await log.truncate(0);
+    else await copyAndTruncate(log, path, { maxBytes, keep, mode: mode & 0o777 });
+    return true;
+  } finally {
+    await log.close();
+  }
+}
+
+async function copyAndTruncate(
+  log: FileHandle,
+  path: string,
+  { maxBytes, keep, mode }: RotateOptions & { mode: number },
+): Promise<void> {
+  const unfinished = `${path}.rotating`;
+  const block = Buffer.alloc(blockBytes);
+  const copy = await open(unfinished, 'w', mode);
+  try {
+    let [start, from] = [0, 0];
+    for (let pass = 0; pass < maxPasses; pass += 1) {
+      const { size } = await log.stat();
+      if (pass > 0 && size - from < blockBytes) break;
+      if (size - start > 2 * maxBytes) {
+        start = await nextLineStart(log, size - maxBytes, size, block);
+        from = start;
+        await copy.truncate(0);
+      }
+      while (from < size) {
+        const { bytesRead } = await log.read(block, 0, Math.min(block.length, size - from), from);
+        if (bytesRead === 0) break;
+        await copy.write(block, 0, bytesRead, from - start);
+        from += bytesRead;
+      }
+    }
+    await shift(path, keep);
+    copyRestAndTruncate(log, copy, { start, from, maxBytes }, block);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  } finally {
+    await copy.close();
+  }
+  await rename(unfinished, `${path}.1`);
+}
+
+/** Copies what was written meanwhile and empties the log. Synchronous, to leave the writer as little time as possible. */
+function copyRestAndTruncate(
+  log: FileHandle,
+  copy: FileHandle,
+  { start, from, maxBytes }: { start: number; from: number; maxBytes: number },
+  block: Buffer,
+): void {
+  let at = from;
+  while (at < from + maxBytes) {
+    const read = readSync(log.fd, block, 0, block.length, at);
+    if (read === 0) break;
+    writeSync(copy.fd, block, 0, read, at - start);
+    at += read;
+  }
+  ftruncateSync(log.fd, 0);
+}
+
+/** Renames `.1` to `.2` and so on; the last one is removed. */
+async function shift(path: string, keep: number): Promise<void> {
+  await rm(`${path}.${keep}`, { force: true });
+  for (let number = keep - 1; number >= 1; number -= 1) {
+    await rename(`${path}.${number}`, `${path}.${number + 1}`).catch(ignoreAbsent);
+  }
+}
+
+/** Where the first line after the offset begins; the offset itself if none begins before `end`. */
+async function nextLineStart(log: FileHandle, offset: number, end: number, block: Buffer): Promise<number> {
+  if (offset === 0) return 0;
+  const { bytesRead } = await log.read(block, 0, block.length, offset - 1);
+  const at = block.subarray(0, bytesRead).indexOf(newline);
+  return at < 0 || offset + at >= end ? offset : offset + at;
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
 }

@@ -8,36 +8,38 @@ import { resolved } from '../../config/yaml/show.ts';
 import { Failure } from '../../lib/errors.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Fingerprints } from './fingerprint.ts';
-import type { Stage } from '../state/stage.ts';
+import type { Stage } from '../state/state.ts';
 import { version } from '../../lib/version.ts';
 
-/** What is known of a node's last run when it is gone: `boot.json` in its data folder. */
+/** The record of a node's last run: `boot.json` in its data folder. */
 export interface BootRecord {
   readonly version: 1;
   readonly k8sSingle: string;
   /** With defaults filled in and secrets masked. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Of the node's binaries, by name. */
+  /** The versions of the node's binaries, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** By which the secrets of the config can be found in the logs, without being written down. */
+  /** Fingerprints of the config's secrets, to find them in logs without storing them. */
   readonly secrets: Fingerprints;
   readonly stages: readonly Stage[];
-  /** The whole boot, and the last of what came after. Empty when the supervisor was killed before the boot ended. */
+  /** The events of the boot and the last ones after it. Empty when the supervisor was killed before the boot ended. */
   readonly events: readonly Event[];
 }
 
-const fileIn = (dataDir: string): string => join(dataDir, 'boot.json');
+function bootFile(dataDir: string): string {
+  return join(dataDir, 'boot.json');
+}
 
-/** Writes the record again, with what happened so far. */
+/** Writes the record again, with the events so far. */
 export type SaveBoot = (events: readonly Event[]) => Promise<void>;
 
-/** Writes the record of a run that begins; the function that it resolves with writes it again with what happened. */
+/** Writes the record of a new run, without events; resolves with a function that adds them. */
 export async function recordBoot(
   dataDir: string,
   components: readonly Component[],
   { config, versions = {} }: { config: Config; versions?: Readonly<Record<string, string>> },
 ): Promise<SaveBoot> {
-  const about: Omit<BootRecord, 'events'> = {
+  const base: Omit<BootRecord, 'events'> = {
     version: 1,
     k8sSingle: version(),
     config: resolved(config),
@@ -46,26 +48,26 @@ export async function recordBoot(
     stages: components.map(({ name, needs }) => ({ name, needs })),
   };
   let last: Promise<void> = Promise.resolve();
-  const fresh = `${fileIn(dataDir)}.new`;
-  const text = (events: readonly Event[]): string => `${JSON.stringify({ ...about, events })}\n`;
+  const temporary = `${bootFile(dataDir)}.new`;
+  const text = (events: readonly Event[]): string => `${JSON.stringify({ ...base, events })}\n`;
   const write = async (events: readonly Event[]): Promise<void> => {
-    await writeFile(fresh, text(events), { mode: 0o600 });
-    await rename(fresh, fileIn(dataDir));
+    await writeFile(temporary, text(events), { mode: 0o600 });
+    await rename(temporary, bootFile(dataDir));
   };
-  // One after the other: the boot's end and the node's may be the same moment.
+  // One at a time: the boot and the node may end at the same moment.
   const save = async (events: readonly Event[]): Promise<void> =>
     (last = last.catch(() => undefined).then(async () => write(events)));
-  // The first components wait for this one.
-  writeFileSync(fresh, text([]), { mode: 0o600 });
-  renameSync(fresh, fileIn(dataDir));
+  // Synchronous, which is faster: the first components wait for it.
+  writeFileSync(temporary, text([]), { mode: 0o600 });
+  renameSync(temporary, bootFile(dataDir));
   return save;
 }
 
-/** @throws Failure `notReady` when no node has run with this data folder. */
+/** @throws Failure `notReady` when no node has used this data folder. */
 export async function readBootRecord(dataDir: string): Promise<BootRecord> {
-  const text = await readFile(fileIn(dataDir), 'utf8').catch((cause: unknown) => {
-    throw new Failure('notReady', `there is nothing of a node in ${dataDir}`, {
-      hint: 'has it been up? Where its data is, when it is not where it usually is: --data-dir',
+  const text = await readFile(bootFile(dataDir), 'utf8').catch((cause: unknown) => {
+    throw new Failure('notReady', `no record of a node in ${dataDir}`, {
+      hint: 'has it been started? If its data is in another folder, add --data-dir',
       cause,
     });
   });

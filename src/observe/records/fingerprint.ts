@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** By which a secret is recognised, and nothing is learnt of it but the lengths of its words. */
+/** Salted hashes that recognise the words of secrets. They reveal the lengths of the words, nothing else. */
 export interface Fingerprints {
   readonly salt: string;
   readonly lengths: readonly number[];
   readonly hashes: readonly string[];
 }
 
-/** Shorter ones occur by chance. */
-const shortestWord = 4;
+/** Shorter words occur by chance. */
+const minWordLength = 4;
 const word = /[^\s"'`=,;:&|()[\]{}<>\\]+/g;
 
 /** The fingerprints of all words of these secrets. */
@@ -17,19 +17,19 @@ export function fingerprint(
   salt = randomBytes(16).toString('hex'),
 ): Fingerprints {
   const words = [...new Set(secrets.flatMap((secret) => secret.match(word) ?? []))].filter(
-    ({ length }) => length >= shortestWord,
+    ({ length }) => length >= minWordLength,
   );
   const lengths = [...new Set(words.map(({ length }) => length))];
   return { salt, lengths, hashes: words.map((each) => hash(each, salt)) };
 }
 
-/** Masks in a text the words of the secrets that these are the fingerprints of. */
+/** Masks the words of these secrets in a text. */
 export function fingerprintMasker({ salt, lengths, hashes }: Fingerprints): (text: string) => string {
   const known = new Set(hashes);
-  const suspicious = new Set(lengths);
+  const knownLengths = new Set(lengths);
   return (text) =>
     text.replaceAll(word, (each) =>
-      suspicious.has(each.length) && known.has(hash(each, salt)) ? '***' : each,
+      knownLengths.has(each.length) && known.has(hash(each, salt)) ? '***' : each,
     );
 }
 

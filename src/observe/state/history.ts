@@ -1,34 +1,34 @@
 import type { Emit, Event } from '../../engine/component.ts';
 
-/** Of what happens after the boot so many of the last events are kept. */
-const keptAfterBoot = 2000;
-/** A boot that takes more events than this, and for each component than that, is not a boot any more. */
-const keptOfBoot = 10_000;
-const keptOfBootEach = 20;
+/** The number of events kept after the boot: the last ones. */
+const maxAfterBoot = 2000;
+/** With more events than the larger of these two, it no longer counts as a boot. */
+const maxBoot = 10_000;
+const maxBootPerComponent = 20;
 
-/** What happened since `up`, for whoever asks later: the whole boot, and the last of what came after. Memory is bounded. */
+/** The events since `up`: those of the boot, and the last of those after it. Memory is bounded. */
 export interface History {
   readonly add: Emit;
   readonly events: () => readonly Event[];
-  /** Calls `emit` for each event from now on, until the returned function is called. */
+  /** Calls `emit` for each new event until the returned function is called. */
   readonly subscribe: (emit: Emit) => () => void;
 }
 
 export function createHistory(names: readonly string[]): History {
-  const left = new Set(names);
-  const mostOfBoot = Math.max(keptOfBoot, keptOfBootEach * names.length);
+  const notReady = new Set(names);
+  const bootLimit = Math.max(maxBoot, maxBootPerComponent * names.length);
   const boot: Event[] = [];
-  let after: Event[] = [];
+  let afterBoot: Event[] = [];
   const subscribers = new Set<Emit>();
   return {
     add(event) {
-      if (left.size > 0 && boot.length < mostOfBoot) boot.push(event);
-      else after.push(event);
-      if (event.type === 'ready') left.delete(event.component);
-      if (after.length >= 2 * keptAfterBoot) after = after.slice(-keptAfterBoot);
+      if (notReady.size > 0 && boot.length < bootLimit) boot.push(event);
+      else afterBoot.push(event);
+      if (event.type === 'ready') notReady.delete(event.component);
+      if (afterBoot.length >= 2 * maxAfterBoot) afterBoot = afterBoot.slice(-maxAfterBoot);
       for (const emit of subscribers) emit(event);
     },
-    events: () => [...boot, ...after.slice(-keptAfterBoot)],
+    events: () => [...boot, ...afterBoot.slice(-maxAfterBoot)],
     subscribe(emit) {
       subscribers.add(emit);
       return () => void subscribers.delete(emit);

@@ -1,7 +1,13 @@
-import type { Event } from '../../engine/component.ts';
+import type { Dependency, Event } from '../../engine/component.ts';
+
+/** A vertex of the graph, as views and records know it. A `Component` is one. */
+export interface Stage {
+  readonly name: string;
+  readonly needs: readonly Dependency[];
+}
 
 /**
- * What one component is doing now. Each phase carries what only it knows.
+ * The phase of one component, with the data that only this phase has.
  *
  *     waiting ---> starting ---> ready
  *        ^          |   ^          |
@@ -10,74 +16,75 @@ import type { Event } from '../../engine/component.ts';
  *
  *     any ---> stopping ---> stopped        any ---> failed (given up)
  *
- * `stopped` and `failed` are left only by a new `waiting` or `starting`.
+ * Only a new `waiting` or `starting` leaves `stopped` and `failed`.
  */
-type Phase =
-  | { readonly is: 'waiting'; readonly on: readonly string[] }
-  | { readonly is: 'starting'; readonly attempt: number }
-  | { readonly is: 'ready'; readonly ms: number }
-  /** Lost, to be started again: at `nextAt` (ms since the epoch) when a back-off has been set. */
-  | { readonly is: 'down'; readonly nextAt: number | undefined }
-  | { readonly is: 'stopping' }
-  | { readonly is: 'stopped' }
-  | { readonly is: 'failed' };
+type PhaseState =
+  | { readonly phase: 'waiting'; readonly on: readonly string[] }
+  | { readonly phase: 'starting'; readonly attempt: number }
+  | { readonly phase: 'ready'; readonly ms: number }
+  /** Lost and to be restarted: at `nextAt` (ms since the epoch) once a back-off is set. */
+  | { readonly phase: 'down'; readonly nextAt: number | undefined }
+  | { readonly phase: 'stopping' }
+  | { readonly phase: 'stopped' }
+  | { readonly phase: 'failed' };
 
-/** How a process of the component ended, and what it wrote last. */
+export type Phase = PhaseState['phase'];
+
+/** How a process of the component ended, and its last output. */
 interface Exit {
   readonly reason: string;
   readonly lastLines: readonly string[];
 }
 
-/** What is known of a component in any phase. Times in ms since the epoch. */
+/** What is known in any phase. Times in ms since the epoch. */
 interface Facts {
   readonly name: string;
   /** When the phase began. */
   readonly since: number;
   /** Starts after the first one. */
   readonly restarts: number;
-  /** Of the running process; also the id of its process group. */
+  /** Of the running process; also its process group. */
   readonly pid: number | undefined;
-  /** Why it is not as it should be; cleared when it is ready. */
+  /** Why the component is not ready; cleared when it is. */
   readonly reason: string | undefined;
-  /** The last reason a probe gave, kept for the report. */
+  /** The last failure of a probe, kept for the report. */
   readonly lastProbe: string | undefined;
   readonly exit: Exit | undefined;
   /** From its last start to ready, in ms. */
   readonly readyMs: number | undefined;
 }
 
-export type ComponentState = Facts & Phase;
-export type PhaseName = Phase['is'];
+export type ComponentState = Facts & PhaseState;
 
-/** Every component's state by name, in the order in which they are shown. */
+/** The state of each component by name, in display order. */
 export type State = ReadonlyMap<string, ComponentState>;
 
-/** A state that is kept up to date: an event costs the same whether there are ten components or thousands. */
+/** A state updated event by event, at the same cost for ten components or thousands. */
 export class LiveState {
   readonly #components: Map<string, ComponentState>;
   #ready = 0;
 
-  /** Nothing has happened yet. `at` in ms since the epoch. */
+  /** The state before the first event. `at` in ms since the epoch. */
   constructor(names: readonly string[], at: number) {
-    this.#components = new Map(names.map((name) => [name, fresh(name, at)]));
+    this.#components = new Map(names.map((name) => [name, initial(name, at)]));
   }
 
-  /** The components as they are: what is read from it changes with the next event. */
+  /** The current state: a live view that changes with the next event. */
   get components(): State {
     return this.#components;
   }
 
-  /** Every component is. */
+  /** Whether all components are ready. */
   get isReady(): boolean {
     return this.#ready === this.#components.size;
   }
 
-  /** Takes an event in; a component it has not heard of is added at the end. Returns how that one was before. */
+  /** Applies an event; appends an unknown component. Returns the component's state before the event. */
   add(event: Event): ComponentState {
-    const before = this.#components.get(event.component) ?? fresh(event.component, event.at);
+    const before = this.#components.get(event.component) ?? initial(event.component, event.at);
     const after = step(before, event);
     this.#components.set(event.component, after);
-    this.#ready += Number(after.is === 'ready') - Number(before.is === 'ready');
+    this.#ready += Number(after.phase === 'ready') - Number(before.phase === 'ready');
     return before;
   }
 }
@@ -89,7 +96,7 @@ export function replay(names: readonly string[], events: readonly Event[]): Stat
   return live.components;
 }
 
-function fresh(name: string, at: number): ComponentState {
+function initial(name: string, at: number): ComponentState {
   const unknown = {
     pid: undefined,
     reason: undefined,
@@ -97,52 +104,72 @@ function fresh(name: string, at: number): ComponentState {
     exit: undefined,
     readyMs: undefined,
   };
-  return { ...unknown, is: 'waiting', on: [], name, since: at, restarts: 0 };
+  return { ...unknown, phase: 'waiting', on: [], name, since: at, restarts: 0 };
 }
 
 function step(before: ComponentState, event: Event): ComponentState {
+  const { at } = event;
   switch (event.type) {
-    case 'waiting':
-      return {
-        ...before,
-        is: 'waiting',
-        on: event.on,
-        pid: undefined,
-        since: before.is === 'waiting' ? before.since : event.at,
-      };
+    case 'waiting': {
+      const since = before.phase === 'waiting' ? before.since : at;
+      return { ...before, phase: 'waiting', on: event.on, pid: undefined, since };
+    }
     case 'starting': {
       const { attempt, pid } = event;
       const restarts = attempt - 1;
-      return { ...before, is: 'starting', attempt, restarts, pid, since: event.at, reason: undefined };
+      return { ...before, phase: 'starting', attempt, restarts, pid, since: at, reason: undefined };
     }
     case 'probing':
       return { ...before, reason: event.reason, lastProbe: event.reason };
     case 'ready':
-      return { ...before, is: 'ready', ms: event.ms, since: event.at, readyMs: event.ms, reason: undefined };
+      return { ...before, phase: 'ready', ms: event.ms, since: at, readyMs: event.ms, reason: undefined };
     case 'unhealthy':
-      return { ...down(before, event.at), reason: event.reason, lastProbe: event.reason };
+      return { ...down(before, at), reason: event.reason, lastProbe: event.reason };
     case 'exited': {
       const exit = { reason: event.reason, lastLines: event.lastLines };
-      const dead = { ...before, pid: undefined, exit };
-      return isEnding(before) ? dead : { ...down(dead, event.at), reason: event.reason };
+      const exited = { ...before, pid: undefined, exit };
+      return isEnding(before) ? exited : { ...down(exited, at), reason: event.reason };
     }
     case 'backoff':
-      return { ...down(before, event.at), nextAt: event.at + event.ms, pid: undefined, reason: event.reason };
+      return { ...down(before, at), nextAt: at + event.ms, pid: undefined, reason: event.reason };
     case 'stopping':
-      return before.is === 'failed' ? before : { ...before, is: 'stopping', since: event.at };
+      return before.phase === 'failed' ? before : { ...before, phase: 'stopping', since: at };
     case 'stopped':
-      if (before.is === 'failed') return { ...before, pid: undefined };
-      return { ...before, is: 'stopped', since: event.at, pid: undefined, reason: undefined };
+      if (before.phase === 'failed') return { ...before, pid: undefined };
+      return { ...before, phase: 'stopped', since: at, pid: undefined, reason: undefined };
     case 'failed':
-      return { ...before, is: 'failed', since: event.at, pid: undefined, reason: event.reason };
+      return { ...before, phase: 'failed', since: at, pid: undefined, reason: event.reason };
   }
 }
 
-function down(before: ComponentState, at: number): ComponentState & { readonly is: 'down' } {
-  if (before.is === 'down') return before;
-  return { ...before, is: 'down', since: at, nextAt: undefined };
+function down(before: ComponentState, at: number): ComponentState & { readonly phase: 'down' } {
+  if (before.phase === 'down') return before;
+  return { ...before, phase: 'down', since: at, nextAt: undefined };
 }
 
-function isEnding({ is }: ComponentState): boolean {
-  return is === 'stopping' || is === 'stopped' || is === 'failed';
+function isEnding({ phase }: ComponentState): boolean {
+  return phase === 'stopping' || phase === 'stopped' || phase === 'failed';
+}
+
+/** The phase of the whole node. */
+export type Summary =
+  | { readonly phase: 'ready' }
+  /** `blocking`: not ready although their dependencies are. All others wait for them. */
+  | { readonly phase: 'starting'; readonly blocking: readonly string[] }
+  | { readonly phase: 'failed'; readonly failed: readonly string[] }
+  | { readonly phase: 'stopping'; readonly remaining: readonly string[] }
+  | { readonly phase: 'stopped' };
+
+/** Failed as soon as one component is given up; ready only when all are. */
+export function summarize(state: State): Summary {
+  const all = [...state.values()];
+  const names = (matches: (component: ComponentState) => boolean): string[] =>
+    all.filter(matches).map(({ name }) => name);
+  const failed = names(({ phase }) => phase === 'failed');
+  if (failed.length > 0) return { phase: 'failed', failed };
+  if (all.every(({ phase }) => phase === 'ready')) return { phase: 'ready' };
+  const remaining = names(({ phase }) => phase !== 'stopped');
+  if (remaining.length === 0) return { phase: 'stopped' };
+  if (all.some(({ phase }) => phase === 'stopping')) return { phase: 'stopping', remaining };
+  return { phase: 'starting', blocking: names(({ phase }) => phase !== 'ready' && phase !== 'waiting') };
 }

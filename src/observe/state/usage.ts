@@ -1,21 +1,21 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** What a process group uses. */
+/** Resource usage of a process group. */
 export interface Usage {
-  /** Resident memory, in bytes; what its processes share is counted for each. */
+  /** Resident memory, in bytes. Memory shared by its processes counts for each of them. */
   readonly memoryBytes: number;
-  /** Processor time of the living processes since they began, in ms. */
+  /** CPU time of the running processes since they started, in ms. */
   readonly cpuMs: number;
-  /** Of one processor, since the last look at least a second ago; since the process began on the first. */
+  /** Percent of one CPU since the last sample at least a second ago; in the first sample, since the process started. */
   readonly cpuPercent: number;
 }
 
-/** Linux gives user programs time in units of 1/100 s on all its common architectures (USER_HZ, proc(5)). */
+/** The unit of times in /proc is 1/100 s on all common architectures (USER_HZ, proc(5)). */
 const msPerTick = 10;
-/** Two looks closer together say nothing about the load. */
-const shortestSpanMs = 1000;
+/** Samples closer together say nothing about the load. */
+const minSpanMs = 1000;
 
-/** Asks /proc, so it must run in the PID namespace of the processes. */
+/** Returns a function from process group IDs to their usage. Reads /proc, so it must run in their PID namespace. */
 export function usageSampler(): (pids: readonly number[]) => Promise<ReadonlyMap<number, Usage>> {
   let last = new Map<number, { at: number; cpuMs: number; percent: number }>();
   return async (pids) => {
@@ -25,7 +25,7 @@ export function usageSampler(): (pids: readonly number[]) => Promise<ReadonlyMap
     const usages = new Map<number, Usage>();
     for (const [pid, { memoryBytes, cpuMs, startedMs }] of groups) {
       const since = last.get(pid) ?? { at: startedMs, cpuMs: 0, percent: 0 };
-      const fresh = now - since.at >= shortestSpanMs || !last.has(pid);
+      const fresh = now - since.at >= minSpanMs || !last.has(pid);
       const percent = fresh
         ? Math.max(0, (100 * (cpuMs - since.cpuMs)) / Math.max(1, now - since.at))
         : since.percent;
@@ -40,18 +40,18 @@ export function usageSampler(): (pids: readonly number[]) => Promise<ReadonlyMap
 interface Group {
   memoryBytes: number;
   cpuMs: number;
-  /** When its oldest process began, in ms since the machine did. */
+  /** When its oldest process started, in ms since the machine booted. */
   startedMs: number;
 }
 
-async function readGroups(wanted: ReadonlySet<number>): Promise<Map<number, Group>> {
+async function readGroups(groupIds: ReadonlySet<number>): Promise<Map<number, Group>> {
   const groups = new Map<number, Group>();
-  if (wanted.size === 0) return groups;
+  if (groupIds.size === 0) return groups;
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
   await Promise.all(
     pids.map(async (pid) => {
       const stat = await readStat(pid);
-      if (stat === undefined || !wanted.has(stat.group)) return;
+      if (stat === undefined || !groupIds.has(stat.group)) return;
       const memoryBytes = await residentBytes(pid);
       const group = groups.get(stat.group) ?? { memoryBytes: 0, cpuMs: 0, startedMs: stat.startedMs };
       group.memoryBytes += memoryBytes;
@@ -63,7 +63,7 @@ async function readGroups(wanted: ReadonlySet<number>): Promise<Map<number, Grou
   return groups;
 }
 
-/** Fields 5, 14, 15 and 22 of /proc/PID/stat; the second, a name in brackets, may hold anything. */
+/** Fields 5, 14, 15 and 22 of /proc/PID/stat. The second, a name in parentheses, may contain any character. */
 async function readStat(
   pid: string,
 ): Promise<{ group: number; cpuMs: number; startedMs: number } | undefined> {

@@ -5,32 +5,32 @@ import { Failure } from '../../lib/errors.ts';
 import type { NodeStatus } from './status.ts';
 
 export interface WaitOptions {
-  /** The node's. */
+  /** The node's name. */
   readonly name: string;
   readonly timeoutMs: number;
-  /** Told what is missing, when it changes. */
+  /** Called with what is missing, each time that changes. */
   readonly onAttemptFailed?: (reason: string) => void;
 }
 
 /**
- * Resolves when the whole node is ready. Waits for a node that is not there yet, but not for one that went away or gave a
- * component up.
+ * Resolves when the whole node is ready. Waits for a node that is not running yet, but not for one that went away or has a
+ * failed component.
  * @throws Failure `notReady` with what is missing.
  */
 export async function waitReady(
-  look: (signal: AbortSignal) => Promise<NodeStatus>,
+  getStatus: (signal: AbortSignal) => Promise<NodeStatus>,
   { name, timeoutMs, onAttemptFailed }: WaitOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  let seen = false;
+  let wasRunning = false;
   const giveUp = new AbortController();
-  const isReady = async (each: AbortSignal): Promise<void> => {
-    const status = await look(each).catch((error: unknown) => {
+  const isReady = async (attempt: AbortSignal): Promise<void> => {
+    const status = await getStatus(attempt).catch((error: unknown) => {
       const absent = error instanceof Failure && error.code === 'notReady';
-      if (!each.aborted && (seen || !absent)) giveUp.abort(error);
+      if (!attempt.aborted && (wasRunning || !absent)) giveUp.abort(error);
       throw error;
     });
-    seen = true;
+    wasRunning = true;
     if (status.state === 'failed') {
       giveUp.abort(new Failure('notReady', `the node failed: ${missing(status)}`));
     }
@@ -54,13 +54,13 @@ export async function waitReady(
   });
 }
 
-/** What blocks and why; what only waits for it is left out, unless there is nothing else. */
+/** The blocking components with their reasons. Waiting ones are listed only when nothing else blocks. */
 function missing({ components, state }: NodeStatus): string {
-  const unready = components.filter((component) => component.state !== 'ready');
-  const failed = unready.filter((component) => component.state === 'failed');
-  const blocking = unready.filter((component) => component.state !== 'waiting');
-  const shown = state === 'failed' ? failed : blocking.length > 0 ? blocking : unready;
+  const notReady = components.filter((component) => component.state !== 'ready');
+  const failed = notReady.filter((component) => component.state === 'failed');
+  const blocking = notReady.filter((component) => component.state !== 'waiting');
+  const shown = state === 'failed' ? failed : blocking.length > 0 ? blocking : notReady;
   return shown
-    .map(({ name, state: is, reason }) => `${name} is ${is}${reason === null ? '' : ` (${reason})`}`)
+    .map(({ name, state: phase, reason }) => `${name} is ${phase}${reason === null ? '' : ` (${reason})`}`)
     .join(', ');
 }

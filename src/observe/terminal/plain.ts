@@ -1,82 +1,85 @@
-import { lineLogger } from './logger.ts';
-import type { Progress } from './progress.ts';
+import { formatMs, oneLine, padEnd } from '../../lib/text/text.ts';
+import { describeEvent } from '../state/describe.ts';
+import type { Description } from '../state/describe.ts';
 import type { State } from '../state/state.ts';
 import type { Style } from './style.ts';
-import { formatMs, oneLine, padEnd } from '../../lib/text/text.ts';
 import { tick } from './ticker.ts';
-import type { View } from './view.ts';
-import { describeEvent } from './words.ts';
+import type { Progress, View } from './view.ts';
 
-/** A reason is worth a line when it has stood for so long, and again when it still stands after `repeatMs`. */
+/** A reason is printed once it has lasted this long, and repeated every `repeatMs`. */
 const patienceMs = 5000;
 const repeatMs = 30_000;
 
 /** For everything but a terminal: one aligned line per event worth reading, with date, time and elapsed time. */
-export function plainView(
+export async function createPlainView(
   stream: NodeJS.WritableStream,
   names: readonly string[],
   style: Style,
   now: () => number,
-): View {
+): Promise<View> {
+  const { createLogger, format, transports } = await import('winston');
   const column = Math.max(0, ...names.map((name) => name.length));
   const began = now();
-  const logger = lineLogger(stream, ({ level, message, at, who, verbatim }) => {
-    if (verbatim === true) return String(message);
-    const time = `${new Date(Number(at)).toISOString().slice(0, 19)}Z`;
-    const start = `${style('dim', time)} ${formatMs(Number(at) - began).padStart(9)}  ${String(who)}`;
-    const text = String(message);
-    return start + (level === 'info' ? text : style(level === 'warn' ? 'yellow' : 'red', text));
+  const logger = createLogger({
+    format: format.printf(({ message }) => String(message)),
+    transports: [new transports.Stream({ stream, eol: '\n' })],
   });
-  const log = (level: string, who: string, message: string, at = now()): void =>
-    logger.log({ level, message, at, who: who === '' ? '' : `${padEnd(who, column)}  ` });
-  const patience = createPatience();
+  const log = ({ level, text }: Description, component = '', at = now()): void => {
+    const time = style('dim', `${new Date(at).toISOString().slice(0, 19)}Z`);
+    const name = component === '' ? '' : `${padEnd(component, column)}  `;
+    const message = level === 'info' ? text : style(level === 'warn' ? 'yellow' : 'red', text);
+    logger.log(level, `${time} ${formatMs(at - began).padStart(9)}  ${name}${message}`);
+  };
+  const info = (text: string, component?: string): void => log({ level: 'info', text }, component);
+  const overdueReasons = createPatience();
   let state: State = new Map();
   const ticker = tick(
     () => {
-      for (const { name, text } of patience(state, now())) log('info', name, text);
+      for (const { name, text } of overdueReasons(state, now())) info(text, name);
     },
     { periodMs: 1000 },
   );
-  const slow = new Map<string, Progress>();
+  const printed = new Map<string, Progress>();
 
   return {
     event(event, before, after) {
       state = after;
-      const said = describeEvent(event, before);
-      if (said !== undefined) log(said.level, event.component, said.text, event.at);
+      const description = describeEvent(event, before);
+      if (description !== undefined) log(description, event.component, event.at);
     },
     ready(ms, criticalPath) {
-      log('info', '', `ready in ${formatMs(ms)}`);
-      if (criticalPath !== '') log('info', '', `critical path, in s: ${criticalPath}`);
+      info(`ready in ${formatMs(ms)}`);
+      if (criticalPath !== '') info(`critical path, in s: ${criticalPath}`);
     },
     progress(progress) {
-      const last = slow.get(progress.label);
       const { label, detail, elapsedMs, done } = progress;
-      // A detail may change many times a second; a log wants to know that it goes on, and the end.
-      const told = last !== undefined && last.done === done;
-      if (told && elapsedMs - last.elapsedMs < patienceMs) return;
-      slow.set(label, progress);
-      const what = [label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': ');
-      log('info', '', what);
+      const last = printed.get(label);
+      // A detail may change many times a second. A log needs a sign of life now and then, and the end.
+      if (last !== undefined && last.done === done && elapsedMs - last.elapsedMs < patienceMs) return;
+      printed.set(label, progress);
+      info([label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': '));
     },
-    print: (text) => logger.log({ level: 'info', message: text, verbatim: true }),
+    print: (text) => void logger.info(text),
     async end() {
       ticker[Symbol.dispose]();
-      await logger.flush();
+      await new Promise((resolve) => {
+        logger.once('finish', resolve);
+        logger.end();
+      });
     },
   };
 }
 
-/** Yields the reasons that have stood for long, each when it is due. */
+/** Returns a function that yields the reasons due for a line: those that have lasted long, now and then. */
 function createPatience(): (state: State, now: number) => { name: string; text: string }[] {
-  const told = new Map<string, { reason: string; at: number }>();
+  const printed = new Map<string, { reason: string; at: number }>();
   return (state, now) =>
-    [...state.values()].flatMap(({ name, is, since, reason }) => {
-      if (is !== 'starting' || reason === undefined || now - since < patienceMs) return [];
-      const last = told.get(name);
-      const due = last?.reason === reason ? repeatMs : patienceMs;
-      if (last !== undefined && last.at >= since && now - last.at < due) return [];
-      told.set(name, { reason, at: now });
+    [...state.values()].flatMap(({ name, phase, since, reason }) => {
+      if (phase !== 'starting' || reason === undefined || now - since < patienceMs) return [];
+      const last = printed.get(name);
+      const interval = last?.reason === reason ? repeatMs : patienceMs;
+      if (last !== undefined && last.at >= since && now - last.at < interval) return [];
+      printed.set(name, { reason, at: now });
       return [{ name, text: `not ready after ${formatMs(now - since)}: ${oneLine(reason)}` }];
     });
 }

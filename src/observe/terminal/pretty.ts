@@ -1,94 +1,110 @@
-import { frame } from './frame.ts';
-import type { Progress } from './progress.ts';
-import { Screen } from './screen.ts';
-import type { Terminal } from './screen.ts';
-import { LiveState } from '../state/state.ts';
-import type { State } from '../state/state.ts';
-import type { Style } from './style.ts';
-import { summarize, summaryText } from './summary.ts';
+import type { Event } from '../../engine/component.ts';
 import { formatMs, oneLine, padEnd } from '../../lib/text/text.ts';
+import { describeEvent, describeSummary } from '../state/describe.ts';
+import { LiveState, summarize } from '../state/state.ts';
+import type { ComponentState, State } from '../state/state.ts';
+import { frame } from './frame.ts';
+import { Screen } from './screen.ts';
+import type { ResizableTerminal } from './screen.ts';
+import type { Style } from './style.ts';
 import { tick } from './ticker.ts';
-import type { View } from './view.ts';
-import { describeEvent } from './words.ts';
-
-/** A terminal that says when it changes its size, as `process.stderr` does. */
-export interface ResizableTerminal extends Terminal {
-  on?(event: 'resize', listener: () => void): unknown;
-  off?(event: 'resize', listener: () => void): unknown;
-}
+import type { Progress, View } from './view.ts';
 
 /**
- * A table redrawn in place: one line per component, in the order of `names`. What went wrong stays above it for good.
- * `now` in ms since the epoch.
+ * A table redrawn in place: one line per component, in the order of `names`. Warnings and errors stay above it. `now` in ms
+ * since the epoch.
+ *
+ *     preparing --- first event ---> booting --- ready ---> ready
+ *     (progress only)                (table, count)         (table, boot time, critical path)
  */
-export function prettyView(
-  terminal: ResizableTerminal,
-  names: readonly string[],
-  style: Style,
-  now: () => number,
-): View {
-  const screen = new Screen(terminal);
-  const slow = new Map<string, { progress: Progress; at: number }>();
-  let state: State = new LiveState(names, now()).components;
-  let begin: number | undefined;
-  let footer: readonly string[] = [];
-  const column = Math.max(0, ...names.map((name) => name.length));
+export class PrettyView implements View {
+  readonly #terminal: ResizableTerminal;
+  readonly #screen: Screen;
+  readonly #style: Style;
+  readonly #now: () => number;
+  readonly #nameWidth: number;
+  readonly #ticker: Disposable;
+  /** The steps under way, each with the time of its last report. */
+  readonly #progress = new Map<string, { progress: Progress; at: number }>();
+  #state: State;
+  /** The time of the first event. */
+  #begin: number | undefined;
+  #readyLines: readonly string[] = [];
 
-  const draw = (kept: readonly string[] = []): void => {
-    const progress = [...slow.values()].map(({ progress: { label, detail, elapsedMs }, at }) => {
-      return { label, detail, elapsedMs: elapsedMs + now() - at };
+  constructor(terminal: ResizableTerminal, names: readonly string[], style: Style, now: () => number) {
+    this.#terminal = terminal;
+    this.#screen = new Screen(terminal);
+    this.#style = style;
+    this.#now = now;
+    this.#nameWidth = Math.max(0, ...names.map((name) => name.length));
+    this.#state = new LiveState(names, now()).components;
+    this.#ticker = tick(this.#redraw);
+    terminal.on?.('resize', this.#redraw);
+  }
+
+  event(event: Event, before: ComponentState, now: State): void {
+    this.#begin ??= event.at;
+    this.#state = now;
+    const description = describeEvent(event, before);
+    if (description === undefined || description.level === 'info') {
+      // With more components than rows only the counts change, and the ticker is enough for those.
+      if (now.size < (this.#terminal.rows ?? 24)) this.#draw();
+      return;
+    }
+    const elapsed = formatMs(event.at - this.#begin).padStart(9);
+    const text = `  ${elapsed}  ${padEnd(event.component, this.#nameWidth)}  ${description.text}`;
+    this.#draw([this.#style(description.level === 'error' ? 'red' : 'yellow', text)]);
+  }
+
+  ready(ms: number, criticalPath: string): void {
+    const path = criticalPath === '' ? [] : [`critical path, in s: ${criticalPath}`];
+    this.#readyLines = [`ready in ${formatMs(ms)}`, ...path];
+    this.#draw();
+  }
+
+  progress(progress: Progress): void {
+    const { label, elapsedMs, done } = progress;
+    if (done) {
+      this.#progress.delete(label);
+      this.#draw([`  ${this.#style('green', '✓')} ${oneLine(label)}  ${formatMs(elapsedMs)}`]);
+    } else {
+      this.#progress.set(label, { progress, at: this.#now() });
+      this.#draw();
+    }
+  }
+
+  print(text: string): void {
+    this.#draw(text.split('\n'));
+  }
+
+  async end(): Promise<void> {
+    this.#ticker[Symbol.dispose]();
+    this.#terminal.off?.('resize', this.#redraw);
+    this.#draw();
+  }
+
+  readonly #redraw = (): void => this.#draw();
+
+  #draw(permanent: readonly string[] = []): void {
+    const now = this.#now();
+    const progress = [...this.#progress.values()].map(({ progress: { label, detail, elapsedMs }, at }) => {
+      return { label, detail, elapsedMs: elapsedMs + now - at };
     });
-    const { columns = 80, rows = 24 } = terminal;
-    const picture = { progress, now: now(), columns, rows: rows - 1, style };
-    const started =
-      begin === undefined ? { state: new Map(), footer: [] } : { state, footer: foot(now() - begin) };
-    screen.draw(frame({ ...picture, ...started }), kept);
-  };
-  const foot = (ms: number): readonly string[] => {
-    const summary = summarize(state);
-    if (summary.is === 'ready') return ['', ...footer];
-    if (summary.is === 'stopping' || summary.is === 'stopped') return ['', summaryText(summary)];
-    const ready = [...state.values()].filter(({ is }) => is === 'ready').length;
-    return ['', `${ready} of ${state.size} ready, ${formatMs(ms)}, ${summaryText(summary)}`];
-  };
-  const redraw = (): void => draw();
-  const ticker = tick(redraw);
-  terminal.on?.('resize', redraw);
+    const { columns = 80, rows = 24 } = this.#terminal;
+    const table =
+      this.#begin === undefined
+        ? { state: new Map(), footer: [] }
+        : { state: this.#state, footer: this.#footer(now - this.#begin) };
+    const lines = frame({ ...table, progress, now, columns, rows: rows - 1, style: this.#style });
+    this.#screen.draw(lines, permanent);
+  }
 
-  return {
-    event(event, before, after) {
-      begin ??= event.at;
-      state = after;
-      const said = describeEvent(event, before);
-      if (said === undefined || said.level === 'info') {
-        // Of thousands only the changing sum is seen, and four times a second is enough for that.
-        if (state.size < (terminal.rows ?? 24)) draw();
-        return;
-      }
-      const text = `  ${formatMs(event.at - begin).padStart(9)}  ${padEnd(event.component, column)}  ${said.text}`;
-      draw([style(said.level === 'error' ? 'red' : 'yellow', text)]);
-    },
-    ready(ms, criticalPath) {
-      footer = [
-        `ready in ${formatMs(ms)}`,
-        ...(criticalPath === '' ? [] : [`critical path, in s: ${criticalPath}`]),
-      ];
-      draw();
-    },
-    progress(progress) {
-      const { label, elapsedMs } = progress;
-      if (progress.done) {
-        slow.delete(label);
-        return draw([`  ${style('green', '✓')} ${oneLine(label)}  ${formatMs(elapsedMs)}`]);
-      }
-      slow.set(label, { progress, at: now() });
-      draw();
-    },
-    print: (text) => draw(text.split('\n')),
-    async end() {
-      ticker[Symbol.dispose]();
-      terminal.off?.('resize', redraw);
-      draw();
-    },
-  };
+  #footer(ms: number): readonly string[] {
+    const summary = summarize(this.#state);
+    const text = describeSummary(summary);
+    if (summary.phase === 'ready') return ['', ...this.#readyLines];
+    if (summary.phase === 'stopping' || summary.phase === 'stopped') return ['', text];
+    const ready = [...this.#state.values()].filter(({ phase }) => phase === 'ready').length;
+    return ['', `${ready} of ${this.#state.size} ready, ${formatMs(ms)}, ${text}`];
+  }
 }

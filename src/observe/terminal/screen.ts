@@ -1,17 +1,23 @@
 import { stripVTControlCharacters } from 'node:util';
 import { width } from '../../lib/text/text.ts';
 
-/** Where to draw: a terminal's stream. */
+/** A terminal's output stream. */
 export interface Terminal {
   write(text: string): unknown;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
 }
 
+/** A terminal that reports changes of its size, as `process.stderr` does. */
+export interface ResizableTerminal extends Terminal {
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
+}
+
 const eraseToEndOfLine = '\u001b[K';
 const eraseBelow = '\u001b[J';
 
-/** The bottom lines of a terminal, drawn over in place; lines that are to stay scroll away above them. */
+/** The bottom lines of a terminal, redrawn in place. Permanent lines scroll away above them. */
 export class Screen {
   readonly #terminal: Terminal;
   #drawn: readonly string[] = [];
@@ -20,20 +26,20 @@ export class Screen {
     this.#terminal = terminal;
   }
 
-  /** Replaces the last frame, with `kept` above it for good. One write, nothing erased first: no flicker. */
-  draw(lines: readonly string[], kept: readonly string[] = []): void {
+  /** Replaces the last frame and puts `permanent` lines above it. One write, nothing erased first: no flicker. */
+  draw(lines: readonly string[], permanent: readonly string[] = []): void {
     if (
-      kept.length === 0 &&
+      permanent.length === 0 &&
       lines.length === this.#drawn.length &&
       lines.every((line, i) => line === this.#drawn[i])
     )
       return;
-    const text = [...kept, ...lines].map((line) => `${line}${eraseToEndOfLine}\n`).join('');
+    const text = [...permanent, ...lines].map((line) => `${line}${eraseToEndOfLine}\n`).join('');
     this.#terminal.write(`${this.#home()}${text}${eraseBelow}`);
     this.#drawn = lines;
   }
 
-  /** Back to the first line of the last frame; a terminal made narrower has wrapped its lines. */
+  /** Moves to the first line of the last frame. Its lines have wrapped if the terminal became narrower. */
   #home(): string {
     const columns = this.#terminal.columns ?? 80;
     const rows = this.#drawn.map((line) =>

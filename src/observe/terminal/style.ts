@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 
-/** What this program draws with. */
-type Colour = 'red' | 'green' | 'yellow' | 'cyan' | 'magenta' | 'blue' | 'dim' | 'bold';
+/** The terminal styles that this program uses. */
+export type Colour = 'red' | 'green' | 'yellow' | 'cyan' | 'magenta' | 'blue' | 'dim' | 'bold';
 export type Style = (colour: Colour, text: string) => string;
 
 interface Output {
@@ -9,8 +9,8 @@ interface Output {
 }
 
 /**
- * Colour only on a terminal. NO_COLOR (https://no-color.org) turns it off, FORCE_COLOR (https://force-color.org) on; either
- * counts when it is not empty.
+ * Colours only on a terminal. A non-empty NO_COLOR (https://no-color.org) turns them off, a non-empty FORCE_COLOR
+ * (https://force-color.org) on.
  */
 export function styleFor(stream: Output, env: NodeJS.ProcessEnv = process.env): Style {
   return hasColour(stream, env)

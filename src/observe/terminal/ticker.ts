@@ -1,14 +1,17 @@
 interface TickOptions {
-  /** Default 250, which is also the least. */
+  /** Default and minimum: 250. */
   readonly periodMs?: number;
-  /** Whether the program goes on only to draw; by default it does not. */
+  /** Whether the timer alone keeps the program running. Default: no. */
   readonly keepsAlive?: boolean;
 }
 
-/** Calls `draw` again and again until disposed of, at most four times a second. */
-export function tick(draw: () => void, { periodMs = 250, keepsAlive = false }: TickOptions = {}): Disposable {
-  // oxlint-disable-next-line no-restricted-globals -- draws and tidies up, waits for nothing
-  const timer = setInterval(draw, Math.max(250, periodMs));
+/** Calls `callback` periodically until disposed of, at most four times a second. */
+export function tick(
+  callback: () => void,
+  { periodMs = 250, keepsAlive = false }: TickOptions = {},
+): Disposable {
+  // oxlint-disable-next-line no-restricted-globals -- redraws and maintains; nothing waits for it
+  const timer = setInterval(callback, Math.max(250, periodMs));
   if (!keepsAlive) timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

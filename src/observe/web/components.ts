@@ -1,12 +1,11 @@
 import type { Component } from '../../engine/component.ts';
+import { describePhase, describeReason } from '../state/describe.ts';
 import type { ComponentState, State } from '../state/state.ts';
-import { html } from './html.ts';
+import { html, time } from './html.ts';
 import type { Html } from './html.ts';
 import { icon } from './icon.ts';
-import { stateText } from './stateText.ts';
-import { time } from './time.ts';
 
-/** A line for each component. One that is a process can be opened to see the tail of its log. */
+/** One line per component. Those of processes open to show the tail of the log. */
 export function componentList(components: readonly Component[], state: State): Html {
   return html`<div class="components">
     ${components.map(({ kind, name }) => {
@@ -17,8 +16,8 @@ export function componentList(components: readonly Component[], state: State): H
         </div>`;
       return html`<details class="component" id="c-${name}" data-log="${name}">
         <summary data-live="row-${name}">${line}</summary>
-        <div class="log" role="region" aria-label="The log of ${name}" tabindex="0">
-          <noscript><a href="/v1/logs?component=${name}&amp;tail=200">its last lines</a></noscript>
+        <div class="log" role="region" aria-label="Log of ${name}" tabindex="0">
+          <noscript><a href="/v1/logs?component=${name}&amp;tail=200">last lines</a></noscript>
         </div>
       </details>`;
     })}
@@ -27,8 +26,9 @@ export function componentList(components: readonly Component[], state: State): H
 
 function row(component: ComponentState | undefined): Html {
   if (component === undefined) return html``;
-  const { text, why } = stateText(component);
-  return html`${icon(component.is)} <span class="name">${component.name}</span>
-    <span class="state">${text}</span> <span class="since">since ${time(component.since)}</span>
-    <span class="why">${why}</span>`;
+  // As of the last event: a countdown would have to be redrawn every second.
+  const reason = describeReason(component, component.since);
+  return html`${icon(component.phase)} <span class="name">${component.name}</span>
+    <span class="state">${describePhase(component)}</span>
+    <span class="since">since ${time(component.since)}</span> <span class="why">${reason}</span>`;
 }

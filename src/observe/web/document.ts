@@ -1,18 +1,17 @@
 import type { Component, Event } from '../../engine/component.ts';
-import type { PhaseName, State } from '../state/state.ts';
-import { summarize, summaryText } from '../terminal/summary.ts';
-import type { Summary } from '../terminal/summary.ts';
+import { describeSummary } from '../state/describe.ts';
+import { summarize } from '../state/state.ts';
+import type { State } from '../state/state.ts';
 import { timelineOf } from '../diagrams/timeline.ts';
 import { componentList } from './components.ts';
 import { eventList } from './eventList.ts';
-import { html } from './html.ts';
+import { html, time } from './html.ts';
 import type { Html } from './html.ts';
 import { icon } from './icon.ts';
-import { time } from './time.ts';
 import { timelineSection } from './timeline.ts';
 
-/** What the page shows. `now` in ms since the epoch. */
-export interface Shown {
+/** The content of the page. `now` in ms since the epoch. */
+export interface PageContent {
   readonly name: string;
   readonly components: readonly Component[];
   readonly graph: (state: State) => Html;
@@ -21,21 +20,13 @@ export interface Shown {
   readonly now: number;
 }
 
-const iconOf: Record<Summary['is'], PhaseName> = {
-  ready: 'ready',
-  starting: 'starting',
-  failed: 'failed',
-  stopping: 'stopping',
-  stopped: 'stopped',
-};
-
 /**
- * The whole page. It says everything without a script, as of now; the script fetches it again when something has
- * happened and puts in place what is marked with `data-live` and has changed.
+ * The whole page as of now, complete without the script. On each event the script fetches it again and replaces the elements
+ * with `data-live` that have changed.
  */
-export function pageDocument({ name, components, graph, state, events, now }: Shown): string {
+export function pageDocument({ name, components, graph, state, events, now }: PageContent): string {
   const summary = summarize(state);
-  const text = summaryText(summary);
+  const text = describeSummary(summary);
   const names = components.map((component) => component.name);
   return html`<!doctype html>
     <html lang="en">
@@ -51,7 +42,7 @@ export function pageDocument({ name, components, graph, state, events, now }: Sh
       <body>
         <header>
           <h1><span class="soft">k8s-single</span> ${name}</h1>
-          <p class="summary" role="status" data-live="summary">${icon(iconOf[summary.is])} ${text}</p>
+          <p class="summary" role="status" data-live="summary">${icon(summary.phase)} ${text}</p>
           <p class="connection soft" role="status" id="connection">as of ${time(now)}</p>
         </header>
         <main>
@@ -66,11 +57,11 @@ export function pageDocument({ name, components, graph, state, events, now }: Sh
             </div>
           </section>
           <section class="whole" aria-labelledby="h-timeline">
-            <h2 id="h-timeline">Timeline of the boot</h2>
+            <h2 id="h-timeline">Boot timeline</h2>
             <div data-live="timeline">${timelineSection(timelineOf(components, events))}</div>
           </section>
           <section class="whole" aria-labelledby="h-logs">
-            <h2 id="h-logs">Components and their logs</h2>
+            <h2 id="h-logs">Components and logs</h2>
             ${componentList(components, state)}
           </section>
         </main>

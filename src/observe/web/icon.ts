@@ -1,8 +1,8 @@
-import type { PhaseName } from '../state/state.ts';
+import type { Phase } from '../state/state.ts';
 import { Html, html } from './html.ts';
 
-/** A shape of its own for each state, so that colour is not needed to tell them apart. In a square of 16. */
-const shapes: Record<PhaseName, string> = {
+/** Each phase has its own shape, so that colour is not the only difference. In a square of 16 px. */
+const shapes: Record<Phase, string> = {
   waiting: '<circle class="stroke dotted" cx="8" cy="8" r="6"/>',
   starting: '<circle class="stroke" cx="8" cy="8" r="6"/><path class="fill" d="M8 2a6 6 0 0 1 0 12z"/>',
   ready: '<circle class="fill" cx="8" cy="8" r="7"/><path class="mark" d="M4.6 8.4l2.3 2.3 4.5-4.8"/>',
@@ -14,17 +14,17 @@ const shapes: Record<PhaseName, string> = {
     '<path class="fill" d="M5 .5h6L15.5 5v6L11 15.5H5L.5 11V5z"/><path class="mark" d="M5.4 5.4l5.2 5.2m0-5.2l-5.2 5.2"/>',
 };
 
-/** The shape as part of a picture. */
-export function shape(is: PhaseName): Html {
-  return html`<g class="icon is-${is}">${new Html(shapes[is])}</g>`;
+/** The shape as part of an SVG. */
+export function shape(phase: Phase): Html {
+  return html`<g class="icon is-${phase}">${new Html(shapes[phase])}</g>`;
 }
 
-/** The shape in a line of text that names the state, too. */
-export function icon(is: PhaseName): Html {
+/** The shape in a line of text, which must also name the phase. */
+export function icon(phase: Phase): Html {
   return html`<svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-    ${shape(is)}
+    ${shape(phase)}
   </svg>`;
 }
 
-/** For the browser's tab. */
+/** The icon of the browser tab. */
 export const favicon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="#326ce5"/><circle cx="8" cy="8" r="2.5" fill="#fff"/></svg>`;

@@ -8,7 +8,7 @@ import { graphOf } from './graph.ts';
 import { favicon } from './icon.ts';
 import { style } from './style.ts';
 
-/** What the page is made of when somebody asks for it. */
+/** The data of the page, read on each request. */
 export interface PageSource {
   readonly name: string;
   readonly components: readonly Component[];
@@ -16,13 +16,13 @@ export interface PageSource {
   readonly events: () => readonly Event[];
 }
 
-/** Bundled for the browser: see rolldown.config.js. */
+/** A script bundled for the browser by rolldown.config.js. */
 function script(name: string): () => Promise<Page> {
   const file = packageFile(`dist/bundle/browser/${name}.js`);
   return async () => ({ type: 'text/javascript; charset=utf-8', body: await readFile(file, 'utf8') });
 }
 
-/** The page and what it loads. */
+/** The page and the files it loads. */
 export function pagesOf({ name, components, state, events }: PageSource): Pages {
   const graph = graphOf(components);
   const page = (): string =>

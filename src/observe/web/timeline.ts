@@ -1,13 +1,12 @@
-import type { PhaseName } from '../state/state.ts';
-import { timelineHeadline } from '../diagrams/timelineSvg.ts';
-import { barHeight, timelineRows } from '../diagrams/timelineRows.ts';
+import type { Phase } from '../state/state.ts';
+import { barHeight, timelineHeadline, timelineRows } from '../diagrams/timelineSvg.ts';
 import { criticalPathText, drawnPhases } from '../diagrams/timeline.ts';
 import type { Timeline } from '../diagrams/timeline.ts';
 import { Html, html } from './html.ts';
 
 const top = 26;
 
-/** The boot's timeline, twice: the page shows the one that fits. */
+/** The boot's timeline in two widths. The page shows the one that fits. */
 export function timelineSection(timeline: Timeline): Html {
   const path = criticalPathText(timeline.criticalPath);
   return html`<p>
@@ -31,20 +30,22 @@ function rows(
     width="${width}"
     height="${bottom}"
     role="img"
-    aria-label="What each component did during the boot"
+    aria-label="The phases of each component during the boot"
   >
     ${new Html(parts.join('\n'))}
   </svg>`;
 }
 
-function legend(is: PhaseName): Html {
+function legend(phase: Phase): Html {
   return html`<span
-    ><svg class="timeline" viewBox="0 0 24 16" width="24" height="16" aria-hidden="true">${sample(is)}</svg>
-    ${is}</span
+    ><svg class="timeline" viewBox="0 0 24 16" width="24" height="16" aria-hidden="true">
+      ${sample(phase)}
+    </svg>
+    ${phase}</span
   >`;
 }
 
-function sample(is: PhaseName): Html {
-  const height = barHeight(is);
-  return html`<rect class="${is}" x="0" y="${8 - height / 2}" width="24" height="${height}" rx="2" />`;
+function sample(phase: Phase): Html {
+  const height = barHeight(phase);
+  return html`<rect class="${phase}" x="0" y="${8 - height / 2}" width="24" height="${height}" rx="2" />`;
 }

@@ -139,7 +139,7 @@ describe('a report', () => {
     });
     expect(await g.run('report', '--data-dir', join(g.dir, 'none'))).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining('there is nothing of a node in'),
+      stderr: expect.stringContaining('no record of a node in'),
     });
   });
 });

@@ -27,7 +27,7 @@ describe('text', () => {
     expect(formatBytes(bytes)).toBe(text);
   });
 
-  it('becomes one safe line', () => {
+  it('is put on one safe line', () => {
     expect(oneLine('a\u001b[31mb\u001b[0m\r\n\tc\u0007\u009bd ')).toBe('ab c d');
   });
 
@@ -53,7 +53,7 @@ describe('text', () => {
     expect(truncate(text, columns)).toBe(cut);
   });
 
-  it('is filled up by what it takes on the screen', () => {
+  it('is padded by the columns that it occupies', () => {
     expect(padEnd('日本', 6)).toBe('日本  ');
   });
 });

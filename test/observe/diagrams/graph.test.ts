@@ -6,7 +6,7 @@ import { graphDot } from '../../../src/observe/diagrams/graphDot.ts';
 import { graphMermaid } from '../../../src/observe/diagrams/graphMermaid.ts';
 import { graphText } from '../../../src/observe/diagrams/graphText.ts';
 import { drawingOf } from '../../../src/observe/diagrams/graph.ts';
-import type { Stage } from '../../../src/observe/state/stage.ts';
+import type { Stage } from '../../../src/observe/state/state.ts';
 import { debianRoot } from '../../config/debianRoot.ts';
 import type { DebianRoot } from '../../config/debianRoot.ts';
 
@@ -18,7 +18,7 @@ const stages: readonly Stage[] = [
   { name: 'cron', needs: [{ on: 'pki', whenLost: 'stop' }] },
 ];
 
-/** `pki` took longest of the first two, and `cron` was ready last. */
+/** `pki` took longer than `etcd`, and `cron` was ready last. */
 const boot: readonly Event[] = [
   ...['pki', 'etcd'].map((component) => ({ component, at: 0, type: 'starting', attempt: 1 }) as const),
   { component: 'etcd', at: 500, type: 'ready', ms: 500 },
@@ -48,7 +48,7 @@ describe('as a tree', () => {
     );
   });
 
-  test('after a boot each stands below what it waited for longest, with its time', () => {
+  test('after a boot each component is below the dependency it waited for longest, with its time', () => {
     expect(graphText(measured, plain)).toBe(
       `
 ● pki             1.0 s
@@ -61,7 +61,7 @@ describe('as a tree', () => {
     );
   });
 
-  test('a boot that failed shows how far it came', () => {
+  test('a failed boot is drawn as far as it got', () => {
     const failed = graphText(drawingOf(stages, boot.slice(0, 4)), plain);
     expect(failed).toContain('● not ready after 1.0 s; critical path, in s: pki 1.0');
     expect(failed).toMatch(/web-1\.0 +also needs etcd/);
@@ -76,7 +76,7 @@ describe('as a tree', () => {
   });
 });
 
-/** What a flowchart says, of the forms that we write; anything else in it is an error. */
+/** Parses a flowchart of the forms that we write. Any other line is an error. */
 function readMermaid(text: string) {
   const [head, ...lines] = text.split('\n');
   const labels = new Map<string, string>();
@@ -131,7 +131,7 @@ describe("in Graphviz' language, as Graphviz itself reads it", () => {
   async function read(dot: string): Promise<Read> {
     const env = { ...debian.env, GVBINDIR: join(debian.env['LD_LIBRARY_PATH']!.split(':')[0]!, 'graphviz') };
     const program = join(debian.root, 'usr/bin/dot');
-    // Writes down, in its own folder, which plugins there are.
+    // Registers the plugins in a file beside them.
     await execa(program, ['-c'], { env });
     return JSON.parse((await execa(program, ['-Tdot_json'], { env, input: dot })).stdout) as Read;
   }

@@ -14,7 +14,7 @@ const later = [
 const plain = (_colour: string, text: string): string => text;
 
 describe('the critical path', () => {
-  it('goes back from the last to what each waited for last, and adds up to the boot', () => {
+  it('goes back from the last stage through the dependencies met last, and adds up to the boot', () => {
     const path = criticalPath(stages, goodBoot);
     expect(path).toEqual([
       { component: 'pki', ms: 300 },
@@ -25,13 +25,13 @@ describe('the critical path', () => {
     expect(path.reduce((sum, { ms }) => sum + ms, 0)).toBe(5000);
   });
 
-  it('goes through the start, not the readiness, of what need only be started', () => {
-    const begun = stages.map((stage) =>
+  it('goes through the start, not the readiness, of a dependency with the condition started', () => {
+    const started = stages.map((stage) =>
       stage.name === 'node'
         ? { ...stage, needs: [{ on: 'apiserver', condition: 'started' as const }, 'kubelet'] }
         : stage,
     );
-    expect(criticalPath(begun, goodBoot)).toEqual([
+    expect(criticalPath(started, goodBoot)).toEqual([
       { component: 'pki', ms: 300 },
       { component: 'kubelet', ms: 1200 },
       { component: 'node', ms: 3500 },
@@ -43,7 +43,7 @@ describe('the critical path', () => {
     expect(criticalPath(stages, [])).toEqual([]);
   });
 
-  it('leaves out what took no time when it is told', () => {
+  it('leaves short stages out of its text', () => {
     expect(
       criticalPathText([
         { component: 'a', ms: 10 },
@@ -58,24 +58,26 @@ describe('the timeline', () => {
     const { spans, ms, ready } = timelineOf(stages, [...goodBoot, ...later]);
     expect({ ms, ready }).toEqual({ ms: 5000, ready: true });
     expect(spans.filter(({ component }) => component === 'etcd')).toEqual([
-      { component: 'etcd', is: 'waiting', from: 0, to: 310 },
-      { component: 'etcd', is: 'starting', from: 310, to: 800 },
-      { component: 'etcd', is: 'ready', from: 800, to: 5000 },
+      { component: 'etcd', phase: 'waiting', from: 0, to: 310 },
+      { component: 'etcd', phase: 'starting', from: 310, to: 800 },
+      { component: 'etcd', phase: 'ready', from: 800, to: 5000 },
     ]);
   });
 
-  it('shows the starts that failed as well', () => {
+  it('also shows failed starts', () => {
     const { spans, ready } = timelineOf(stages, crashLoop.slice(0, 16));
     expect(ready).toBe(false);
     expect(
-      spans.filter(({ component }) => component === 'apiserver').map(({ is, from, to }) => [is, from, to]),
+      spans
+        .filter(({ component }) => component === 'apiserver')
+        .map(({ phase, from, to }) => [phase, from, to]),
     ).toEqual([
       ['waiting', 0, 810],
       ['starting', 810, 1000],
       ['down', 1000, 1510],
       ['starting', 1510, 1600],
       ['down', 1600, 1610],
-      // However short: it is what one looks for.
+      // However short: failures matter most.
       ['failed', 1610, 1610],
     ]);
   });
@@ -97,7 +99,7 @@ describe('the timeline', () => {
     expect(timelineText(timelineOf(stages, []), 20, plain)).toContain('not ready after 0.0 s');
   });
 
-  it('is drawn as an SVG that needs nothing else and is XML whatever the names', () => {
+  it('is drawn as a self-contained SVG that is well-formed with any names', () => {
     const odd = [{ name: '<a href="x">&', needs: [] }];
     const events = [
       at(0, odd[0]!.name, { type: 'starting', attempt: 1 }),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { followLogs } from '../../../src/observe/logs/logFollow.ts';
 import { endsOf } from '../../../src/observe/logs/logs.ts';
-import { rotate } from '../../../src/observe/logs/rotate.ts';
+import { rotate } from '../../../src/observe/logs/rotation.ts';
 
 let folder = '';
 let log = '';
@@ -34,7 +34,7 @@ async function following() {
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => `line ${index}`);
 
-test('every line comes once and in order, however often the log is rotated in the middle of a line', async () => {
+test('every line appears once and in order, however often the log is rotated in the middle of a line', async () => {
   await writeFile(log, 'before\n');
   const { texts, stop } = await following();
   const lines = numbers(40_000);
@@ -43,13 +43,13 @@ test('every line comes once and in order, however often the log is rotated in th
     appendFileSync(log, batch.slice(0, 3000));
     await rotate(log, { maxBytes: 3000, keep: 3 });
     appendFileSync(log, batch.slice(3000));
-    // What is no longer kept cannot be read.
+    // Read in time: older rotated files are removed.
     if (first % 1000 === 0) await expect.poll(() => texts.length).toBeGreaterThan(first);
   }
   expect(await stop()).toEqual(lines);
 });
 
-test('what was there before is not repeated when it is rotated', async () => {
+test('old lines are not repeated after a rotation', async () => {
   await writeFile(log, 'x'.repeat(5000) + '\nbefore\n');
   const { stop } = await following();
   await rotate(log, { maxBytes: 100, keep: 1 });
@@ -57,7 +57,7 @@ test('what was there before is not repeated when it is rotated', async () => {
   expect(await stop()).toEqual(['after']);
 });
 
-test('a log that appears later, in pieces and to its last word', async () => {
+test('a log that appears later, in pieces, with an unfinished last line', async () => {
   const { texts, stop } = await following();
   appendFileSync(log, 'one');
   appendFileSync(log, ' line\nand ');
@@ -66,7 +66,7 @@ test('a log that appears later, in pieces and to its last word', async () => {
   expect(await stop()).toEqual(['one line', 'and the rest']);
 });
 
-test('a log that is only linked to', async () => {
+test('a log that is a symlink', async () => {
   const elsewhere = await mkdtemp(join(tmpdir(), 'k8s-single-elsewhere-'));
   onTestFinished(async () => rm(elsewhere, { recursive: true }));
   await symlink(join(elsewhere, 'b.log'), log);
@@ -78,7 +78,7 @@ test('a log that is only linked to', async () => {
   await stop();
 });
 
-test('a log of which nothing is kept begins anew', async () => {
+test('a log without rotated files starts again', async () => {
   const { texts, stop } = await following();
   appendFileSync(log, `${'x'.repeat(500)}\n`);
   await expect.poll(() => texts.length).toBe(1);

@@ -33,7 +33,7 @@ async function read(options: Partial<LogOptions> = {}): Promise<string[]> {
 }
 
 describe('logs', () => {
-  it('of all components come by time, a line without one after the one before it', async () => {
+  it('of all components are merged by time; a line without a time follows the one before it', async () => {
     await write('a.log', zap(1, 'one') + 'goes on\n' + zap(4, 'four'));
     await write('b.log', `early\n${zap(2, 'two')}${zap(3, 'three')}last, unfinished`);
     expect(await read()).toEqual([
@@ -47,7 +47,7 @@ describe('logs', () => {
     ]);
   });
 
-  it('of one component begin with what was rotated away', async () => {
+  it('of one component begin with its rotated files', async () => {
     await write('a.log.10', zap(1, 'one'));
     await write('a.log.2', zap(2, 'two'));
     await write('a.log.1', zap(3, 'three'));
@@ -57,7 +57,7 @@ describe('logs', () => {
     expect(await read({ components: ['a'] })).toEqual(['a one', 'a two', 'a three', 'a four']);
   });
 
-  it('can be cut to the last lines of each component, across rotated files', async () => {
+  it('can be limited to the last lines of each component, across rotated files', async () => {
     await write('a.log.1', zap(1, 'one') + zap(2, 'two'));
     await write('a.log', zap(3, 'three'));
     await write('b.log', zap(4, 'four') + zap(5, 'five') + zap(6, 'six'));
@@ -66,39 +66,39 @@ describe('logs', () => {
     expect(await read({ tail: 99 })).toHaveLength(6);
   });
 
-  it('can be cut to the end of a long one', async () => {
+  it('can be limited to the end of a long one', async () => {
     const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i}`);
     await write('a.log', `${lines.join('\n')}\n`);
     expect(await read({ tail: 20_000 })).toEqual(lines.slice(-20_000).map((line) => `a ${line}`));
   });
 
-  it('can begin at a time', async () => {
+  it('can begin at a given time', async () => {
     await write('a.log', `${zap(1, 'one')}goes on\n${zap(2, 'two')}goes on\n`);
     expect(await read({ since: Date.UTC(2026, 0, 1, 0, 0, 2) })).toEqual(['a two', 'a goes on']);
   });
 
-  it('may hold anything', async () => {
+  it('may have any content', async () => {
     await write('a.log', `${'x'.repeat(3_000_000)}\n\n\r\nä\n`);
     const lines = await read();
     expect(lines.join('').replaceAll('a ', '')).toBe(`${'x'.repeat(3_000_000)}ä`);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(1_200_000);
   });
 
-  it('are refused for a component that has none', async () => {
+  it('are refused for a component without one', async () => {
     await write('a.log', '');
     await expect(read({ components: ['b'] })).rejects.toMatchObject({
       code: 'usage',
       message: '"b" has no log',
-      hint: 'these have one: a',
+      hint: 'components with a log: a',
     });
     folder = join(folder, 'nowhere');
-    await expect(read()).rejects.toThrow(`there are no logs in ${folder}`);
+    await expect(read()).rejects.toThrow(`no logs in ${folder}`);
     folder = join(folder, '..');
   });
 });
 
 describe('following logs', () => {
-  it('goes on where the past ended, whatever is rotated meanwhile', async () => {
+  it('continues where the past ended, even if logs are rotated meanwhile', async () => {
     const end = new AbortController();
     await write('a.log', `${zap(1, 'one')}unfini`);
     const lines = readLogs(folder, { ...everything, components: ['a', 'b'], follow: true }, end.signal);
@@ -132,18 +132,18 @@ describe('a printed line', () => {
     text,
   });
 
-  it('has its component in front and shows how grave it is', () => {
+  it('has its component in front and is coloured by level', () => {
     const print = logPrinter(['abcd', 'ab'], colours);
     expect(print(line('fine', 'info'))).toBe('<magenta>ab   |</> fine');
     expect(print(line('hm', 'warn'))).toBe('<magenta>ab   |</> <yellow>hm</>');
     expect(print(line('dead', 'fatal'))).toBe('<magenta>ab   |</> <red>dead</>');
   });
 
-  it('of the only component has nothing in front', () => {
+  it('of a single component has nothing in front', () => {
     expect(logPrinter(['ab'], colours)(line('dead', 'fatal'))).toBe('<red>dead</>');
   });
 
-  it('cannot speak to the terminal', () => {
+  it('cannot control the terminal', () => {
     expect(logPrinter(['ab'], (_colour, text) => text)(line('a\u001b[2J\tb\u0007\u009b'))).toBe('a\tb');
   });
 });

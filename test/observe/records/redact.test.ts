@@ -11,12 +11,12 @@ const { privateKey, publicKey } = generateKeyPairSync('rsa', {
   publicKeyEncoding: { type: 'spki', format: 'pem' },
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
 });
-/** A line of base64 that occurs nowhere else. */
+/** A line of base64 from the middle of the key. */
 const inside = privateKey.split('\n')[3]!;
 
 describe('private keys', () => {
   it.each([
-    ['as they are', `before\n${privateKey}after it`],
+    ['as PEM', `before\n${privateKey}after it`],
     ['in a list', `before\n${privateKey.trimEnd().replaceAll(/^/gm, '      ')}\nafter it`],
     ['with headers', `before\n${privateKey.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\n\n')}after it`],
     ['with Windows line ends', `before\n${privateKey.replaceAll('\n', '\r\n')}after it`],
@@ -25,8 +25,8 @@ describe('private keys', () => {
       'in base64, as in a kubeconfig',
       `before\nclient-key-data: ${Buffer.from(privateKey).toString('base64')}\nafter it`,
     ],
-    ['that were cut off', `before\n${privateKey.slice(0, 400)}\nafter it`],
-  ])('%s are taken out, and nothing else', (_how, text) => {
+    ['cut off', `before\n${privateKey.slice(0, 400)}\nafter it`],
+  ])('%s are masked, and nothing else', (_how, text) => {
     const shown = cleaned(text);
     expect(shown).not.toContain(inside);
     expect(shown).not.toContain(Buffer.from(privateKey).toString('base64').slice(60, 90));
@@ -34,17 +34,15 @@ describe('private keys', () => {
     expect(shown.split('\n')).toEqual(['before', expect.stringContaining('***'), 'after it']);
   });
 
-  it('are no public ones', () => {
+  it('do not include public keys and certificates', () => {
     const text = `${publicKey}\nclient-certificate-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUR\nline`;
     expect(cleaned(text)).toBe(text);
   });
 
-  it('that are only spoken of take no lines with them', () => {
+  it('that are only mentioned leave the next lines alone', () => {
     const text =
       'no -----BEGIN RSA PRIVATE KEY----- found\nI0801 12:00:00.123456    1 x.go:1] next: step\nthird';
-    expect(cleaned(text)).toBe(
-      'no *** (a private key)\nI0801 12:00:00.123456    1 x.go:1] next: step\nthird',
-    );
+    expect(cleaned(text)).toBe('no *** (private key)\nI0801 12:00:00.123456    1 x.go:1] next: step\nthird');
   });
 });
 
@@ -72,7 +70,7 @@ describe('tokens', () => {
     'token controller started',
     'https://127.0.0.1:6443/api/v1/namespaces/kube-system/secrets?limit=500',
     '2026-08-01T12:00:00.123456789Z level=info image=k8s-single.local/pause:1',
-  ])('are not seen where there are none: %s', (text) => {
+  ])('are not found where there are none: %s', (text) => {
     expect(cleaned(text)).toBe(text);
   });
 });
@@ -80,12 +78,12 @@ describe('tokens', () => {
 describe('the fingerprints of secrets', () => {
   const hide = fingerprintMasker(fingerprint(['geheim-17', 'two words', 'abc']));
 
-  it('find them as words, whatever is around', () => {
+  it('mask them as whole words between any punctuation', () => {
     expect(hide('x=geheim-17, "geheim-17"; (words) {two}')).toBe('x=***, "***"; (***) {two}');
     expect(hide('geheim-170 and abc')).toBe('geheim-170 and abc');
   });
 
-  it('do not tell them', () => {
+  it('do not reveal them', () => {
     const text = JSON.stringify(fingerprint(['geheim-17', 'geheim-18']));
     expect(text).not.toContain('geheim');
     expect(JSON.parse(text)).toMatchObject({

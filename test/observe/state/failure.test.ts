@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/engine/component.ts';
-import { failureReport, shellCommand } from '../../../src/observe/state/failure.ts';
-import { failureText } from '../../../src/observe/terminal/failureText.ts';
+import { failureReport, failureText, shellCommand } from '../../../src/observe/state/failure.ts';
 import { at, begin, crashLoop, goodBoot, stages } from '../boots.ts';
 
 const commands = new Map([['apiserver', { file: '/usr/bin/apiserver', args: ['--x=a b', "--y='"] }]]);
@@ -11,7 +10,7 @@ const report = (events: readonly Event[], lines: readonly string[] = []) =>
 const plain = (_colour: string, text: string): string => text;
 
 describe('the failure report', () => {
-  it('tells of a component that was given up, not of the teardown after it', () => {
+  it('names the component that was given up, not those of the teardown', () => {
     expect(report(crashLoop)).toEqual({
       version: 1,
       at: new Date(begin + 1610).toISOString(),
@@ -32,7 +31,7 @@ describe('the failure report', () => {
     });
   });
 
-  it('in words', () => {
+  it('has a form for people', () => {
     expect(failureText(report(crashLoop)!, plain)).toBe(
       [
         '✗ apiserver was given up',
@@ -41,17 +40,17 @@ describe('the failure report', () => {
         '  restarts  1',
         '  waiting   node',
         '',
-        '  the last lines of its log',
+        '  last log lines',
         '    starting up',
         '    bad flag: --x',
         '',
-        '  to run it by hand',
+        '  command to run by hand',
         `    /usr/bin/apiserver '--x=a b' '--y='\\'''`,
       ].join('\n'),
     );
   });
 
-  it('tells of what hangs when the time is up, with the end of its log', () => {
+  it('names the component that hangs at the deadline, with the end of its log', () => {
     const teardown = [
       at(9000, 'apiserver', { type: 'stopping' as const }),
       at(9100, 'apiserver', { type: 'stopped' as const }),
@@ -76,7 +75,7 @@ describe('the failure report', () => {
     );
   });
 
-  it('tells of every stage that blocks, and leaves out what is not known', () => {
+  it('names every stage that blocks, and leaves out unknown facts', () => {
     const found = report(goodBoot.slice(0, 8));
     expect(found?.stages.map(({ component, waiting }) => [component, waiting])).toEqual([
       ['etcd', ['apiserver', 'node']],
@@ -87,7 +86,7 @@ describe('the failure report', () => {
     );
   });
 
-  it('is none when all is well', () => {
+  it('is undefined when nothing blocks', () => {
     expect(report(goodBoot)).toBeUndefined();
     expect(report([])).toBeUndefined();
   });
@@ -106,7 +105,7 @@ describe('the command to paste', () => {
     },
   );
 
-  it('goes where it ran and takes its environment along', () => {
+  it('keeps the working directory and the environment', () => {
     const command = { file: 'sh', args: ['-c', 'echo "$PWD:$A"'], env: { A: "b'c d" }, cwd: '/tmp' };
     expect(spawnSync('sh', ['-c', shellCommand(command)], { encoding: 'utf8' }).stdout).toBe("/tmp:b'c d\n");
   });

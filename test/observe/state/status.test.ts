@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { replay } from '../../../src/observe/state/state.ts';
-import { notReadyLines, statusOf, statusTable } from '../../../src/observe/state/status.ts';
+import { notReadyLines, statusOf } from '../../../src/observe/state/status.ts';
 import { usageSampler } from '../../../src/observe/state/usage.ts';
+import { statusTable } from '../../../src/observe/terminal/statusTable.ts';
 import { begin, crashLoop, goodBoot, stages } from '../boots.ts';
 
 const names = stages.map(({ name }) => name);
@@ -11,7 +12,7 @@ const plain = (_colour: string, text: string): string => text;
 const usage = new Map([[11, { memoryBytes: 50 * 1024 * 1024, cpuMs: 1500, cpuPercent: 12.34 }]]);
 
 describe('status', () => {
-  it('is a JSON of version 1', () => {
+  it('is JSON of version 1', () => {
     const status = statusOf('default', replay(names, goodBoot), usage, begin + 10_000);
     expect(status).toMatchObject({
       version: 1,
@@ -55,18 +56,18 @@ describe('status', () => {
     }
   });
 
-  it('says in a line each what is not ready', () => {
+  it('has a line for each component that is not ready', () => {
     expect(notReadyLines(replay(names, crashLoop.slice(0, 11)), begin + 2000)).toEqual([
       'apiserver starting: connect ECONNREFUSED 127.0.0.1:6443',
       'kubelet starting',
-      'node waiting: for apiserver, kubelet',
+      'node waiting for apiserver, kubelet',
     ]);
     expect(notReadyLines(replay(names, goodBoot), begin)).toEqual([]);
   });
 });
 
 describe('usage', () => {
-  it('is that of the whole process group', async () => {
+  it('covers the whole process group', async () => {
     const script = `const keep = Buffer.alloc(64 << 20, 1);
       while (process.cpuUsage().user < 300_000);
       const child = require('child_process').spawn(process.execPath, ['-e', 'console.log(process.pid); setInterval(() => 0, 1e6)'], { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -79,11 +80,11 @@ describe('usage', () => {
       await once(leader.stdout, 'data');
       const pid = leader.pid!;
       const sample = usageSampler();
-      const [used, nobody] = await sample([pid, 2 ** 22]).then((all) => [all.get(pid), all.get(2 ** 22)]);
+      const [used, unknown] = await sample([pid, 2 ** 22]).then((all) => [all.get(pid), all.get(2 ** 22)]);
       expect(used?.memoryBytes).toBeGreaterThan(64 << 20);
       expect(used?.cpuMs).toBeGreaterThanOrEqual(250);
       expect(used?.cpuPercent).toBeGreaterThan(0);
-      expect(nobody).toBeUndefined();
+      expect(unknown).toBeUndefined();
       expect((await sample([pid])).get(pid)?.cpuPercent).toBe(used?.cpuPercent);
     } finally {
       process.kill(-leader.pid!, 'SIGKILL');

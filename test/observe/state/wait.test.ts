@@ -5,9 +5,9 @@ import { replay } from '../../../src/observe/state/state.ts';
 import { statusOf } from '../../../src/observe/state/status.ts';
 import type { NodeStatus } from '../../../src/observe/state/status.ts';
 import { waitReady } from '../../../src/observe/state/wait.ts';
-import { watchStatus } from '../../../src/observe/terminal/watch.ts';
+import { watchStatus } from '../../../src/observe/terminal/statusTable.ts';
 import { begin, crashLoop, goodBoot, stages } from '../boots.ts';
-import { FakeTerminal } from '../terminal.ts';
+import { FakeTerminal } from '../fakeTerminal.ts';
 
 const names = stages.map(({ name }) => name);
 const at = (events: readonly Event[]): NodeStatus =>
@@ -15,35 +15,41 @@ const at = (events: readonly Event[]): NodeStatus =>
 const absent = new Failure('notReady', 'node "default" is not running');
 const never = new AbortController().signal;
 
-/** Answers with one after the other, and with the last for ever. */
-function looks(...answers: readonly (NodeStatus | Error)[]): () => Promise<NodeStatus> {
+/** Returns the results one after the other, the last one for ever. */
+function statuses(...results: readonly (NodeStatus | Error)[]): () => Promise<NodeStatus> {
   let next = 0;
   return async () => {
-    const answer = answers[Math.min(next, answers.length - 1)]!;
+    const result = results[Math.min(next, results.length - 1)]!;
     next += 1;
-    if (answer instanceof Error) throw answer;
-    return answer;
+    if (result instanceof Error) throw result;
+    return result;
   };
 }
 
 describe('waiting for the node', () => {
-  it('ends when all is ready, and tells each reason once', async () => {
-    const told: string[] = [];
-    const look = looks(absent, absent, at(goodBoot.slice(0, 11)), at(goodBoot.slice(0, 11)), at(goodBoot));
+  it('ends when all is ready, and reports each reason once', async () => {
+    const reasons: string[] = [];
+    const getStatus = statuses(
+      absent,
+      absent,
+      at(goodBoot.slice(0, 11)),
+      at(goodBoot.slice(0, 11)),
+      at(goodBoot),
+    );
     await waitReady(
-      look,
-      { name: 'x', timeoutMs: 10_000, onAttemptFailed: (reason) => told.push(reason) },
+      getStatus,
+      { name: 'x', timeoutMs: 10_000, onAttemptFailed: (reason) => reasons.push(reason) },
       never,
     );
-    expect(told).toEqual([
+    expect(reasons).toEqual([
       'node "default" is not running',
       'apiserver is starting (connection refused), kubelet is starting',
     ]);
   });
 
-  it('does not wait for what was given up', async () => {
+  it('does not wait for a component that was given up', async () => {
     await expect(
-      waitReady(looks(at(crashLoop)), { name: 'x', timeoutMs: Infinity }, never),
+      waitReady(statuses(at(crashLoop)), { name: 'x', timeoutMs: Infinity }, never),
     ).rejects.toMatchObject({
       code: 'notReady',
       message: 'the node failed: apiserver is failed (exited with code 1: bad flag: --x)',
@@ -51,14 +57,14 @@ describe('waiting for the node', () => {
   });
 
   it('does not wait for a node that went away', async () => {
-    await expect(waitReady(looks(at([]), absent), { name: 'x', timeoutMs: Infinity }, never)).rejects.toBe(
+    await expect(waitReady(statuses(at([]), absent), { name: 'x', timeoutMs: Infinity }, never)).rejects.toBe(
       absent,
     );
   });
 
-  it('says at the deadline what is missing', async () => {
+  it('reports at the deadline what is missing', async () => {
     await expect(
-      waitReady(looks(at(goodBoot.slice(0, 11))), { name: 'x', timeoutMs: 50 }, never),
+      waitReady(statuses(at(goodBoot.slice(0, 11))), { name: 'x', timeoutMs: 50 }, never),
     ).rejects.toMatchObject({
       code: 'notReady',
       message: 'not ready after 0.1 s: apiserver is starting (connection refused), kubelet is starting',
@@ -67,11 +73,11 @@ describe('waiting for the node', () => {
 });
 
 describe('watching the node', () => {
-  it('draws its status in place until told to end', async () => {
+  it('draws its status in place until the signal aborts', async () => {
     const end = new AbortController();
     const terminal = new FakeTerminal(60);
-    const look = looks(at(goodBoot.slice(0, 11)), absent);
-    const watched = watchStatus(look, terminal, (_colour, text) => text, end.signal);
+    const getStatus = statuses(at(goodBoot.slice(0, 11)), absent);
+    const watched = watchStatus(getStatus, terminal, (_colour, text) => text, end.signal);
     await expect.poll(() => terminal.screen).toContain('etcd       ready');
     terminal.emit('resize');
     await expect.poll(() => terminal.screen).toBe('node "default" is not running');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/engine/component.ts';
 import { createReporter } from '../../../src/observe/terminal/reporter.ts';
 import { at, begin, crashLoop, goodBoot, stages } from '../boots.ts';
-import { FakeTerminal } from '../terminal.ts';
+import { FakeTerminal } from '../fakeTerminal.ts';
 
 async function onTerminal(
   events: readonly Event[],
@@ -20,7 +20,7 @@ async function onTerminal(
 }
 
 describe('on a terminal', () => {
-  it('shows one line per component, the reason beside what is not ready', async () => {
+  it('shows one line per component, with the reason why it is not ready', async () => {
     const { screen } = await onTerminal(goodBoot.slice(0, 11));
     expect(screen).toBe(
       [
@@ -51,12 +51,12 @@ describe('on a terminal', () => {
     );
   });
 
-  it('keeps what went wrong above the table', async () => {
+  it('keeps warnings and errors above the table', async () => {
     const { screen } = await onTerminal(crashLoop.slice(0, 16));
     expect(screen).toBe(
       [
         '      1.0 s  apiserver  exited with code 1: bad flag: --x',
-        '      1.0 s  apiserver  starting again in 0.5 s',
+        '      1.0 s  apiserver  restarting in 0.5 s',
         '      1.6 s  apiserver  exited with code 1: bad flag: --x',
         '      1.6 s  apiserver  given up: exited with code 1: bad flag: --x',
         '  ✓ pki        ready         0.3 s',
@@ -80,20 +80,20 @@ describe('on a terminal', () => {
     expect(screen.split('\n')[1]).toBe('  ~ etcd       starting      0.0 s  line one line two xxxx…');
   });
 
-  it('shows what matters where there is no room, and counts the rest', async () => {
+  it('shows the most important components where there is no room, and counts the rest', async () => {
     const { screen } = await onTerminal(goodBoot.slice(0, 11), new FakeTerminal(60, 6));
     expect(screen).toBe(
       [
         '  ~ apiserver  starting      0.1 s  connection refused',
         '  ~ kubelet    starting      0.6 s',
-        '  and 3 more, 2 ready, 1 waiting',
+        '  and 3 more: 2 ready, 1 waiting',
         '',
         '  2 of 5 ready, 0.9 s, waiting for apiserver, kubelet',
       ].join('\n'),
     );
   });
 
-  it('draws over its own lines when the terminal was made narrower', async () => {
+  it('draws over its own lines when the terminal became narrower', async () => {
     const terminal = new FakeTerminal(80);
     const reporter = await createReporter({
       output: 'auto',
@@ -111,7 +111,7 @@ describe('on a terminal', () => {
     expect(Number(up)).toBe(2 + 2 + 2 + 2 + 3 + 1 + 3);
   });
 
-  it('ends with who is still there while it stops', async () => {
+  it('lists the remaining components while it stops', async () => {
     const stopping = [
       ...goodBoot,
       at(6000, 'node', { type: 'stopped' }),
@@ -125,7 +125,7 @@ describe('on a terminal', () => {
     ]);
   });
 
-  it('shows what is slow before the graph starts, and what has been done', async () => {
+  it('shows slow steps before the graph starts, and those that are done', async () => {
     let time = begin;
     const terminal = new FakeTerminal(60);
     const reporter = await createReporter({
@@ -150,20 +150,20 @@ describe('on a terminal', () => {
     );
   });
 
-  it('uses colour unless told not to', async () => {
+  it('uses colour unless NO_COLOR is set', async () => {
     expect((await onTerminal(goodBoot)).raw).toContain('\u001b[32m✓');
     expect((await onTerminal(goodBoot, new FakeTerminal(), { NO_COLOR: '1' })).raw).not.toContain(
       '\u001b[32m',
     );
   });
 
-  it('does not draw what looks the same', async () => {
+  it('does not redraw an unchanged frame', async () => {
     const once = (await onTerminal(goodBoot)).raw;
     const twice = (await onTerminal([...goodBoot, at(5000, 'pki', { type: 'ready', ms: 300 })])).raw;
     expect(twice).toBe(once);
   });
 
-  it('says plain lines where the cursor cannot be moved', async () => {
+  it('prints plain lines where the cursor cannot be moved', async () => {
     const { raw } = await onTerminal(goodBoot, new FakeTerminal(), { TERM: 'dumb' });
     expect(raw).not.toContain('\u001b');
     expect(raw).toContain('apiserver  ready in 3.2 s');

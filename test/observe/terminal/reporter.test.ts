@@ -24,7 +24,7 @@ async function piped(
 }
 
 describe('not on a terminal', () => {
-  it('says one aligned line per event worth reading, on stderr', async () => {
+  it('prints one aligned line per event worth reading, on stderr', async () => {
     const { stdout, stderr } = await piped('auto', goodBoot.slice(9));
     expect(stdout).toBe('');
     expect(stderr).toBe(
@@ -43,21 +43,21 @@ describe('not on a terminal', () => {
     );
   });
 
-  it('tells of restarts, failures and the stop', async () => {
+  it('prints restarts, failures and the stop', async () => {
     const { stderr } = await piped('plain', crashLoop);
-    const told = stderr.split('\n').filter((line) => line.includes('apiserver'));
-    expect(told.map((line) => line.slice(32).replace(/\s+/g, ' '))).toEqual([
+    const printed = stderr.split('\n').filter((line) => line.includes('apiserver'));
+    expect(printed.map((line) => line.slice(32).replace(/\s+/g, ' '))).toEqual([
       'apiserver starting',
       'apiserver exited with code 1: bad flag: --x',
-      'apiserver starting again in 0.5 s',
-      'apiserver starting again (attempt 2)',
+      'apiserver restarting in 0.5 s',
+      'apiserver restarting (attempt 2)',
       'apiserver exited with code 1: bad flag: --x',
       'apiserver given up: exited with code 1: bad flag: --x',
       'apiserver stopped',
     ]);
   });
 
-  it('says once when everything is ready', async () => {
+  it('prints once that everything is ready', async () => {
     const again = [
       at(6000, 'etcd', { type: 'unhealthy' as const, reason: 'x' }),
       at(7000, 'etcd', { type: 'ready' as const, ms: 5 }),
@@ -69,7 +69,7 @@ describe('not on a terminal', () => {
 });
 
 describe('for programs', () => {
-  it('writes every event as a line of JSON on stdout, and words for people on stderr', async () => {
+  it('writes every event as a line of JSON on stdout, and text for people on stderr', async () => {
     const { stdout, stderr } = await piped('json', crashLoop);
     expect(
       stdout

@@ -12,7 +12,7 @@ import { main, tempDir } from '../../support/cli.ts';
 
 const evil = '<img src=x onerror="document.title=1">';
 
-/** A graph that runs, with its page: `web` waits for `database`, which is ready when the test says so. */
+/** Runs a graph with its page: `web` waits for `database`, which is ready after `open()`. */
 async function graph(name: string) {
   const dir = await tempDir('page');
   const gate = join(dir, 'gate');
@@ -59,11 +59,11 @@ beforeAll(async () => {
 
 afterAll(async () => page[Symbol.asyncDispose]());
 
-/** What a box of the graph says. */
+/** The label of a box in the graph. */
 const box = (name: string): string => `document.querySelector('#wide-${name}').ariaLabel`;
 
 describe('the page in a browser', () => {
-  it('follows what happens, keeps the focus, and says when the node is gone', async () => {
+  it('follows the events, keeps the focus, and shows when the node is gone', async () => {
     const { url, open, stop } = await graph('page-follows');
     await page.view({ width: 1280, height: 900 });
     await page.open(url);
@@ -81,12 +81,10 @@ describe('the page in a browser', () => {
     expect(await page.ask(`document.querySelector('.events li').textContent`)).toMatch(/web\s+ready in/);
 
     expect(await stop()).toBe(0);
-    await page.until(
-      `document.querySelector('#connection').textContent.startsWith('The node does not answer')`,
-    );
+    await page.until(`document.querySelector('#connection').textContent.startsWith('Node not reachable')`);
   });
 
-  it('opens a log with the keyboard, follows it, and shows what is in it as text', async () => {
+  it('opens a log with the keyboard, follows it, and shows its content as text', async () => {
     const { url, open } = await graph('page-logs');
     await open();
     await page.open(url);
@@ -100,10 +98,10 @@ describe('the page in a browser', () => {
     expect(await page.ask(`document.images.length`)).toBe(0);
   });
 
-  it('fits on a phone, and on a desk, by light and by dark', async () => {
+  it('fits a phone and a desktop, in the light and the dark theme', async () => {
     const { url, open } = await graph('page-fits');
     await open();
-    const looks: unknown[] = [];
+    const layouts: unknown[] = [];
     for (const [width, dark] of [
       [1280, false],
       [390, false],
@@ -112,29 +110,29 @@ describe('the page in a browser', () => {
       await page.view({ width, height: 844, dark });
       await page.open(url);
       await page.until(`document.title === 'page-fits: ready'`);
-      looks.push(
+      layouts.push(
         await page.ask(`({
           scrolls: document.documentElement.scrollWidth > innerWidth,
           wide: document.querySelector('svg.graph.wide').checkVisibility(),
           narrow: document.querySelector('svg.graph.narrow').checkVisibility(),
-          ground: getComputedStyle(document.body).backgroundColor,
+          background: getComputedStyle(document.body).backgroundColor,
         })`),
       );
       expect((await page.screenshot()).length).toBeGreaterThan(10_000);
     }
-    expect(looks).toEqual([
-      { scrolls: false, wide: true, narrow: false, ground: 'rgb(246, 248, 250)' },
-      { scrolls: false, wide: false, narrow: true, ground: 'rgb(246, 248, 250)' },
-      { scrolls: false, wide: false, narrow: true, ground: 'rgb(13, 17, 23)' },
+    expect(layouts).toEqual([
+      { scrolls: false, wide: true, narrow: false, background: 'rgb(246, 248, 250)' },
+      { scrolls: false, wide: false, narrow: true, background: 'rgb(246, 248, 250)' },
+      { scrolls: false, wide: false, narrow: true, background: 'rgb(13, 17, 23)' },
     ]);
   });
 
-  it('runs nothing that is not its own', async () => {
+  it('runs no foreign scripts', async () => {
     const { url, open } = await graph('page-strict');
     await open();
     await page.open(url);
     await page.until(`document.title === 'page-strict: ready'`);
-    // Whatever has been refused so far is a fault of the page itself; that the node was gone in the end is not.
+    // Anything refused so far is a fault of the page itself, except connections to nodes that have stopped.
     expect(
       page.complaints.filter(
         (text) => !/ERR_(CONNECTION_(REFUSED|RESET)|SOCKET_NOT_CONNECTED|INCOMPLETE)/.test(text),

@@ -2,9 +2,8 @@ import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import type { Component, Event } from '../../../src/engine/component.ts';
 import { pageDocument } from '../../../src/observe/web/document.ts';
-import { graphOf } from '../../../src/observe/web/graph.ts';
+import { graphOf, nameLines } from '../../../src/observe/web/graph.ts';
 import { html } from '../../../src/observe/web/html.ts';
-import { nameLines } from '../../../src/observe/web/nameLines.ts';
 import { replay } from '../../../src/observe/state/state.ts';
 import { at, begin, crashLoop, goodBoot, stages } from '../boots.ts';
 
@@ -29,7 +28,7 @@ function page(events: readonly Event[]): string {
 }
 
 describe('the page', () => {
-  it('says in words what everything does, in the graph and in the list', () => {
+  it('describes every component in words, in the graph and in the list', () => {
     const ready = page(goodBoot);
     expect(ready).toContain('<title>default: ready</title>');
     expect(ready).toContain('aria-label="apiserver: ready in 3.2 s; needs etcd"');
@@ -55,7 +54,7 @@ describe('the page', () => {
     expect(logs).toEqual(['etcd', 'apiserver', 'kubelet']);
   });
 
-  it('has each id once, and each link in it leads somewhere', () => {
+  it('has unique ids, and a target for each link', () => {
     const text = page(goodBoot);
     const ids = [...text.matchAll(/ id="(.+?)"/g)].map((match) => match[1]);
     expect(ids).toEqual([...new Set(ids)]);
@@ -64,7 +63,7 @@ describe('the page', () => {
     expect(ids).toEqual(expect.arrayContaining(targets));
   });
 
-  it('shows what came from elsewhere as the text it is, and nothing inline that a strict policy refuses', () => {
+  it('escapes foreign text, and has nothing inline that a strict policy refuses', () => {
     const evil = '"><script>alert(1)</script><img onerror=alert(1)>';
     const text = page([
       at(0, 'etcd', { type: 'starting', attempt: 1, pid: 1 }),
@@ -77,7 +76,7 @@ describe('the page', () => {
     expect(text).not.toMatch(/<style| style=|<[^>]* on\w+=/);
   });
 
-  it('is well-formed, whatever has happened', async () => {
+  it('is well-formed after any events', async () => {
     for (const events of [[], goodBoot, crashLoop]) {
       const xml = page(events)
         .replace('<!doctype html>', '')
@@ -90,7 +89,7 @@ describe('the page', () => {
 });
 
 describe('markup', () => {
-  it('escapes what is put into it, and lets markup be', () => {
+  it('escapes values, but not markup', () => {
     const inner = html`<b>${'<&">'}</b>`;
     expect(html`<p title="${'"'}">${inner}${[inner, inner]}${1}</p>`.text).toBe(
       '<p title="&quot;"><b>&lt;&amp;&quot;&gt;</b><b>&lt;&amp;&quot;&gt;</b>\n<b>&lt;&amp;&quot;&gt;</b>1</p>',

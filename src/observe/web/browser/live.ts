@@ -1,12 +1,12 @@
-/** Keeps the page as it is on the server, and the tails of the logs that are open. Runs in the browser. */
+/** Keeps the page and the tails of the open logs up to date. Runs in the browser. */
 import { follow } from './logs.ts';
 
 const connection = document.querySelector('#connection')!;
-/** Each part as the server sent it last; what is shown has its times in the reader's zone. */
-const sent = new Map<string, string>();
+/** The elements as the server last sent them. On the page their times are in the reader's time zone. */
+const received = new Map<string, string>();
 
 let events: EventSource | undefined;
-let wanted = false;
+let isStale = false;
 let busy = false;
 
 function localize(root: ParentNode): void {
@@ -14,19 +14,19 @@ function localize(root: ParentNode): void {
     time.textContent = new Date(time.dateTime).toLocaleTimeString(undefined, { hour12: false });
 }
 
-function parts(root: ParentNode): NodeListOf<HTMLElement> {
+function liveElements(root: ParentNode): NodeListOf<HTMLElement> {
   return root.querySelectorAll<HTMLElement>('[data-live]');
 }
 
-/** Puts in place what has changed; the focus stays where it was. */
-function show(page: Document): void {
+/** Replaces the elements that have changed and keeps the focus. */
+function update(page: Document): void {
   const focused = document.activeElement?.id;
-  const fresh = new Map([...parts(page)].map((part) => [part.dataset['live'], part]));
-  for (const part of parts(document)) {
+  const fresh = new Map([...liveElements(page)].map((part) => [part.dataset['live'], part]));
+  for (const part of liveElements(document)) {
     const name = part.dataset['live'] ?? '';
     const next = fresh.get(name);
-    if (next === undefined || sent.get(name) === next.innerHTML) continue;
-    sent.set(name, next.innerHTML);
+    if (next === undefined || received.get(name) === next.innerHTML) continue;
+    received.set(name, next.innerHTML);
     localize(next);
     part.replaceChildren(...next.childNodes);
   }
@@ -35,25 +35,25 @@ function show(page: Document): void {
     document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-/** One request at a time, however much happens meanwhile. */
+/** Fetches the page again, one request at a time however many events arrive. */
 async function refresh(): Promise<void> {
-  wanted = true;
+  isStale = true;
   if (busy) return;
   busy = true;
   try {
-    while (wanted) {
-      wanted = false;
-      const answer = await fetch('/');
-      show(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+    while (isStale) {
+      isStale = false;
+      const response = await fetch('/');
+      update(new DOMParser().parseFromString(await response.text(), 'text/html'));
     }
   } catch {
-    // That the node cannot be reached is what the events say, too.
+    // The event source reports that the node cannot be reached.
   } finally {
     busy = false;
   }
 }
 
-function say(text: string, lost: boolean): void {
+function showConnection(text: string, lost: boolean): void {
   connection.textContent = text;
   connection.classList.toggle('lost', lost);
 }
@@ -62,15 +62,15 @@ function open(): void {
   events?.close();
   events = new EventSource('/v1/events');
   events.addEventListener('open', () => {
-    say('live', false);
+    showConnection('live', false);
     void refresh();
     void follow();
   });
   events.addEventListener('message', () => void refresh());
-  events.addEventListener('error', () => say('The node does not answer; trying again.', true));
+  events.addEventListener('error', () => showConnection('Node not reachable, retrying.', true));
 }
 
-/** A browser has few connections to one server: a page that nobody sees takes none. */
+/** Browsers limit the connections to a server: a hidden page closes its own. */
 function onVisibility(): void {
   if (document.visibilityState === 'visible') return open();
   events?.close();
@@ -82,7 +82,7 @@ document.addEventListener('click', (event) => {
   const link = event.target instanceof Element ? event.target.closest('a.box') : null;
   const row = link && document.getElementById((link.getAttribute('href') ?? '').slice(1));
   if (row === null) return;
-  // Going there by the link would put the focus nowhere.
+  // Following the link would lose the focus.
   event.preventDefault();
   if (row instanceof HTMLDetailsElement) row.open = true;
   (row.querySelector('summary') ?? row).focus();

@@ -1,13 +1,13 @@
-/** A log shows so many lines to begin with, and at most. */
-const tail = 200;
-const most = 1000;
+/** The number of lines that a log shows at first, and at most. */
+const initialLines = 200;
+const maxLines = 1000;
 
-// oxlint-disable-next-line no-control-regex -- the colours that a component writes for a terminal
+// oxlint-disable-next-line no-control-regex -- colours for a terminal
 const colours = /\u001b\[[\d;]*m/g;
 
 let following: AbortController | undefined;
 
-/** Follows the logs that are open, all through one connection; ends what it did before. */
+/** Follows all open logs through one connection, which replaces the one before. */
 export async function follow({ stop = false } = {}): Promise<void> {
   following?.abort();
   const opened = [...document.querySelectorAll<HTMLDetailsElement>('details[data-log][open]')];
@@ -15,7 +15,7 @@ export async function follow({ stop = false } = {}): Promise<void> {
   following = new AbortController();
   const { signal } = following;
   const panes = new Map(opened.map((each) => [each.dataset['log'] ?? '', each.querySelector('.log')!]));
-  const query = new URLSearchParams({ follow: '1', tail: String(tail) });
+  const query = new URLSearchParams({ follow: '1', tail: String(initialLines) });
   for (const component of panes.keys()) query.append('component', component);
   try {
     const { body } = await fetch(`/v1/logs?${query}`, { signal });
@@ -28,7 +28,7 @@ export async function follow({ stop = false } = {}): Promise<void> {
       add(lines, panes);
     }
   } catch {
-    // Ended, here or there; the next connection begins anew.
+    // Closed by either side. The next connection starts again.
   }
 }
 
@@ -44,10 +44,10 @@ function add(lines: readonly string[], panes: ReadonlyMap<string, Element>): voi
     panes.get(component)?.append(element);
   }
   for (const [pane, stay] of atEnd) {
-    while (pane.childElementCount > most) pane.firstElementChild?.remove();
+    while (pane.childElementCount > maxLines) pane.firstElementChild?.remove();
     if (stay) pane.scrollTop = pane.scrollHeight;
   }
 }
 
-// A toggle does not bubble.
+// Toggle events do not bubble.
 document.addEventListener('toggle', () => void follow(), { capture: true });

@@ -4,8 +4,7 @@ import { mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { rotate } from '../../../src/observe/logs/rotate.ts';
-import { keepRotated } from '../../../src/observe/logs/rotation.ts';
+import { keepRotated, rotate } from '../../../src/observe/logs/rotation.ts';
 
 let folder: string;
 let log: string;
@@ -25,14 +24,14 @@ const contents = async (): Promise<Record<string, string>> => {
 };
 
 describe('rotation', () => {
-  it('leaves alone what is short or absent', async () => {
+  it('ignores short and absent logs', async () => {
     expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
     await writeFile(log, '12345');
     expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
     expect(await contents()).toEqual({ 'a.log': '12345' });
   });
 
-  it('empties a log that lies elsewhere, and keeps the rotated ones by the link to it', async () => {
+  it('empties the target of a symlink, and puts the rotated files beside the link', async () => {
     const elsewhere = join(folder, 'elsewhere');
     await writeFile(elsewhere, 'one\n');
     await symlink(elsewhere, log);
@@ -40,7 +39,7 @@ describe('rotation', () => {
     expect(await contents()).toEqual({ 'a.log': '', 'a.log.1': 'one\n', elsewhere: '' });
   });
 
-  it('keeps so many, the newest first', async () => {
+  it('keeps the given number of files, the newest first', async () => {
     for (const text of ['one\n', 'two\n', 'three\n', 'four\n']) {
       await writeFile(log, text);
       expect(await rotate(log, { maxBytes: 3, keep: 2 })).toBe(true);
@@ -51,13 +50,13 @@ describe('rotation', () => {
     expect((await stat(log)).size).toBe(0);
   });
 
-  it('keeps the end of what is much too long, from the beginning of a line', async () => {
+  it('keeps the end of a much too long log, from the beginning of a line', async () => {
     await writeFile(log, 'first line\nsecond line\nthird line\n');
     await rotate(log, { maxBytes: 15, keep: 1 });
     expect(await contents()).toEqual({ 'a.log': '', 'a.log.1': 'third line\n' });
   });
 
-  it('leaves the writer where it is, without a hole', async () => {
+  it('lets the writer continue, without a hole in the file', async () => {
     const writer = await open(log, 'a', 0o600);
     await writer.write('before\n');
     await rotate(log, { maxBytes: 1, keep: 1 });
@@ -67,13 +66,13 @@ describe('rotation', () => {
     expect((await stat(`${log}.1`)).mode & 0o777).toBe(0o600);
   });
 
-  it('holds the cap against a writer of 200 MB, with flat memory', async () => {
+  it('keeps the limit for a writer of 200 MB, in constant memory', async () => {
     const [maxBytes, keep, total] = [8 << 20, 2, 200 << 20];
     const line = 'x'.repeat(88);
     const script = `const { openSync, writeSync } = require('fs');
       const fd = openSync(process.argv[1], 'a');
       for (let n = 0; n < ${total / 100}; n += 1000) {
-        // What is being written at the moment of a cut is lost: not the last of it, which is looked for.
+        // Output written during a truncation is lost. It must not be the last lines, which the test checks.
         if (n + 1000 >= ${total / 100}) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
         let text = '';
         for (let i = n; i < n + 1000; i += 1) text += String(i).padStart(10) + ' ' + '${line}' + '\\n';
@@ -110,7 +109,7 @@ describe('rotation', () => {
 });
 
 describe('keeping a folder rotated', () => {
-  it('rotates each log that is too long and leaves the rest', async () => {
+  it('rotates each log that is too long and no other file', async () => {
     await writeFile(log, 'long enough\n');
     await writeFile(join(folder, 'b.log'), 'b\n');
     await writeFile(join(folder, 'c.json'), 'not a log at all\n');
@@ -129,7 +128,7 @@ describe('keeping a folder rotated', () => {
     expect(errors).toEqual([]);
   });
 
-  it('says once why it cannot', async () => {
+  it('reports each error once', async () => {
     const errors: string[] = [];
     const rotation = keepRotated(join(folder, 'nowhere'), {
       maxBytes: 5,

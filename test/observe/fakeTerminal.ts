@@ -1,15 +1,15 @@
 import { Writable } from 'node:stream';
 
-/** A command, a colour, or one character. */
-// oxlint-disable-next-line no-control-regex -- a terminal is spoken to in control characters
+/** A control sequence, a colour, or one character. */
+// oxlint-disable-next-line no-control-regex -- terminals are controlled by control characters
 const sequences = /\u001b\[(\d*)([A-Z])|\u001b\[\d*m|[^\u001b]/gsu;
 
-/** A terminal that understands what is drawn on it: wraps, scrolls, moves its cursor up, erases. Colours are dropped. */
+/** A terminal that wraps, scrolls, moves its cursor up and erases. Colours are dropped. */
 export class FakeTerminal extends Writable {
   readonly isTTY = true;
   columns: number;
   rows: number;
-  /** Everything written, as it came. */
+  /** Everything written, unchanged. */
   raw = '';
   readonly #lines: string[] = [''];
   #row = 0;
@@ -24,7 +24,7 @@ export class FakeTerminal extends Writable {
   override _write(text: string, _encoding: string, done: () => void): void {
     this.raw += text;
     for (const [part, count, command] of text.matchAll(sequences)) {
-      if (command !== undefined) this.#obey(command, Number(count || 1));
+      if (command !== undefined) this.#execute(command, Number(count || 1));
       else if (part === '\n') this.#down();
       else if (part === '\r') this.#column = 0;
       else if (!part.startsWith('\u001b')) this.#put(part);
@@ -32,7 +32,7 @@ export class FakeTerminal extends Writable {
     done();
   }
 
-  /** What a person sees, and what has scrolled away above it; a spinner at any turn is a `~`. */
+  /** All lines, also those that have scrolled away. A spinner is a `~`. */
   get screen(): string {
     const lines = this.#lines.map((line) => line.trimEnd());
     return lines
@@ -41,7 +41,7 @@ export class FakeTerminal extends Writable {
       .replace(/[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/gu, '~');
   }
 
-  #obey(command: string, count: number): void {
+  #execute(command: string, count: number): void {
     const top = Math.max(0, this.#lines.length - this.rows);
     if (command === 'A') this.#row = Math.max(top, this.#row - count);
     const line = this.#lines[this.#row] ?? '';

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { layersOf } from '../../../src/observe/web/layers.ts';
-import { layOut } from '../../../src/observe/web/layout.ts';
+import { layersOf, layOut } from '../../../src/observe/web/layout.ts';
 import type { Layout } from '../../../src/observe/web/layout.ts';
-import { needNames } from '../../../src/observe/state/stage.ts';
-import type { Stage } from '../../../src/observe/state/stage.ts';
+import { dependencyName } from '../../../src/engine/component.ts';
+import type { Stage } from '../../../src/observe/state/state.ts';
 
 const size = { boxWidth: 100, boxHeight: 40, gapX: 10, gapY: 20 };
 
@@ -31,7 +30,7 @@ function names(stages: readonly Stage[]): string[][] {
   return layersOf(stages).map((layer) => layer.map(({ from, passes }) => (passes ? `(${from})` : from)));
 }
 
-/** Whether the straight line between two points goes through a box that is neither its beginning nor its end. */
+/** The edges with a point inside a box that they neither leave nor enter. */
 function crossedBoxes({ boxes, edges }: Layout): string[] {
   return edges.flatMap(({ from, to, points }) =>
     [...boxes].flatMap(([name, { x, y }]) => {
@@ -48,7 +47,7 @@ describe('layers', () => {
   it.each([
     ['the node', node],
     ['a large graph', many],
-  ])('of %s have each component once, below all it needs', (_what, stages) => {
+  ])('of %s have each component once, below all its dependencies', (_what, stages) => {
     const layers = names(stages);
     const depth = new Map(layers.flatMap((layer, index) => layer.map((name) => [name, index] as const)));
     expect(
@@ -58,7 +57,8 @@ describe('layers', () => {
         .sort(),
     ).toEqual(stages.map(({ name }) => name).sort());
     for (const each of stages)
-      for (const need of needNames(each)) expect(depth.get(need)!).toBeLessThan(depth.get(each.name)!);
+      for (const need of each.needs)
+        expect(depth.get(dependencyName(need))!).toBeLessThan(depth.get(each.name)!);
   });
 
   it('are no more than the longest chain', () => {
@@ -66,12 +66,12 @@ describe('layers', () => {
     expect(names([])).toEqual([]);
   });
 
-  it('leave a way through for an edge that skips one', () => {
+  it('leave a gap for an edge that skips one', () => {
     const long = [stage('a'), stage('b', 'a'), stage('c', 'b', 'a')];
     expect(names(long).map((layer) => layer.toSorted())).toEqual([['a'], ['(a)', 'b'], ['c']]);
   });
 
-  it('are ordered so that no edge crosses another where that can be', () => {
+  it('are ordered without crossing edges where possible', () => {
     const twins = [stage('a'), stage('b'), stage('c', 'b'), stage('d', 'a')];
     const [above = [], below = []] = names(twins);
     expect(above.map((name) => ({ a: 'd', b: 'c' })[name])).toEqual(below);
@@ -95,7 +95,7 @@ describe('the layout', () => {
     }
   });
 
-  it('leads each edge from the bottom of what is needed to the top of who needs it', () => {
+  it('leads each edge from the bottom of the dependency to the top of the dependent', () => {
     const { boxes, edges } = layOut(node, size);
     expect(edges).toHaveLength(node.flatMap(({ needs }) => needs).length);
     for (const { from, to, points } of edges) {

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { reasonOf } from '../../lib/errors.ts';
+import { table } from '../../lib/text/table.ts';
+import { formatBytes, formatMs, oneLine } from '../../lib/text/text.ts';
+import { phaseStyles } from '../state/phases.ts';
+import type { NodeStatus } from '../state/status.ts';
+import { Screen } from './screen.ts';
+import type { ResizableTerminal } from './screen.ts';
+import type { Style } from './style.ts';
+import { tick } from './ticker.ts';
+
+const headings = ['COMPONENT', 'STATE', 'SINCE', 'RESTARTS', 'PID', 'MEMORY', 'CPU'];
+const columnLayout = headings.map((_, i) => ({ align: i < 2 ? 'left' : 'right' }) as const);
+
+/** The status as a table, one line per component, none wider than `columns`. */
+export function statusTable(status: NodeStatus, columns: number, style: Style): string[] {
+  const now = Date.parse(status.at);
+  const dim = (text: string): string => style('dim', text);
+  const rows = status.components.map((component) => [
+    component.name,
+    { text: component.state, style: (text: string) => style(phaseStyles[component.state].colour, text) },
+    formatMs(now - Date.parse(component.since)),
+    String(component.restarts),
+    String(component.pid ?? '-'),
+    component.memoryBytes === null ? '-' : formatBytes(component.memoryBytes),
+    component.cpuPercent === null ? '-' : `${component.cpuPercent.toFixed(1)} %`,
+    { text: oneLine(component.reason ?? ''), style: dim },
+  ]);
+  const head = headings.map((text) => ({ text, style: dim }));
+  return table([head, ...rows], { columns: columnLayout, maxWidth: columns });
+}
+
+/** Redraws the status in place until the signal aborts. Shows the reason when the node cannot be reached. */
+export async function watchStatus(
+  getStatus: () => Promise<NodeStatus>,
+  terminal: ResizableTerminal,
+  style: Style,
+  signal: AbortSignal,
+): Promise<void> {
+  const screen = new Screen(terminal);
+  let busy = false;
+  const draw = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    const columns = (terminal.columns ?? 80) - 1;
+    const lines = await getStatus().then(
+      (status) => statusTable(status, columns, style),
+      (error: unknown) => [oneLine(reasonOf(error))],
+    );
+    if (!signal.aborted) screen.draw(lines.slice(0, Math.max(1, (terminal.rows ?? 24) - 1)));
+    busy = false;
+  };
+  const redraw = (): void => void draw();
+  terminal.on?.('resize', redraw);
+  await draw();
+  const ticker = tick(redraw, { periodMs: 1000, keepsAlive: true });
+  if (!signal.aborted) await once(signal, 'abort');
+  ticker[Symbol.dispose]();
+  terminal.off?.('resize', redraw);
+}
