@@ -33,7 +33,7 @@ export async function detachWhenReady(
 /** Shows the boot of a node in its sandbox. Resolves with true when it is ready, with false when it ended before. */
 export async function followBoot(
   { exitCode }: SandboxedProcess,
-  { options, config }: BootSpec,
+  { options, config, startedAt }: BootSpec,
 ): Promise<boolean> {
   const { controlSocket, data } = nodePaths(config.node.name, config.node.dataDir);
   const ended = new AbortController();
@@ -43,7 +43,7 @@ export async function followBoot(
     // The supervisor knows how long the boot may take.
     await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, ended.signal);
     const { stages } = await readBootRecord(data);
-    const reporter = await createReporter({ output: options.output, stages });
+    const reporter = await createReporter({ output: options.output, stages, startedAt });
     try {
       const state = new LiveState(
         stages.map(({ name }) => name),

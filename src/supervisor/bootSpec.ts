@@ -11,10 +11,13 @@ export interface BootSpec {
   readonly binaries?: Binaries;
   /** Whether the config has components. They may refer to the node's address, so the config is read again with it. */
   readonly hasComponents: boolean;
+  /** When the command was started, in ms since the epoch. */
+  readonly startedAt: number;
 }
 
 export function bootSpecOf(options: UpOptions, config: Config): BootSpec {
-  return { options, config, hasComponents: Object.keys(config.components).length > 0 };
+  const hasComponents = Object.keys(config.components).length > 0;
+  return { options, config, hasComponents, startedAt: performance.timeOrigin };
 }
 
 /** The boot spec as JSON values. The components stay behind: see {@link BootSpec.hasComponents}. */

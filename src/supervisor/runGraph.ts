@@ -36,6 +36,8 @@ export interface GraphOptions {
   /** What was checked on the host. What is not ok is printed. */
   readonly checks: readonly CheckResult[];
   readonly output: OutputMode;
+  /** When the command was started, in ms since the epoch. */
+  readonly startedAt: number;
   readonly signals: Signals;
   /** For the page and the metrics. */
   readonly listener: Listener | undefined;
@@ -52,7 +54,11 @@ export async function runGraph(components: readonly Component[], options: GraphO
   await removeStaleSocket(paths.controlSocket, node.name);
   const saveBoot = await beginRecord(components, options, paths);
   const forward = componentsToForward(node.logs.forward, components);
-  const reporter = await createReporter({ output: outputWith(forward, output), stages: components });
+  const reporter = await createReporter({
+    output: outputWith(forward, output),
+    stages: components,
+    startedAt: options.startedAt,
+  });
   for (const { level, subject, message } of options.checks)
     if (level !== 'fine') reporter.print(`${subject}: ${message}`);
   const store = createEventStore(components);

@@ -18,7 +18,7 @@ import type { GraphOptions } from './runGraph.ts';
  * @throws Failure with the reason why the node ended, after everything was stopped and the host is as it was before
  */
 export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals): Promise<number> {
-  const { options } = spec;
+  const { options, startedAt } = spec;
   const paths = nodePaths(spec.config.node.name, spec.config.node.dataDir);
   try {
     // In a sandbox the rest of it is made while this process plans its graph.
@@ -27,7 +27,8 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const kubernetes = await planKubernetes(spec, config, host, signals);
     const components = await graphOf(config, kubernetes?.components ?? []);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
-    const graph: GraphOptions = { config, ip: host.ip, output: options.output, signals, listener, checks };
+    const { output } = options;
+    const graph: GraphOptions = { config, ip: host.ip, output, startedAt, signals, listener, checks };
     return await runGraph(components, { ...graph, ...kubernetes?.clients });
   } catch (error) {
     if (options.artifacts !== undefined) {

@@ -4,7 +4,7 @@ import type { Description } from '../state/describe.ts';
 import type { State } from '../state/state.ts';
 import type { Style } from './style.ts';
 import { tick } from './ticker.ts';
-import type { Progress, View } from './view.ts';
+import type { Clock, Progress, View } from './view.ts';
 
 /** A reason is printed once it has lasted this long, and repeated every `repeatMs`. */
 const patienceMs = 5000;
@@ -15,11 +15,10 @@ export async function createPlainView(
   stream: NodeJS.WritableStream,
   names: readonly string[],
   style: Style,
-  now: () => number,
+  { now, startedAt = now() }: Clock,
 ): Promise<View> {
   const { createLogger, format, transports } = await import('winston');
   const column = Math.max(0, ...names.map((name) => name.length));
-  const began = now();
   const logger = createLogger({
     format: format.printf(({ message }) => String(message)),
     transports: [new transports.Stream({ stream, eol: '\n' })],
@@ -28,7 +27,7 @@ export async function createPlainView(
     const time = style('dim', `${new Date(at).toISOString().slice(0, 19)}Z`);
     const name = component === '' ? '' : `${padEnd(component, column)}  `;
     const message = level === 'info' ? text : style(level === 'warn' ? 'yellow' : 'red', text);
-    logger.log(level, `${time} ${formatMs(at - began).padStart(9)}  ${name}${message}`);
+    logger.log(level, `${time} ${formatMs(at - startedAt).padStart(9)}  ${name}${message}`);
   };
   const info = (text: string, component?: string): void => log({ level: 'info', text }, component);
   const overdueReasons = createPatience();

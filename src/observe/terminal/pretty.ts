@@ -8,11 +8,10 @@ import { Screen } from './screen.ts';
 import type { ResizableTerminal } from './screen.ts';
 import type { Style } from './style.ts';
 import { tick } from './ticker.ts';
-import type { Progress, View } from './view.ts';
+import type { Clock, Progress, View } from './view.ts';
 
 /**
- * A table redrawn in place: one line per component, in the order of `names`. Warnings and errors stay above it. `now` in ms
- * since the epoch.
+ * A table redrawn in place: one line per component, in the order of `names`. Warnings and errors stay above it.
  *
  *     preparing --- first event ---> booting --- ready ---> ready
  *     (progress only)                (table, count)         (table, boot time, critical path)
@@ -27,15 +26,22 @@ export class PrettyView implements View {
   /** The steps under way, each with the time of its last report. */
   readonly #progress = new Map<string, { progress: Progress; at: number }>();
   #state: State;
-  /** The time of the first event. */
+  readonly #startedAt: number | undefined;
+  /** What elapsed times are counted from, once there was an event. */
   #begin: number | undefined;
   #readyLines: readonly string[] = [];
 
-  constructor(terminal: ResizableTerminal, names: readonly string[], style: Style, now: () => number) {
+  constructor(
+    terminal: ResizableTerminal,
+    names: readonly string[],
+    style: Style,
+    { now, startedAt }: Clock,
+  ) {
     this.#terminal = terminal;
     this.#screen = new Screen(terminal);
     this.#style = style;
     this.#now = now;
+    this.#startedAt = startedAt;
     this.#nameWidth = Math.max(0, ...names.map((name) => name.length));
     this.#state = new LiveState(names, now()).components;
     this.#ticker = tick(this.#redraw);
@@ -43,7 +49,7 @@ export class PrettyView implements View {
   }
 
   event(event: Event, before: ComponentState, now: State): void {
-    this.#begin ??= event.at;
+    this.#begin ??= this.#startedAt ?? event.at;
     this.#state = now;
     const description = describeEvent(event, before);
     if (description === undefined || description.level === 'info') {

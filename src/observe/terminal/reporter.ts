@@ -22,6 +22,8 @@ export interface ReporterOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** In ms since the epoch. */
   readonly now?: () => number;
+  /** What elapsed times are counted from, in ms since the epoch. Default: the first event, or now in plain output. */
+  readonly startedAt?: number | undefined;
 }
 
 /** Shows events as they happen. Its methods throw on no input. */
@@ -62,14 +64,15 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
 /** Imports only what the output mode needs. */
 async function createView(names: readonly string[], options: ReporterOptions): Promise<View> {
   const { stdout = process.stdout, stderr = process.stderr, env = process.env, now = Date.now } = options;
+  const { startedAt } = options;
   const style = styleFor(stderr, env);
   const mode = chooseMode(options.output, stderr, env);
   if (mode === 'pretty') {
     const { PrettyView } = await import('./pretty.ts');
-    return new PrettyView(stderr, names, style, now);
+    return new PrettyView(stderr, names, style, { now, startedAt });
   }
   const { createPlainView } = await import('./plain.ts');
-  const plain = await createPlainView(stderr, names, style, now);
+  const plain = await createPlainView(stderr, names, style, { now, startedAt });
   if (mode === 'plain') return plain;
   // JSON Lines (https://jsonlines.org) on stdout; progress and messages for people still go to stderr.
   return {

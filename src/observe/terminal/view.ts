@@ -13,6 +13,13 @@ export interface Progress {
   readonly done?: boolean | undefined;
 }
 
+/** Both in ms since the epoch. */
+export interface Clock {
+  readonly now: () => number;
+  /** What elapsed times are counted from. */
+  readonly startedAt?: number | undefined;
+}
+
 /** One way to show the events of a node. */
 export interface View {
   /** `before`: the component's state before the event. `now`: all states after it, the same object each time. */

@@ -43,6 +43,16 @@ describe('not on a terminal', () => {
     );
   });
 
+  it('counts elapsed times from the start of the command, when that is given', async () => {
+    const stderr = new PassThrough();
+    const clock = { now: () => begin, startedAt: begin - 2500 };
+    const reporter = await createReporter({ output: 'plain', stages, stderr, env: {}, ...clock });
+    reporter.emit(goodBoot[9]!);
+    await reporter.end();
+    stderr.end();
+    expect(await text(stderr)).toBe('2026-01-01T00:00:00Z     3.3 s  apiserver  starting\n');
+  });
+
   it('prints restarts, failures and the stop', async () => {
     const { stderr } = await piped('plain', crashLoop);
     const printed = stderr.split('\n').filter((line) => line.includes('apiserver'));
