@@ -1,6 +1,5 @@
-import { unknownIp } from '../config/yaml/facts.ts';
-import { resolved } from '../config/yaml/show.ts';
-import { resolvedYaml } from '../config/yaml/showYaml.ts';
+import { unknownIp } from '../config/yaml/variables.ts';
+import { maskedConfig, maskedConfigYaml } from '../config/show.ts';
 import { exitCodes } from '../lib/errors.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
@@ -17,7 +16,9 @@ export async function configShow({ output, ...options }: ShowOptions): Promise<n
   const ip = (await readNodeFile(node.name).catch(() => undefined))?.ip;
   const show = async (address?: string): Promise<string> => {
     const config = await loadNodeConfig(options, address);
-    return output === 'json' ? `${JSON.stringify(resolved(config), undefined, 2)}\n` : resolvedYaml(config);
+    return output === 'json'
+      ? `${JSON.stringify(maskedConfig(config), undefined, 2)}\n`
+      : maskedConfigYaml(config);
   };
   const text = await show(ip);
   process.stdout.write(text);

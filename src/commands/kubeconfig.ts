@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { nodeCommand } from '../lib/commandLine.ts';
-import { serverForm, serverHost } from '../config/schema/serverUrl.ts';
+import { serverForm, serverHost } from '../config/schema/addresses.ts';
 import { Failure } from '../lib/errors.ts';
 import { adminKubeconfig } from '../kubernetes/kubeconfig/kubeconfig.ts';
 import { mergeKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/merge.ts';

@@ -2,16 +2,16 @@ import type { ComponentSpec } from './schema/componentSpec.ts';
 import type { NodeConfig } from './schema/node.ts';
 import type { Position } from './yaml/problems.ts';
 
-/** A config with all defaults filled in, all references resolved, and nothing wrong with it as far as a file can show. */
+/** A valid config, with all defaults filled in and all references resolved. */
 export interface Config {
   readonly node: NodeConfig;
   readonly components: Readonly<Record<string, ComponentSpec>>;
-  /** As named by the person who gave it; undefined when there is none and everything is a default. */
+  /** The path as the user gave it; undefined without a file. */
   readonly file: string | undefined;
-  /** The folder that relative paths start from. */
+  /** The directory that relative paths in the config start from. */
   readonly dir: string;
-  /** Values that came from the environment and must not be shown. */
+  /** Values of environment variables whose names mark them as secret: never show them. */
   readonly secrets: ReadonlySet<string>;
-  /** Where in the file a value or, with `key`, a key stands. */
+  /** The position in the file of the value at a path. */
   readonly positionOf: (path: readonly PropertyKey[]) => Position;
 }

@@ -15,7 +15,7 @@ export const converters: Readonly<Record<string, (value: string) => Converted>> 
   startretries: (value) => ({ restart: { maxFailures: value } }),
   stopsignal: (value) => ({ stop: { signal: signalName(value) } }),
   stopwaitsecs: (value) => ({ stop: { grace: `${value}s` } }),
-  directory: (value) => ({ keys: { cwd: value } }),
+  directory: (value) => ({ keys: { workingDir: value } }),
   user: (value) => ({
     keys: { user: value },
     note: 'the groups of the user beyond the first are not taken on',

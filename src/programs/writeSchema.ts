@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { jsonSchema } from '../config/schema/jsonSchema.ts';
+import { jsonSchema } from '../config/schema/configSchema.ts';
 
-// Writes config/schema.json: `npm run schema`, from the project's folder.
+// Writes config/schema.json. Run it in the project directory with `npm run schema`.
 await writeFile('config/schema.json', `${JSON.stringify(jsonSchema(), undefined, 2)}\n`);

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { nowhere } from '../config/yaml/source.ts';
+import { nowhere } from '../config/yaml/problems.ts';
 import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../engine/component.ts';
 import type { Config } from '../config/config.ts';
-import { maskCommand, maskerOf } from '../config/yaml/secrets.ts';
+import { maskCommand, maskerOf } from '../config/secrets.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { failureReport, failureText, quotedLines } from '../observe/state/failure.ts';
 import type { FailedStage, FailureReport } from '../observe/state/failure.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
-import { parseListen } from '../config/schema/listen.ts';
+import { parseListen } from '../config/schema/addresses.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { descriptors } from '../sandbox/sandboxSpec.ts';
 import { portHolder } from '../engine/supervise/ports.ts';

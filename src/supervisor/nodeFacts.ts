@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { unknownIp } from '../config/yaml/facts.ts';
+import { unknownIp } from '../config/yaml/variables.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../host/cgroup/nodeCgroup.ts';

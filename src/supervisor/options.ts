@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../config/schema/duration.ts';
-import { loadConfig } from '../config/yaml/load.ts';
+import { loadConfig } from '../config/loadConfig.ts';
 import type { Config } from '../config/config.ts';
-import { serverForm, serverHost } from '../config/schema/serverUrl.ts';
+import { serverForm, serverHost } from '../config/schema/addresses.ts';
 import { Failure } from '../lib/errors.ts';
 import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../observe/terminal/reporter.ts';
@@ -40,12 +40,12 @@ export type ConfigOptions = Pick<
  */
 export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promise<Config> {
   const { config: file, name, dataDir, binDir = [], timeout, listen } = options;
-  const set = {
+  const overrides = {
     ...(name === undefined ? {} : { name }),
     ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
     ...(listen === undefined ? {} : { listen }),
   };
-  const config = await loadConfig(file, { set, ...(ip === undefined ? {} : { ip }) });
+  const config = await loadConfig(file, { overrides, ...(ip === undefined ? {} : { ip }) });
   const { node } = config;
   const boot = timeout === undefined ? node.timeouts.boot : parseDuration(timeout);
   const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];

@@ -1,4 +1,4 @@
-import { toComponents } from '../config/components/components.ts';
+import { toComponents } from '../config/components/toComponents.ts';
 import type { Config } from '../config/config.ts';
 import type { Component } from '../engine/component.ts';
 import { sortByDependencies } from '../engine/graph.ts';

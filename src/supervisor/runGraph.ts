@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { maskerOf, maskEvent } from '../config/yaml/secrets.ts';
+import { maskerOf, maskEvent } from '../config/secrets.ts';
 import { removeStaleSocket } from '../control/socket.ts';
 import type { Component, Emit } from '../engine/component.ts';
 import { startGraph } from '../engine/startGraph.ts';

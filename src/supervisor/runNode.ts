@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { unknownIp } from '../config/yaml/facts.ts';
+import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
@@ -69,5 +69,5 @@ async function resolve({ options }: BootSpec, node: Config['node'], signals: Sig
 async function graphOf(config: Config, builtIns: readonly Component[]): Promise<readonly Component[]> {
   if (Object.keys(config.components).length === 0) return builtIns;
   // Only a config with components needs every kind of probe.
-  return (await import('../config/components/components.ts')).toComponents(config, builtIns);
+  return (await import('../config/components/toComponents.ts')).toComponents(config, builtIns);
 }

@@ -64,7 +64,7 @@ describe('restart', () => {
     const script = 'trap "rm -f up; exit" TERM; touch started; sleep 1000 & wait';
     const g = await graph(
       'act-slow',
-      `  slow: { command: [sh, -c, '${script}'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`,
+      `  slow: { command: [sh, -c, '${script}'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`,
     );
     const [started, up] = [join(g.dir, 'started'), join(g.dir, 'up')];
     const makeReady = async (): Promise<void> => {
@@ -89,7 +89,7 @@ describe('restart', () => {
       'test -e broken && { echo no more; exit 3; }; trap "rm -f up; exit" TERM; touch up; sleep 1000 & wait';
     const g = await graph(
       'act-given-up',
-      `  a: { command: [sh, -c, '${script}'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/up' },
+      `  a: { command: [sh, -c, '${script}'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/up' },
       restart: { when: never, onFailure: keepOthers } }\n`,
     );
     await g.ready();
@@ -126,7 +126,7 @@ describe('stop and start', () => {
   it('run a task again', async () => {
     const g = await graph(
       'act-task',
-      `  t: { task: true, command: [sh, -c, 'echo x >> ran'], cwd: '\${config.dir}' }\n`,
+      `  t: { task: true, command: [sh, -c, 'echo x >> ran'], workingDir: '\${config.dir}' }\n`,
     );
     await g.ready();
     expect((await g.run('restart', 't')).code).toBe(0);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/yaml/parse.ts';
+import { parseConfig } from '../../src/config/yaml/parseConfig.ts';
 import { cli } from '../support/cli.ts';
 
 let dir = '';

@@ -67,7 +67,7 @@ describe('logs', () => {
     const g = await (
       await graph(
         'logs-head',
-        `  a: { command: [sh, -c, 'seq 200000; touch up; exec sleep 1000'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`,
+        `  a: { command: [sh, -c, 'seq 200000; touch up; exec sleep 1000'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`,
       )
     ).ready();
     const script = `"$@" | head -n 1; echo "\${PIPESTATUS[*]}"`;

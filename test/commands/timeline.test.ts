@@ -6,7 +6,7 @@ import { graph } from '../support/graph.ts';
 import type { Graph } from '../support/graph.ts';
 
 const chain = `
-  first: { task: true, command: [sh, -c, 'read x < gate'], cwd: '\${config.dir}' }
+  first: { task: true, command: [sh, -c, 'read x < gate'], workingDir: '\${config.dir}' }
   second: { command: [sleep, '1000'], needs: [first] }
   aside: { command: [sleep, '1001'] }
 `;

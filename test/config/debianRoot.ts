@@ -5,29 +5,29 @@ import { debianArch } from '../../src/install/find/cache.ts';
 import { runner } from '../../src/install/run.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 
-/** A folder with Debian packages and all they depend on, and the environment in which their programs run from there. */
+/** A directory with Debian packages and their dependencies, and the environment to run their programs from there. */
 export interface DebianRoot {
   readonly root: string;
-  /** The folders of their programs, as a PATH. */
+  /** The directories of their programs, as a PATH. */
   readonly path: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Downloads and unpacks the packages into the cache, the first time. Nothing is installed. */
+/** Unpacks the packages into the cache, after a download the first time. Installs nothing on the host. */
 export async function debianRoot(packages: readonly string[]): Promise<DebianRoot> {
   const dir = join(cacheDir(), 'test', `${packages.join('+')}-${debianArch}`);
   const root = join(dir, 'root');
-  const isThere = await access(root).then(
+  const isCached = await access(root).then(
     () => true,
     () => false,
   );
-  if (!isThere) {
-    const half = join(dir, 'half');
-    await mkdir(half, { recursive: true });
+  if (!isCached) {
+    const partial = join(dir, 'partial');
+    await mkdir(partial, { recursive: true });
     const run = runner({ logFile: join(dir, 'log'), signal: new AbortController().signal });
-    await privateApt(join(dir, 'apt'), run).unpack(packages, half, () => undefined);
+    await privateApt(join(dir, 'apt'), run).unpack(packages, partial, () => undefined);
     await rm(join(dir, 'apt'), { recursive: true });
-    await rename(half, root);
+    await rename(partial, root);
   }
   const triplet = process.arch === 'x64' ? 'x86_64-linux-gnu' : 'aarch64-linux-gnu';
   const libraries = ['usr/lib', 'lib'].map((lib) => join(root, lib, triplet));

@@ -9,7 +9,7 @@ beforeAll(async () => {
   debian = await debianRoot(['redis-server', 'busybox-static']);
 }, 300_000);
 
-test('a web app with its database and its file server, and no Kubernetes', async () => {
+test('a web app with its database and its file server, without Kubernetes', async () => {
   const run = await runGraph('config/examples/web.yaml', {
     ...debian.env,
     PATH: [debian.path, process.env['PATH']].join(delimiter),

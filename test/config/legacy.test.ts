@@ -35,8 +35,8 @@ const processes = ['etcd', 'docker', 'kube-apiserver', 'kubelet', ...clients];
 describe.each([
   ['1.0 to 1.7', ['bin']],
   ['1.8 to 1.19', ['bin-1.8', 'bin']],
-])("the seeds' seven processes, with the programs of %s", (_versions, bins) => {
-  test('come up in order at the first attempt, with a real etcd, and go down in the reverse', async () => {
+])('the seven processes of Kubernetes %s', (_versions, bins) => {
+  test('start in order at the first attempt, with a real etcd, and stop in reverse order', async () => {
     const run = await runGraph(config, { PATH: path(...bins) });
     const starts = run.events.filter(({ type }) => type === 'starting');
     expect(starts.map(({ component }) => component).sort()).toEqual([...processes, 'node'].sort());
@@ -57,7 +57,7 @@ describe.each([
   });
 });
 
-test('the kubelet does not wait for the apiserver: that would be a false edge', async () => {
+test('the kubelet does not wait for the API server: it does not depend on it', async () => {
   const run = await runGraph(config, { PATH: path('bin') });
   const waits = run.events.filter((event) => event.component === 'kubelet' && event.type === 'waiting');
   expect(waits).toEqual([expect.objectContaining({ on: ['docker'] })]);
@@ -80,7 +80,7 @@ describe('a stand-in', () => {
       ],
       'http://127.0.0.1:3/v2/keys/registry/ranges/0: ECONNREFUSED',
     ],
-  ])('%s %j dies of it', async (program, args, reason) => {
+  ])('%s %j fails', async (program, args, reason) => {
     const { exitCode, stderr } = await execa(join(standIns, 'bin', program), args, { reject: false });
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: reason });
   });

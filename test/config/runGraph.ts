@@ -4,28 +4,28 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import type { Event } from '../../src/engine/component.ts';
-import { loadConfig } from '../../src/config/yaml/load.ts';
+import { loadConfig } from '../../src/config/loadConfig.ts';
 import { install } from '../../src/install/install.ts';
 import { nodeBinaries } from '../../src/install/find/needs.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { main } from '../support/cli.ts';
 
-const box = join(import.meta.dirname, '../fixtures/legacy/sandbox.sh');
+const sandboxScript = join(import.meta.dirname, '../fixtures/legacy/sandbox.sh');
 
-/** A graph that was started from the command line, in a network and a /var and /run of its own. */
+/** A graph started from the command line, with its own network, /var and /run. */
 export interface GraphRun {
   readonly events: readonly Event[];
-  /** Resolves with the next event, past or to come, that fits. */
-  until(fits: (event: Event) => boolean): Promise<Event>;
-  /** What this address answers inside. */
+  /** Resolves with the first past or future event that matches. */
+  until(matches: (event: Event) => boolean): Promise<Event>;
+  /** The response body of a URL, requested inside. */
   get(url: string): Promise<string>;
-  /** What this command of ours prints inside. */
+  /** The standard output of a k8s-single command, run inside. */
   cli(...args: string[]): Promise<string>;
-  /** Stops the graph and resolves with the exit code, when everything is gone. */
+  /** Stops the graph and resolves with the exit code after all processes have exited. */
   stop(): Promise<number | undefined>;
 }
 
-/** Runs `up --config` and resolves when all of the graph is ready. It ends with the test. */
+/** Runs `up --config` and resolves when the whole graph is ready. It is stopped at the end of the test. */
 export async function runGraph(config: string, env: Record<string, string>): Promise<GraphRun> {
   const { files } = await install({
     binDirs: [],
@@ -34,7 +34,7 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
   });
   const names = Object.keys((await loadConfig(config)).components);
   const up = [process.execPath, main, 'up', '--config', resolve(config), '--output', 'json'];
-  const child = execa('unshare', ['--net', '--mount', box, ...up], {
+  const child = execa('unshare', ['--net', '--mount', sandboxScript, ...up], {
     env: { ...env, IP: files.ip },
     reject: false,
     buffer: { stdout: false, stderr: true },
@@ -45,19 +45,19 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
   };
   onTestFinished(async () => void (await stop()));
   const events: Event[] = [];
-  const news = new EventEmitter().setMaxListeners(0);
-  const until = async (fits: (event: Event) => boolean): Promise<Event> => {
+  const emitter = new EventEmitter().setMaxListeners(0);
+  const until = async (matches: (event: Event) => boolean): Promise<Event> => {
     for (;;) {
-      const found = events.find(fits);
+      const found = events.find(matches);
       if (found !== undefined) return found;
-      await once(news, 'event');
+      await once(emitter, 'event');
     }
   };
   const inside = async (...command: string[]): Promise<string> =>
     (await execa('nsenter', ['--net', '--mount', '--target', String(child.pid), ...command])).stdout;
   createInterface({ input: child.stdout }).on('line', (line) => {
     events.push(JSON.parse(line) as Event);
-    news.emit('event');
+    emitter.emit('event');
   });
   const ready = names.map(async (name) =>
     until(({ component, type }) => component === name && type === 'ready'),
@@ -66,13 +66,13 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
     throw new Error(`the graph ended:\n${stderr}`);
   });
   await Promise.race([Promise.all(ready), ended]);
-  // From now on an end is what the test asks for.
+  // From now on, the exit is expected.
   ended.catch(() => undefined);
-  const fetched = 'process.stdout.write(await (await fetch(process.argv[1])).text())';
+  const fetchScript = 'process.stdout.write(await (await fetch(process.argv[1])).text())';
   return {
     events,
     until,
-    get: async (url) => inside(process.execPath, '--input-type=module', '--eval', fetched, url),
+    get: async (url) => inside(process.execPath, '--input-type=module', '--eval', fetchScript, url),
     cli: async (...args) => inside(process.execPath, main, ...args),
     stop,
   };

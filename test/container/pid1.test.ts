@@ -33,9 +33,9 @@ const surroundings = [
 /** Says that it has been asked to stop, after a second; killed before, it says nothing. */
 const polite = (name: string): string =>
   `{ command: [sh, -c, 'trap "sleep 1; echo ${name} >> stopped; exit" TERM; touch ${name}; sleep 1000 & wait'], ` +
-  `cwd: '\${config.dir}', ready: { file: '\${config.dir}/${name}' }`;
+  `workingDir: '\${config.dir}', ready: { file: '\${config.dir}/${name}' }`;
 /** Does not let itself be asked. */
-const stubborn = `{ command: [sh, -c, 'trap "" TERM; touch stubborn; exec sleep 1000'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/stubborn' }`;
+const stubborn = `{ command: [sh, -c, 'trap "" TERM; touch stubborn; exec sleep 1000'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/stubborn' }`;
 
 /** Runs `up` with the components in a PID namespace of its own, as a container does. */
 async function container({ front, depth }: (typeof surroundings)[number], components: string, knobs = '') {
@@ -83,7 +83,7 @@ describe.for(surroundings)('$place', (place) => {
     const orphans = `for i in $(seq 1000); do (sh -c "echo >> orphans" &); done; touch made; exec sleep 1000`;
     const node = await container(
       place,
-      `  a: { command: [bash, -c, '${orphans}'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/made' } }`,
+      `  a: { command: [bash, -c, '${orphans}'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/made' } }`,
     );
     const made = async (): Promise<number> =>
       (await readFile(node.file('orphans'), 'utf8').catch(() => '')).length;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../../probes/until.ts';
-import { configWithoutFile } from '../../src/config/yaml/withoutFile.ts';
+import { configWithoutFile } from '../../src/config/loadConfig.ts';
 import { chooseSnapshotter } from '../../src/host/snapshotter.ts';
 import type { Snapshotter } from '../../src/host/snapshotter.ts';
 import { containerd } from '../../src/kubernetes/components/containerd.ts';

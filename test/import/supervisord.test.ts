@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseConfig } from '../../src/config/yaml/parse.ts';
+import { parseConfig } from '../../src/config/yaml/parseConfig.ts';
 import { importSupervisord } from '../../src/import/supervisord.ts';
 import type { Imported } from '../../src/import/supervisord.ts';
 
@@ -39,7 +39,7 @@ test.each([
   ['startsecs=7\nstartretries=2', { restart: { resetAfter: 7000, maxFailures: 2 } }],
   ['stopsignal=QUIT\nstopwaitsecs=3', { stop: { signal: 'SIGQUIT', grace: 3000 } }],
   ['stopsignal=10', { stop: { signal: 'SIGUSR1' } }],
-  ['directory=/usr', { cwd: '/usr' }],
+  ['directory=/usr', { workingDir: '/usr' }],
   ['user=nobody', { user: 'nobody' }],
   ['stdout_logfile=/var/log/%(program_name)s.log', { logFile: '/var/log/x.log' }],
   ['stdout_logfile=NONE\nstderr_logfile=x.err', { logFile: 'x.err' }],
@@ -61,8 +61,11 @@ test.each(['/dev/stdout', '/dev/fd/1', '/proc/1/fd/1', 'syslog'])(
 test('the environment is referred to, not copied, unless the file itself gives the variable', async () => {
   const options = 'environment=OWN=mine,BOTH="%(ENV_HOME)s/x"\ndirectory=/%(ENV_OWN)s/%(ENV_HOME)s';
   const { yaml } = await imported(`[program:x]\ncommand=x\n${options}`);
-  expect(yaml).toContain('cwd: /mine/${env:HOME}');
-  expect(await component(options, { HOME: 'h' })).toMatchObject({ cwd: '/mine/h', env: { BOTH: 'h/x' } });
+  expect(yaml).toContain('workingDir: /mine/${env:HOME}');
+  expect(await component(options, { HOME: 'h' })).toMatchObject({
+    workingDir: '/mine/h',
+    env: { BOTH: 'h/x' },
+  });
 });
 
 test('programs stand in the order of their priorities, which are kept as comments', async () => {

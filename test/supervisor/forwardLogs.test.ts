@@ -81,7 +81,7 @@ describe('logs are forwarded', () => {
   });
 
   it('each once, also of a component that is restarted again and again', async () => {
-    const components = `  one: { command: [sh, -c, 'echo start $$; sleep 0.1; test -e up || { touch up; exit 1; }; echo up; exec sleep 1000'], cwd: '\${config.dir}' }\n`;
+    const components = `  one: { command: [sh, -c, 'echo start $$; sleep 0.1; test -e up || { touch up; exit 1; }; echo up; exec sleep 1000'], workingDir: '\${config.dir}' }\n`;
     const { lines } = await upUntil('forward-again', {
       components,
       args: ['--forward-logs'],
@@ -115,7 +115,7 @@ describe('logs are forwarded', () => {
   it('without holding the node up when nobody reads them', async () => {
     const dir = await tempDir('forward-stuck');
     const file = join(dir, 'graph.yaml');
-    const components = `  one: { command: [sh, -c, 'seq 500000; touch up; exec sleep 1000'], cwd: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`;
+    const components = `  one: { command: [sh, -c, 'seq 500000; touch up; exec sleep 1000'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`;
     await writeFile(
       file,
       `name: forward-stuck\ndataDir: ${dir}/data\nkubernetes: false\ncomponents:\n${components}`,

@@ -17,7 +17,7 @@ it('a component that writes 200 MB costs the supervisor no memory, blocks nothin
   const g = await graph(
     'rotation',
     `  calm: { command: [sleep, '1000'] }
-  flood: { command: [sh, -c, '${flood}'], cwd: '\${config.dir}', needs: [calm] }\n`,
+  flood: { command: [sh, -c, '${flood}'], workingDir: '\${config.dir}', needs: [calm] }\n`,
     { knobs: `logs: { maxMiB: ${maxMiB}, keep: ${keep} }` },
   );
   await g.ready();

@@ -1,18 +1,18 @@
-// A page with a greeting from Redis, a count of its visitors, and a style sheet from another server.
+// A page with a greeting from Redis, a visitor count, and a style sheet from another server.
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 
 const { PORT, REDIS = '', FILES } = process.env;
 const [host, port] = REDIS.split(':');
 
-/** One command to Redis; the last line of its answer (https://redis.io/docs/latest/develop/reference/protocol-spec/). */
+/** Sends one command to Redis and returns the last line of the reply (https://redis.io/docs/latest/develop/reference/protocol-spec/). */
 async function redis(...words) {
   const socket = connect(Number(port), host);
   socket.end(`${words.join(' ')}\r\n`);
-  let answer = '';
-  for await (const chunk of socket) answer += chunk;
-  if (answer.startsWith('-')) throw new Error(answer.trim());
-  return answer.trim().split('\r\n').at(-1).replace(/^[+:]/, '');
+  let reply = '';
+  for await (const chunk of socket) reply += chunk;
+  if (reply.startsWith('-')) throw new Error(reply.trim());
+  return reply.trim().split('\r\n').at(-1).replace(/^[+:]/, '');
 }
 
 const pages = {
@@ -21,7 +21,7 @@ const pages = {
     const [greeting, visitors, style] = await Promise.all([
       redis('GET', 'greeting'),
       redis('INCR', 'visitors'),
-      fetch(`${FILES}/style.css`).then((answer) => answer.text()),
+      fetch(`${FILES}/style.css`).then((reply) => reply.text()),
     ]);
     return `<style>${style}</style><h1>${greeting}</h1><p>You are visitor ${visitors}.</p>\n`;
   },

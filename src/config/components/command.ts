@@ -5,42 +5,46 @@ import { parseEnv } from 'node:util';
 import type { Command, Service } from '../../engine/component.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import type { ComponentSpec } from '../schema/componentSpec.ts';
-import { idsOf } from './user.ts';
+import { lookUpUser } from './user.ts';
 
-/** What a config says of a process. */
-type ProcessSpec = Pick<ComponentSpec, 'command' | 'args' | 'env' | 'envFile' | 'cwd' | 'user'>;
+/** The keys that describe a process. */
+type ProcessSpec = Pick<ComponentSpec, 'command' | 'args' | 'env' | 'envFile' | 'workingDir' | 'user'>;
 
 /**
- * The command of a component: what the config gives, on top of `base`, a built-in's own. Files and users are looked up at
- * each start. Relative folders and files are relative to `dir`, the config's folder.
+ * A function that makes a component's command: the given keys on top of `base`, the command of a built-in component. It reads
+ * envFiles and looks up the user at each start. Relative paths start from `dir`, the directory of the config.
  */
-export function commandOf(spec: ProcessSpec, dir: string, base?: Service['command']): () => Promise<Command> {
+export function commandFactory(
+  spec: ProcessSpec,
+  dir: string,
+  base?: Service['command'],
+): () => Promise<Command> {
   return async () => {
-    const { env: own, ...command } =
+    const { env: baseEnv, ...command } =
       typeof base === 'function' ? await base() : (base ?? { file: '', args: [] });
     const replaced = spec.command === undefined ? command : { ...command, ...programOf(spec.command) };
     return {
       ...replaced,
       args: [...replaced.args, ...(spec.args ?? [])],
-      env: { ...own, ...(await envOf(spec.envFile ?? [], dir)), ...spec.env },
-      ...(spec.cwd === undefined ? {} : { cwd: resolve(dir, spec.cwd) }),
-      ...(spec.user === undefined ? {} : await idsOf(spec.user)),
+      env: { ...baseEnv, ...(await readEnvFiles(spec.envFile ?? [], dir)), ...spec.env },
+      ...(spec.workingDir === undefined ? {} : { cwd: resolve(dir, spec.workingDir) }),
+      ...(spec.user === undefined ? {} : await lookUpUser(spec.user)),
     };
   };
 }
 
-/** A text is for the shell, a list is not. */
+/** Runs a text with the shell, a list directly. */
 function programOf(command: string | readonly string[]): Pick<Command, 'file' | 'args'> {
   if (typeof command === 'string') return { file: '/bin/sh', args: ['-c', command] };
   const [file = '', ...args] = command;
   return { file, args };
 }
 
-/** The variables of all files; where two give the same one, the later counts. */
-async function envOf(files: readonly string[], dir: string): Promise<Record<string, string>> {
+/** The variables of all files; later files take precedence. */
+async function readEnvFiles(files: readonly string[], dir: string): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
   for (const file of files) {
-    const text = await textOf(resolve(dir, file)).catch((error: unknown) => {
+    const text = await readRegularFile(resolve(dir, file)).catch((error: unknown) => {
       throw new Error(`cannot read the envFile: ${reasonOf(error)}`, { cause: error });
     });
     Object.assign(all, parseEnv(text));
@@ -48,11 +52,11 @@ async function envOf(files: readonly string[], dir: string): Promise<Record<stri
   return all;
 }
 
-/** A pipe would keep the start waiting for whoever writes into it, for ever at worst; opened so it waits for nobody. */
-async function textOf(path: string): Promise<string> {
+/** Refuses a FIFO, which could block the start for ever; O_NONBLOCK keeps the open itself from blocking. */
+async function readRegularFile(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!(await file.stat()).isFile()) throw new Error(`${path} is not a file`);
+    if (!(await file.stat()).isFile()) throw new Error(`${path} is not a regular file`);
     return await file.readFile('utf8');
   } finally {
     await file.close();

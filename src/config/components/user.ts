@@ -1,34 +1,35 @@
 import { readFile } from 'node:fs/promises';
 
-/** The numbers the kernel knows a user by. */
-export interface Ids {
+/** The numeric ids of a user. */
+export interface UserIds {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The numbers of `USER` or `USER:GROUP`, each a name or a number; without a group, the user's own. The process gets no
- * supplementary groups. `etc` is the folder of passwd and group.
- * @throws Error when the machine knows no such user or group.
+ * The ids of `USER` or `USER:GROUP`, each a name or a number; the default group is the user's primary group. Supplementary
+ * groups are not included. `etc` is the directory of passwd and group.
+ * @throws Error for an unknown user or group.
  */
-export async function idsOf(user: string, etc = '/etc'): Promise<Ids> {
+export async function lookUpUser(user: string, etc = '/etc'): Promise<UserIds> {
   const [name = '', group] = user.split(':');
-  const account = await find(`${etc}/passwd`, name);
+  const account = await findEntry(`${etc}/passwd`, name);
   const uid = account?.[2] ?? numeric(name);
   if (uid === undefined) throw new Error(`there is no user "${name}" in ${etc}/passwd`);
   if (group === undefined) {
-    if (account === undefined) throw new Error(`user ${name} has no group here: write ${name}:GROUP`);
+    if (account === undefined)
+      throw new Error(`user ${name} is not in ${etc}/passwd, so it needs a group: write ${name}:GROUP`);
     return { uid: Number(uid), gid: Number(account[3]) };
   }
-  const gid = (await find(`${etc}/group`, group))?.[2] ?? numeric(group);
+  const gid = (await findEntry(`${etc}/group`, group))?.[2] ?? numeric(group);
   if (gid === undefined) throw new Error(`there is no group "${group}" in ${etc}/group`);
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-/** The fields of the line whose name, or number, is `wanted` (passwd(5), group(5)). */
-async function find(file: string, wanted: string): Promise<readonly string[] | undefined> {
+/** The fields of the line with this name or number (passwd(5), group(5)). */
+async function findEntry(file: string, nameOrId: string): Promise<readonly string[] | undefined> {
   const lines = (await readFile(file, 'utf8')).split('\n').map((line) => line.split(':'));
-  return lines.find(([name]) => name === wanted) ?? lines.find(([, , id]) => id === wanted);
+  return lines.find(([name]) => name === nameOrId) ?? lines.find(([, , id]) => id === nameOrId);
 }
 
 function numeric(text: string): string | undefined {

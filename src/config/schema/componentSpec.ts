@@ -22,13 +22,15 @@ const signalNames = Object.keys(constants.signals);
 const need = short(
   'on',
   map({
-    on: filled('the name of a component'),
+    on: filled('the name of a component').describe('The name of the other component.'),
     condition: oneOf(['ready', 'started'])
       .default('ready')
-      .describe('What this component waits for: that that one is ready, or only that it has been started.'),
+      .describe('The state of the other component to wait for before the start. Default: ready.'),
     whenLost: oneOf(['keep', 'restart', 'stop'])
       .default('keep')
-      .describe('What this component does when that one is lost while both run.'),
+      .describe(
+        'The reaction when the other component goes down while both run: keep running, restart after it, or stop. Default: keep.',
+      ),
   }),
 );
 
@@ -39,19 +41,27 @@ const command = z
   .refine((words) => words.length > 0 && words[0] !== '', { error: 'the command is empty' });
 
 const restartKeys = {
-  when: oneOf(['always', 'never']).exactOptional(),
+  when: oneOf(['always', 'never'])
+    .exactOptional()
+    .describe('Whether to restart the component when it exits or is unhealthy. Default: always.'),
   onFailure: oneOf(['stopAll', 'keepOthers'])
     .exactOptional()
-    .describe('When it will not be restarted any more: stop the whole graph, or keep the other components.'),
-  delay: duration().exactOptional().describe('The first back-off; it doubles each time. Default: 500ms.'),
+    .describe(
+      'What to do when the component is not restarted any more: stop the whole graph, or keep the other components. Default: stopAll.',
+    ),
+  delay: duration()
+    .exactOptional()
+    .describe('The first back-off before a restart; it doubles with each failure. Default: 500ms.'),
   maxDelay: duration().exactOptional().describe('The longest back-off. Default: 30s.'),
   resetAfter: duration()
     .exactOptional()
-    .describe('Ready for so long, it is restarted at once. Default: 30s.'),
+    .describe(
+      'The time a component must be ready to be restarted without delay, and to reset the back-off. Default: 30s.',
+    ),
   maxFailures: integer(0, 1000)
     .exactOptional()
-    .describe('More failures than this within the window are a crash loop. Default: 5.'),
-  window: duration().exactOptional().describe('Default: 60s.'),
+    .describe('The number of failures within the window above which it is a crash loop. Default: 5.'),
+  window: duration().exactOptional().describe('The time in which failures are counted. Default: 60s.'),
 };
 
 const restart = map(restartKeys, { givenUp: 'onFailure', budget: 'maxFailures' });
@@ -66,69 +76,75 @@ const stop = map({
     )
     .meta({ type: 'string' })
     .exactOptional()
-    .describe('Sent to the process group. Default: SIGTERM.'),
-  grace: duration().exactOptional().describe('From the signal to SIGKILL. Default: 10s.'),
+    .describe('The signal to the process group, with or without SIG. Default: SIGTERM.'),
+  grace: duration().exactOptional().describe('The time from the signal to SIGKILL. Default: 10s.'),
 });
 
-/** The keys that mean something to a process that is kept running, and nothing to a step that ends. */
-const serviceOnly = ['live', 'ports'] as const;
+/** The keys that only a service can have. */
+const serviceKeys = ['live', 'ports'] as const;
 
-/** The keys that mean something to a process, and nothing to a step that is but a look. */
-const processOnly = ['stop', 'logFile'] as const;
+/** The keys that only a component with a process can have, not a task with just a probe. */
+const processKeys = ['stop', 'logFile'] as const;
 
-const shape = map({
+const keys = {
   command: command
     .exactOptional()
-    .describe('The program and its arguments, as a list; a text only with `shell: true`.'),
-  shell: bool().exactOptional().describe('`command` is one text, run by /bin/sh.'),
+    .describe('The program and its arguments as a list; one text only with `shell: true`.'),
+  shell: bool().exactOptional().describe('Run `command`, one text, with /bin/sh. Default: false.'),
   args: list(word())
     .exactOptional()
-    .describe('Appended to the command: further flags for a built-in component.'),
+    .describe('Arguments to append to the command, such as more flags for a built-in component.'),
   task: bool()
     .exactOptional()
     .describe(
-      'A step that is done once: ready when its command exits with 0, or when its `ready` probe passes.',
+      'Run once: ready when the command exits with 0 or, without a command, when the `ready` probe passes. Default: false.',
     ),
-  enabled: bool().prefault(true).describe('`false` takes the component out of the graph.'),
-  needs: list(need).exactOptional().describe('What must be ready before this one can usefully start.'),
-  ready: probeSchema.exactOptional().describe('Ready when this passes; without it, as soon as it runs.'),
+  enabled: bool().prefault(true).describe('`false` removes the component from the graph. Default: true.'),
+  needs: list(need).exactOptional().describe('The components that must be ready before this one starts.'),
+  ready: probeSchema
+    .exactOptional()
+    .describe('The readiness probe. Without it, the component is ready as soon as it runs.'),
   live: liveSchema
     .exactOptional()
-    .describe('Looked at while it runs; several misses in a row and it is restarted.'),
+    .describe('The liveness probe, repeated while the component runs; several failures in a row restart it.'),
   ports: list(port())
     .exactOptional()
-    .describe('TCP ports it will listen on: refused when somebody has them already.'),
-  timeout: duration().exactOptional().describe('From start to ready. Default: 120s.'),
+    .describe('TCP ports the component listens on. If one is already in use, the start is refused.'),
+  timeout: duration().exactOptional().describe('The time limit from start to ready. Default: 120s.'),
   env: named(/^[^=\0]+$/, 'a name without =', word())
     .exactOptional()
-    .describe('Added to the environment.'),
+    .describe('Environment variables, added to those of k8s-single.'),
   envFile: oneOrMore(filled('a path'))
     .exactOptional()
-    .describe('Files of NAME=value lines, read at each start; relative to this config.'),
-  cwd: filled('a folder').exactOptional().describe('The folder it runs in; relative to this config.'),
+    .describe(
+      'Files with NAME=value lines, read at each start; relative to this config. `env` takes precedence.',
+    ),
+  workingDir: filled('a directory')
+    .exactOptional()
+    .describe('The working directory; relative to this config.'),
   user: pattern(/^[\w.-]+(:[\w.-]+)?$/, 'USER or USER:GROUP, by name or number')
     .exactOptional()
-    .describe('Run as this user.'),
+    .describe('The user, or USER:GROUP, to run as, by name or number. Default: the user of k8s-single.'),
   logFile: filled('a path')
     .exactOptional()
-    .describe('Where its output goes; relative to this config. Default: NAME.log in the log folder.'),
-  restart: restart.exactOptional(),
-  stop: stop.exactOptional(),
-});
+    .describe('The file for its output; relative to this config. Default: NAME.log in the log directory.'),
+  restart: restart.exactOptional().describe('When and how often to restart the component.'),
+  stop: stop.exactOptional().describe('How to stop the component.'),
+};
 
-/** One component of the graph, or what to change in a built-in one. */
-export const componentSchema = shape.superRefine((spec, context) => {
+/** A component of the user, or the changes to a built-in one. */
+export const componentSchema = map(keys, { cwd: 'workingDir' }).superRefine((spec, context) => {
   const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
   if (typeof spec.command === 'string' && spec.shell !== true)
     refuse('command', 'expected a list of words; for a shell command, set `shell: true`');
   if (Array.isArray(spec.command) && spec.shell === true)
     refuse('command', 'expected one text, because of `shell: true`');
   if (spec.task === true)
-    for (const key of spec.command === undefined ? [...serviceOnly, ...processOnly] : serviceOnly)
-      if (spec[key] !== undefined) refuse(key, `a task is done once: it has no "${key}"`);
+    for (const key of spec.command === undefined ? [...serviceKeys, ...processKeys] : serviceKeys)
+      if (spec[key] !== undefined) refuse(key, `a task runs once: it cannot have "${key}"`);
   if (spec.task === true && spec.command !== undefined && spec.ready !== undefined)
     refuse('ready', 'a task runs a command or waits for a probe, not both: make them two tasks');
 });
 
-/** What a config says of one component. Durations are in ms. */
+/** One component of a config. Durations are in ms. */
 export type ComponentSpec = z.output<typeof componentSchema>;

@@ -4,12 +4,12 @@ const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 const term = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 const whole = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
 
-/** The longest wait a Node.js timer can hold, in ms (2^31 - 1): about 24 days. */
+/** The longest delay of a Node.js timer, in ms (2^31 - 1): about 24 days. */
 const longestMs = 2_147_483_647;
 
 /**
- * The ms in a duration written as Go and Kubernetes write it: `300s`, `1m30s`, `500ms`, `1.5h`; `0` needs no unit.
- * Throws a usage {@link Failure} that says what is wrong and how to write it.
+ * Parses a duration in the notation of Go and Kubernetes to ms: `300s`, `1m30s`, `500ms`, `1.5h`; `0` needs no unit.
+ * @throws Failure `usage` with a correct form.
  */
 export function parseDuration(text: string): number {
   if (text === '0') return 0;
@@ -28,7 +28,7 @@ export function parseDuration(text: string): number {
   return Math.round(ms);
 }
 
-/** The shortest way to write `ms` so that {@link parseDuration} reads it back: `90000` is `1m30s`. */
+/** The shortest text that {@link parseDuration} parses to `ms`: `90000` is `1m30s`. */
 export function formatDuration(ms: number): string {
   let rest = ms;
   let text = '';

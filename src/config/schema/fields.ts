@@ -3,12 +3,12 @@ import { reasonOf } from '../../lib/errors.ts';
 import { parseDuration } from './duration.ts';
 import { didYouMean } from '../../lib/text/suggest.ts';
 
-// The YAML is read with the failsafe schema, where every scalar is the text that was written (1.20 is not 1.2, no is not
-// false). These fields give the text its meaning; each carries its own message, so that zod's never reaches a person.
+// YAML is parsed with the failsafe schema: every scalar stays the text in the file (1.20 is not 1.2, no is not false).
+// These fields convert the text. Each has its own error message, so that users never see zod's.
 
 /**
- * A map with these keys and no others. The message for unknown keys has one line per key, in the order of `issue.keys`.
- * @param renamed former names of keys: old -> new
+ * A map with these keys and no others. The error for unknown keys has one line per key, in the order of `issue.keys`.
+ * @param renamed new names of renamed keys, by old name
  */
 export function map<Shape extends z.core.$ZodLooseShape>(
   shape: Shape,
@@ -31,7 +31,7 @@ function unknownKey(
   return `unknown key "${key}"${didYouMean(key, known) || `; known: ${known.join(', ')}`}`;
 }
 
-/** A map whose keys are names of the writer's choice, of a given form. */
+/** A map with arbitrary names of a given form as keys. */
 export function named<Value extends z.ZodType>(form: RegExp, what: string, value: Value) {
   return z.record(z.string().regex(form), value, {
     error: (issue) =>
@@ -50,22 +50,22 @@ export function oneOrMore<Item extends z.ZodType>(item: Item) {
     .meta({ orOneItem: true });
 }
 
-/** Any text; what it is, in words, for the error. */
+/** Any text; `what` describes it in the error. */
 export function text(what = 'text') {
   return z.string({ error: `expected ${what}` });
 }
 
-/** Any text, in which YAML's numbers and booleans are meant as they are written: a word of a command, a variable. */
+/** Any text; YAML numbers and booleans keep their spelling. For words of a command and values of variables. */
 export function word() {
   return text().meta({ anyScalar: true });
 }
 
-/** Text that is not empty. */
+/** Non-empty text. */
 export function filled(what: string) {
   return text(what).min(1, { error: `expected ${what}, not an empty text` });
 }
 
-/** Text of a given form. */
+/** Text that matches `form`. */
 export function pattern(form: RegExp, what: string) {
   return text(what).regex(form, { error: `expected ${what}` });
 }
@@ -93,11 +93,11 @@ export function duration() {
   return parsed('a duration like 300s, 1m30s or 500ms', parseDuration);
 }
 
-/** Text that `parse` turns into a value; what it throws is the message. */
-function parsed<Value>(what: string, parse: (written: string) => Value) {
-  return text(what).transform((written, context) => {
+/** Text converted by `parse`, whose error becomes the message. */
+function parsed<Value>(what: string, parse: (input: string) => Value) {
+  return text(what).transform((input, context) => {
     try {
-      return parse(written);
+      return parse(input);
     } catch (error) {
       context.addIssue({ code: 'custom', message: reasonOf(error) });
       return z.NEVER;
@@ -105,7 +105,7 @@ function parsed<Value>(what: string, parse: (written: string) => Value) {
   });
 }
 
-/** A map that may be written as a text alone, which is then the value of `key`. */
+/** A map, or just a text as short form for the value of `key`. */
 export function short<Schema extends z.ZodType>(key: string, schema: Schema) {
   return z
     .preprocess((value) => (typeof value === 'string' ? { [key]: value } : value), schema)

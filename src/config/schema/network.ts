@@ -1,11 +1,12 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
-import { defaults } from '../components/defaults.ts';
-import { contains, nthAddress, overlap, parseCidr } from './cidr.ts';
+import { contains, nthAddress, overlap, parseCidr, serverForm, serverHost } from './addresses.ts';
+import { defaults } from './defaults.ts';
 import { map, pattern, port, text } from './fields.ts';
-import { serverForm, serverHost } from './serverUrl.ts';
 
-/** The service range's tenth address is the cluster's DNS by the convention of kubeadm and the seeds. */
+const initial = defaults.network;
+
+/** By the convention of kubeadm, the tenth address of the service range is the cluster's DNS. */
 const dnsIndex = 10;
 
 const cidr = () =>
@@ -15,29 +16,38 @@ const cidr = () =>
   });
 
 const shape = map({
-  podCidr: cidr().default(defaults.network.podCidr).describe('Where pods get their addresses.'),
-  serviceCidr: cidr().default(defaults.network.serviceCidr).describe('Where Services get their cluster IPs.'),
+  podCidr: cidr()
+    .default(initial.podCidr)
+    .describe(`The IPv4 range of the pods' addresses. Default: ${initial.podCidr}.`),
+  serviceCidr: cidr()
+    .default(initial.serviceCidr)
+    .describe(`The IPv4 range of the Services' cluster IPs. Default: ${initial.serviceCidr}.`),
   dnsIp: text('an IPv4 address')
     .refine((value) => isIPv4(value), { error: 'expected an IPv4 address' })
     .exactOptional()
-    .describe("The cluster IP of the DNS Service. Default: the service range's tenth address."),
+    .describe('The cluster IP of the DNS Service. Default: the tenth address of serviceCidr.'),
   clusterDomain: pattern(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'a domain name in lower case')
-    .default(defaults.network.clusterDomain)
-    .describe('The domain that Services are found under.'),
-  apiserverPort: port().prefault(defaults.network.apiserverPort).describe("The API server's port."),
+    .default(initial.clusterDomain)
+    .describe(`The DNS domain of the Services. Default: ${initial.clusterDomain}.`),
+  apiserverPort: port()
+    .prefault(initial.apiserverPort)
+    .describe(`The port of the API server. Default: ${initial.apiserverPort}.`),
   server: text(serverForm)
     .refine((value) => serverHost(value) !== undefined, { error: `expected ${serverForm}` })
     .exactOptional()
     .describe(
-      'Where others reach the API server, when not at its own address: for its certificate and the kubeconfig.',
+      "The URL of the API server for clients that do not reach it at the node's own address, such as a published port." +
+        " It is used in the kubeconfig and in the server certificate. Default: $K8S_SINGLE_SERVER, or the node's own address.",
     ),
-  etcdPort: port().prefault(defaults.network.etcdPort).describe("etcd's port for clients, on 127.0.0.1."),
+  etcdPort: port()
+    .prefault(initial.etcdPort)
+    .describe(`etcd's client port on 127.0.0.1. Default: ${initial.etcdPort}.`),
   etcdPeerPort: port()
-    .prefault(defaults.network.etcdPeerPort)
-    .describe("etcd's port for peers, on 127.0.0.1."),
+    .prefault(initial.etcdPeerPort)
+    .describe(`etcd's peer port on 127.0.0.1. Default: ${initial.etcdPeerPort}.`),
 });
 
-/** The ranges, names and ports of the node. They are checked against each other, too. */
+/** The ranges, names and ports of the node, also checked against each other. */
 export const networkSchema = shape.transform((network, context) => {
   const refuse = (key: keyof typeof network, message: string) =>
     context.addIssue({ code: 'custom', path: [key], message });
@@ -60,7 +70,7 @@ export const networkSchema = shape.transform((network, context) => {
   const taken = new Map<number, string>();
   for (const key of ['apiserverPort', 'etcdPort', 'etcdPeerPort'] as const) {
     const other = taken.get(network[key]);
-    if (other !== undefined) refuse(key, `${network[key]} is the ${other} already`);
+    if (other !== undefined) refuse(key, `${network[key]} is already the ${other}`);
     taken.set(network[key], key);
   }
   return { ...network, dnsIp: dnsIp ?? '' };

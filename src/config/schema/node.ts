@@ -1,26 +1,32 @@
 import { z } from 'zod';
-import { defaults } from '../components/defaults.ts';
-import { bool, duration, filled, integer, list, map, oneOrMore, pattern, word } from './fields.ts';
-import { parseListen } from './listen.ts';
+import { Failure } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
+import { parseListen } from './addresses.ts';
+import { defaults } from './defaults.ts';
+import { bool, duration, filled, integer, list, map, oneOrMore, pattern, word } from './fields.ts';
 import { networkSchema } from './network.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const listenForm = 'a port on a loopback address, like 127.0.0.1:9990';
 
-/** The knobs of the Kubernetes node: the top level of a config beside `components`. */
+/** The settings of the Kubernetes node: every top-level key of a config except `components`. */
 export const nodeShape = {
   name: pattern(nodeName, nodeNameForm)
     .default(defaults.name)
-    .describe('Which node this is: several can run side by side, each with its own data.'),
+    .describe(
+      `The name of this node for k8s-single. Nodes with different names run side by side, each with its own data. Default: ${defaults.name}.`,
+    ),
   nodeName: pattern(new RegExp(`^(?=.{1,63}$)${label}(\\.${label})*$`), 'a host name in lower case')
     .default(defaults.nodeName)
-    .describe('What Kubernetes calls the node.'),
+    .describe(`The name of the node in Kubernetes. Default: ${defaults.nodeName}.`),
   dataDir: pattern(/^\//, 'an absolute path')
     .exactOptional()
-    .describe('What survives `down`: certificates, etcd, images, logs. Default: /var/lib/k8s-single/NAME.'),
-  binDirs: list(filled('a folder'))
+    .describe(
+      'The directory for all that persists after `down`: certificates, etcd, images, logs. Default: /var/lib/k8s-single/NAME.',
+    ),
+  binDirs: list(filled('a directory'))
     .default([])
-    .describe('Folders with binaries, looked in before anything is installed.'),
+    .describe('Directories to search for binaries before any are installed. Default: none.'),
   kubernetes: z
     .preprocess((value) => (value === 'false' ? false : value), z.union([z.literal(false), word()]))
     .refine((value) => value === false || /^v?1\.\d+(\.\d+)?$/.test(value), {
@@ -30,53 +36,91 @@ export const nodeShape = {
     .transform((value) => (value === false ? value : value.replace(/^v/, '')))
     .exactOptional()
     .describe(
-      'The version to install where there is a choice. `false`: no Kubernetes, only the components below.',
+      'The Kubernetes version to install, or `false` for a graph of your own components without Kubernetes. Default: the version that is available.',
     ),
   pauseImage: filled('an image name')
     .exactOptional()
-    .describe("The image that holds a pod's namespaces open. Default: one that is built here."),
-  listen: filled('a port on a loopback address, like 127.0.0.1:9990')
-    .refine((text) => parseListen(text) !== undefined, {
-      error: 'expected a port on a loopback address, like 127.0.0.1:9990',
-    })
+    .describe("The image of the container that holds a pod's namespaces. Default: built on this machine."),
+  listen: filled(listenForm)
+    .refine((text) => parseListen(text) !== undefined, { error: `expected ${listenForm}` })
     .exactOptional()
-    .describe('Where the page, the metrics and all else that can be read are served. Default: nowhere.'),
-  images: list(filled('a file or a folder'))
+    .describe(
+      'A port on a loopback address that serves the web page and the Prometheus metrics, read-only for every user of the machine. Default: none.',
+    ),
+  images: list(filled('a file or a directory'))
     .default([])
     .describe(
-      'Images that the node knows from its start: archives (docker save, OCI layout, gzipped or not) and OCI folders.',
+      'Images to import before the node is ready: archives (docker save or OCI layout, also gzipped) and OCI directories, relative to this file. Default: none.',
     ),
-  network: networkSchema.prefault({}),
+  network: networkSchema.prefault({}).describe('Address ranges, names and ports.'),
   etcd: map({
     fsync: bool()
       .prefault(defaults.etcd.fsync)
-      .describe('Wait for the disk at each write. Without it a throw-away node boots up to a second sooner.'),
-  }).prefault({}),
+      .describe(
+        `Sync every write to disk; without it, a throw-away node boots up to a second faster. Default: ${defaults.etcd.fsync}.`,
+      ),
+  })
+    .prefault({})
+    .describe('Settings of etcd.'),
   kubelet: map({
-    maxPods: integer(1, 1000).prefault(defaults.kubelet.maxPods).describe('How many pods the node takes.'),
-  }).prefault({}),
+    maxPods: integer(1, 1000)
+      .prefault(defaults.kubelet.maxPods)
+      .describe(`The maximum number of pods on the node. Default: ${defaults.kubelet.maxPods}.`),
+  })
+    .prefault({})
+    .describe('Settings of the kubelet.'),
   logs: map({
     maxMiB: integer(1, 1_000_000)
       .default(defaults.logs.maxMiB)
-      .describe('A log that is longer, in MiB, is moved away and begun anew.'),
+      .describe(`The size in MiB at which a log is rotated. Default: ${defaults.logs.maxMiB}.`),
     keep: integer(0, 100)
       .default(defaults.logs.keep)
-      .describe('How many logs of each component are kept beside the current one.'),
+      .describe(
+        `The number of rotated logs kept for each component, besides the current one. Default: ${defaults.logs.keep}.`,
+      ),
     forward: oneOrMore(word())
       .prefault([])
-      .describe('Components whose logs `up` shows as they are written, or `all`. For `docker logs`.'),
-  }).prefault({}),
+      .describe(
+        'Components whose logs `up` prints in the foreground, or `all`; useful for `docker logs`. Default: none.',
+      ),
+  })
+    .prefault({})
+    .describe('Log rotation and forwarding, the same for all components.'),
   features: map({
-    kubeProxy: bool().prefault(defaults.features.kubeProxy).describe('Services: cluster IPs and node ports.'),
-  }).prefault({}),
+    kubeProxy: bool()
+      .prefault(defaults.features.kubeProxy)
+      .describe(
+        `Run kube-proxy, which implements the Services' cluster IPs and node ports. Default: ${defaults.features.kubeProxy}.`,
+      ),
+  })
+    .prefault({})
+    .describe('Optional parts of the node.'),
   timeouts: map({
     boot: duration()
       .prefault(`${defaults.timeouts.boot / 1000}s`)
-      .describe('The whole boot, from nothing to ready.'),
-  }).prefault({}),
+      .describe(
+        `The time limit for the whole boot, until every component is ready. Default: ${defaults.timeouts.boot / 1000}s.`,
+      ),
+  })
+    .prefault({})
+    .describe('Time limits.'),
 };
 
 const nodeSchema = map(nodeShape);
 
-/** The knobs with their defaults filled in. Durations are in ms. `kubernetes: false`: the graph has no node at all. */
+/** The settings with defaults filled in. Durations are in ms. `kubernetes: false`: the graph has no node. */
 export type NodeConfig = z.output<typeof nodeSchema>;
+
+/** Settings from the command line, which override those of the file. */
+export type SettingOverrides = Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
+
+/** A config file with unparsed components: their references can only be resolved once the settings are known. */
+export const settingsSchema = map({ ...nodeShape, components: z.unknown().exactOptional() });
+
+/** The defaults with these overrides. @throws Failure `usage` when one is invalid. */
+export function resolveSettings(overrides: SettingOverrides): NodeConfig {
+  const { data, error } = settingsSchema.safeParse(overrides);
+  if (data !== undefined) return data;
+  const { path, message } = error.issues[0]!;
+  throw new Failure('usage', `${path.join('.')}: ${message}`);
+}

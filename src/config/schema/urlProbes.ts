@@ -12,12 +12,12 @@ interface EtcdKeys extends Pick<HttpOptions, 'ca' | 'cert' | 'key'> {
   readonly url: string;
 }
 
-/** The probe of the `http` key. @throws Error when the options do not go together. */
+/** The probe of the `http` key. @throws Error when the options contradict each other. */
 export function httpProbe({ url, socket, ...options }: HttpKeys): Probe {
   return http(url, { ...options, ...(socket !== undefined && { socketPath: socket }) });
 }
 
-/** The probe of the `etcd` key. @throws Error when the options do not go together. */
+/** The probe of the `etcd` key. @throws Error when the options contradict each other. */
 export function etcdProbe({ url, ...tls }: EtcdKeys): Probe {
   return parseProbe('etcd', url, tls);
 }

@@ -1,22 +1,22 @@
 import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml';
 import type { Alias, Node, Pair, YAMLMap } from 'yaml';
 
-/** More values than a file within the size limit can hold by itself: only aliases, one within the other, make as many. */
+/** More values than fit into the size limit of a file: only nested aliases can expand to so many. */
 const maxValues = 2_000_000;
 
 /**
- * Makes plain maps, lists and texts of a YAML tree, and remembers on the way where to look things up again. Each anchor is
- * worked through once, however often it is used; a key without a value is as if it were not there; `<<` merges.
+ * Converts a YAML tree to plain maps, lists and texts, and records the nodes of keys and aliases for later lookups. Each
+ * anchor is converted once, however often it is used. A key without a value counts as absent; `<<` merges maps.
  */
 export class PlainValues {
   readonly #refuse: (at: Node, message: string) => void;
   readonly #pairs = new Map<YAMLMap, Map<string, Pair>>();
   readonly #targets = new Map<Alias, Node>();
   readonly #anchors = new Map<string, Node>();
-  readonly #done = new Map<Node, { readonly value: unknown; readonly size: number }>();
+  readonly #converted = new Map<Node, { readonly value: unknown; readonly size: number }>();
   #size = 0;
 
-  /** `refuse` is told each mistake and where it is. */
+  /** `refuse` receives each error with its node. */
   constructor(refuse: (at: Node, message: string) => void) {
     this.#refuse = refuse;
   }
@@ -32,11 +32,11 @@ export class PlainValues {
       : isSeq(node)
         ? node.items.map((item) => this.of(item))
         : node.value;
-    if (node.anchor !== undefined) this.#done.set(node, { value, size: this.#size - before });
+    if (node.anchor !== undefined) this.#converted.set(node, { value, size: this.#size - before });
     return value;
   }
 
-  /** The pair of `key` in the map, or in what is merged into it. */
+  /** The pair of `key` in the map, or in a map merged into it. */
   pairOf(map: YAMLMap, key: string): Pair | undefined {
     const pairs = this.#pairs.get(map);
     const own = pairs?.get(key);
@@ -50,7 +50,7 @@ export class PlainValues {
     return undefined;
   }
 
-  /** What an alias stands for; anything else for itself. */
+  /** The target of an alias; any other node itself. */
   targetOf(node: unknown): unknown {
     return isAlias(node) ? this.#targets.get(node) : node;
   }
@@ -63,7 +63,7 @@ export class PlainValues {
     for (const pair of map.items) {
       if (!isScalar(pair.key)) continue;
       const key = String(pair.key.value);
-      if (pairs.has(key)) this.#refuse(pair.key, `the key "${key}" is here twice`);
+      if (pairs.has(key)) this.#refuse(pair.key, `duplicate key "${key}"`);
       pairs.set(key, pair);
       if (hasNoValue(pair)) continue;
       if (isMergeKey(pair.key)) merged.push(...this.#merged(pair));
@@ -72,7 +72,7 @@ export class PlainValues {
     return Object.fromEntries([...merged, ...own]);
   }
 
-  /** The entries that a merge key brings; of the same key, the first map's counts, so it comes last. */
+  /** The entries of a merge key, the first map last because its keys take precedence. */
   #merged(pair: Pair): [string, unknown][] {
     return mergedBy(pair)
       .toReversed()
@@ -87,14 +87,14 @@ export class PlainValues {
 
   #aliased(alias: Alias): unknown {
     const target = this.#anchors.get(alias.source);
-    const done = target && this.#done.get(target);
-    if (target === undefined) this.#refuse(alias, `there is no anchor &${alias.source} before this`);
-    else if (done === undefined) this.#refuse(alias, `&${alias.source} would contain itself`);
-    if (target === undefined || done === undefined) return '';
+    const converted = target && this.#converted.get(target);
+    if (target === undefined) this.#refuse(alias, `no anchor &${alias.source} before this alias`);
+    else if (converted === undefined) this.#refuse(alias, `the anchor &${alias.source} contains itself`);
+    if (target === undefined || converted === undefined) return '';
     this.#targets.set(alias, target);
-    this.#size += done.size;
-    if (this.#size <= maxValues) return done.value;
-    this.#refuse(alias, 'the aliases make too much of this file');
+    this.#size += converted.size;
+    if (this.#size <= maxValues) return converted.value;
+    this.#refuse(alias, 'the aliases expand to too many values');
     return '';
   }
 }

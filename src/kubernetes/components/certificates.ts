@@ -1,5 +1,4 @@
-import { nthAddress, parseCidr } from '../../config/schema/cidr.ts';
-import { serverHost } from '../../config/schema/serverUrl.ts';
+import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -19,7 +18,7 @@ export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Ta
         identity: {
           nodeName: config.nodeName,
           nodeIp: ip,
-          serviceIp: firstServiceIp(config.network.serviceCidr),
+          serviceIp: firstAddress(config.network.serviceCidr),
           clusterDomain: config.network.clusterDomain,
           ...(host !== undefined && { extraSans: [host] }),
         },
@@ -32,10 +31,4 @@ export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Ta
       await issue(order, report, signal);
     },
   };
-}
-
-/** The cluster IP of the API itself: the first of the range. The config has made sure that it is one. */
-function firstServiceIp(serviceCidr: string): string {
-  const range = parseCidr(serviceCidr);
-  return typeof range === 'string' ? '' : (nthAddress(range, 1) ?? '');
 }

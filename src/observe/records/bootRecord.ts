@@ -3,8 +3,8 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../../engine/component.ts';
 import type { Config } from '../../config/config.ts';
-import { secretsInFiles, secretValues } from '../../config/yaml/secrets.ts';
-import { resolved } from '../../config/yaml/show.ts';
+import { secretsInFiles, secretValues } from '../../config/secrets.ts';
+import { maskedConfig } from '../../config/show.ts';
 import { Failure } from '../../lib/errors.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Fingerprints } from './fingerprint.ts';
@@ -42,7 +42,7 @@ export async function recordBoot(
   const base: Omit<BootRecord, 'events'> = {
     version: 1,
     k8sSingle: version(),
-    config: resolved(config),
+    config: maskedConfig(config),
     versions,
     secrets: fingerprint([...secretValues(config), ...(await secretsInFiles(config))]),
     stages: components.map(({ name, needs }) => ({ name, needs })),

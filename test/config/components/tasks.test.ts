@@ -6,8 +6,8 @@ import { exec } from '../../../probes/kinds/exec.ts';
 import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import { until } from '../../../probes/until.ts';
 import type { Component, Event } from '../../../src/engine/component.ts';
-import { toComponents } from '../../../src/config/components/components.ts';
-import { parseConfig } from '../../../src/config/yaml/parse.ts';
+import { toComponents } from '../../../src/config/components/toComponents.ts';
+import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 import { bench } from '../../support/engine.ts';
 import type { Bench } from '../../support/engine.ts';
 
@@ -21,61 +21,61 @@ beforeEach(async () => {
   onTestFinished(async () => rm(dir, { recursive: true }));
 });
 
-function step(spec: string): Component[] {
+function task(spec: string): Component[] {
   const text = `kubernetes: false\ncomponents: { step: { task: true, ${spec} } }`;
   return toComponents(parseConfig(text, join(dir, 'c.yaml')), []);
 }
 
-/** The types of what happened to the step, in order. */
-function happened(): Event['type'][] {
+/** The types of the task's events, in order. */
+function eventTypes(): Event['type'][] {
   return engine.events.map(({ type }) => type);
 }
 
-test('its output goes to its log, and it is ready when it has ended with 0', async () => {
-  await engine.up(step("shell: true, command: 'echo out; echo err >&2'")).ready;
+test('its output goes to its log, and it is ready after exit code 0', async () => {
+  await engine.up(task("shell: true, command: 'echo out; echo err >&2'")).ready;
   expect(await readFile(join(engine.dir, 'log/step.log'), 'utf8')).toBe('out\nerr\n');
-  expect(happened()).toEqual(['starting', 'ready']);
+  expect(eventTypes()).toEqual(['starting', 'ready']);
   expect(engine.events[0]).toMatchObject({ pid: expect.any(Number) });
 });
 
-test('what it leaves in its process group is ended with it', async () => {
-  await engine.up(step("shell: true, command: 'sleep 1000 & echo $$'")).ready;
+test('processes left in its process group are killed', async () => {
+  await engine.up(task("shell: true, command: 'sleep 1000 & echo $$'")).ready;
   const group = Number(await readFile(join(engine.dir, 'log/step.log'), 'utf8'));
   await processGroupExited(group)(never);
 });
 
-test('its output goes where `logFile` says, and is found in the log folder, too', async () => {
-  await engine.up(step('command: [echo, hello], logFile: sub/my.log')).ready;
+test('its output goes to `logFile`, which the log directory links to', async () => {
+  await engine.up(task('command: [echo, hello], logFile: sub/my.log')).ready;
   expect(await readFile(join(dir, 'sub/my.log'), 'utf8')).toBe('hello\n');
   expect(await readFile(join(engine.dir, 'log/step.log'), 'utf8')).toBe('hello\n');
 });
 
-test('a log that goes elsewhere no more is a file of its own again', async () => {
-  await engine.up(step('command: [echo, there], logFile: my.log')).ready;
+test('without `logFile`, the link from an earlier run is replaced by a log', async () => {
+  await engine.up(task('command: [echo, there], logFile: my.log')).ready;
   const again = await bench();
-  await again.up(step('command: [echo, here]')).ready;
+  await again.up(task('command: [echo, here]')).ready;
   expect(await readdir(join(again.dir, 'log'))).toEqual(['step.log']);
 });
 
-test('a failure says how it ended and the last line', async () => {
-  const running = engine.up(step("shell: true, command: 'echo no disk; exit 3'"));
+test('a failure reports the exit code and the last line', async () => {
+  const running = engine.up(task("shell: true, command: 'echo no disk; exit 3'"));
   await expect(running.ready).rejects.toMatchObject({
     code: 'notReady',
     message: 'step failed: exited with code 3: no disk',
   });
   await running.done.catch(() => undefined);
-  expect(happened()).toEqual(['starting', 'exited', 'failed']);
+  expect(eventTypes()).toEqual(['starting', 'exited', 'failed']);
 });
 
-test('a program that is not there is said to be so', async () => {
-  await expect(engine.up(step('command: [/nowhere/migrate]')).ready).rejects.toMatchObject({
+test('a missing program is reported', async () => {
+  await expect(engine.up(task('command: [/nowhere/migrate]')).ready).rejects.toMatchObject({
     code: 'preflight',
     message: expect.stringContaining('cannot start /nowhere/migrate'),
   });
 });
 
-test('a program that takes too long is ended', async () => {
-  const running = engine.up(step("shell: true, timeout: 100ms, command: 'exec sleep 1000'"));
+test('a program that exceeds the timeout is killed', async () => {
+  const running = engine.up(task("shell: true, timeout: 100ms, command: 'exec sleep 1000'"));
   const { pid } = await engine.next('step', 'starting');
   await expect(running.ready).rejects.toThrow(
     'step failed: not done within 0 s: its program is still running',
@@ -84,10 +84,10 @@ test('a program that takes too long is ended', async () => {
   await processGroupExited(pid!)(never);
 });
 
-test('a stop leaves nothing of it, by its own signal and grace', async () => {
+test('a stop uses its own signal and grace, and leaves no process', async () => {
   const trapped = join(dir, 'trapped');
   const running = engine.up(
-    step(
+    task(
       `shell: true, stop: { signal: USR1, grace: 10s }, command: 'trap "touch ${trapped}; exit" USR1; touch ${dir}/up; sleep 1000 & wait'`,
     ),
   );
@@ -98,9 +98,9 @@ test('a stop leaves nothing of it, by its own signal and grace', async () => {
   expect(await readdir(dir)).toContain('trapped');
 });
 
-test('a task without a command waits for its probe and says what is missing', async () => {
+test('a task without a command waits for its probe and reports the reason', async () => {
   const file = join(dir, 'ready');
-  const running = engine.up(step(`ready: { file: ${file} }`));
+  const running = engine.up(task(`ready: { file: ${file} }`));
   expect(await engine.next('step', 'probing')).toMatchObject({ reason: `${file} does not exist` });
   await writeFile(file, '');
   await running.ready;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { idsOf } from '../../../src/config/components/user.ts';
+import { lookUpUser } from '../../../src/config/components/user.ts';
 
 let etc = '';
 beforeAll(async () => {
@@ -19,13 +19,13 @@ test.each([
   ['1000:1001', { uid: 1000, gid: 1001 }],
   ['root', { uid: 0, gid: 0 }],
 ])('%s', async (user, ids) => {
-  expect(await idsOf(user, etc)).toEqual(ids);
+  expect(await lookUpUser(user, etc)).toEqual(ids);
 });
 
 test.each([
   ['nobody', 'there is no user "nobody" in '],
   ['web:nogroup', 'there is no group "nogroup" in '],
-  ['1000', 'user 1000 has no group here: write 1000:GROUP'],
+  ['1000', /^user 1000 is not in .*\/passwd, so it needs a group: write 1000:GROUP$/],
 ])('%s is refused', async (user, message) => {
-  await expect(idsOf(user, etc)).rejects.toThrow(message);
+  await expect(lookUpUser(user, etc)).rejects.toThrow(message);
 });

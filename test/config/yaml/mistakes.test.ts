@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../../src/config/yaml/parse.ts';
+import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 
-/** What is wrong with the text, one line each, without the file's name. */
+/** The error message for the text, as lines without the file name. */
 function mistakes(text: string): string[] {
   try {
     parseConfig(text, 'c.yaml', { env: {} });
@@ -12,7 +12,7 @@ function mistakes(text: string): string[] {
   return [];
 }
 
-test('says everything at once, each with its place', () => {
+test('all errors are reported at once, each with its position', () => {
   const text = `name: Big Name
 network:
   podCidr: 10.0.0.0/16
@@ -49,13 +49,13 @@ test.each([
   ['just a text', '1:1: expected a map of keys and values, not "just a text"'],
   ['- a\n- b', '1:1: expected a map of keys and values, not a list'],
   ['name: [', '1:8: Flow sequence in block collection must be sufficiently indented and end with a ]'],
-  ['name: a\nname: b', '2:1: the key "name" is here twice'],
-  ['a: *b', '1:4: there is no anchor &b before this'],
+  ['name: a\nname: b', '2:1: duplicate key "name"'],
+  ['a: *b', '1:4: no anchor &b before this alias'],
   ['name: !mine x', '1:7: Unresolved tag: !mine'],
   ['name: a\n---\nname: b', '2:1: a config is one YAML document: remove the ---'],
   ['features: { kubeProxy: yes }', '1:24: features.kubeProxy: expected true or false, not "yes"'],
   ['network: { etcdPort: 0 }', '1:22: network.etcdPort: expected a whole number from 1 to 65535, not "0"'],
-  ['network: { etcdPort: 6443 }', '1:22: network.etcdPort: 6443 is the apiserverPort already'],
+  ['network: { etcdPort: 6443 }', '1:22: network.etcdPort: 6443 is already the apiserverPort'],
   ['network: { dnsIp: 10.1.0.1 }', '1:19: network.dnsIp: 10.1.0.1 is outside serviceCidr 10.0.0.0/24'],
   [
     'network: { serviceCidr: 10.0.0.0/29 }',
@@ -79,7 +79,7 @@ test.each([
   ['components: { a: { command: [] } }', '1:20: components.a.command: the command is empty'],
   [
     'components: { a: { task: true, live: { tcp: 1 } } }',
-    '1:32: components.a.live: a task is done once: it has no "live"',
+    '1:32: components.a.live: a task runs once: it cannot have "live"',
   ],
   [
     'components: { a: { ready: {} } }',
@@ -124,35 +124,35 @@ test.each([
   expect(mistakes(text)).toEqual([expected]);
 });
 
-test('explains why a reference in a flow list does not parse', () => {
+test('a reference in a flow list that does not parse has a hint', () => {
   expect(mistakes('components: { a: { command: [a, ${node.ip}] } }')[0]).toMatch(
     /inside \[ \] and \{ \}, put quotes around a text with \$\{\.\.\.\}/,
   );
 });
 
-test('a hundred mistakes are not a hundred lines', () => {
+test('at most 50 of a hundred errors are shown', () => {
   const text = Array.from({ length: 100 }, (_, index) => `key${index}: 1`).join('\n');
   const lines = mistakes(text);
   expect(lines).toHaveLength(51);
   expect(lines.at(-1)).toBe('… and 50 more');
 });
 
-describe('a bomb is refused at once:', () => {
+describe('a bomb is refused quickly:', () => {
   const levels = (from: number, more: (name: string) => string): string =>
     Array.from(
       { length: 40 - from },
       (_, i) => `k${i + from}: &a${i + from} ${more(`*a${i + from - 1}`)}`,
     ).join('\n');
-  const tooMuch = /^\d+:\d+: the aliases make too much of this file$/;
-  const tooDeep = /^\d+:\d+: this is nested more than 100 levels deep$/;
+  const tooMany = /^\d+:\d+: the aliases expand to too many values$/;
+  const tooDeep = /^\d+:\d+: nested more than 100 levels deep$/;
 
   test.each([
-    ['aliases of aliases', `k0: &a0 [x]\n${levels(1, (name) => `[${name}, ${name}, ${name}]`)}`, tooMuch],
-    ['merges of merges', `k0: &a0 { x: y }\n${levels(1, (name) => `{ <<: [${name}, ${name}] }`)}`, tooMuch],
+    ['aliases of aliases', `k0: &a0 [x]\n${levels(1, (name) => `[${name}, ${name}, ${name}]`)}`, tooMany],
+    ['merges of merges', `k0: &a0 { x: y }\n${levels(1, (name) => `{ <<: [${name}, ${name}] }`)}`, tooMany],
     [
       'one large anchor, often used',
       `a: &a [${'x,'.repeat(100_000)}]\nb: [${'*a,'.repeat(10_000)}]`,
-      tooMuch,
+      tooMany,
     ],
     ['brackets', `name: ${'['.repeat(500_000)}`, tooDeep],
     ['braces', `name: ${'{a: '.repeat(500_000)}`, tooDeep],
@@ -164,20 +164,33 @@ describe('a bomb is refused at once:', () => {
   });
 });
 
-test('ten thousand keys that nobody knows are no more than their first lines', () => {
+test('at most 50 of ten thousand unknown keys are shown', () => {
   const lines = mistakes(Array.from({ length: 10_000 }, (_, i) => `k${i}: x`).join('\n'));
   expect(lines).toHaveLength(51);
   expect(lines.at(-1)).toBe('… and 9950 more');
 });
 
 test.each([
-  ['tabs as indent', 'network:\n\tetcdPort: 1', '2:1: Tabs are not allowed as indentation'],
-  ['Windows line ends', 'name: a\r\nkubernetes: x\r\n', '2:13: kubernetes: expected a version like'],
-  ['a text that never ends', 'name: "abc\n', '2:1: Missing closing "quote'],
+  ['tabs as indentation', 'network:\n\tetcdPort: 1', '2:1: Tabs are not allowed as indentation'],
+  ['Windows line endings', 'name: a\r\nkubernetes: x\r\n', '2:13: kubernetes: expected a version like'],
+  ['an unterminated text', 'name: "abc\n', '2:1: Missing closing "quote'],
 ])('%s', (_what, text, expected) => {
   expect(mistakes(text)).toEqual([expect.stringContaining(expected)]);
 });
 
 test('an anchor that contains itself is refused', () => {
-  expect(mistakes('binDirs: &a [*a]')).toEqual(['1:14: &a would contain itself']);
+  expect(mistakes('binDirs: &a [*a]')).toEqual(['1:14: the anchor &a contains itself']);
+});
+
+test.each([
+  ['restart: { givenUp: keepOthers }', 'restart: "givenUp" is now called "onFailure"'],
+  ['restart: { budget: 5 }', 'restart: "budget" is now called "maxFailures"'],
+  ['live: { tcp: 80, interval: 5s }', 'live: "interval" is now called "period"'],
+  ['live: { tcp: 80, misses: 3 }', 'live: "misses" is now called "failureThreshold"'],
+  ['cwd: /srv', 'a: "cwd" is now called "workingDir"'],
+])('the old key in %s is refused with its line and the new name', (line, message) => {
+  const text = `components:\n  a:\n    command: [a]\n    ${line}\n`;
+  const key = /"(\w+)" is now/.exec(message)?.[1] ?? '';
+  const path = message.startsWith('a:') ? 'components.' : 'components.a.';
+  expect(mistakes(text)).toEqual([`4:${5 + line.indexOf(key)}: ${path}${message}`]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../../src/config/yaml/parse.ts';
+import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 
 function commandOf(word: string, env: Record<string, string> = {}): unknown {
   const text = `components: { a: { command: [a, ${JSON.stringify(word)}] } }`;
@@ -18,7 +18,7 @@ test.each([
   expect(commandOf(word, { WHO: 'me' })).toBe(expected);
 });
 
-test('what a reference brings in is not read again', () => {
+test('the value of a reference is not expanded again', () => {
   expect(commandOf('${env:TRICK}', { TRICK: '${node.ip}' })).toBe('${node.ip}');
 });
 
@@ -33,12 +33,12 @@ test.each([
   ['${node.ipp}', 'unknown reference ${node.ipp}; did you mean "node.ip"?'],
   ['${nonsense}', 'unknown reference ${nonsense}; known: env:NAME, name, node.name, node.ip,'],
   ['${env:WOH}', 'the environment variable WOH is not set; did you mean "WHO"?'],
-  ['${node.ip', 'a reference begins here and never ends'],
-])('%s is refused, with its place', (word, message) => {
+  ['${node.ip', 'unterminated reference: write ${NAME}, or $${ for the text itself'],
+])('%s is refused with its position', (word, message) => {
   expect(() => commandOf(word, { WHO: 'me' })).toThrow(`/etc/k8s/c.yaml:1:33: ${message}`);
 });
 
-test('the knobs can refer to the environment only: the facts are made of them', () => {
+test('settings can refer to the environment only', () => {
   expect(() => parseConfig('nodeName: "${node.ip}"', 'c.yaml')).toThrow(
     'c.yaml:1:11: unknown reference ${node.ip}: only ${env:NAME} can be used here',
   );

@@ -1,21 +1,20 @@
 import { Composer, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
 import type { CST, Document, Node, YAMLError } from 'yaml';
-import { PlainValues } from '../yaml/plainValues.ts';
-import type { Position, Problems } from '../yaml/problems.ts';
-import type { Source } from '../yaml/source.ts';
+import { PlainValues } from './plainValues.ts';
+import type { Position, Problems } from './problems.ts';
 
-/** Several times as deep as a config can be. Every level costs the parser more than the one before. */
+/** Several times the depth of a valid config. Each level costs the parser more than the one before. */
 const maxDepth = 100;
 
-/** A YAML file as plain maps, lists and texts, that still knows where each of them stands. */
-export class YamlFile implements Source {
-  /** The whole file; an empty one is an empty map. */
+/** A YAML file as plain maps, lists and texts, with the position of each in the file. */
+export class YamlFile {
+  /** The whole file; an empty map if it is empty. */
   readonly root: unknown;
   readonly #contents: Node | null;
   readonly #lines = new LineCounter();
   readonly #values: PlainValues;
 
-  /** @throws Failure `usage` with what is wrong with it as YAML. */
+  /** @throws Failure `usage` when it is not valid YAML. */
   constructor(text: string, problems: Problems) {
     const composer = new Composer({
       schema: 'failsafe',
@@ -24,7 +23,7 @@ export class YamlFile implements Source {
       logLevel: 'error',
     });
     const [document, another] = composer.compose(this.#tokens(text, problems), true, text.length);
-    for (const { message, pos } of mistakesOf(document))
+    for (const { message, pos } of errorsOf(document))
       problems.add(this.#positionAt(pos[0]), message + quotingHint(text, pos[0]));
     if (another !== undefined)
       problems.add(this.#positionAt(another.range[0]), 'a config is one YAML document: remove the ---');
@@ -36,22 +35,25 @@ export class YamlFile implements Source {
     problems.throwIfAny();
   }
 
+  /** The position of the value at `path`: a text itself, a map or a list at its key; a missing value at its parent. */
   positionOf(path: readonly PropertyKey[]): Position {
     return this.#position(this.#find(path).at);
   }
 
+  /** The position of `key` in the map at `path`. */
   positionOfKey(path: readonly PropertyKey[], key: string): Position {
     const { node, at } = this.#find(path);
     const pair = isMap(node) ? this.#values.pairOf(node, key) : undefined;
     return this.#position(pair?.key ?? at);
   }
 
+  /** The text at `path` as in the file, before any replacement; undefined if it is not a text. */
   sourceOf(path: readonly PropertyKey[]): string | undefined {
     const { node, depth } = this.#find(path);
     return isScalar(node) && depth === path.length ? node.source : undefined;
   }
 
-  /** As deep as the file goes along `path`: the node there, what shows its place, and how many steps it took. */
+  /** The deepest existing node along `path`, the node that marks its position, and its depth. */
   #find(path: readonly PropertyKey[]): { node: unknown; at: unknown; depth: number } {
     let node: unknown = this.#contents;
     let at = node;
@@ -68,14 +70,14 @@ export class YamlFile implements Source {
     return { node, at, depth };
   }
 
-  /** As the parser makes them, as long as they do not go too deep. */
+  /** The parser's tokens, up to the maximum depth. */
   *#tokens(text: string, problems: Problems): Generator<CST.Token, void> {
     const parser = new Parser(this.#lines.addNewLine);
     this.#lines.addNewLine(0);
     for (const lexeme of new Lexer().lex(text)) {
       yield* parser.next(lexeme);
       if (parser.stack.length <= maxDepth) continue;
-      problems.add(this.#positionAt(parser.offset), `this is nested more than ${maxDepth} levels deep`);
+      problems.add(this.#positionAt(parser.offset), `nested more than ${maxDepth} levels deep`);
       problems.throwIfAny();
     }
     yield* parser.end();
@@ -91,17 +93,17 @@ export class YamlFile implements Source {
   }
 }
 
-/** One slip makes the parser stumble again and again, so only the first error counts. */
-function mistakesOf(document: Document.Parsed | undefined): YAMLError[] {
+/** All warnings, but only the first error: the others are usually consequences of it. */
+function errorsOf(document: Document.Parsed | undefined): YAMLError[] {
   const { errors = [], warnings = [] } = document ?? {};
   return [...errors.slice(0, 1), ...warnings];
 }
 
-/** In `[ ]` and `{ }` the braces of a reference are YAML's own, the trap of every config with references. */
+/** A hint for a common mistake: in `[ ]` and `{ }`, YAML takes the braces of an unquoted reference as its own. */
 function quotingHint(text: string, offset: number): string {
-  const begin = text.lastIndexOf('\n', offset - 1) + 1;
+  const start = text.lastIndexOf('\n', offset - 1) + 1;
   const end = text.indexOf('\n', offset);
-  const line = text.slice(begin, end === -1 ? undefined : end);
+  const line = text.slice(start, end === -1 ? undefined : end);
   return /[[{,:]\s*[^\s'"#,]*\$\{/.test(line)
     ? ' (inside [ ] and { }, put quotes around a text with ${...})'
     : '';

@@ -1,53 +1,53 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
-import type { Command, Event } from '../../engine/component.ts';
-import type { Config } from '../config.ts';
+import type { Command, Event } from '../engine/component.ts';
+import type { Config } from './config.ts';
 
-/** What stands where a secret was. */
+/** The replacement for a secret. */
 export const masked = '***';
 
 const secretWord =
   'pass(?:word|wd|phrase)|secret|token|credential|api-?key|private-?key|authorization|cookie';
 
-/** A variable or header whose value is not for every eye. */
+/** The name of a variable or header with a secret value. */
 const secretName = new RegExp(`${secretWord}|key`, 'i');
 
-/** A flag whose value is a secret and not the path of one: `--db-password`, but not `--tls-private-key-file`. */
+/** A flag with a secret value, not with a path: `--db-password`, but not `--tls-private-key-file`. */
 const flag = `--?(?![\\w-]*(?:file|path|dir|mode|kubeconfig)(?![\\w-]))[\\w-]*(?:${secretWord})[\\w-]*`;
 
-/** With its value in one word: `--db-password=...`. */
+/** Flag and value in one word: `--db-password=...`. */
 const flagWithValue = new RegExp(`(${flag}=)\\S+`, 'gi');
 const bareFlag = new RegExp(`^${flag}$`, 'i');
 
 /** The password in `scheme://user:password@host`. */
 const passwordInUrl = /(\w:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/g;
 
-/** Shorter values occur by chance inside other words, so they count as whole words only. */
-const shortestPart = 4;
+/** Shorter values occur inside other words by chance, so they are masked only when they are the whole text. */
+const minLength = 4;
 
-/** Whether a name says that its value is a secret. */
+/** Whether a variable or header with this name has a secret value. */
 export function isSecret(name: string): boolean {
   return secretName.test(name);
 }
 
-/** Masks in a text the secrets of a config, those in its envFiles as they are now included, and what looks like one. */
+/** A {@link masker} for all secrets of a config, including the current content of its envFiles. */
 export async function maskerOf(config: Config): Promise<(text: string) => string> {
   return masker([...secretValues(config), ...(await secretsInFiles(config))]);
 }
 
-/** Every secret that the config knows of, the longest first. What its envFiles hold is {@link secretsInFiles}. */
+/** The secrets in the config itself, longest first. For its envFiles see {@link secretsInFiles}. */
 export function secretValues({ components, secrets }: Pick<Config, 'components' | 'secrets'>): string[] {
   const specs = Object.values(components);
   const inEnv = specs.flatMap(({ env = {} }) => valuesOf(env));
-  // A text for the shell is taken at its blanks.
+  // A shell command is split at blanks and quotes.
   const inFlags = specs.flatMap(({ command = [], args = [] }) =>
     flagValues((typeof command === 'string' ? command.split(/[\s'"]+/) : command).concat(args)),
   );
   return sorted([...secrets, ...inEnv, ...inFlags]);
 }
 
-/** The secrets in the envFiles of a config; what cannot be read has none. */
+/** The secrets in the envFiles of a config. Unreadable files are skipped. */
 export async function secretsInFiles({
   components,
   dir,
@@ -57,41 +57,41 @@ export async function secretsInFiles({
   return (await Promise.all(texts)).flatMap((text) => valuesOf(parseEnv(text)));
 }
 
-/** Masks in a text these secrets, and what looks like one. */
+/** A function that masks these secrets in a text, and also passwords in URLs and values of secret flags. */
 export function masker(secrets: Iterable<string>): (text: string) => string {
   const values = sorted(secrets);
   return (text) => {
     if (values.includes(text)) return masked;
-    const hidden = values
-      .filter(({ length }) => length >= shortestPart)
+    const known = values
+      .filter(({ length }) => length >= minLength)
       .reduce((rest, value) => rest.replaceAll(value, masked), text);
-    return hidden.replaceAll(flagWithValue, `$1${masked}`).replaceAll(passwordInUrl, `$1${masked}`);
+    return known.replaceAll(flagWithValue, `$1${masked}`).replaceAll(passwordInUrl, `$1${masked}`);
   };
 }
 
-/** The command as anybody may see it. */
+/** The command without secrets. */
 export function maskCommand(
   { args, env = {}, ...command }: Command,
-  hide: (text: string) => string,
+  mask: (text: string) => string,
 ): Command {
   const shown = Object.entries(env).map(
-    ([name, value]) => [name, isSecret(name) ? masked : hide(value)] as const,
+    ([name, value]) => [name, isSecret(name) ? masked : mask(value)] as const,
   );
-  return { ...command, args: args.map(hide), env: Object.fromEntries(shown) };
+  return { ...command, args: args.map(mask), env: Object.fromEntries(shown) };
 }
 
-/** The event as anybody may see it: it can quote what a program has written. */
-export function maskEvent(event: Event, hide: (text: string) => string): Event {
+/** The event without secrets: its reason and its log lines may quote a program's output. */
+export function maskEvent(event: Event, mask: (text: string) => string): Event {
   if (event.type === 'exited')
-    return { ...event, reason: hide(event.reason), lastLines: event.lastLines.map(hide) };
-  return 'reason' in event ? { ...event, reason: hide(event.reason) } : event;
+    return { ...event, reason: mask(event.reason), lastLines: event.lastLines.map(mask) };
+  return 'reason' in event ? { ...event, reason: mask(event.reason) } : event;
 }
 
 function valuesOf(env: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(env).flatMap(([name, value]) => (isSecret(name) && value ? [value] : []));
 }
 
-/** What follows a flag as a word of its own: `--token abc`. */
+/** The values of secret flags in a separate word: `--token abc`. */
 function flagValues(words: readonly string[]): string[] {
   return words.filter((word, index) => !word.startsWith('-') && bareFlag.test(words[index - 1] ?? ''));
 }

@@ -1,4 +1,4 @@
-/** The defaults of all knobs: those of the schema, and all there is to read where there is no file. */
+/** The defaults of all settings, for the schema and for a config without a file. */
 export const defaults = {
   name: 'default',
   nodeName: 'k8s-single',
@@ -7,7 +7,7 @@ export const defaults = {
   network: {
     podCidr: '10.244.0.0/24',
     serviceCidr: '10.0.0.0/24',
-    // The service range's tenth address: see network.ts.
+    // The tenth address of serviceCidr: see network.ts.
     dnsIp: '10.0.0.10',
     clusterDomain: 'cluster.local',
     apiserverPort: 6443,
@@ -18,6 +18,6 @@ export const defaults = {
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },
   features: { kubeProxy: true },
-  /** In ms. */
+  // In ms.
   timeouts: { boot: 300_000 },
 };

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Command, Component, Service } from '../../../src/engine/component.ts';
-import { toComponents } from '../../../src/config/components/components.ts';
-import { parseConfig } from '../../../src/config/yaml/parse.ts';
+import { toComponents } from '../../../src/config/components/toComponents.ts';
+import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 
 const never = new AbortController().signal;
 const passes = async (): Promise<void> => undefined;
@@ -43,11 +43,11 @@ async function command(one: Service): Promise<Command> {
   return typeof one.command === 'function' ? one.command() : one.command;
 }
 
-test('without components the built-in ones are as they are', () => {
+test('without components the built-in ones are unchanged', () => {
   expect(graph('')).toEqual(builtIns);
 });
 
-test('a built-in component changes only where the config says so', async () => {
+test('a built-in component changes only in the given keys', async () => {
   const components = graph(`
 components:
   etcd: { args: [--debug], env: { B: new, C: new }, restart: { delay: 2s }, stop: { grace: 1s } }
@@ -67,12 +67,12 @@ components:
   expect(components.filter(({ name }) => name !== 'etcd')).toEqual([builtIns[0], builtIns[2]]);
 });
 
-test('a command replaces the built-in one, arguments and all', async () => {
+test('a command replaces the built-in one including its arguments', async () => {
   const etcd = service(graph('components: { etcd: { command: [my-etcd, -x] } }'), 'etcd');
   expect(await command(etcd)).toMatchObject({ file: 'my-etcd', args: ['-x'], env: { A: 'own' } });
 });
 
-test('a component of its own', async () => {
+test('a component of the user', async () => {
   await writeFile(join(dir, 'a.env'), 'FROM_FILE=1\nBOTH="file"\n');
   const web = service(
     graph(`
@@ -82,7 +82,7 @@ components:
     needs: [apiserver, { on: etcd, whenLost: restart }]
     env: { BOTH: config }
     envFile: a.env
-    cwd: sub
+    workingDir: sub
     user: 65534:0
     timeout: 5s
     ports: [80]
@@ -127,31 +127,31 @@ test('a shell command is one text for the shell', async () => {
   expect(await command(one)).toMatchObject({ file: '/bin/sh', args: ['-c', 'echo $((1 + 1)) | cat'] });
 });
 
-test('what has no ready probe is ready once it runs', async () => {
+test('a component without a ready probe is ready once it runs', async () => {
   const one = service(graph('components: { one: { command: [one] } }'), 'one');
   await expect(one.ready(never)).resolves.toBeUndefined();
 });
 
-test('an envFile that is a pipe is refused and not waited for', async () => {
+test('an envFile that is a FIFO is refused without blocking', async () => {
   const pipe = join(dir, 'pipe.env');
   await execa('mkfifo', [pipe]);
   const one = service(graph(`components: { one: { command: [one], envFile: ${pipe} } }`), 'one');
-  await expect(command(one)).rejects.toThrow(`cannot read the envFile: ${pipe} is not a file`);
+  await expect(command(one)).rejects.toThrow(`cannot read the envFile: ${pipe} is not a regular file`);
 });
 
-test('an envFile that is missing is said at the start of its component', async () => {
+test('a missing envFile fails the start of its component', async () => {
   const one = service(graph('components: { one: { command: [one], envFile: gone.env } }'), 'one');
   await expect(command(one)).rejects.toThrow(/^cannot read the envFile: ENOENT.*gone\.env/);
 });
 
-test('a disabled component is gone', () => {
+test('a disabled component is removed', () => {
   const components = graph(
     'components: { apiserver: { enabled: false }, own: { command: [own], enabled: false } }',
   );
   expect(components.map(({ name }) => name)).toEqual(['pki', 'etcd']);
 });
 
-test('kubernetes: false leaves only its own', () => {
+test('kubernetes: false leaves only the components of the user', () => {
   expect(graph('kubernetes: false\ncomponents: { own: { command: [own] } }').map(({ name }) => name)).toEqual(
     ['own'],
   );
@@ -164,12 +164,9 @@ test.each([
   ],
   [
     '{ pki: { command: [x] } }',
-    '1:22: components.pki: "command" cannot be changed: it is a built-in step, not a process',
+    '1:22: components.pki: "command" cannot be changed: this is a built-in task, not a service',
   ],
-  [
-    '{ etcd: { task: true } }',
-    '1:29: components.etcd: it is built in, as a process that keeps running: "task" cannot be changed',
-  ],
+  ['{ etcd: { task: true } }', '1:29: components.etcd: "task" cannot be changed: this is a built-in service'],
   [
     '{ a: { command: [a], needs: [etdc] } }',
     '1:42: components.a.needs: there is no component "etdc"; did you mean "etcd"?',
@@ -190,7 +187,7 @@ test.each([
     '{ pki: { needs: [apiserver] } }',
     '1:30: the needs go round in a circle: pki -> apiserver -> etcd -> pki: remove one of these needs',
   ],
-])('%s is refused with its place', (components, message) => {
+])('%s is refused with its position', (components, message) => {
   expect(() => graph(`components: ${components}`)).toThrow(
     expect.objectContaining({ code: 'usage', message: `${join(dir, 'c.yaml')}:${message}` }),
   );

@@ -7,25 +7,24 @@ import type { Probe } from '../../../probes/probe.ts';
 import type { ProbeSpec } from '../schema/probeSpec.ts';
 import { etcdProbe, httpProbe } from '../schema/urlProbes.ts';
 
-/** The probe that a config describes. `around`: where and with what environment its commands run. */
-export function probeOf(spec: ProbeSpec, around: ExecOptions): Probe {
+/** The probe of a config. `options` apply to its commands. */
+export function buildProbe(spec: ProbeSpec, options: ExecOptions): Probe {
   const { timeout } = spec;
-  const probe = kindOf(spec, around);
+  const probe = untimedProbe(spec, options);
   return timeout === undefined ? probe : async (signal) => probeOnce(probe, timeout, signal);
 }
 
-function kindOf(spec: ProbeSpec, around: ExecOptions): Probe {
-  if (spec.all !== undefined) return all(...spec.all.map((one) => probeOf(one, around)));
+function untimedProbe(spec: ProbeSpec, options: ExecOptions): Probe {
+  if (spec.all !== undefined) return all(...spec.all.map((one) => buildProbe(one, options)));
   if (spec.http !== undefined) return httpProbe(spec.http);
   if (spec.etcd !== undefined) return etcdProbe(spec.etcd);
-  if (spec.exec !== undefined) return execProbe(spec.exec, around);
+  if (spec.exec !== undefined) {
+    const [program = '', ...args] = spec.exec;
+    return exec([program, ...args], options);
+  }
   for (const kind of ['tcp', 'unix', 'file', 'grpc', 'cri'] as const) {
     const target = spec[kind];
     if (target !== undefined) return parseProbe(kind, target);
   }
   throw new TypeError('a probe without a kind');
-}
-
-function execProbe([program = '', ...args]: readonly string[], around: ExecOptions): Probe {
-  return exec([program, ...args], around);
 }
