@@ -7,7 +7,7 @@ function options(text: string): Record<string, Record<string, string>> {
   );
 }
 
-// What Python's RawConfigParser, as supervisord sets it up, says of the same texts.
+// The results of Python's RawConfigParser in supervisord's configuration for the same texts.
 test.each([
   ['[a]\nX = 1 ; c\ny: 2;3\n', { a: { x: '1', y: '2;3' } }],
   ['; c\n# c\n[a]\nx=1\n  two\n\n   three\n', { a: { x: '1\ntwo\n\nthree' } }],

@@ -14,7 +14,7 @@ import type { Supervisor } from './supervisor.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/import');
 const config = join(fixtures, 'programs.conf');
-/** All but `late`, which is not to be started. */
+/** All programs except `late`, which has autostart=false. */
 const programs = ['lines', 'more', 'number-07', 'number-08', 'own', 'quotes'];
 
 let real: Supervisor;
@@ -26,7 +26,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => rm(dir, { recursive: true }));
 
-/** A folder for what the programs of one run say of their start; programs of any user may write there. */
+/** A directory, writable for all users, where the programs of one run record how they were started. */
 async function records(name: string): Promise<string> {
   const folder = join(dir, name);
   await mkdir(folder);
@@ -38,13 +38,13 @@ function environment(folder: string): Record<string, string> {
   return { FIXTURE: join(fixtures, 'record.sh'), USERNAME: 'nobody', RECORDS: folder };
 }
 
-async function allIn(folder: string): Promise<Record<string, string>> {
-  const everyone = async (): Promise<void> => {
-    const there = await readdir(folder);
-    const missing = programs.filter((program) => !there.includes(program));
-    if (missing.length > 0) throw new Unhealthy(`nothing of ${missing.join(', ')} yet`);
+async function allRecords(folder: string): Promise<Record<string, string>> {
+  const allRecorded = async (): Promise<void> => {
+    const recorded = await readdir(folder);
+    const missing = programs.filter((program) => !recorded.includes(program));
+    if (missing.length > 0) throw new Unhealthy(`no record of ${missing.join(', ')} yet`);
   };
-  await until(everyone, { timeoutMs: 20_000 }, new AbortController().signal);
+  await until(allRecorded, { timeoutMs: 20_000 }, new AbortController().signal);
   const names = (await readdir(folder)).sort();
   return Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)),
@@ -68,7 +68,7 @@ async function bySupervisord(): Promise<Record<string, string>> {
     await child;
   });
   return Promise.race([
-    allIn(folder),
+    allRecords(folder),
     child.then(({ all }) => {
       throw new Error(`supervisord ended: ${all}`);
     }),
@@ -92,11 +92,11 @@ async function byUs(): Promise<Record<string, string>> {
     await running.down();
     delete process.env['RECORDS'];
   });
-  return allIn(folder);
+  return allRecords(folder);
 }
 
-test('supervisord and we start the same command lines from the same file', async () => {
-  const theirs = await bySupervisord();
-  expect(Object.keys(theirs)).toEqual(programs);
-  expect(await byUs()).toEqual(theirs);
+test('supervisord and k8s-single start the same command lines from the same file', async () => {
+  const expected = await bySupervisord();
+  expect(Object.keys(expected)).toEqual(programs);
+  expect(await byUs()).toEqual(expected);
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { debianRoot } from '../config/debianRoot.ts';
 
-/** What starts Debian's own supervisord, with the Python it was made for, and nothing of the machine's. */
+/** Debian's supervisord with the Python it was built for, independent of the host's packages. */
 export interface Supervisor {
   readonly file: string;
   readonly args: readonly string[];

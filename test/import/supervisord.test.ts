@@ -19,13 +19,13 @@ async function imported(text: string): Promise<Imported> {
   return importSupervisord(file, { OPTIONS: '-a -b' });
 }
 
-/** The component that a program with these options becomes, as our own config reads it. */
+/** The component for a program with these options, as read from the imported config. */
 async function component(options: string, env: Record<string, string> = {}): Promise<unknown> {
   const { yaml } = await imported(`[supervisord]\n[program:x]\ncommand=x\n${options}`);
   return parseConfig(yaml, 'imported.yaml', { env }).components['x'];
 }
 
-test('what is imported is a config without Kubernetes', async () => {
+test('the result is a config without Kubernetes', async () => {
   const { yaml } = await imported('[program:x]\ncommand=x "y z" %%');
   const { node, components } = parseConfig(yaml, 'imported.yaml');
   expect(node.kubernetes).toBe(false);
@@ -50,15 +50,15 @@ test.each([
 });
 
 test.each(['/dev/stdout', '/dev/fd/1', '/proc/1/fd/1', 'syslog'])(
-  'a log that is no file, %s, is not imported',
+  '%s, which is not a regular file, is not imported as a log',
   async (log) => {
     const { yaml, notes } = await imported(`[program:x]\ncommand=x\nstdout_logfile=${log}`);
     expect(parseConfig(yaml, 'c.yaml').components['x']).not.toHaveProperty('logFile');
-    expect(notes).toContain(`x: log file ${log}: both streams go to one log, a file`);
+    expect(notes).toContain(`x: log file ${log}: both streams go to the same regular file`);
   },
 );
 
-test('the environment is referred to, not copied, unless the file itself gives the variable', async () => {
+test('environment variables become references unless the file itself sets them', async () => {
   const options = 'environment=OWN=mine,BOTH="%(ENV_HOME)s/x"\ndirectory=/%(ENV_OWN)s/%(ENV_HOME)s';
   const { yaml } = await imported(`[program:x]\ncommand=x\n${options}`);
   expect(yaml).toContain('workingDir: /mine/${env:HOME}');
@@ -68,7 +68,7 @@ test('the environment is referred to, not copied, unless the file itself gives t
   });
 });
 
-test('programs stand in the order of their priorities, which are kept as comments', async () => {
+test('programs are in the order of their priorities, which are kept as comments', async () => {
   const { yaml } = await imported(`
 [program:last]
 command=x
@@ -90,7 +90,7 @@ priority=15
   expect(yaml).toMatch(/# priority 1 in group g with 15\n.*\n {2}grouped:/);
 });
 
-test('says what has no counterpart, in the YAML, too', async () => {
+test('reports what has no counterpart, also in the YAML', async () => {
   const { yaml, notes } = await imported(`
 [supervisord]
 logfile=/var/log/s.log
@@ -111,18 +111,18 @@ stopasgroup=false
     '[supervisord] logfile: no counterpart',
     '[unix_http_server] has no counterpart',
     '[eventlistener:e] has no counterpart',
-    'x: after an exit with code 0 it is started again, too (a step that ends is a `task: true`)',
-    'x: log file /var/log/x.err: both streams go to one log, a file',
+    'x: no restart after exit code 0: the component is always restarted (for a step that ends, set `task: true`)',
+    'x: log file /var/log/x.err: both streams go to the same regular file',
     'x: umask=022',
-    'x: the groups of the user beyond the first are not taken on',
-    'x: how long a log gets, and how many are kept, is the same for all: logs.maxMiB and logs.keep',
-    'x: signals always go to the whole process group',
-    'x: the value of OPTIONS is more than one word today, and stays one word here',
+    'x: the supplementary groups of the user',
+    'x: log rotation of its own: logs.maxMiB and logs.keep apply to all components',
+    'x: signals to one process: they always go to the whole process group',
+    'x: splitting of OPTIONS: its current value has several words, but a reference is one word',
   ]);
   for (const note of notes) expect(yaml).toContain(`# Not imported: ${note.replace(/^x: /, '')}.`);
 });
 
-test('two programs of one name are told apart by their groups', async () => {
+test('a duplicate name gets the group as prefix', async () => {
   const { yaml } = await imported(`
 [program:a]
 command=x
@@ -137,12 +137,9 @@ process_name=same
 test.each([
   ['[supervisord]', 'has no [program:NAME] section'],
   ['[program:x]\nautostart=true', '[program:x]: it has no command'],
-  ['[program:x]\ncommand="x', '[program:x]: a quote or a backslash has no end'],
-  [
-    '[program:x]\ncommand=%(nope)s',
-    '[program:x]: %(nope)s means nothing here: there are here, program_name,',
-  ],
-  ['[program:x]\ncommand=100%', '[program:x]: "%" is not a format: write %(name)s, or %% for a percent sign'],
+  ['[program:x]\ncommand="x', '[program:x]: unterminated quote or backslash'],
+  ['[program:x]\ncommand=%(nope)s', '[program:x]: unknown name in %(nope)s; known: here, program_name,'],
+  ['[program:x]\ncommand=100%', '[program:x]: invalid format "%": write %(name)s, or %% for a percent sign'],
   ['[program:x]\ncommand=x\nenvironment=A', '[program:x]: expected KEY=value pairs'],
 ])('%j is refused', async (text, message) => {
   await expect(imported(text)).rejects.toMatchObject({

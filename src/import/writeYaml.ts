@@ -1,24 +1,24 @@
 import { Document, isCollection, isMap, isPair, isScalar } from 'yaml';
 import type { Program } from './program.ts';
 
-/** A list or a map up to this long is written on one line. */
-const oneLine = 90;
+/** Lists and maps up to this length are written on one line. */
+const maxFlowLength = 90;
 
-const introduction = `Imported from supervisord. There everything starts at once, and what starts too early dies until it does not. Say what is
-true instead: what a program needs before it can usefully start, and how one sees that it is ready:
+const introduction = `Imported from supervisord, which starts all programs at once and restarts those that started too early. Add to each
+component what it needs before it can start, and how to tell that it is ready:
 
     needs: [database]
     ready: { tcp: 5432 }`;
 
-/** The YAML of a graph of these programs, in their order, with what was lost as comments. */
-export function writeComponents(programs: readonly Program[], others: readonly string[]): string {
+/** The YAML of a graph of these programs, in their order, with notes and priorities as comments. */
+export function writeYaml(programs: readonly Program[], notes: readonly string[]): string {
   const components = Object.fromEntries(programs.map(({ name, component }) => [name, component]));
   const document = new Document({ kubernetes: false, components });
   document.commentBefore = comment(
-    [introduction, ...others.map((other) => `Not imported: ${other}.`)].join('\n\n'),
+    [introduction, ...notes.map((note) => `Not imported: ${note}.`)].join('\n\n'),
   );
   const map = document.get('components');
-  if (!isMap(map)) throw new TypeError('components is no map');
+  if (!isMap(map)) throw new TypeError('components is not a map');
   for (const [index, pair] of map.items.entries()) {
     const program = programs[index];
     if (!isPair(pair) || !isScalar(pair.key) || !isMap(pair.value) || program === undefined) continue;
@@ -31,7 +31,7 @@ export function writeComponents(programs: readonly Program[], others: readonly s
     ];
     if (lines.length > 0) pair.key.commentBefore = comment(lines.join('\n'));
     for (const { value } of pair.value.items)
-      if (isCollection(value)) value.flow = JSON.stringify(value).length <= oneLine;
+      if (isCollection(value)) value.flow = JSON.stringify(value).length <= maxFlowLength;
   }
   return document.toString({ lineWidth: 0, singleQuote: true, flowCollectionPadding: true });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { keyValues, shellWords } from '../../src/import/words.ts';
+import { keyValues, shellWords } from '../../src/import/values.ts';
 
 describe('a command line', () => {
   test.each([
@@ -14,7 +14,7 @@ describe('a command line', () => {
   });
 
   test.each(["a 'b", 'a "b', 'a\\'])('%s is refused', (text) => {
-    expect(() => shellWords(text)).toThrow('a quote or a backslash has no end');
+    expect(() => shellWords(text)).toThrow('unterminated quote or backslash');
   });
 });
 
@@ -32,7 +32,7 @@ describe('key-value pairs', () => {
   test.each([
     ['A', 'expected KEY=value pairs with commas between them: A'],
     ['A=1;B=2,C', 'expected KEY=value pairs'],
-    ['A="x', 'a quote has no end'],
+    ['A="x', 'unterminated quote'],
   ])('%s is refused', (text, message) => {
     expect(() => keyValues(text)).toThrow(message);
   });
