@@ -8,7 +8,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { program } from '../src/cli/program.ts';
-import { parseConfig } from '../src/config/yaml/parse.ts';
+import { parseConfig } from '../src/config/yaml/parseConfig.ts';
 import { importSupervisord } from '../src/import/supervisord.ts';
 import { replay } from '../src/observe/state/state.ts';
 import { statusOf } from '../src/observe/state/status.ts';
