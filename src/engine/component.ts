@@ -1,37 +1,39 @@
 import type { Probe } from '../../probes/probe.ts';
 
 /**
- * What a component does when one it needs is lost: `keep` running; go down at once and `restart` as soon as the need is
- * ready again; or `stop` until somebody starts it.
+ * What a component does when a dependency is lost, that is, no longer ready: `keep` running; stop at once and `restart`
+ * when the dependency is ready again; or `stop` until it is started by request.
  */
 export type WhenLost = 'keep' | 'restart' | 'stop';
 
-/** What is waited for: that the other one runs, or that it is ready (`service_started` and `service_healthy` in Compose). */
+/** When a dependency counts as met: once it is `started`, or once it is `ready` (Compose: `service_started`, `service_healthy`). */
 export type Condition = 'started' | 'ready';
 
-/** An edge of the graph. A bare name is one that waits for `ready`, and `keep` is what is done when that is lost. */
+/** A dependency as it is written down. A bare name means condition `ready` and whenLost `keep`. */
 export type Dependency =
   | string
   | { readonly on: string; readonly whenLost?: WhenLost; readonly condition?: Condition };
 
-/** An edge with all that is to be known of it. */
+/** A dependency with its defaults filled in: an edge of the graph, from the component to `on`. */
 export interface Edge {
+  /** Name of the component that is depended on. */
   readonly on: string;
   readonly whenLost: WhenLost;
   readonly condition: Condition;
 }
 
-export function edgeOf(need: Dependency): Edge {
-  const edge = typeof need === 'string' ? { on: need } : need;
+/** Fills in the defaults of a dependency. */
+export function edgeOf(dependency: Dependency): Edge {
+  const edge = typeof dependency === 'string' ? { on: dependency } : dependency;
   return { whenLost: 'keep', condition: 'ready', ...edge };
 }
 
-/** The name at the far end of an edge. */
-export function dependencyName(need: Dependency): string {
-  return typeof need === 'string' ? need : need.on;
+/** The name of the component that is depended on. */
+export function dependencyName(dependency: Dependency): string {
+  return typeof dependency === 'string' ? dependency : dependency.on;
 }
 
-/** A process to start, never through a shell. */
+/** A program and its arguments, executed without a shell. */
 export interface Command {
   /** Absolute path, or a name looked up in PATH. */
   readonly file: string;
@@ -39,23 +41,23 @@ export interface Command {
   /** Added to the supervisor's own environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Run as this user and group, by number; by default as the supervisor's own. */
+  /** Numeric user and group to run as. Default: those of the supervisor. */
   readonly uid?: number;
   readonly gid?: number;
 }
 
-/** How a component is restarted. Times in ms. The defaults are {@link restartDefaults}; a task is not restarted. */
+/** When and how often a component is restarted. Times in ms. Defaults: {@link restartDefaults}; for a task, `when` is `never`. */
 export interface RestartPolicy {
-  /** `never`: the first failure gives the component up. */
+  /** `never`: the first failure is final. */
   readonly when: 'always' | 'never';
-  /** What giving it up means: the whole graph goes `down`, or the rest is kept. */
+  /** After the final failure: stop the whole graph, or keep the other components running. */
   readonly onFailure: 'stopAll' | 'keepOthers';
-  /** The first back-off; it doubles with each failure up to `maxDelayMs`. */
+  /** The first back-off. It doubles with each failure, up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
-  /** Ready for this long: the next restart is immediate and the back-off starts anew. */
+  /** After this long ready, the next restart is immediate and the back-off starts again at `delayMs`. */
   readonly resetAfterMs: number;
-  /** More than `budget` charged failures within `budgetWindowMs` is a crash loop. */
+  /** More failures than this within `windowMs` are a crash loop, which is final. */
   readonly maxFailures: number;
   readonly windowMs: number;
 }
@@ -70,7 +72,7 @@ export const restartDefaults: RestartPolicy = {
   windowMs: 60_000,
 };
 
-/** How a service is stopped: the signal to its process group, then SIGKILL after the grace. */
+/** How a process group is stopped: `signal`, then SIGKILL after `graceMs` ms. */
 export interface StopPolicy {
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;
@@ -78,80 +80,89 @@ export interface StopPolicy {
 
 export const stopDefaults: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
 
+/** Default of `timeoutMs` of a component, in ms. */
 export const startTimeoutMs = 120_000;
 
-/** How often and how long a probe looks; what is left out is as {@link file://../probes/until.ts} and watch.ts have it. */
+/** How often a probe is run, and for how long. Defaults: those of probes/until.ts and probes/watch.ts. */
 export interface ProbeTiming {
-  /** The pause between looks, in ms. */
+  /** Pause between two attempts, in ms. */
   readonly periodMs?: number;
-  /** Until ready: the longest pause, to which it grows, in ms. */
+  /** Readiness only: the pause grows up to this, in ms. */
   readonly maxPeriodMs?: number;
-  /** The time limit of one look, in ms. */
+  /** Time limit of one attempt, in ms. */
   readonly attemptTimeoutMs?: number;
-  /** Of a liveness probe: so many in a row are one too many. */
+  /** Liveness only: this many failed attempts in a row make the component unhealthy. */
   readonly failureThreshold?: number;
 }
 
 interface ComponentBase {
-  /** Unique in the graph; also the name of its log file. */
+  /** Unique in the graph; also the name of the log file. */
   readonly name: string;
+  /** The components to wait for before each start. */
   readonly needs: readonly Dependency[];
-  /** From start to ready, in ms; longer is a failure. Default {@link startTimeoutMs}. */
+  /** Time limit from start to ready, in ms; exceeding it is a failure. Default: {@link startTimeoutMs}. */
   readonly timeoutMs?: number;
   readonly restart?: Partial<RestartPolicy>;
 }
 
-/** What is started, and how it is ended. */
+/** A command that is run as a supervised process. */
 export interface Program {
-  /** Asked for before each start, when all needs are ready. */
+  /** A function is called before each start, when all dependencies are met. */
   readonly command: Command | (() => Promise<Command>);
   readonly stop?: Partial<StopPolicy>;
-  /** Where its output goes instead of into the log folder: an absolute path. The log folder has a link to it then. */
+  /** Absolute path of the log file. Default: in the log folder, which otherwise gets a symlink to it. */
   readonly logFile?: string;
 }
 
-/** `report` says what it is waiting for right now. Rejects with the reason when it cannot be done. */
+/** Rejects with the reason if it fails. `report` publishes what it is waiting for at the moment. */
 type TaskFunction = (signal: AbortSignal, report: (reason: string) => void) => Promise<void>;
 
-/** What is done once: certificates, a node registered, an addon applied. */
+/** Work that is done once: create certificates, register the node, apply an add-on. */
 export interface Task extends ComponentBase {
   readonly kind: 'task';
-  /** Done, and so ready, when the work resolves, or when the program exits with 0. */
+  /** The task is done, and stays ready, when the function resolves or the program exits with code 0. */
   readonly run: TaskFunction | Program;
 }
 
 /** A process that is kept running. */
 export interface Service extends ComponentBase, Program {
   readonly kind: 'service';
+  /** Readiness: run after each start, until it passes. */
   readonly ready: Probe;
   readonly readyTiming?: ProbeTiming;
-  /** Looked at while ready; without it only the process's exit counts. */
+  /** Liveness: run while the service is ready. Without it, only the exit of the process is noticed. */
   readonly live?: Probe;
   readonly liveTiming?: ProbeTiming;
-  /** TCP ports on which it will listen: a port already taken is a clear refusal, not a crash loop. */
+  /** TCP ports it listens on. A port that is in use is reported before the start, instead of ending in a crash loop. */
   readonly ports?: readonly number[];
 }
 
+/** A node of the dependency graph. */
 export type Component = Task | Service;
 
-/** What happened to a component, with `at` in ms since the epoch. One JSON line each with `--output json`. */
+/** A change in the state of a component. `at` is in ms since the epoch. `--output json` prints one JSON line for each. */
 export type Event = { readonly component: string; readonly at: number } & EventBody;
 
+/** An {@link Event} without its component and time. */
 export type EventBody =
+  /** Dependencies that are not met yet. */
   | { readonly type: 'waiting'; readonly on: readonly string[] }
+  /** `attempt` counts starts from 1. No `pid` for a task that is a function. */
   | { readonly type: 'starting'; readonly attempt: number; readonly pid?: number }
-  /** Not ready yet, and why; sent when the reason changes. */
+  /** Not ready yet, and why. Emitted when the reason changes. */
   | { readonly type: 'probing'; readonly reason: string }
   /** `ms`: from this start to ready. */
   | { readonly type: 'ready'; readonly ms: number }
+  /** The liveness probe failed `failureThreshold` times in a row. */
   | { readonly type: 'unhealthy'; readonly reason: string }
+  /** The process exited without being stopped. `lastLines`: the end of its log. */
   | { readonly type: 'exited'; readonly reason: string; readonly lastLines: readonly string[] }
-  /** The next start comes in `ms`. */
+  /** The next start follows in `ms`. */
   | { readonly type: 'backoff'; readonly ms: number; readonly reason: string }
   | { readonly type: 'stopping' }
   | { readonly type: 'stopped' }
-  /** Given up: it will not be started again. */
+  /** Final: the component is not restarted. */
   | { readonly type: 'failed'; readonly reason: string };
 
-/** Takes each event as it happens. Must not throw. */
+/** Receives each event synchronously. Must not throw. */
 export type Emit = (event: Event) => void;

@@ -2,25 +2,23 @@ import { dependencyName } from './component.ts';
 import type { Component } from './component.ts';
 import { Failure } from '../lib/errors.ts';
 
-/** What a graph is made of: a component, or what is known of one. */
+/** As much of a component as the graph needs. */
 type Vertex = Pick<Component, 'name' | 'needs'>;
 
 /**
- * The components in an order in which each comes after all it needs; among equals the given order is kept.
- * @throws Failure `usage` for a duplicate name, an unknown need, or a cycle, which is shown as a path.
+ * Sorts topologically: each component comes after all its dependencies. Independent ones keep their order.
+ * @throws Failure `usage` for a duplicate name or an unknown dependency; {@link Cycle} for a circular one.
  */
 export function sortByDependencies<V extends Vertex>(components: readonly V[]): V[] {
-  const byName = index(components);
-  const missing = new Map(
-    components.map(({ name, needs }) => [name, new Set(needs.map(dependencyName)).size]),
-  );
+  const byName = indexByName(components);
+  const unmet = new Map(components.map(({ name, needs }) => [name, new Set(needs.map(dependencyName)).size]));
   const dependents = dependentsOf(components);
   const order = components.filter(({ needs }) => needs.length === 0);
   for (const { name } of order) {
     for (const dependent of dependents(name)) {
-      const left = (missing.get(dependent) ?? 0) - 1;
-      missing.set(dependent, left);
-      if (left === 0) order.push(byName.get(dependent)!);
+      const remaining = (unmet.get(dependent) ?? 0) - 1;
+      unmet.set(dependent, remaining);
+      if (remaining === 0) order.push(byName.get(dependent)!);
     }
   }
   if (order.length < components.length) {
@@ -29,20 +27,20 @@ export function sortByDependencies<V extends Vertex>(components: readonly V[]): 
   return order;
 }
 
-/** The needs go round. */
+/** A circular dependency. */
 export class Cycle extends Failure {
-  /** The names on it: each needs the next, and the last needs the first. */
+  /** Names of the components: each depends on the next, and the last on the first. */
   readonly path: readonly string[];
 
   constructor(path: readonly string[]) {
-    super('usage', `the needs go round in a circle: ${[...path, path[0]].join(' -> ')}`, {
+    super('usage', `circular dependency: ${[...path, path[0]].join(' -> ')}`, {
       hint: 'remove one of these needs',
     });
     this.path = path;
   }
 }
 
-/** From a component's name to the names of those that need it. */
+/** Returns a function from the name of a component to the names of its direct dependents. */
 export function dependentsOf(components: readonly Vertex[]): (name: string) => readonly string[] {
   const dependents = new Map<string, string[]>(components.map(({ name }) => [name, []]));
   for (const { name, needs } of components) {
@@ -51,18 +49,18 @@ export function dependentsOf(components: readonly Vertex[]): (name: string) => r
   return (name) => dependents.get(name) ?? [];
 }
 
-/** The component itself and all that need it, directly or not, in the given order. `order` comes from {@link sortByDependencies}. */
-export function withDependents(order: readonly Vertex[], name: string): string[] {
+/** The names of all components that depend on `name`, directly or not, in the given order. */
+export function transitiveDependents(components: readonly Vertex[], name: string): string[] {
+  const dependents = dependentsOf(components);
   const found = new Set([name]);
-  for (const component of order) {
-    if (component.needs.some((need) => found.has(dependencyName(need)))) found.add(component.name);
-  }
-  return order.map((component) => component.name).filter((other) => found.has(other));
+  // A Set that grows while it is iterated over yields its new members, too.
+  for (const each of found) for (const dependent of dependents(each)) found.add(dependent);
+  return components.map((component) => component.name).filter((other) => other !== name && found.has(other));
 }
 
 /**
- * Visits every name once all those `before` it are done, independent ones in parallel: one promise per name. `order`
- * must list each name after those before it. Called with dependents it stops a graph: nothing goes before what needs it.
+ * Visits each name once all those `before` it are done, independent ones concurrently. `order` must list each name after
+ * those `before` it. To stop a graph, `before` gives the dependents: a component is stopped after all of them.
  */
 export async function visitInOrder(
   order: readonly string[],
@@ -72,15 +70,13 @@ export async function visitInOrder(
   const visits = new Map<string, Promise<void>>();
   for (const name of order) {
     const earlier = Promise.all(before(name).map(async (other) => visits.get(other)));
-    visits.set(
-      name,
-      earlier.then(async () => visit(name)),
-    );
+    const visited = earlier.then(async () => visit(name));
+    visits.set(name, visited);
   }
   await Promise.all(visits.values());
 }
 
-function index<V extends Vertex>(components: readonly V[]): Map<string, V> {
+function indexByName<V extends Vertex>(components: readonly V[]): Map<string, V> {
   const byName = new Map<string, V>();
   for (const component of components) {
     if (byName.has(component.name)) {
@@ -101,7 +97,7 @@ function index<V extends Vertex>(components: readonly V[]): Map<string, V> {
   return byName;
 }
 
-/** Everything not in `ordered` is on a cycle or behind one, so walking from need to need must come round. */
+/** Each component not in `ordered` is on a cycle or depends on one, so following its dependencies ends in a cycle. */
 function cycleIn(byName: ReadonlyMap<string, Vertex>, ordered: ReadonlySet<string>): string[] {
   const path: string[] = [];
   let name = [...byName.keys()].find((candidate) => !ordered.has(candidate))!;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Failure } from '../lib/errors.ts';
 import { edgeOf } from './component.ts';
 import type { Component, Dependency, Emit } from './component.ts';
-import { dependentsOf, sortByDependencies, visitInOrder, withDependents } from './graph.ts';
+import { dependentsOf, sortByDependencies, transitiveDependents, visitInOrder } from './graph.ts';
 import { ComponentSupervisor } from './supervise/componentSupervisor.ts';
 import type { ResolvedDependency } from './supervise/dependencies.ts';
 import { ForcedShutdown } from './supervise/forcedShutdown.ts';
@@ -12,9 +12,9 @@ export interface StartGraphOptions {
   readonly emit: Emit;
   /** Each component writes to `<logDir>/<name>.log`. */
   readonly logDir: string;
-  /** From now until every component is ready, in ms. When it takes longer, the whole graph is stopped. */
+  /** Deadline for every component to be ready, in ms from now. When it passes, the whole graph is stopped. */
   readonly timeoutMs: number;
-  /** The command that shows the log of a component, or of all. Without it the failures have no hint. */
+  /** The command that shows the log of one component, or of all; it becomes the hint of a failure. */
   readonly logsCommand?: (component?: string) => string;
 }
 
@@ -22,20 +22,21 @@ export interface StartGraphOptions {
 export interface RunningGraph {
   /** Resolves when every component is ready for the first time. Rejects with the Failure that prevents it. */
   readonly ready: Promise<void>;
-  /** Resolves when everything has stopped. Rejects, also after everything has stopped, with the Failure that caused it. */
+  /** Settles when everything has stopped. Rejects with the Failure that caused the stop, if one did. */
   readonly done: Promise<void>;
-  /** Stops everything, dependents before their dependencies. A second call ends every grace period. Resolves with `done`. */
+  /** Stops everything, dependents before their dependencies. A second call ends all grace periods. Returns `done`. */
   down(): Promise<void>;
-  /** Stops one component; with `cascade` its dependents first. */
+  /** Stops one component; with `cascade`, all its dependents before it. */
   stop(name: string, options?: { cascade?: boolean }): Promise<void>;
-  /** @throws Failure `notReady` while the graph is being stopped. The same holds for `restart`. */
+  /** @throws Failure `notReady` once the graph is being stopped. */
   start(name: string): void;
+  /** `stop`, then `start` of all that were stopped. */
   restart(name: string, options?: { cascade?: boolean }): Promise<void>;
 }
 
 /**
  * Starts the whole graph: every component as soon as its dependencies are ready, independent ones concurrently.
- * @throws Failure `usage` when the components do not form a graph (see {@link sortByDependencies}); then nothing is started.
+ * @throws Failure `usage` if the components cannot be sorted (see {@link sortByDependencies}). Nothing is started then.
  */
 export function startGraph(components: readonly Component[], options: StartGraphOptions): RunningGraph {
   const graph = new Graph(components, options);
@@ -54,8 +55,8 @@ class Graph implements RunningGraph {
   readonly #latches: Readonly<Record<'ready' | 'started', ReadonlyMap<string, ReadinessLatch>>>;
   readonly #supervisors: ReadonlyMap<string, ComponentSupervisor>;
   readonly #forcedShutdown = new ForcedShutdown();
-  /** Aborted once, with the reason why everything ends: a Failure, or a plain Error when somebody asked for it. */
-  readonly #end = new AbortController();
+  /** Aborted to stop everything: with a Failure, or with a plain Error for a requested stop. */
+  readonly #stopAll = new AbortController();
   #hasBooted = false;
 
   constructor(components: readonly Component[], options: StartGraphOptions) {
@@ -68,13 +69,13 @@ class Graph implements RunningGraph {
     this.#supervisors = new Map(this.#order.map((component) => [component.name, this.#supervise(component)]));
     this.ready = this.#allReady();
     this.done = this.#allStopped();
-    // Whoever waits for only one of them need not handle the other's rejection.
-    for (const outcome of [this.ready, this.done]) outcome.catch(() => undefined);
+    // A caller that awaits only one of them must not get an unhandled rejection from the other.
+    for (const promise of [this.ready, this.done]) promise.catch(() => undefined);
   }
 
   startAll(): void {
     const deadline = AbortSignal.timeout(this.#options.timeoutMs);
-    deadline.addEventListener('abort', () => this.#hasBooted || this.#end.abort(this.#bootTimeout()));
+    deadline.addEventListener('abort', () => this.#hasBooted || this.#stopAll.abort(this.#bootTimeout()));
     this.ready.then(
       () => (this.#hasBooted = true),
       () => undefined,
@@ -83,8 +84,8 @@ class Graph implements RunningGraph {
   }
 
   async down(): Promise<void> {
-    if (this.#end.signal.aborted) this.#forcedShutdown.force(new Error('asked twice to stop'));
-    this.#end.abort(new Error('asked to stop'));
+    if (this.#stopAll.signal.aborted) this.#forcedShutdown.force(new Error('stop requested twice'));
+    this.#stopAll.abort(new Error('stop requested'));
     return this.done;
   }
 
@@ -94,9 +95,9 @@ class Graph implements RunningGraph {
 
   start(name: string): void {
     const supervisor = this.#find(name);
-    // The teardown visits each component once: one started after its visit would outlive the graph.
-    if (this.#end.signal.aborted)
-      throw new Failure('notReady', `everything is being stopped: ${name} is not started`);
+    // The stop visits each component once: one started after its visit would outlive the graph.
+    if (this.#stopAll.signal.aborted)
+      throw new Failure('notReady', `cannot start ${name}: all components are being stopped`);
     supervisor.start();
   }
 
@@ -116,7 +117,7 @@ class Graph implements RunningGraph {
       logFile: join(logDir, `${name}.log`),
       emit: (event) => emit({ component: name, at: Date.now(), ...event }),
       onFailed: (failure) => {
-        if (!this.#hasBooted || restart?.onFailure !== 'keepOthers') this.#end.abort(failure);
+        if (!this.#hasBooted || restart?.onFailure !== 'keepOthers') this.#stopAll.abort(failure);
       },
       forcedShutdown: this.#forcedShutdown,
       logsCommand: logsCommand?.(name),
@@ -129,14 +130,15 @@ class Graph implements RunningGraph {
   }
 
   #find(name: string): ComponentSupervisor {
-    const found = this.#supervisors.get(name);
-    if (found !== undefined) return found;
-    const hint = `there are: ${this.#names.join(', ')}`;
+    const supervisor = this.#supervisors.get(name);
+    if (supervisor !== undefined) return supervisor;
+    const hint = `the components are: ${this.#names.join(', ')}`;
     throw new Failure('usage', `there is no component "${name}"`, { hint });
   }
 
+  /** In the order in which they start. */
   #affected(name: string, cascade: boolean): string[] {
-    return cascade ? withDependents(this.#order, name) : [name];
+    return cascade ? [name, ...transitiveDependents(this.#order, name)] : [name];
   }
 
   async #stopInOrder(names: readonly string[]): Promise<void> {
@@ -145,8 +147,10 @@ class Graph implements RunningGraph {
 
   async #allReady(): Promise<void> {
     return new Promise((resolve, reject) => {
-      // One listener for all latches: each listener that a signal gets goes through all it has.
-      this.#end.signal.addEventListener('abort', () => reject(this.#end.signal.reason), { once: true });
+      // One listener for all latches: in Node.js, adding a listener to a signal iterates over those it has.
+      this.#stopAll.signal.addEventListener('abort', () => reject(this.#stopAll.signal.reason), {
+        once: true,
+      });
       const latches = [...this.#latches.ready.values()];
       Promise.all(latches.map(async (latch) => latch.whenSet())).then(() => resolve(), reject);
     });
@@ -154,8 +158,8 @@ class Graph implements RunningGraph {
 
   async #allStopped(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#end.signal.addEventListener('abort', () => {
-        const reason: unknown = this.#end.signal.reason;
+      this.#stopAll.signal.addEventListener('abort', () => {
+        const reason: unknown = this.#stopAll.signal.reason;
         this.#stopInOrder(this.#names).then(
           () => (reason instanceof Failure ? reject(reason) : resolve()),
           reject,
@@ -168,7 +172,7 @@ class Graph implements RunningGraph {
     const { timeoutMs, logsCommand } = this.#options;
     const latches = [...this.#latches.ready.values()];
     const missing = latches.filter(({ isSet }) => !isSet).map(({ name }) => name);
-    const longer = 'give it longer: --timeout';
+    const longer = 'raise --timeout';
     return new Failure('notReady', `not ready within ${timeoutMs / 1000} s: ${missing.join(', ')}`, {
       hint: logsCommand === undefined ? longer : `see why: ${logsCommand()}; or ${longer}`,
     });

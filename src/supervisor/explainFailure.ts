@@ -7,7 +7,7 @@ import { Failure, reasonOf } from '../lib/errors.ts';
 import { failureReport, failureText, quotedLines } from '../observe/state/failure.ts';
 import type { FailedStage, FailureReport } from '../observe/state/failure.ts';
 import { styleFor } from '../observe/terminal/style.ts';
-import { tail } from '../engine/supervise/tail.ts';
+import { tail } from '../engine/supervise/logFile.ts';
 import { failureFile } from '../observe/records/artifacts.ts';
 
 /** A failure with the report that explains it. */

@@ -46,7 +46,7 @@ describe('a config with', () => {
     const { code, stderr, file } = await upWith(
       graph('  a: { command: [sleep, "9"], needs: [b] }\n  b: { command: [sleep, "9"], needs: [a] }\n'),
     );
-    expect(stderr).toContain(`${file}:3:39: the needs go round in a circle: a -> b -> a`);
+    expect(stderr).toContain(`${file}:3:39: circular dependency: a -> b -> a`);
     expect(code).toBe(2);
   });
 

@@ -88,10 +88,7 @@ describe('config check', () => {
       'components: { a: { command: [a], needs: [apisrver] } }',
       '1:42: components.a.needs: there is no component "apisrver"; did you mean "apiserver"?',
     ],
-    [
-      'components: { etcd: { needs: [node] } }',
-      'the needs go round in a circle: etcd -> node -> apiserver -> etcd',
-    ],
+    ['components: { etcd: { needs: [node] } }', 'circular dependency: etcd -> node -> apiserver -> etcd'],
   ])('%s', async (text, message) => {
     const { exitCode, stdout, stderr } = await run(
       'config',

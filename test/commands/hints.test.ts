@@ -37,7 +37,7 @@ it('the hint of a slow boot shows the logs of that node', async () => {
     },
   );
   const { stderr } = await g.ended();
-  const [, command = ''] = /see why: (.*); or give it longer/.exec(String(stderr)) ?? [];
+  const [, command = ''] = /see why: (.*); or raise --timeout/.exec(String(stderr)) ?? [];
   expect(command).toBe(`k8s-single logs --name hints --data-dir ${g.dataDir}`);
   expect(await outputOf(command)).toContain('wait for me');
 });

@@ -7,7 +7,7 @@ import type { Task } from '../../src/engine/component.ts';
 import { alive, bench, gated, task } from '../support/engine.ts';
 
 describe('boot', () => {
-  it('starts what needs nothing at once and the rest when its needs are ready', async () => {
+  it('starts components without dependencies at once, and the rest when theirs are ready', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b');
@@ -24,7 +24,7 @@ describe('boot', () => {
     await running.ready;
   });
 
-  it('does not wait for the readiness of what need only be started, but stops before it', async () => {
+  it('does not wait for the readiness of a dependency with condition started, but stops before it', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
@@ -50,7 +50,7 @@ describe('boot', () => {
     expect((await t.next('a', 'probing')).reason).toContain('a.ready');
   });
 
-  it('notices at once that a process died, with its last lines, and gives it up by policy', async () => {
+  it('reports at once that a process exited, with its last lines, and does not restart it by policy', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', {
       command: { file: 'sh', args: ['-c', 'echo about to fail >&2; exit 3'] },
@@ -64,7 +64,7 @@ describe('boot', () => {
     await expect(running.done).rejects.toThrow('exited with code 3: about to fail');
   });
 
-  it('shows the end of a last line that is longer than what is looked at', async () => {
+  it('shows the end of a last line that is longer than 64 KiB', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', {
       command: { file: 'sh', args: ['-c', "printf '%0100000d the end\\n' 7; exit 3"] },
@@ -84,7 +84,7 @@ describe('boot', () => {
     await expect(t.up([a]).done).rejects.toThrow('cannot start /no/such/program: there is no such program');
   });
 
-  it('ends with what is missing when the whole takes too long, and stops what had started', async () => {
+  it('names the missing components at the deadline, and stops what had started', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
@@ -97,13 +97,13 @@ describe('boot', () => {
     expect(alive(pid!)).toBe(false);
   });
 
-  it('counts a component that is not ready in its own time as a failed start, with the last reason', async () => {
+  it('fails a start that exceeds the time limit of the component, with the last reason', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { timeoutMs: 100, restart: { when: 'never' } });
     await expect(t.up([a]).done).rejects.toThrow(/a .*not ready after .*a\.ready/s);
   });
 
-  it('runs tasks, and reports what they wait for', async () => {
+  it('runs tasks, and emits their reports', async () => {
     const t = await bench();
     let finish = (): void => undefined;
     const gate = new Promise<void>((resolve) => (finish = resolve));
@@ -120,19 +120,19 @@ describe('boot', () => {
     ).toBeGreaterThan(t.events.findIndex((event) => event.component === 'first' && event.type === 'ready'));
   });
 
-  it('does not call ready what has died by the time its probe passes', async () => {
+  it('does not call ready a process that has exited by the time its probe passes', async () => {
     const t = await bench();
     let pid = 0;
     t.onEvent((event) => {
       if (event.type === 'starting') pid = event.pid!;
     });
-    const dead: Probe = async () => {
-      if (pid === 0 || alive(pid)) throw new Unhealthy('it lives');
+    const exited: Probe = async () => {
+      if (pid === 0 || alive(pid)) throw new Unhealthy('still running');
     };
     const a = await gated(t.dir, 'a', {
       command: { file: 'sh', args: ['-c', 'exit 3'] },
       ports: [],
-      ready: async (signal) => until(dead, { timeoutMs: 30_000, periodMs: 1, maxPeriodMs: 1 }, signal),
+      ready: async (signal) => until(exited, { timeoutMs: 30_000, periodMs: 1, maxPeriodMs: 1 }, signal),
       readyTiming: { attemptTimeoutMs: 30_000 },
       restart: { when: 'never' },
     });
@@ -140,7 +140,7 @@ describe('boot', () => {
     expect(t.events.some((event) => event.type === 'ready')).toBe(false);
   });
 
-  it('fails with the reason of a task that fails, and does not try it again', async () => {
+  it('fails with the reason of a failed task, and does not retry it', async () => {
     const t = await bench();
     const running = t.up([
       task('broken', [], async () => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Task } from '../../src/engine/component.ts';
-import { visitInOrder, dependentsOf, sortByDependencies, withDependents } from '../../src/engine/graph.ts';
+import {
+  dependentsOf,
+  sortByDependencies,
+  transitiveDependents,
+  visitInOrder,
+} from '../../src/engine/graph.ts';
 
 const task = (name: string, ...needs: string[]): Task => ({
   kind: 'task',
@@ -10,8 +15,8 @@ const task = (name: string, ...needs: string[]): Task => ({
 });
 const names = (components: readonly { name: string }[]): string[] => components.map(({ name }) => name);
 
-describe('sort', () => {
-  it('puts each component after all it needs', () => {
+describe('sortByDependencies', () => {
+  it('puts each component after all its dependencies', () => {
     const order = names(sortByDependencies([task('d', 'b', 'c'), task('b', 'a'), task('c', 'a'), task('a')]));
     expect(order).toEqual(['a', 'b', 'c', 'd']);
   });
@@ -20,15 +25,15 @@ describe('sort', () => {
     expect(names(sortByDependencies([task('z'), task('a'), task('m')]))).toEqual(['z', 'a', 'm']);
   });
 
-  it('counts a need that is named twice once', () => {
+  it('counts a dependency that is named twice once', () => {
     expect(names(sortByDependencies([task('b', 'a', 'a'), task('a')]))).toEqual(['a', 'b']);
   });
 
-  it('refuses two components of one name', () => {
+  it('refuses two components with the same name', () => {
     expect(() => sortByDependencies([task('a'), task('a')])).toThrow('two components are named "a"');
   });
 
-  it('refuses a need that is no component and lists those that are', () => {
+  it('refuses an unknown dependency and lists the components', () => {
     expect(() => sortByDependencies([task('a', 'etdc'), task('etcd')])).toThrow(
       expect.objectContaining({
         code: 'usage',
@@ -38,12 +43,12 @@ describe('sort', () => {
     );
   });
 
-  it('shows a cycle as a path, without what merely hangs behind it', () => {
+  it('shows a cycle as a path, without the components that only depend on it', () => {
     const graph = [task('behind', 'a'), task('a', 'b'), task('b', 'c'), task('c', 'a')];
-    expect(() => sortByDependencies(graph)).toThrow('the needs go round in a circle: a -> b -> c -> a');
+    expect(() => sortByDependencies(graph)).toThrow('circular dependency: a -> b -> c -> a');
   });
 
-  it('shows a component that needs itself', () => {
+  it('shows a component that depends on itself', () => {
     expect(() => sortByDependencies([task('a', 'a')])).toThrow('a -> a');
   });
 
@@ -53,15 +58,16 @@ describe('sort', () => {
   });
 });
 
-describe('withDependents', () => {
-  it('finds all that need a component, directly or not, in order', () => {
-    const order = sortByDependencies([task('a'), task('b', 'a'), task('c', 'b'), task('other')]);
-    expect(withDependents(order, 'a')).toEqual(['a', 'b', 'c']);
+describe('transitiveDependents', () => {
+  it('finds all that depend on a component, directly or not, in the given order', () => {
+    const components = [task('c', 'b'), task('a'), task('b', 'a'), task('other')];
+    expect(transitiveDependents(components, 'a')).toEqual(['c', 'b']);
+    expect(transitiveDependents(components, 'c')).toEqual([]);
   });
 });
 
-describe('cascade', () => {
-  it('stops a graph from its ends to its roots, each once', async () => {
+describe('visitInOrder', () => {
+  it('visits dependents before their dependencies, each once', async () => {
     const order = sortByDependencies([task('a'), task('b', 'a'), task('c', 'a'), task('d', 'b', 'c')]);
     const visited: string[] = [];
     await visitInOrder(names(order).toReversed(), dependentsOf(order), async (name) => {
@@ -72,7 +78,7 @@ describe('cascade', () => {
     expect(visited.at(-1)).toBe('a');
   });
 
-  it('does not visit what comes after one that failed', async () => {
+  it('does not visit what comes after a failed visit', async () => {
     const visited: string[] = [];
     const failing = visitInOrder(
       ['a', 'b'],

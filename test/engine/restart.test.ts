@@ -5,7 +5,7 @@ import { Unhealthy } from '../../probes/probe.ts';
 import { alive, bench, gated, stubborn } from '../support/engine.ts';
 
 describe('restart', () => {
-  it('brings back what died, after a back-off that grows', async () => {
+  it('starts a process that exited again, after a back-off that grows', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 10 } });
     t.up([a]);
@@ -13,7 +13,7 @@ describe('restart', () => {
       expect((await t.next('a', 'starting')).attempt).toBe(attempt);
       await a.open();
       await t.next('a', 'ready');
-      await a.tell('exit 1');
+      await a.send('exit 1');
       const { ms } = await t.next('a', 'backoff');
       expect(ms).toBeGreaterThanOrEqual(9 * attempt);
       expect(ms).toBeLessThanOrEqual(11 * attempt);
@@ -21,19 +21,19 @@ describe('restart', () => {
     await t.next('a', 'starting');
   });
 
-  it('is immediate and free after a long time ready', async () => {
+  it('is immediate and no failure after a long time ready', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { restart: { resetAfterMs: 0, maxFailures: 0 } });
     t.up([a]);
     await a.open();
     await t.next('a', 'ready');
-    await a.tell('exit 1');
+    await a.send('exit 1');
     await t.next('a', 'starting');
     expect((await t.next('a', 'starting')).attempt).toBe(2);
     expect(t.events.some((event) => event.type === 'backoff')).toBe(false);
   });
 
-  it('gives up a crash loop and takes the whole graph down', async () => {
+  it('stops the whole graph after a crash loop', async () => {
     const t = await bench();
     const other = stubborn(t.dir, 'other', { stop: { graceMs: 10 } });
     const a = await gated(t.dir, 'a', {
@@ -51,25 +51,25 @@ describe('restart', () => {
     expect(alive(pid!)).toBe(false);
   });
 
-  it('restarts what lives but is not well', async () => {
+  it('restarts a process that runs but is unhealthy', async () => {
     const t = await bench();
-    const watched = { healthy: true };
+    const state = { healthy: true };
     const a = await gated(t.dir, 'a', {
       live: async () => {
-        if (!watched.healthy) throw new Unhealthy('NOSPACE');
+        if (!state.healthy) throw new Unhealthy('NOSPACE');
       },
       restart: { delayMs: 1 },
     });
     t.up([a]);
     await a.open();
     await t.next('a', 'ready');
-    watched.healthy = false;
+    state.healthy = false;
     expect((await t.next('a', 'unhealthy')).reason).toBe('NOSPACE');
     await t.next('a', 'starting');
     expect((await t.next('a', 'starting')).attempt).toBe(2);
   });
 
-  it('tries again what could not be started for a passing reason', async () => {
+  it('retries a start that failed with a transient error', async () => {
     const t = await bench();
     const file = join(t.dir, 'program');
     await writeFile(file, '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
@@ -87,7 +87,7 @@ describe('restart', () => {
     await running.ready;
   });
 
-  it('does not call a mistake in a probe a crash loop', async () => {
+  it('does not call a programming error in a probe a crash loop', async () => {
     const t = await bench();
     const a = stubborn(t.dir, 'a', {
       live: async () => {

@@ -8,10 +8,10 @@ import type { Command } from '../../src/engine/component.ts';
 import { alive, bench, gated, stubborn, task } from '../support/engine.ts';
 
 const logged = async (log: string, pattern: RegExp): Promise<void> => {
-  const look = async (): Promise<void> => {
+  const probe = async (): Promise<void> => {
     if (!pattern.test(await readFile(log, 'utf8'))) throw new Unhealthy(`no ${pattern} in the log yet`);
   };
-  await until(look, { timeoutMs: 10_000 }, new AbortController().signal);
+  await until(probe, { timeoutMs: 10_000 }, new AbortController().signal);
 };
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
@@ -21,24 +21,24 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 }
 
 describe('stop', () => {
-  it('is the end of what a task has to say, though its work may go on', async () => {
+  it('ends the reports of a task, even if its function goes on', async () => {
     const t = await bench();
-    let tell: (reason: string) => void = () => undefined;
+    let reportLater: (reason: string) => void = () => undefined;
     const work = task('work', [], async (_signal, report) => {
-      tell = report;
+      reportLater = report;
       await deferred().promise;
     });
     const running = t.up([work]);
     await t.next('work', 'starting');
-    tell('in time');
+    reportLater('in time');
     await running.down();
-    const said = t.events.map(({ type }) => type);
-    expect(said).toContain('probing');
-    tell('too late');
-    expect(t.events.map(({ type }) => type)).toEqual(said);
+    const before = t.events.map(({ type }) => type);
+    expect(before).toContain('probing');
+    reportLater('too late');
+    expect(t.events.map(({ type }) => type)).toEqual(before);
   });
 
-  it('ends dependents before what they need, and whole process groups', async () => {
+  it('stops dependents before their dependencies, and whole process groups', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { stop: { graceMs: 50 } });
     const b = await gated(t.dir, 'b', { needs: ['a'] });
@@ -46,7 +46,7 @@ describe('stop', () => {
     await a.open();
     await b.open();
     await running.ready;
-    await a.tell('orphan');
+    await a.send('orphan');
     await logged(join(t.dir, 'log/a.log'), /orphan \d+/);
     await running.down();
     const stops = t.events.filter((event) => event.type === 'stopped').map((event) => event.component);
@@ -55,7 +55,7 @@ describe('stop', () => {
     await processGroupExited(pid!)(new AbortController().signal);
   });
 
-  it('kills what ignores the signal when the grace is over', async () => {
+  it('kills a process that ignores the signal when the grace period is over', async () => {
     const t = await bench();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
@@ -64,7 +64,7 @@ describe('stop', () => {
     expect(alive(pid!)).toBe(false);
   });
 
-  it('is hurried by being asked a second time', async () => {
+  it('skips the grace period when requested a second time', async () => {
     const t = await bench();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 3_600_000 } })]);
     await running.ready;
@@ -81,34 +81,34 @@ describe('stop', () => {
     const { pid } = await t.next('a', 'starting');
     await running.down();
     expect(alive(pid!)).toBe(false);
-    await expect(running.ready).rejects.toThrow('asked to stop');
+    await expect(running.ready).rejects.toThrow('stop requested');
     expect(t.events.some((event) => event.component === 'b' && event.type === 'starting')).toBe(false);
   });
 
   it('while a component is being started leaves nothing running', async () => {
     const t = await bench();
-    const asked = deferred();
-    const answer = deferred();
+    const called = deferred();
+    const resolved = deferred();
     const a = stubborn(t.dir, 'a', { stop: { graceMs: 10 } });
     const fixed = a.command as Command;
     const running = t.up([
       {
         ...a,
         command: async () => {
-          asked.resolve();
-          await answer.promise;
+          called.resolve();
+          await resolved.promise;
           return fixed;
         },
       },
     ]);
-    await asked.promise;
+    await called.promise;
     const down = running.down();
-    answer.resolve();
+    resolved.resolve();
     await down;
     expect(t.events.some((event) => event.type === 'starting')).toBe(false);
   });
 
-  it('between the spawn and the first look ends what was spawned', async () => {
+  it('between the spawn and the first attempt stops the process', async () => {
     const t = await bench();
     const a = stubborn(t.dir, 'a', { stop: { graceMs: 10 } });
     const running = t.up([a]);
@@ -118,7 +118,7 @@ describe('stop', () => {
     await processGroupExited(pid!)(new AbortController().signal);
   });
 
-  it('and start again of one component, with and without those that need it', async () => {
+  it('and start of one component, with and without its dependents', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
@@ -134,20 +134,20 @@ describe('stop', () => {
     await expect(running.stop('c')).rejects.toThrow('there is no component "c"');
   });
 
-  it('of everything is not undone by a restart that is under way, nor by a start', async () => {
+  it('of everything is not undone by a restart in progress, nor by a start', async () => {
     const t = await bench();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
     const restarted = running.restart('a');
     await t.next('a', 'stopping');
     const down = running.down();
-    await expect(restarted).rejects.toThrow('everything is being stopped: a is not started');
-    expect(() => running.start('a')).toThrow('everything is being stopped');
+    await expect(restarted).rejects.toThrow('cannot start a: all components are being stopped');
+    expect(() => running.start('a')).toThrow('all components are being stopped');
     await down;
     expect(t.events.filter((event) => event.type === 'starting')).toHaveLength(1);
   });
 
-  it('of one component is followed by the start that was asked for meanwhile', async () => {
+  it('of one component is followed by a start that was requested meanwhile', async () => {
     const t = await bench();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
@@ -159,7 +159,7 @@ describe('stop', () => {
     await t.next('a', 'ready');
   });
 
-  it('of one component is said once, however many asked for it', async () => {
+  it('of one component emits one event, however many requested it', async () => {
     const t = await bench();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;

@@ -11,13 +11,13 @@ import type { RunningGraph } from '../../src/engine/startGraph.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/engine');
 
-/** A graph under test in a folder of its own. Everything it started is ended with the test. */
+/** A graph under test in a folder of its own. Everything that it started is stopped at the end of the test. */
 export interface Bench {
   readonly dir: string;
   readonly events: Event[];
-  /** Resolves with the next event, past or to come, that fits and has not been asked for before. */
+  /** Resolves with the next matching event, past or future, that it has not returned before. */
   next<T extends Event['type']>(component: string, type: T): Promise<Extract<Event, { type: T }>>;
-  /** Calls back for each event at once, as the engine emits it. */
+  /** Calls the listener synchronously for each event. */
   onEvent(listener: (event: Event) => void): void;
   up(components: readonly Component[], options?: { timeoutMs?: number }): RunningGraph;
 }
@@ -25,7 +25,7 @@ export interface Bench {
 export async function bench(): Promise<Bench> {
   const dir = await mkdtemp(join(tmpdir(), 'k8s-single-engine-'));
   const events: Event[] = [];
-  const asked = new Set<Event>();
+  const returned = new Set<Event>();
   const emitter = new EventEmitter().setMaxListeners(0);
   let running: RunningGraph | undefined;
   onTestFinished(async () => {
@@ -37,17 +37,17 @@ export async function bench(): Promise<Bench> {
     events,
     onEvent: (listener) => void emitter.on('event', listener),
     async next(component, type) {
-      const fits = (event: Event) =>
-        event.component === component && event.type === type && !asked.has(event);
-      let event = events.find(fits);
+      const matches = (event: Event) =>
+        event.component === component && event.type === type && !returned.has(event);
+      let event = events.find(matches);
       if (event === undefined) {
         for await (const [candidate] of on(emitter, 'event') as AsyncIterable<[Event]>) {
-          if (!fits(candidate)) continue;
+          if (!matches(candidate)) continue;
           event = candidate;
           break;
         }
       }
-      asked.add(event!);
+      returned.add(event!);
       return event as never;
     },
     up(components, { timeoutMs = 60_000 } = {}) {
@@ -61,10 +61,10 @@ export async function bench(): Promise<Bench> {
   };
 }
 
-/** A service that is ready when its test says so, and exits when its test says so. */
+/** A service that becomes ready and exits on command of the test. */
 export interface Gated extends Service {
   open(): Promise<void>;
-  tell(command: `exit ${number}` | 'orphan'): Promise<void>;
+  send(command: `exit ${number}` | 'orphan'): Promise<void>;
 }
 
 export async function gated(
@@ -81,13 +81,13 @@ export async function gated(
     command: { file: join(fixtures, 'gated.sh'), args: [gate!, ready!, commands!] },
     ready: file(ready!),
     ...more,
-    // Opening a fifo to write blocks until the program opens it to read: no waiting by guess.
+    // Opening a fifo for writing blocks until the program opens it for reading, so no polling is needed.
     open: async () => writeFile(gate!, '\n'),
-    tell: async (command) => writeFile(commands!, `${command}\n`),
+    send: async (command) => writeFile(commands!, `${command}\n`),
   };
 }
 
-/** A service that is ready at once and does not end on SIGTERM. */
+/** A service that is ready at once and ignores SIGTERM. */
 export function stubborn(
   dir: string,
   name: string,
@@ -104,7 +104,7 @@ export function stubborn(
   };
 }
 
-/** Whether the process runs; a zombie does. */
+/** Whether the process exists; true for a zombie. */
 export function alive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

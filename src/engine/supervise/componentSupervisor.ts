@@ -6,29 +6,29 @@ import type { Component, EventBody, RestartPolicy } from '../component.ts';
 import { DependencyLost, dependencyLost, waitForDependencies } from './dependencies.ts';
 import type { ResolvedDependency } from './dependencies.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
-import { finished, linkedController } from './linked.ts';
+import { finished, linkedController } from './linkedController.ts';
 import type { ReadinessLatch } from './readinessLatch.ts';
 import { RestartLimiter } from './restartLimiter.ts';
 import { runService, runTask } from './run.ts';
 
-/** What a {@link ComponentSupervisor} needs to know besides its component. */
+/** What a {@link ComponentSupervisor} gets from the graph. */
 export interface SupervisorContext {
   /** Set while the component is ready. */
   readonly ready: ReadinessLatch;
-  /** Set from each start of the component to its end. */
+  /** Set from the start to the end of each run. */
   readonly started: ReadinessLatch;
   readonly dependencies: readonly ResolvedDependency[];
   readonly logFile: string;
   readonly emit: (event: EventBody) => void;
-  /** Called when the component will not be started again. */
+  /** Called when a failure is final: the component is not restarted. */
   readonly onFailed: (failure: Failure) => void;
   readonly forcedShutdown: ForcedShutdown;
   /** The command that shows the component's log. */
   readonly logsCommand?: string | undefined;
 }
 
-/** The component while it is wanted: from `start` until it was stopped or has failed for good. */
-interface Running {
+/** Exists from `start` until the component has stopped or failed for good. */
+interface Active {
   readonly stopRequested: AbortController;
   readonly ended: Promise<void>;
 }
@@ -42,15 +42,15 @@ interface Running {
  *                                   |
  *                                   +-- too many failures --> failed
  *
- * A run that was ready for `resetAfterMs` is followed by the next at once, and the back-off starts anew. A run that lost
- * a dependency costs nothing. Every other end counts as a failure.
+ * After a run that was ready for `resetAfterMs`, the next starts immediately and the back-off starts again. A run that
+ * ends because of a dependency is not a failure. Every other end is.
  */
 export class ComponentSupervisor {
   readonly #component: Component;
   readonly #context: SupervisorContext;
   readonly #policy: RestartPolicy;
-  #running: Running | undefined;
-  /** What was requested last: a start during a stop is not lost. */
+  #active: Active | undefined;
+  /** The last request: a start during a stop takes effect after it. */
   #desired: 'started' | 'stopped' = 'stopped';
   #attempt = 0;
 
@@ -60,55 +60,52 @@ export class ComponentSupervisor {
     this.#policy = { ...defaultsOf(component), ...component.restart };
   }
 
-  /**
-   * Starts the component as soon as its dependencies are ready, and keeps it up. Does nothing when it is started already;
-   * during a stop it is started afterwards.
-   */
+  /** Starts the component when its dependencies are met, and keeps it up. During a stop: starts it afterwards. */
   start(): void {
     this.#desired = 'started';
-    this.#running ??= this.#begin();
+    this.#active ??= this.#begin();
   }
 
-  /** Stops the component. Resolves when its whole process group is gone. */
+  /** Resolves when the whole process group is gone. */
   async stop(): Promise<void> {
     this.#desired = 'stopped';
-    const stopping = this.#running;
-    if (stopping === undefined) return;
-    stopping.stopRequested.abort(new Error('asked to stop'));
-    await stopping.ended;
-    // With several concurrent stops the first one does the rest.
-    if (this.#running !== stopping) return;
-    this.#running = undefined;
+    const active = this.#active;
+    if (active === undefined) return;
+    active.stopRequested.abort(new Error('stop requested'));
+    await active.ended;
+    // Of several concurrent stops, the first one does the rest.
+    if (this.#active !== active) return;
+    this.#active = undefined;
     this.#emit({ type: 'stopped' });
-    if (this.#isDesired()) this.#running = this.#begin();
+    if (this.#isDesired()) this.#active = this.#begin();
   }
 
   #isDesired(): boolean {
     return this.#desired === 'started';
   }
 
-  #begin(): Running {
+  #begin(): Active {
     const stopRequested = new AbortController();
     const ended = this.#keepUp(stopRequested.signal).catch((error: unknown) => {
-      if (!stopRequested.signal.aborted) this.#giveUp(error);
+      if (!stopRequested.signal.aborted) this.#onFinalError(error);
     });
     return { stopRequested, ended };
   }
 
-  #giveUp(error: unknown): void {
-    this.#running = undefined;
+  #onFinalError(error: unknown): void {
+    this.#active = undefined;
     if (error instanceof DependencyLost) return this.#emit({ type: 'stopped' });
     this.#emit({ type: 'failed', reason: reasonOf(error) });
     const { logsCommand } = this.#context;
     this.#context.onFailed(failureOf(this.#component, this.#policy, { cause: error, logsCommand }));
   }
 
-  /** Runs the component again and again with back-off in between. Rejects when it is to be given up. */
+  /** Runs the component in a loop, with back-off after failures. Rejects with the error that is final. */
   async #keepUp(stopRequested: AbortSignal): Promise<void> {
     const policy = this.#policy;
     const limiter = new RestartLimiter(policy);
     while (!stopRequested.aborted) {
-      // 10 % jitter either way, so that components that died together do not restart together.
+      // 10 % jitter, so that components that exited together do not restart together.
       const minTimeout = policy.delayMs * (0.9 + Math.random() * 0.2);
       await pRetry(async () => this.#runOnce(stopRequested), {
         signal: stopRequested,
@@ -116,9 +113,7 @@ export class ComponentSupervisor {
         minTimeout,
         maxTimeout: policy.maxDelayMs,
         shouldRetry: ({ error, retriesConsumed }) => {
-          if (stopRequested.aborted || error instanceof Failure || error instanceof DependencyLost)
-            return false;
-          if (isProgrammingError(error)) return false;
+          if (stopRequested.aborted || isFinal(error)) return false;
           if (policy.when === 'never' || !limiter.recordFailure()) return false;
           const ms = Math.min(policy.maxDelayMs, Math.round(minTimeout * 2 ** retriesConsumed));
           this.#emit({ type: 'backoff', ms, reason: error.message });
@@ -128,14 +123,18 @@ export class ComponentSupervisor {
     }
   }
 
-  /** One run. Resolves when the next one follows at once; rejects when a back-off comes first or nothing follows. */
+  /** One run. Resolves if the next follows immediately; rejects if a back-off comes first, or if the error is final. */
   async #runOnce(stopRequested: AbortSignal): Promise<void> {
     const { dependencies, ready, started, logFile, forcedShutdown } = this.#context;
+    const component = this.#component;
     const emit = (event: EventBody): void => this.#emit(event);
     await waitForDependencies(dependencies, emit, stopRequested);
-    this.#attempt += 1;
     const lossesBefore = lossesOf(dependencies);
-    const { own: end, unlink } = linkedController(stopRequested);
+    const { controller: end, unlink } = linkedController(stopRequested);
+    dependencyLost(dependencies, end.signal).then(
+      (loss) => end.abort(loss),
+      () => undefined,
+    );
     let readySince = Number.POSITIVE_INFINITY;
     let wasReadyFor = 0;
     const onReady = (): void => {
@@ -147,27 +146,16 @@ export class ComponentSupervisor {
       ready.reset();
       started.reset();
     };
-    dependencyLost(dependencies, end.signal).then(
-      (loss) => end.abort(loss),
-      () => undefined,
-    );
-    const context = {
-      attempt: this.#attempt,
-      logFile,
-      forcedShutdown,
-      emit,
-      onReady,
-      onEnd,
-      signal: end.signal,
-    };
+    this.#attempt += 1;
+    const common = { attempt: this.#attempt, logFile, forcedShutdown, emit };
+    const context = { ...common, onReady, onEnd, signal: end.signal };
     try {
-      const component = this.#component;
       await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
     } catch (error) {
       if (stopRequested.aborted || error instanceof Failure) throw error;
       if (error instanceof DependencyLost) {
         if (error.whenLost === 'stop') throw error;
-        // Not a failure, even when the dependency was lost before the losses were counted above.
+        // Not a failure, even if the dependency was lost before the losses were counted above.
         return;
       }
       const isDependencysFault = lossesOf(dependencies) > lossesBefore;
@@ -187,6 +175,11 @@ export class ComponentSupervisor {
 
 function defaultsOf({ kind }: Component): RestartPolicy {
   return kind === 'task' ? { ...restartDefaults, when: 'never' } : restartDefaults;
+}
+
+/** Whether another run would not help. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Failure || error instanceof DependencyLost || isProgrammingError(error);
 }
 
 function lossesOf(dependencies: readonly ResolvedDependency[]): number {

@@ -2,16 +2,16 @@ import { setMaxListeners } from 'node:events';
 import type { EventBody, WhenLost } from '../component.ts';
 import type { ReadinessLatch } from './readinessLatch.ts';
 
-/** What a component needs, by the gate that says whether it is so, and what it does when that is lost. */
+/** A dependency as the supervisor sees it: the latch that says whether it is met, and what to do when it is lost. */
 export interface ResolvedDependency {
   readonly latch: ReadinessLatch;
   readonly whenLost: WhenLost;
 }
 
-/** Resolves when all needs are ready at once, saying meanwhile which are not. Rejects when the signal aborts. */
+/** Resolves when all dependencies are met at the same time. Emits `waiting` events until then. Rejects when the signal aborts. */
 export async function waitForDependencies(
   dependencies: readonly ResolvedDependency[],
-  emit: (happening: EventBody) => void,
+  emit: (event: EventBody) => void,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
@@ -23,9 +23,9 @@ export async function waitForDependencies(
   }
 }
 
-/** A need that was lost and that the component does not outlive. */
+/** A run ends because a dependency was lost. */
 export class DependencyLost extends Error {
-  override readonly name = 'NeedLost';
+  override readonly name = 'DependencyLost';
   readonly whenLost: WhenLost;
 
   constructor({ latch, whenLost }: ResolvedDependency) {
@@ -34,17 +34,17 @@ export class DependencyLost extends Error {
   }
 }
 
-/** Resolves when a need is lost whose bond does not say `keep`; rejects when the signal aborts. */
+/** Resolves when a dependency is lost whose `whenLost` is not `keep`. Rejects when the signal aborts. */
 export async function dependencyLost(
   dependencies: readonly ResolvedDependency[],
   signal: AbortSignal,
 ): Promise<DependencyLost> {
-  const strict = dependencies.filter(({ whenLost }) => whenLost !== 'keep');
-  if (strict.length === 0) return new Promise(() => undefined);
-  // Each of them listens, and from the eleventh on Node.js would warn of a leak.
+  const watched = dependencies.filter(({ whenLost }) => whenLost !== 'keep');
+  if (watched.length === 0) return new Promise(() => undefined);
+  // One listener for each: above ten, Node.js would warn of a leak.
   setMaxListeners(0, signal);
   return Promise.race(
-    strict.map(async (dependency) => {
+    watched.map(async (dependency) => {
       await dependency.latch.whenReset(signal);
       return new DependencyLost(dependency);
     }),

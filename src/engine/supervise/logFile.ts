@@ -1,41 +1,91 @@
-import { constants, open, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, open, openSync, readSync } from 'node:fs';
 import { mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
-const appending = O_WRONLY | O_CREAT | O_APPEND;
-const openFile = promisify(open);
+const appendFlags = O_WRONLY | O_CREAT | O_APPEND;
+const openAsync = promisify(open);
 
-/**
- * Opens the log at `path` to append to it: a file there, or a link to `elsewhere`, so that whoever looks for the log of a
- * component finds it by its name. A link of before that says something else is removed. Resolves with the descriptor, which
- * is the caller's to close.
- */
-export async function openLog(path: string, elsewhere: string | undefined): Promise<number> {
-  if (elsewhere === undefined) {
-    // Nearly always the file is there or can be: one call of the system instead of four and no thread, for every start.
-    const opened = openedAtOnce(path);
-    if (opened !== undefined) return opened;
-  }
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await placeLink(path, elsewhere);
-  return openFile(path, appending, 0o600);
+/** {@link tail} reads at most this much of the end of a file, in bytes. */
+const tailBytes = 64 * 1024;
+
+/** {@link tail} shows at most this much of a line that is longer than {@link tailBytes}, in characters. */
+const longLineChars = 1000;
+
+/** Where a process writes its output: to `path`, or to `target` with a symlink at `path`. */
+export interface LogFile {
+  readonly path: string;
+  readonly target: string | undefined;
 }
 
-function openedAtOnce(path: string): number | undefined {
+/**
+ * Opens the log file to append to it, creating its folder and the symlink, and replacing a symlink to another target.
+ * Resolves with the file descriptor, which the caller closes.
+ */
+export async function openLog({ path, target }: LogFile): Promise<number> {
+  if (target === undefined) {
+    // The usual case at every start: one system call instead of four, and no thread.
+    const descriptor = tryOpen(path);
+    if (descriptor !== undefined) return descriptor;
+  }
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await updateLink(path, target);
+  return openAsync(path, appendFlags, 0o600);
+}
+
+function tryOpen(path: string): number | undefined {
   try {
-    return openSync(path, appending | O_NOFOLLOW, 0o600);
+    return openSync(path, appendFlags | O_NOFOLLOW, 0o600);
   } catch {
     return undefined;
   }
 }
 
-async function placeLink(path: string, elsewhere: string | undefined): Promise<void> {
-  const link = await readlink(path).catch(() => undefined);
-  if (link === elsewhere) return;
+/** Makes `path` a symlink to `target`; without a target, removes a symlink. */
+async function updateLink(path: string, target: string | undefined): Promise<void> {
+  const current = await readlink(path).catch(() => undefined);
+  if (current === target) return;
   await rm(path, { force: true });
-  if (elsewhere === undefined) return;
-  await mkdir(dirname(elsewhere), { recursive: true });
-  await symlink(elsewhere, path);
+  if (target === undefined) return;
+  await mkdir(dirname(target), { recursive: true });
+  await symlink(target, path);
+}
+
+/**
+ * Returns the last `count` non-empty lines of a file, from offset `from` on; none if the file cannot be read. A file that
+ * is shorter than `from` was rotated and is read from its start. Reads at most the last 64 KiB: if no line begins there, the
+ * result is the end of the one long line, after an ellipsis. Synchronous: the next start waits for it, and reading by
+ * promises would start threads.
+ */
+export function tail(path: string, count: number, from = 0): string[] {
+  try {
+    return lastLines(readEnd(path, from), count);
+  } catch {
+    return [];
+  }
+}
+
+/** The end of the file as text. `isCut`: its first line may be incomplete. */
+function readEnd(path: string, from: number): { text: string; isCut: boolean } {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const first = from > size ? 0 : from;
+    const start = Math.max(first, size - tailBytes);
+    const buffer = Buffer.alloc(size - start);
+    const bytesRead = readSync(file, buffer, 0, buffer.length, start);
+    return { text: buffer.toString('utf8', 0, bytesRead), isCut: start > first };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function lastLines({ text, isCut }: { text: string; isCut: boolean }, count: number): string[] {
+  const lines = text.split('\n');
+  const cutLine = isCut ? lines.shift() : undefined;
+  const whole = lines.filter((line) => line.trim() !== '');
+  if (whole.length === 0 && cutLine !== undefined && cutLine.trim() !== '')
+    return [`…${cutLine.slice(-longLineChars)}`];
+  return whole.slice(-count);
 }

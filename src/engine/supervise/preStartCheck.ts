@@ -3,12 +3,13 @@ import type { Service } from '../component.ts';
 import { Failure } from '../../lib/errors.ts';
 import { portHolder } from './ports.ts';
 
-/** Before the start there is no reason to wait for an answer for longer than after it; in ms. */
-const firstAttemptMs = 2000;
+/** Time limit of the probe before the start, in ms: that of an attempt after the start (probes/until.ts). */
+const attemptTimeoutMs = 2000;
 
 /**
- * Whoever already holds the port, or answers the probe before there is anything to answer, would be taken for ours.
- * The probe is asked on the first start only: a file it looks for may well outlive a process.
+ * Refuses the start if another process holds one of the ports, or already passes the readiness probe: it would be mistaken
+ * for ours. The probe is run before the first start only, and only without ports: a file that it checks may well outlive a process.
+ * @throws Failure `preflight`.
  */
 export async function preStartCheck(service: Service, attempt: number, signal: AbortSignal): Promise<void> {
   for (const port of service.ports ?? []) {
@@ -20,18 +21,16 @@ export async function preStartCheck(service: Service, attempt: number, signal: A
     }
   }
   if (attempt > 1 || service.ports !== undefined) return;
-  const timeoutMs = service.readyTiming?.attemptTimeoutMs ?? firstAttemptMs;
-  const alreadyUp = await probeOnce(service.ready, timeoutMs, signal).then(
+  const timeoutMs = service.readyTiming?.attemptTimeoutMs ?? attemptTimeoutMs;
+  const isUp = await probeOnce(service.ready, timeoutMs, signal).then(
     () => true,
     () => false,
   );
-  if (alreadyUp) {
+  if (isUp) {
     throw new Failure(
       'preflight',
       `${service.name} seems to be running already: its ready probe passes before its start`,
-      {
-        hint: 'stop the other one, or give this component a probe that tells them apart',
-      },
+      { hint: 'stop the other one, or give this component a probe that tells them apart' },
     );
   }
 }

@@ -1,73 +1,66 @@
 import { spawn as spawnChild } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, fstatSync } from 'node:fs';
+import { errorCode } from '../../../probes/errorCode.ts';
 import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import type { Command, StopPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
-import { openLog } from './logFile.ts';
-import { tail } from './tail.ts';
+import { openLog, tail } from './logFile.ts';
+import type { LogFile } from './logFile.ts';
 
-/** The end of a process: whether that was exit code 0, and in words: "exited with code 1", "killed by SIGKILL". */
+/** How a process ended. */
 interface Exit {
+  /** Exit code 0. */
   readonly isSuccess: boolean;
+  /** `exited with code 1` or `killed by SIGKILL`. */
   readonly description: string;
 }
 
-/** One running process, the leader of a process group of its own. */
+/** A running process, the leader of its own process group. */
 export interface Process {
   readonly pid: number;
-  /** How it ended. Never rejects. */
+  /** Resolves at its exit. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** Known a little earlier than how. */
+  /** True slightly before `exited` resolves. */
   hasExited(): boolean;
-  /** What this process wrote last to its log. */
+  /** The last lines that this process has written to its log. */
   lastLines(count: number): string[];
-  /** Ends the whole group by the policy; `hurry` cuts the grace short. Resolves when the group is gone. */
+  /** Stops the whole process group; a forced shutdown ends the grace period. Resolves when the group is gone. */
   stop(policy: StopPolicy, forcedShutdown: ForcedShutdown): Promise<void>;
 }
 
-/** What keeps a good program from starting, but not for ever: no process, memory or descriptor left, or being written. */
-const passing: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY']);
+/** Errors that may pass: out of processes, memory or descriptors, or the program is being written (ETXTBSY). */
+const transientErrors: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY']);
 
-/** From SIGKILL to gone: the kernel's work alone, but a process in disk sleep can take its time. */
-const killedWithinMs = 30_000;
-
-/** Where a process writes: `path`, or `elsewhere` with a link to it at `path`. */
-interface Log {
-  readonly path: string;
-  readonly elsewhere: string | undefined;
-}
+/** Time limit from SIGKILL to the end of the group, in ms. The kernel is quick unless a process is in uninterruptible sleep. */
+const killTimeoutMs = 30_000;
 
 /**
- * Starts the command with its output appended to the log: the component writes there itself, so this program is never in the
- * data path and its death sends nobody a SIGPIPE. When `signal` aborts before the start, there is none.
- * @throws Failure `preflight` with the reason when it cannot be started, and a mere Error when it may be the next time.
+ * Starts the command with its output appended to the log. The process writes to the file itself: the supervisor is not in
+ * the data path, and its death causes no SIGPIPE. Starts nothing if `signal` has aborted.
+ * @throws Failure `preflight` with the reason if it cannot be started; a plain Error if the next attempt may succeed.
  */
-export async function spawn(
-  command: Command,
-  { path, elsewhere }: Log,
-  signal: AbortSignal,
-): Promise<Process> {
-  const log = await openLog(path, elsewhere);
+export async function spawn(command: Command, logFile: LogFile, signal: AbortSignal): Promise<Process> {
+  const log = await openLog(logFile);
   try {
     signal.throwIfAborted();
-    return await spawnInto(log, command, path);
+    return await spawnInto(log, command, logFile.path);
   } finally {
     // The child has its own copy of the descriptor.
     closeSync(log);
   }
 }
 
-/** Not by execa: 0.5 ms more for each, and as long as nobody loads it 2 MB less of a supervisor (bench/NOTES.md). */
+/** Not with execa: it costs 0.5 ms more per process and, loaded only for this, 2 MB of memory (bench/NOTES.md). */
 async function spawnInto(log: number, command: Command, path: string): Promise<Process> {
   const { size } = fstatSync(log);
-  const child = begin(command, log);
-  const exited = endOf(child);
+  const child = startChild(command, log);
+  const exited = exitOf(child);
   const { pid } = child;
-  if (pid === undefined) throw notStarted(command, await refusal(child));
+  if (pid === undefined) throw cannotStart(command, await errorOf(child));
   return {
     pid,
     exited,
@@ -77,8 +70,8 @@ async function spawnInto(log: number, command: Command, path: string): Promise<P
   };
 }
 
-/** Some errors are thrown; the others {@link refusal} waits for. */
-function begin(command: Command, log: number): ChildProcess {
+/** Node.js throws some errors; the others arrive as an event, see {@link errorOf}. */
+function startChild(command: Command, log: number): ChildProcess {
   const { file, args, cwd, env, uid, gid } = command;
   try {
     return spawnChild(file, args, {
@@ -90,11 +83,11 @@ function begin(command: Command, log: number): ChildProcess {
       detached: true,
     });
   } catch (error) {
-    throw notStarted(command, error);
+    throw cannotStart(command, error);
   }
 }
 
-async function endOf(child: ChildProcess): Promise<Exit> {
+async function exitOf(child: ChildProcess): Promise<Exit> {
   return new Promise((resolve) => {
     child.once('exit', (code, signal) =>
       resolve({
@@ -105,20 +98,21 @@ async function endOf(child: ChildProcess): Promise<Exit> {
   });
 }
 
-async function refusal(child: ChildProcess): Promise<unknown> {
+async function errorOf(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve) => child.once('error', resolve));
 }
 
-function notStarted({ file }: Command, cause: unknown): Error {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const missing = code === 'ENOENT';
-  const reason = missing ? 'there is no such program (or its working folder is missing)' : reasonOf(cause);
+function cannotStart({ file }: Command, cause: unknown): Error {
+  const code = errorCode(cause);
+  const reason =
+    code === 'ENOENT'
+      ? 'there is no such program (or its working directory does not exist)'
+      : reasonOf(cause);
   const message = `cannot start ${file}: ${reason}`;
-  if (passing.has(code)) return new Error(message, { cause });
-  // It will not be there at the next try, either.
+  if (transientErrors.has(code)) return new Error(message, { cause });
   return new Failure('preflight', message, {
     cause,
-    hint: 'correct the command, or install what it names',
+    hint: 'correct the command, or install the program',
   });
 }
 
@@ -127,28 +121,30 @@ async function stopGroup(
   policy: StopPolicy,
   forcedShutdown: ForcedShutdown,
 ): Promise<void> {
-  const gone = processGroupExited(pid);
-  // The kernel tells of the end of the process itself; only for those that outlive it all processes are looked through.
-  const ended: Probe = async (signal) => {
+  const groupExited = processGroupExited(pid);
+  // The exit of the leader is an event. Only then is /proc searched for other processes of the group.
+  const allExited: Probe = async (signal) => {
     await exited;
-    await gone(signal);
+    await groupExited(signal);
   };
-  const oneAttempt = { attemptTimeoutMs: Infinity };
+  const timing = { attemptTimeoutMs: Infinity };
   const never = new AbortController().signal;
   if (!signalGroup(pid, policy.signal)) return;
-  const { signal, leave } = forcedShutdown.subscribe();
+  const { signal, unsubscribe } = forcedShutdown.subscribe();
   try {
-    await until(ended, { ...oneAttempt, timeoutMs: policy.graceMs }, signal);
+    await until(allExited, { ...timing, timeoutMs: policy.graceMs }, signal);
   } catch {
     signalGroup(pid, 'SIGKILL');
-    // The last look says who is left.
-    await until(ended, { ...oneAttempt, timeoutMs: killedWithinMs }, never).catch(async () => gone(never));
+    // After the time limit, a last attempt rejects with the names of the processes left.
+    await until(allExited, { ...timing, timeoutMs: killTimeoutMs }, never).catch(async () =>
+      groupExited(never),
+    );
   } finally {
-    leave();
+    unsubscribe();
   }
 }
 
-/** False when nobody is left in the group. */
+/** Returns false if the group has no process left. */
 function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(-pid, signal);

@@ -1,71 +1,71 @@
-/** Most gates have nobody who waits, and there may be thousands of them. */
-type Waiting = Set<() => void> | undefined;
+/** Created with the first waiter: most latches have none, and there may be thousands of latches. */
+type Waiters = Set<() => void> | undefined;
 
-/** Says of one component whether it is ready, now and as it changes. Closed at first. */
+/** Whether one component is ready (or started), now and as it changes. Initially reset. */
 export class ReadinessLatch {
   readonly name: string;
-  #open = false;
-  #timesLost = 0;
-  /** A thousand components may wait for one, and each must be able to leave without looking at the others. */
-  #toOpen: Waiting;
-  #toClose: Waiting;
+  #isSet = false;
+  #resetCount = 0;
+  /** Sets, because a thousand components may wait for one, and each must be able to leave in constant time. */
+  #waitingForSet: Waiters;
+  #waitingForReset: Waiters;
 
   constructor(name: string) {
     this.name = name;
   }
 
   get isSet(): boolean {
-    return this.#open;
+    return this.#isSet;
   }
 
-  /** How often it was ready and then no more. */
+  /** How many times it went from set to reset. */
   get resetCount(): number {
-    return this.#timesLost;
+    return this.#resetCount;
   }
 
   set(): void {
-    this.#open = true;
-    const waiting = this.#toOpen;
-    this.#toOpen = undefined;
-    release(waiting);
+    this.#isSet = true;
+    const waiters = this.#waitingForSet;
+    this.#waitingForSet = undefined;
+    resume(waiters);
   }
 
   reset(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#timesLost += 1;
-    const waiting = this.#toClose;
-    this.#toClose = undefined;
-    release(waiting);
+    if (!this.#isSet) return;
+    this.#isSet = false;
+    this.#resetCount += 1;
+    const waiters = this.#waitingForReset;
+    this.#waitingForReset = undefined;
+    resume(waiters);
   }
 
-  /** Resolves once it is open; rejects when the signal aborts. */
+  /** Resolves once it is set; rejects when the signal aborts. */
   async whenSet(signal?: AbortSignal): Promise<void> {
-    if (!this.#open) await waitIn((this.#toOpen ??= new Set()), signal);
+    if (!this.#isSet) await waitIn((this.#waitingForSet ??= new Set()), signal);
   }
 
-  /** Resolves once it is closed; rejects when the signal aborts. */
+  /** Resolves once it is reset; rejects when the signal aborts. */
   async whenReset(signal?: AbortSignal): Promise<void> {
-    if (this.#open) await waitIn((this.#toClose ??= new Set()), signal);
+    if (this.#isSet) await waitIn((this.#waitingForReset ??= new Set()), signal);
   }
 }
 
-function release(waiting: Waiting): void {
-  for (const go of waiting ?? []) go();
+function resume(waiters: Waiters): void {
+  for (const waiter of waiters ?? []) waiter();
 }
 
-async function waitIn(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+async function waitIn(waiters: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      waiting.delete(go);
+    const onAbort = (): void => {
+      waiters.delete(waiter);
       reject(signal?.reason);
     };
-    const go = (): void => {
-      signal?.removeEventListener('abort', leave);
+    const waiter = (): void => {
+      signal?.removeEventListener('abort', onAbort);
       resolve();
     };
-    waiting.add(go);
-    signal?.addEventListener('abort', leave, { once: true });
+    waiters.add(waiter);
+    signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

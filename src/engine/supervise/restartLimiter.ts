@@ -1,24 +1,20 @@
 import type { RestartPolicy } from '../component.ts';
 
-/** How many failures are forgiven: so many within a sliding window. */
+type Limit = Pick<RestartPolicy, 'maxFailures' | 'windowMs'>;
+
+/** Allows at most `maxFailures` failures within a sliding window of `windowMs`. */
 export class RestartLimiter {
-  readonly #policy: Pick<RestartPolicy, 'maxFailures' | 'windowMs'>;
-  readonly #now: () => number;
+  readonly #limit: Limit;
   #failures: number[] = [];
 
-  /** `now` in ms, monotonic. */
-  constructor(
-    policy: Pick<RestartPolicy, 'maxFailures' | 'windowMs'>,
-    now = (): number => performance.now(),
-  ) {
-    this.#policy = policy;
-    this.#now = now;
+  constructor(limit: Limit) {
+    this.#limit = limit;
   }
 
-  /** Counts one failure. False when that is more than the budget allows. */
+  /** Counts one failure now. Returns false if that exceeds the limit. */
   recordFailure(): boolean {
-    const now = this.#now();
-    this.#failures = [...this.#failures.filter((at) => now - at < this.#policy.windowMs), now];
-    return this.#failures.length <= this.#policy.maxFailures;
+    const now = performance.now();
+    this.#failures = [...this.#failures.filter((at) => now - at < this.#limit.windowMs), now];
+    return this.#failures.length <= this.#limit.maxFailures;
   }
 }

@@ -1,157 +1,166 @@
+import { once } from 'node:events';
 import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Command, EventBody, Program, Service, Task } from '../component.ts';
-import { resolveCommand } from './resolveCommand.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
-import { linkedController, finished } from './linked.ts';
+import { finished, linkedController } from './linkedController.ts';
 import { preStartCheck } from './preStartCheck.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
 
-/** Lines of the log that are quoted when a process dies. */
+/** Number of log lines quoted when a process exits. */
 const quotedLines = 20;
 
-/** What one life of a component sees of the world around it. */
+/** What one run of a component gets from its supervisor. */
 export interface RunContext {
+  /** Counts the runs from 1. */
   readonly attempt: number;
   readonly logFile: string;
-  readonly emit: (happening: EventBody) => void;
-  /** Called once, when it is ready. */
+  readonly emit: (event: EventBody) => void;
+  /** Called once, when the component is ready. */
   readonly onReady: () => void;
-  /** Called as soon as it is ready no more, before its processes are ended. */
+  /** Called as soon as the component is no longer ready, before its processes are stopped. */
   readonly onEnd: () => void;
-  /** Aborts when the component shall end, with the reason. */
+  /** Aborts, with the reason, when the run is to end. */
   readonly signal: AbortSignal;
-  /** When there is no time left for a grace. */
   readonly forcedShutdown: ForcedShutdown;
 }
 
-/** From start to end of a task: it is ready when its work is done and stays so. Rejects with the reason of its end. */
-export async function runTask(task: Task, context: RunContext): Promise<never> {
-  const { attempt, emit, onReady, signal } = context;
-  const { run } = task;
-  const started = performance.now();
-  const { own: end, unlink } = linkedController(signal);
-  // Some work goes on for a while after it was told to end, and nobody listens any more.
-  const report = reasonReporter((happening) => end.signal.aborted || emit(happening), 'no reason was given');
-  const deadline = AbortSignal.timeout(task.timeoutMs ?? startTimeoutMs);
-  deadline.addEventListener('abort', () => end.abort(deadline.reason));
-  const work = async (): Promise<void> => {
-    if (typeof run !== 'function') {
-      report.last = 'its command is not known yet';
-      const command = await resolveCommand(run, task.timeoutMs ?? startTimeoutMs, end.signal);
-      report.last = 'its program is still running';
-      return withProcess(run, command, context, async (process) => exitedWithZero(process, end.signal, emit));
+/**
+ * One run of a service: check, resolve the command, spawn, wait until ready, watch. Ends with the stop of its process
+ * group, then rejects with the reason: the process exited, became unhealthy, was not ready in time, or `signal` aborted.
+ */
+export async function runService(service: Service, context: RunContext): Promise<never> {
+  const { attempt, emit, onReady, onEnd, signal } = context;
+  const { timeoutMs = startTimeoutMs, readyTiming } = service;
+  await preStartCheck(service, attempt, signal);
+  const command = await resolveCommand(service, timeoutMs, signal);
+  return withProcess(service, command, context, async (child, startedAt) => {
+    const { controller: end, unlink } = linkedController(signal);
+    try {
+      const exited = unexpectedExit(child, end.signal, emit);
+      const timing = { ...readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') };
+      await Promise.race([exited, until(service.ready, timing, end.signal)]);
+      // The probe may have passed because of a stale socket, or just as we were asked to stop. Check both.
+      end.signal.throwIfAborted();
+      if (child.hasExited()) await exited;
+      emit({ type: 'ready', ms: performance.now() - startedAt });
+      onReady();
+      return await Promise.race([exited, becameUnhealthy(service, end.signal, emit)]);
+    } finally {
+      onEnd();
+      unlink();
+      end.abort(finished);
     }
-    emit({ type: 'starting', attempt });
-    return Promise.race([run(end.signal, report), rejectOnAbort(end.signal)]);
-  };
+  });
+}
+
+/**
+ * One run of a task: do the work, then stay ready until `signal` aborts. Rejects with the reason: the work failed, was not
+ * done in time, or `signal` aborted.
+ */
+export async function runTask(task: Task, context: RunContext): Promise<never> {
+  const { emit, onReady, signal } = context;
+  const { timeoutMs = startTimeoutMs } = task;
+  const startedAt = performance.now();
+  const { controller: end, unlink } = linkedController(signal);
+  const deadline = AbortSignal.timeout(timeoutMs);
+  deadline.addEventListener('abort', () => end.abort(deadline.reason));
+  // A task function may go on for a while after its signal aborted. Its reports are ignored then.
+  const report = reasonReporter((event) => end.signal.aborted || emit(event), 'no reason was given');
   try {
-    await work();
-    // Some work just ends when it is told to.
+    await doWork(task, context, { end: end.signal, report });
+    // A task function may also just return because its signal aborted.
     end.signal.throwIfAborted();
   } catch (error) {
     if (!deadline.aborted || signal.aborted) throw error;
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (performance.now() - startedAt) / 1000;
     throw new Error(`not done within ${seconds.toFixed(0)} s: ${report.last}`, { cause: error });
   } finally {
     unlink();
   }
-  emit({ type: 'ready', ms: performance.now() - started });
+  emit({ type: 'ready', ms: performance.now() - startedAt });
   onReady();
   return rejectOnAbort(signal);
 }
 
-/** From spawn to the end of its process group. Rejects with the reason of its end. */
-export async function runService(service: Service, context: RunContext): Promise<never> {
-  await preStartCheck(service, context.attempt, context.signal);
-  const command = await resolveCommand(service, service.timeoutMs ?? startTimeoutMs, context.signal);
-  return withProcess(service, command, context, async (running, started) =>
-    superviseProcess(service, running, context, started),
-  );
-}
-
-/** Starts the program for as long as `use` takes; then its whole group is ended. */
-async function withProcess<Result>(
-  { stop, logFile }: Program,
-  command: Command,
-  { signal, emit, attempt, forcedShutdown, logFile: ownLog }: RunContext,
-  use: (running: Process, started: number) => Promise<Result>,
-): Promise<Result> {
-  const started = performance.now();
-  const running = await spawn(command, { path: ownLog, elsewhere: logFile }, signal);
-  emit({ type: 'starting', attempt, pid: running.pid });
-  try {
-    return await use(running, started);
-  } finally {
-    if (signal.aborted) emit({ type: 'stopping' });
-    await running.stop({ ...stopDefaults, ...stop }, forcedShutdown);
-  }
-}
-
-async function superviseProcess(
-  service: Service,
-  running: Process,
+/** Calls the task's function, or runs its program to the end. Rejects with the reason if it fails or `end` aborts. */
+async function doWork(
+  { run, timeoutMs = startTimeoutMs }: Task,
   context: RunContext,
-  started: number,
-): Promise<never> {
-  const { emit, onReady } = context;
-  const { own: end, unlink } = linkedController(context.signal);
+  { end, report }: { readonly end: AbortSignal; readonly report: ReasonReporter },
+): Promise<void> {
+  const { attempt, emit } = context;
+  if (typeof run === 'function') {
+    emit({ type: 'starting', attempt });
+    return Promise.race([run(end, report), rejectOnAbort(end)]);
+  }
+  report.last = 'its command is not known yet';
+  const command = await resolveCommand(run, timeoutMs, end);
+  report.last = 'its program is still running';
+  await withProcess(run, command, context, async (child) => {
+    const { isSuccess } = await Promise.race([child.exited, rejectOnAbort(end)]);
+    if (!isSuccess) await unexpectedExit(child, end, emit);
+  });
+}
+
+/**
+ * The command of a program; calls the function that gives it, if it is one. Rejects after `timeoutMs`, and immediately
+ * when the signal aborts, even if the function hangs.
+ */
+async function resolveCommand(
+  { command }: Program,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Command> {
+  if (typeof command !== 'function') return command;
+  signal.throwIfAborted();
+  const { controller: end, unlink } = linkedController(signal);
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const onTimeout = (): void => end.abort(new Error(`its command is not known after ${timeoutMs / 1000} s`));
+  deadline.addEventListener('abort', onTimeout);
+  const aborted = once(end.signal, 'abort').then(() => {
+    throw end.signal.reason;
+  });
   try {
-    const exited = exitedByItself(running, end.signal, emit);
-    const timeoutMs = service.timeoutMs ?? startTimeoutMs;
-    await Promise.race([
-      exited,
-      until(
-        service.ready,
-        { ...service.readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') },
-        end.signal,
-      ),
-    ]);
-    // What a look has seen may be what the dead left behind, or what was told to stop meanwhile.
-    end.signal.throwIfAborted();
-    if (running.hasExited()) await exited;
-    emit({ type: 'ready', ms: performance.now() - started });
-    onReady();
-    return await Promise.race([exited, becameUnhealthy(service, end.signal, emit)]);
+    return await Promise.race([command(), aborted]);
   } finally {
-    context.onEnd();
+    deadline.removeEventListener('abort', onTimeout);
     unlink();
     end.abort(finished);
   }
 }
 
-/** Says each reason once as long as it stays the same, and remembers the last, at first the `initial` one. */
-function reasonReporter(
-  emit: (happening: EventBody) => unknown,
-  initial: string,
-): { (reason: string): void; last: string } {
-  const report = (reason: string): void => {
-    if (reason !== report.last) emit({ type: 'probing', reason });
-    report.last = reason;
-  };
-  report.last = initial;
-  return report;
+/** Starts the program, calls `use`, and stops the process group when `use` settles. */
+async function withProcess<Result>(
+  { stop, logFile: target }: Program,
+  command: Command,
+  { signal, emit, attempt, forcedShutdown, logFile: path }: RunContext,
+  use: (child: Process, startedAt: number) => Promise<Result>,
+): Promise<Result> {
+  const startedAt = performance.now();
+  const child = await spawn(command, { path, target }, signal);
+  emit({ type: 'starting', attempt, pid: child.pid });
+  try {
+    return await use(child, startedAt);
+  } finally {
+    if (signal.aborted) emit({ type: 'stopping' });
+    await child.stop({ ...stopDefaults, ...stop }, forcedShutdown);
+  }
 }
 
-/** Resolves when the process ended with exit code 0; rejects when otherwise, or when `end` aborts before. */
-async function exitedWithZero(running: Process, end: AbortSignal, emit: RunContext['emit']): Promise<void> {
-  const { isSuccess } = await Promise.race([running.exited, rejectOnAbort(end)]);
-  if (!isSuccess) await exitedByItself(running, end, emit);
-}
-
-/** Rejects when the process ended of its own accord, after saying so with its last lines. */
-async function exitedByItself(running: Process, end: AbortSignal, emit: RunContext['emit']): Promise<never> {
-  const { description } = await running.exited;
-  if (end.aborted) return rejectOnAbort(end);
-  const lastLines = running.lastLines(quotedLines);
+/** Emits `exited` and rejects when the process exits; rejects with the signal's reason if that aborted before. */
+async function unexpectedExit(child: Process, signal: AbortSignal, emit: RunContext['emit']): Promise<never> {
+  const { description } = await child.exited;
+  if (signal.aborted) return rejectOnAbort(signal);
+  const lastLines = child.lastLines(quotedLines);
   emit({ type: 'exited', reason: description, lastLines });
   const last = lastLines.at(-1);
   throw new Error(last === undefined ? description : `${description}: ${last}`);
 }
 
-/** Rejects when it is unhealthy, or with the signal's reason when that aborts. */
+/** Emits `unhealthy` and rejects when the liveness probe gives up; rejects with the signal's reason when that aborts. */
 async function becameUnhealthy(
   service: Service,
   signal: AbortSignal,
@@ -163,7 +172,23 @@ async function becameUnhealthy(
   throw new Error(`unhealthy: ${reason}`);
 }
 
-/** Rejects with the signal's reason when it aborts. Not by `once` of node:events, which keeps twice as much for as long. */
+interface ReasonReporter {
+  (reason: string): void;
+  /** The last reason reported. */
+  last: string;
+}
+
+/** Emits a `probing` event when the reason changes. */
+function reasonReporter(emit: (event: EventBody) => unknown, initial: string): ReasonReporter {
+  const report = (reason: string): void => {
+    if (reason !== report.last) emit({ type: 'probing', reason });
+    report.last = reason;
+  };
+  report.last = initial;
+  return report;
+}
+
+/** Rejects with the signal's reason when it aborts. Not `once` of node:events, which retains twice the memory. */
 async function rejectOnAbort(signal: AbortSignal): Promise<never> {
   signal.throwIfAborted();
   return new Promise((_resolve, reject) => {

@@ -181,11 +181,11 @@ test.each([
   ],
   [
     '{ a: { command: [a], needs: [etcd, { on: b, whenLost: stop }] }, b: { command: [b], needs: [c] }, c: { command: [c], needs: [a] } }',
-    '1:48: the needs go round in a circle: a -> b -> c -> a: remove one of these needs',
+    '1:48: circular dependency: a -> b -> c -> a: remove one of these needs',
   ],
   [
     '{ pki: { needs: [apiserver] } }',
-    '1:30: the needs go round in a circle: pki -> apiserver -> etcd -> pki: remove one of these needs',
+    '1:30: circular dependency: pki -> apiserver -> etcd -> pki: remove one of these needs',
   ],
 ])('%s is refused with its position', (components, message) => {
   expect(() => graph(`components: ${components}`)).toThrow(

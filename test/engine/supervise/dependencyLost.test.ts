@@ -6,8 +6,8 @@ import { ForcedShutdown } from '../../../src/engine/supervise/forcedShutdown.ts'
 import { ComponentSupervisor } from '../../../src/engine/supervise/componentSupervisor.ts';
 import { bench, gated, task } from '../../support/engine.ts';
 
-describe('a need that is lost', () => {
-  it('is waited for again before the next start, and its loss is not charged', async () => {
+describe('a lost dependency', () => {
+  it('is waited for again before the next start, and its loss is no failure', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 1 } });
     const b = await gated(t.dir, 'b', { needs: ['a'], restart: { maxFailures: 0 } });
@@ -15,10 +15,10 @@ describe('a need that is lost', () => {
     await a.open();
     await b.open();
     await t.next('b', 'ready');
-    await a.tell('exit 1');
+    await a.send('exit 1');
     await t.next('a', 'backoff');
     expect(t.events.at(-1)?.component).toBe('a');
-    await b.tell('exit 1');
+    await b.send('exit 1');
     await t.next('b', 'exited');
     expect((await t.next('b', 'waiting')).on).toEqual(['a']);
     expect((await t.next('b', 'waiting')).on).toEqual(['a']);
@@ -28,7 +28,7 @@ describe('a need that is lost', () => {
     expect(t.events.some((event) => event.type === 'failed')).toBe(false);
   });
 
-  it('takes a dependent along whose edge says so', async () => {
+  it('restarts or stops the dependents whose edge says so', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 1 } });
     const b = await gated(t.dir, 'b', { needs: [{ on: 'a', whenLost: 'restart' }] });
@@ -36,7 +36,7 @@ describe('a need that is lost', () => {
     const running = t.up([a, b, c]);
     await Promise.all([a.open(), b.open(), c.open()]);
     await running.ready;
-    await a.tell('exit 1');
+    await a.send('exit 1');
     await t.next('c', 'stopped');
     expect((await t.next('b', 'waiting')).on).toEqual(['a']);
     await Promise.all([a.open(), b.open()]);
@@ -49,45 +49,45 @@ describe('a need that is lost', () => {
     await t.next('c', 'ready');
   });
 
-  it('may be one of many, and Node.js warns of no leak', async () => {
+  it('may be one of many, without a warning of Node.js about a leak', async () => {
     using warn = vi.spyOn(process, 'emitWarning');
     const t = await bench();
-    const names = Array.from({ length: 12 }, (_, index) => `need-${index}`);
+    const names = Array.from({ length: 12 }, (_, index) => `dependency-${index}`);
     const needs = names.map((on) => ({ on, whenLost: 'restart' }) as const);
     const work = async (): Promise<void> => undefined;
     await t.up([...names.map((name) => task(name, [], work)), task('all', needs, work)]).ready;
     expect(warn.mock.calls).toEqual([]);
   });
 
-  it('in the very moment of the start is waited for again, too', async () => {
-    const need = new ReadinessLatch('a');
-    need.set();
-    const said: EventBody['type'][] = [];
-    const happens = new EventEmitter();
+  it('is waited for again even if lost at the moment of the start', async () => {
+    const latch = new ReadinessLatch('a');
+    latch.set();
+    const emitted: EventBody['type'][] = [];
+    const emitter = new EventEmitter();
     const b = new ComponentSupervisor(
       task('b', [], async () => undefined),
       {
         ready: new ReadinessLatch('b'),
         started: new ReadinessLatch('b'),
-        dependencies: [{ latch: need, whenLost: 'restart' }],
+        dependencies: [{ latch, whenLost: 'restart' }],
         logFile: '',
         emit: ({ type }) => {
-          said.push(type);
-          happens.emit(type);
+          emitted.push(type);
+          emitter.emit(type);
         },
         onFailed: () => undefined,
         forcedShutdown: new ForcedShutdown(),
       },
     );
-    const settled = Promise.race([once(happens, 'waiting'), once(happens, 'stopped')]);
+    const next = Promise.race([once(emitter, 'waiting'), once(emitter, 'stopped')]);
     b.start();
-    // All needs have been found ready, and nothing has been started yet.
-    need.reset();
-    await settled;
-    const ready = once(happens, 'ready');
-    need.set();
+    // The supervisor has found all dependencies ready, and has started nothing yet.
+    latch.reset();
+    await next;
+    const ready = once(emitter, 'ready');
+    latch.set();
     await ready;
-    expect(said).not.toContain('stopped');
+    expect(emitted).not.toContain('stopped');
     await b.stop();
   });
 });

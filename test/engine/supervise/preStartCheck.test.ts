@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { bench, gated, task } from '../../support/engine.ts';
 
-describe('before spawning', () => {
-  it('refuses a port that somebody holds, and says who', async () => {
+describe('the pre-start check', () => {
+  it('refuses a port that is in use, and names the holder', async () => {
     const t = await bench();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -23,13 +23,13 @@ describe('before spawning', () => {
     }
   });
 
-  it('refuses to start what seems to be running already', async () => {
+  it('refuses to start a service that seems to be running already', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { ready: async () => undefined });
     await expect(t.up([a]).done).rejects.toMatchObject({ code: 'preflight' });
   });
 
-  it('does not wait for a probe that never answers', async () => {
+  it('does not wait for a probe that hangs', async () => {
     const t = await bench();
     const never = new Promise<void>(() => undefined);
     const a = await gated(t.dir, 'a', { ready: async () => never, readyTiming: { attemptTimeoutMs: 10 } });
@@ -38,10 +38,10 @@ describe('before spawning', () => {
   });
 });
 
-describe('a command that is never known', () => {
+describe('a command function that hangs', () => {
   const hangs = async (): Promise<never> => new Promise(() => undefined);
 
-  it('ends with the time that the component has to be ready', async () => {
+  it('ends at the time limit of the component', async () => {
     const t = await bench();
     const a = await gated(t.dir, 'a', { command: hangs, timeoutMs: 50, restart: { when: 'never' } });
     await expect(t.up([a]).done).rejects.toThrow('its command is not known after 0.05 s');
@@ -49,16 +49,16 @@ describe('a command that is never known', () => {
     await expect(t.up([{ ...b, timeoutMs: 50 }]).done).rejects.toThrow('its command is not known');
   });
 
-  it('does not keep the graph from going down', async () => {
+  it('does not block the stop of the graph', async () => {
     const t = await bench();
-    const asked = new EventEmitter();
+    const emitter = new EventEmitter();
     const command = async (): Promise<never> => {
-      asked.emit('asked');
+      emitter.emit('called');
       return hangs();
     };
     const a = await gated(t.dir, 'a', { command });
     const running = t.up([a]);
-    await once(asked, 'asked');
+    await once(emitter, 'called');
     await running.down();
     expect(t.events.at(-1)).toMatchObject({ component: 'a', type: 'stopped' });
   });

@@ -1,0 +1,41 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** What /proc/PID/stat says of a process; the names are those of proc_pid_stat(5). */
+export interface ProcessStat {
+  /** Name of the program, up to 15 bytes. */
+  readonly comm: string;
+  readonly state: string;
+  /** Process group. */
+  readonly pgrp: number;
+  /** Processor time in user and in kernel mode, in clock ticks. */
+  readonly utime: number;
+  readonly stime: number;
+  readonly numThreads: number;
+  /** Start time, in clock ticks since the boot of the machine. */
+  readonly starttime: number;
+}
+
+/** PIDs of all processes of this PID namespace. */
+export async function listPids(): Promise<string[]> {
+  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+}
+
+/** Undefined if there is no such process any more. */
+export async function readProcessStat(pid: string): Promise<ProcessStat | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  // pid (comm) state ppid pgrp ...: comm may contain blanks and parentheses, so the last one ends it.
+  const end = text.lastIndexOf(')');
+  const fields = text.slice(end + 2).split(' ');
+  /** By its number in the manual page; 3 is the state. */
+  const field = (number: number): number => Number(fields[number - 3] ?? 0);
+  return {
+    comm: text.slice(text.indexOf('(') + 1, end),
+    state: fields[0] ?? '',
+    pgrp: field(5),
+    utime: field(14),
+    stime: field(15),
+    numThreads: field(20),
+    starttime: field(22),
+  };
+}
