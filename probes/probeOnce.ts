@@ -1,30 +1,29 @@
 import { Unhealthy, type Probe } from './probe.ts';
 
 /**
- * One look with its own time limit, at most `timeoutMs` ms whatever the probe does: a probe that hangs, even one that
- * ignores its signal, is a miss with the reason `no answer within N ms`.
+ * One attempt with a time limit of `timeoutMs` ms. A probe that hangs, even one that ignores its signal, fails with the
+ * reason `no answer within N ms`.
  *
- * Rejects with an {@link Unhealthy} for a miss (anything else a probe rejects with is wrapped in one and kept as its
- * `cause`); with `signal.reason`, at once, when the signal aborts; and with the error itself when it is a mistake in
- * the probe's own code (TypeError, ReferenceError), which no waiting will mend.
+ * Rejects with an {@link Unhealthy} for a failed attempt (any other error of the probe becomes its `cause`); immediately
+ * with `signal.reason` when the signal aborts; and with a programming error itself (see {@link isProgrammingError}).
  */
 export async function probeOnce(probe: Probe, timeoutMs: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  // Not AbortSignal.any and AbortSignal.timeout: on Node 20 each call leaks a little, and this is called for ever.
-  const own = new AbortController();
+  // Not AbortSignal.any and AbortSignal.timeout: on Node 20 each call leaks a little, and a node may run for months.
+  const attempt = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
-  const cut = new Promise<never>((_resolve, reject) => {
+  const interrupted = new Promise<never>((_resolve, reject) => {
     const end = (reason: unknown) => {
       reject(reason);
-      own.abort(reason);
+      attempt.abort(reason);
     };
     onAbort = () => end(signal.reason);
     timer = setTimeout(() => end(new Unhealthy(`no answer within ${timeoutMs} ms`)), clampTimeout(timeoutMs));
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {
-    await Promise.race([probe(own.signal), cut]);
+    await Promise.race([probe(attempt.signal), interrupted]);
   } catch (error) {
     signal.throwIfAborted();
     throw isProgrammingError(error) ? error : asUnhealthy(error);
@@ -34,12 +33,12 @@ export async function probeOnce(probe: Probe, timeoutMs: number, signal: AbortSi
   }
 }
 
-/** A timer's delay in ms: Node.js turns one above 2^31 - 1 (24.8 days), Infinity included, into 1 ms. */
+/** Limits the delay of a timer, in ms: Node.js turns one above 2^31 - 1 (24.8 days), such as Infinity, into 1 ms. */
 export function clampTimeout(ms: number): number {
   return Math.min(ms, 2 ** 31 - 1);
 }
 
-/** A mistake in the code of a probe or a task, which no waiting and no restart will mend. */
+/** A TypeError or ReferenceError in the code of a probe or a task: neither waiting nor a restart fixes it. */
 export function isProgrammingError(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError;
 }

@@ -1,18 +1,19 @@
 import { Unhealthy, type Probe } from './probe.ts';
 
 /**
- * The same probe, and how long each of its looks took, in ms, and whether it was healthy. A look that was cut short by
- * its time limit counts as one; a look that nobody waits for any more does not.
+ * Wraps a probe to report the duration of each attempt, in ms, and whether it passed. An attempt that runs into its time
+ * limit counts; one that is cancelled does not.
  */
-export function timed(probe: Probe, onAttempt: (ms: number, healthy: boolean) => void): Probe {
+export function timed(probe: Probe, onAttempt: (ms: number, passed: boolean) => void): Probe {
   return async (signal) => {
-    const began = performance.now();
+    const startedAt = performance.now();
     try {
       await probe(signal);
     } catch (error) {
-      if (!signal.aborted || signal.reason instanceof Unhealthy) onAttempt(performance.now() - began, false);
+      if (!signal.aborted || signal.reason instanceof Unhealthy)
+        onAttempt(performance.now() - startedAt, false);
       throw error;
     }
-    onAttempt(performance.now() - began, true);
+    onAttempt(performance.now() - startedAt, true);
   };
 }

@@ -4,23 +4,23 @@ import { Unhealthy, type Probe } from './probe.ts';
 
 /** All times in ms. */
 export interface UntilOptions {
-  /** The deadline, a look under way included. Infinity waits for ever. */
+  /** The deadline; it also interrupts an attempt in progress. Infinity: none. */
   readonly timeoutMs: number;
-  /** From the first miss to the second look (default 25); each later pause is a fifth longer. */
+  /** Pause after the first failed attempt (default 25); each later pause is a fifth longer. */
   readonly periodMs?: number;
-  /** The longest pause (default 250), reached after about 1.5 s. */
+  /** Longest pause (default 250), reached after about 1.5 s. */
   readonly maxPeriodMs?: number;
-  /** The time limit of each look (default 2000). */
+  /** Time limit of each attempt (default 2000). */
   readonly attemptTimeoutMs?: number;
-  /** Told the reason of each miss, as it happens. */
+  /** Called with the reason of each failed attempt. */
   readonly onAttemptFailed?: (reason: string) => void;
 }
 
-/** The deadline passed. The `cause` is the last miss. */
+/** The deadline has passed. The `cause` is the last failed attempt. */
 export class DeadlineExceeded extends Error {
-  override readonly name = 'NotInTime';
+  override readonly name = 'DeadlineExceeded';
   readonly timeoutMs: number;
-  /** Why the last finished look failed. */
+  /** The reason of the last attempt that failed by itself. */
   readonly lastReason: string;
 
   constructor(timeoutMs: number, last: Unhealthy) {
@@ -31,17 +31,17 @@ export class DeadlineExceeded extends Error {
 }
 
 /**
- * Looks until the probe passes: at once, then after 25 ms, growing to every 250 ms. A fifth at a time, so what became
- * ready is seen at most a fifth (or 250 ms) later than it could have been. The only wait loop of the program.
+ * Runs the probe until it passes: immediately, then after 25 ms, growing to every 250 ms. The pause grows by a fifth, so that
+ * readiness is noticed at most a fifth of the wait (or 250 ms) late. The only wait loop of the program.
  *
- * Rejects with {@link DeadlineExceeded} at the deadline, and at once with `signal.reason` when the signal aborts or with the
- * probe's own mistake (see {@link probeOnce}). Leaves no timer and no listener behind.
+ * Rejects with {@link DeadlineExceeded} at the deadline; immediately with `signal.reason` when the signal aborts, or with a
+ * programming error of the probe (see {@link probeOnce}). Leaves no timer and no listener behind.
  */
 export async function until(probe: Probe, options: UntilOptions, signal: AbortSignal): Promise<void> {
   const { timeoutMs, periodMs = 25, maxPeriodMs = 250, attemptTimeoutMs = 2000, onAttemptFailed } = options;
   signal.throwIfAborted();
   const stop = new AbortController();
-  let last = new Unhealthy('the first look has not ended');
+  let last = new Unhealthy('the first attempt has not finished');
   const onAbort = () => stop.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   const timer = setTimeout(() => stop.abort(new DeadlineExceeded(timeoutMs, last)), clampTimeout(timeoutMs));
@@ -60,7 +60,7 @@ export async function until(probe: Probe, options: UntilOptions, signal: AbortSi
       },
     });
   } catch (error) {
-    // p-retry replaces a reason that is not an Error with a TypeError of its own.
+    // p-retry replaces an abort reason that is not an Error with a TypeError.
     stop.signal.throwIfAborted();
     throw error;
   } finally {

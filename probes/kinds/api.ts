@@ -3,7 +3,7 @@ import { wrongStatus } from './http.ts';
 import { parseJson } from '../transport/json.ts';
 import { Unhealthy } from '../probe.ts';
 
-/** How to ask the Kubernetes API: its URL without a path, and paths of PEM files. */
+/** Access to a Kubernetes API server: its URL without a path, and paths of PEM files. */
 export interface Api {
   readonly server: string;
   readonly ca: string;
@@ -11,7 +11,7 @@ export interface Api {
   readonly key: string;
 }
 
-/** GETs one object of the API; `missing` is the reason when there is none. The object is whatever the server sends. */
+/** GETs one object; it is not validated. On status 404, rejects with the reason `missing`. */
 export function apiObject(
   api: Api,
   path: string,
@@ -19,13 +19,13 @@ export function apiObject(
 ): (signal: AbortSignal) => Promise<unknown> {
   const { server, ...tls } = api;
   const url = `${server.replace(/\/+$/, '')}${path}`;
-  // A Node lists up to 50 images, with all their names.
-  const ask = httpClient(url, { ...tls, maxBytes: 1024 * 1024 });
+  // A Node object lists up to 50 images, with all their names.
+  const get = httpClient(url, { ...tls, maxBytes: 1024 * 1024 });
   return async (signal) => {
-    const answer = await ask(signal);
-    if (answer.status === 404) throw new Unhealthy(missing);
-    if (answer.status !== 200) throw wrongStatus(answer, url, api.cert);
-    const object = parseJson(answer.body);
+    const response = await get(signal);
+    if (response.status === 404) throw new Unhealthy(missing);
+    if (response.status !== 200) throw wrongStatus(response, url, api.cert);
+    const object = parseJson(response.body);
     if (object === undefined) throw new Unhealthy(`the answer of ${url} is not JSON`);
     return object;
   };

@@ -1,23 +1,25 @@
 import { Unhealthy, type Probe } from '../probe.ts';
-import { codeOf, oneLine } from '../transport/reason.ts';
+import { errorCode } from '../errorCode.ts';
+import { oneLine } from '../transport/reason.ts';
 
 export interface ExecOptions {
   readonly cwd?: string;
-  /** Added to our own environment. */
+  /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const TAIL_BYTES = 4096;
+/** How much of the end of stderr is kept, in characters. */
+const tailChars = 4096;
 
 /**
- * The command, run without a shell, exits 0. The reason is its exit code and the last line it wrote to stderr; its
- * stdout is not read. It runs in a process group of its own, which is killed at its exit and when the look ends, so a
- * look leaves nothing running.
+ * Passes when the command, run without a shell, exits with 0. The reason is its exit code and its last line on stderr;
+ * stdout is discarded. It runs in its own process group, which is killed at its exit and at an abort, so that an attempt
+ * leaves nothing running.
  */
 export function exec(command: readonly [string, ...string[]], options: ExecOptions = {}): Probe {
   const [name, ...args] = command;
   return async (signal) => {
-    // Loaded at the first look: loading takes about 50 ms.
+    // Loaded at the first attempt: loading takes about 50 ms.
     const { execa } = await import('execa');
     signal.throwIfAborted();
     const child = execa(name, args, {
@@ -35,7 +37,7 @@ export function exec(command: readonly [string, ...string[]], options: ExecOptio
       child.stderr.destroy();
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    // A grandchild outside the group may hold stderr open, so the exit itself counts.
+    // Not the end of stderr: a grandchild outside the group may hold it open.
     const passed = new Promise<true>((resolve) => {
       child.once('exit', (code) => {
         kill();
@@ -44,7 +46,7 @@ export function exec(command: readonly [string, ...string[]], options: ExecOptio
     });
     let tail = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      tail = (tail + text).slice(-TAIL_BYTES);
+      tail = (tail + text).slice(-tailChars);
     });
     try {
       const result = await Promise.race([passed, child]);
@@ -68,12 +70,12 @@ function failed(name: string, { exitCode, signal, cause }: Result, stderr: strin
   if (exitCode === undefined && signal === undefined)
     return new Unhealthy(notStarted(name, cause), { cause });
   const how = signal === undefined ? `exited with ${exitCode}` : `was killed by ${signal}`;
-  const said = oneLine(stderr.trimEnd().split('\n').at(-1) ?? '');
-  return new Unhealthy(`${name} ${how}${said && `: ${said}`}`);
+  const lastLine = oneLine(stderr.trimEnd().split('\n').at(-1) ?? '');
+  return new Unhealthy(`${name} ${how}${lastLine && `: ${lastLine}`}`);
 }
 
 function notStarted(name: string, cause: unknown): string {
-  const code = codeOf(cause);
+  const code = errorCode(cause);
   if (code === 'ENOENT') return `command not found: ${name}`;
   if (code === 'EACCES') return `not executable: ${name}`;
   return `${name} could not be started: ${String(cause)}`;
@@ -84,6 +86,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    if (codeOf(error) !== 'ESRCH') throw error;
+    if (errorCode(error) !== 'ESRCH') throw error;
   }
 }

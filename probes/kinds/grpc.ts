@@ -8,17 +8,17 @@ const statuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 const SERVING = 1;
 
 /**
- * The gRPC server says it is SERVING: the standard health protocol (grpc.health.v1), also what the kubelet's gRPC
- * probes ask. `target`: see {@link grpcChannel}; `service` empty asks for the server as a whole.
+ * Passes when the gRPC health service (grpc.health.v1, as in the kubelet's gRPC probes) reports SERVING. `target`: see
+ * {@link grpcChannel}. An empty `service` means the server as a whole.
  */
 export function grpcHealth(target: string, service = ''): Probe {
   const call = grpcChannel(target);
   const request = encodeString(1, service);
   return async (signal) => {
-    const answer = await call('/grpc.health.v1.Health/Check', request, signal).catch((error: unknown) => {
+    const response = await call('/grpc.health.v1.Health/Check', request, signal).catch((error: unknown) => {
       throw error instanceof GrpcError ? new Unhealthy(refused(error, target), { cause: error }) : error;
     });
-    const status = numberField(decode(answer), 1);
+    const status = numberField(decode(response), 1);
     if (status !== SERVING) throw new Unhealthy(`${service || target} says ${statuses[status] ?? status}`);
   };
 }

@@ -4,34 +4,34 @@ import { Unhealthy, type Probe } from '../probe.ts';
 import { oneLine } from '../transport/reason.ts';
 
 export interface HttpOptions extends Omit<HttpRequestOptions, 'method' | 'body' | 'maxBytes'> {
-  /** Accepted status, or statuses. Default 200 to 399, as the kubelet's own HTTP probes. */
+  /** Accepted status or statuses. Default: 200 to 399, as in the kubelet's HTTP probes. */
   readonly status?: number | readonly number[];
-  /** Must occur in the body's first 64 KiB. */
+  /** Must match in the first 64 KiB of the body. */
   readonly body?: string | RegExp;
 }
 
 /**
- * GET answers with an accepted status, and with this body if one is asked for. Redirects are answers, not followed.
- * How it connects, and when the PEM files are read: {@link httpClient}. Throws an Error when the URL is none.
+ * Passes when a GET returns an accepted status and, if given, a matching body. Redirects are not followed: their status
+ * counts. Connections and PEM files: see {@link httpClient}. Throws an Error if the URL is invalid.
  */
 export function http(url: string, options: HttpOptions = {}): Probe {
-  const { status, body, ...how } = options;
-  const ask = httpClient(url, how);
+  const { status, body, ...requestOptions } = options;
+  const get = httpClient(url, requestOptions);
   return async (signal) => {
-    const answer = await ask(signal);
-    if (!accepts(status, answer.status)) throw wrongStatus(answer, url, how.cert);
-    if (body !== undefined) demand(body, answer.body, url);
+    const response = await get(signal);
+    if (!accepts(status, response.status)) throw wrongStatus(response, url, requestOptions.cert);
+    if (body !== undefined) requireMatch(body, response.body, url);
   };
 }
 
-/** The answer's status is the reason, with what the body says about it. */
-export function wrongStatus(answer: HttpResponse, url: string, cert?: string): Unhealthy {
-  const { status, statusText } = answer;
-  const said = explain(answer.body);
+/** The failure for a status that is not accepted, explained by the body. `cert`: the client certificate that was sent. */
+export function wrongStatus(response: HttpResponse, url: string, cert?: string): Unhealthy {
+  const { status, statusText } = response;
+  const explanation = explain(response.body);
   return new Unhealthy(
     [
       `HTTP ${status}${statusText && ` ${statusText}`} from ${withoutSecrets(url)}`,
-      ...(said ? [said] : []),
+      ...(explanation ? [explanation] : []),
       ...(status === 401
         ? [cert ? `is ${cert} signed by a CA it trusts?` : 'is a client certificate missing?']
         : []),
@@ -44,17 +44,17 @@ function accepts(expected: HttpOptions['status'], status: number): boolean {
   return typeof expected === 'number' ? status === expected : expected.includes(status);
 }
 
-function demand(expected: string | RegExp, body: string, url: string): void {
-  // search, because a RegExp with the flag g remembers where it was.
+function requireMatch(expected: string | RegExp, body: string, url: string): void {
+  // Not test(): with the flag g, a RegExp keeps its position.
   const found = typeof expected === 'string' ? body.includes(expected) : body.search(expected) >= 0;
   if (found) return;
-  const wanted = typeof expected === 'string' ? JSON.stringify(expected) : String(expected);
+  const shown = typeof expected === 'string' ? JSON.stringify(expected) : String(expected);
   throw new Unhealthy(
-    `no ${wanted} in the answer of ${withoutSecrets(url)}: ${oneLine(body) || 'it is empty'}`,
+    `no ${shown} in the answer of ${withoutSecrets(url)}: ${oneLine(body) || 'it is empty'}`,
   );
 }
 
-/** Kubernetes health pages list each failed check as `[-]name failed`; its API errors are a JSON Status. */
+/** Kubernetes health endpoints list each failed check as `[-]name failed`; API errors are a JSON Status. */
 function explain(body: string): string {
   const failed = body.split('\n').filter((line) => line.startsWith('[-]'));
   if (failed.length > 0) {

@@ -9,12 +9,12 @@ import type { Probe } from '../probe.ts';
 import { tcp } from './tcp.ts';
 import { unix } from './unix.ts';
 
-/** A kind of probe that people name on the command line and in the config file. */
+/** A kind of probe that can be named on the command line and in the config file. */
 export interface Kind {
-  /** What it means to pass, in a few words. */
+  /** When it passes, in a few words. */
   readonly summary: string;
   readonly example: string;
-  /** Throws an Error that says what is wrong with the target. `tls` is for targets with https. */
+  /** Throws an Error with the reason if the target is invalid. `tls` applies to https targets. */
   readonly parse: (target: string, tls?: Tls) => Probe;
 }
 
@@ -64,7 +64,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** Makes the probe `kind` of `target`. Throws an Error when there is no such kind or the target cannot be right. */
+/** Creates a probe of `target`. Throws an Error if the kind is unknown or the target invalid. */
 export function parseProbe(kind: string, target: string, tls?: Tls): Probe {
   const found = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   if (!found) throw new Error(`no probe is called "${kind}": ${Object.keys(kinds).join(', ')}`);

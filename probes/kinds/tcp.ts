@@ -1,7 +1,7 @@
 import { connect } from '../transport/connect.ts';
 import type { Probe } from '../probe.ts';
 
-/** Something accepts connections on the TCP port. The connection is closed at once; nothing is sent. */
+/** Passes when the TCP port accepts a connection, which is closed immediately; nothing is sent. */
 export function tcp(port: number, host = '127.0.0.1'): Probe {
   const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return async (signal) => {

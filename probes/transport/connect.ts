@@ -1,7 +1,7 @@
 import { connect as netConnect, type NetConnectOpts, type Socket } from 'node:net';
 import { cannotReach } from './reason.ts';
 
-/** A connected socket, the caller's to destroy. Rejects with an Unhealthy that says why there is none. */
+/** Connects; the caller destroys the socket. Rejects with an Unhealthy with the reason, in which `where` names the peer. */
 export function connect(to: NetConnectOpts, where: string, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();

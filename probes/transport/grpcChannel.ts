@@ -2,17 +2,18 @@ import type { ClientHttp2Session } from 'node:http2';
 import type { NetConnectOpts } from 'node:net';
 import { connect } from './connect.ts';
 import { Unhealthy } from '../probe.ts';
-import { cannotReach, codeOf } from './reason.ts';
+import { errorCode } from '../errorCode.ts';
+import { cannotReach } from './reason.ts';
 import { GrpcError, unary } from './unary.ts';
 
-/** Calls `/package.Service/Method` with one message and gives the answer's. */
+/** Calls `/package.Service/Method` with one message; resolves with the response message. */
 export type Call = (method: string, message: Buffer, signal: AbortSignal) => Promise<Buffer>;
 
 /**
- * gRPC calls without TLS over one kept-alive connection to `unix:///path`, `/path` or `host:port`. A call rejects
- * with a {@link GrpcError} when the server refuses it, and with an Unhealthy when there is no answer.
+ * gRPC calls without TLS over one keep-alive connection to `unix:///path`, `/path` or `host:port`. A call rejects with a
+ * {@link GrpcError} if the server returns an error status, and with an Unhealthy if there is no response.
  *
- * Throws an Error when the target is none of these.
+ * Throws an Error if the target is invalid.
  */
 export function grpcChannel(target: string): Call {
   const { to, where } = parse(target);
@@ -29,25 +30,25 @@ export function grpcChannel(target: string): Call {
       signal.throwIfAborted();
       throw asReason(error, where);
     } finally {
-      // Between two calls it must not keep the process from ending.
+      // Between two calls, the connection must not keep the process alive.
       session?.unref();
     }
   };
 }
 
 async function open(to: NetConnectOpts, where: string, signal: AbortSignal): Promise<ClientHttp2Session> {
-  // Of all that Node.js has built in it takes the longest to load. Before the socket is there: a session on one that has broken
-  // meanwhile would never answer.
+  // Loaded on demand: it is the slowest built-in module to load. Loaded before connecting: a session on a socket that has
+  // been closed in the meantime would hang.
   const { connect: connectHttp2 } = await import('node:http2');
   const socket = await connect(to, where, signal);
   const session = connectHttp2('http://localhost', { createConnection: () => socket });
-  // The call under way fails with the same error; without one, the next call finds the session closed.
+  // A call in progress rejects with the same error. Otherwise, the next call finds the session closed.
   session.on('error', () => {});
   return session;
 }
 
 function asReason(error: unknown, where: string): Unhealthy {
-  if (codeOf(error).startsWith('ERR_HTTP2_')) {
+  if (errorCode(error).startsWith('ERR_HTTP2_')) {
     return new Unhealthy(`${where} does not speak gRPC, or closed the connection`, { cause: error });
   }
   return cannotReach(error, where);

@@ -5,11 +5,12 @@ import type { RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { caBundle } from './caBundle.ts';
 import { Unhealthy } from '../probe.ts';
-import { cannotReach, codeOf } from './reason.ts';
+import { errorCode } from '../errorCode.ts';
+import { cannotReach } from './reason.ts';
 
-/** Who is trusted and who asks. Paths of PEM files: they may be written after the probe is made. */
+/** Paths of PEM files, which may be written after the probe is created. */
 export interface Tls {
-  /** The CA that must have signed the server's certificate. Without it: those the machine trusts. */
+  /** The CA that must have signed the server's certificate. Default: see {@link caBundle}. */
   readonly ca?: string;
   /** The client's certificate, and its private key. */
   readonly cert?: string;
@@ -23,7 +24,7 @@ export interface HttpRequestOptions extends Tls {
   readonly body?: string;
   /** Connect to this unix socket instead of the URL's host. */
   readonly socketPath?: string;
-  /** Read at most about this many bytes of the body; the rest is left unread. Default 64 KiB. */
+  /** At most this many bytes of the body are read. Default 64 KiB. */
   readonly maxBytes?: number;
 }
 
@@ -35,21 +36,21 @@ export interface HttpResponse {
 }
 
 /**
- * Asks one URL over one kept-alive connection, TLS always verified. Follows no redirect and never tries twice.
- * Any status is an answer; no answer rejects with an Unhealthy. The PEM files are read before the first look and
- * again after each look without an answer, so certificates may appear, or be replaced, at any time.
+ * Requests one URL over one keep-alive connection; TLS is always verified. Never follows a redirect and never retries. Any
+ * status resolves; no response rejects with an Unhealthy. The PEM files are read before the first request and again after
+ * each one without a response, so that certificates may be created or replaced at any time.
  *
- * On Node.js' own client: this is done some times a second for as long as a node lives, on cores and in memory that are the
- * node's (bench/NOTES.md has what a look costs).
+ * Uses node:http: this runs several times a second as long as the node does, on the node's own processors and memory
+ * (bench/NOTES.md has the cost of an attempt).
  *
- * Throws an Error when the URL or the choice of options cannot be right.
+ * Throws an Error if the URL or the combination of options is invalid.
  */
 export function httpClient(
   address: string,
   options: HttpRequestOptions = {},
 ): (signal: AbortSignal) => Promise<HttpResponse> {
   const url = httpUrl(address, options);
-  // Once: it is a good part of what a look costs.
+  // Once: it is a large part of the cost of a request.
   const target = urlToHttpOptions(url);
   const isTls = url.protocol === 'https:';
   const where = options.socketPath ?? `${url.hostname}:${url.port || (isTls ? 443 : 80)}`;
@@ -60,8 +61,8 @@ export function httpClient(
       agent ??= await keepAlive(isTls, options);
       return await sendRequest(target, agent, options, signal);
     } catch (error) {
-      // Refused says nothing about the connection or the files we hold; anything else may.
-      if (codeOf(error) !== 'ECONNREFUSED') {
+      // After any other error, the connection or the PEM files in memory may be outdated.
+      if (errorCode(error) !== 'ECONNREFUSED') {
         agent?.destroy();
         agent = undefined;
       }
@@ -82,17 +83,17 @@ async function sendRequest(
     const sent = send({ ...target, agent, method, headers, signal }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
-      const answered = (): void => {
+      const finish = (): void => {
         const { statusCode = 0, statusMessage = '' } = response;
         const text = Buffer.concat(chunks).toString('utf8', 0, maxBytes);
         resolve({ status: statusCode, statusText: statusMessage, body: text });
       };
-      response.on('error', reject).on('end', answered);
+      response.on('error', reject).on('end', finish);
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         bytes += chunk.length;
         if (bytes < maxBytes) return;
-        answered();
+        finish();
         sent.destroy();
       });
     });
@@ -104,7 +105,7 @@ async function keepAlive(
   isTls: boolean,
   { ca, cert, key, socketPath }: HttpRequestOptions,
 ): Promise<Agent | HttpsAgent> {
-  // The connection of a probe that is no longer used closes itself.
+  // With a timeout, the connection of a probe that is no longer used is closed.
   const options = { keepAlive: true, maxFreeSockets: 1, timeout: 10_000, ...(socketPath && { socketPath }) };
   if (!isTls) return new Agent(options);
   return new HttpsAgent({
@@ -120,7 +121,7 @@ async function pem(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const why = codeOf(error) === 'ENOENT' ? 'it does not exist' : String(error);
+    const why = errorCode(error) === 'ENOENT' ? 'it does not exist' : String(error);
     throw new Unhealthy(`cannot read ${path}: ${why}`, { cause: error });
   }
 }

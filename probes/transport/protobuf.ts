@@ -1,14 +1,14 @@
 import { Unhealthy } from '../probe.ts';
 
 /**
- * The little of protobuf that a health question needs.
+ * The subset of protobuf that health checks need.
  * https://protobuf.dev/programming-guides/encoding/
  */
 
-/** The fields of a message by number, each with all its values in order: a number for varints, bytes for the rest. */
+/** The fields of a message by number, each with all its values in order: numbers for varints, bytes for the other types. */
 export type Fields = ReadonlyMap<number, readonly (number | Buffer)[]>;
 
-/** Reads one message. Throws an Unhealthy when the bytes end too early or are no protobuf. */
+/** Decodes one message. Throws an Unhealthy if the bytes are truncated or not protobuf. */
 export function decode(message: Buffer): Fields {
   const fields = new Map<number, (number | Buffer)[]>();
   let at = 0;
@@ -22,7 +22,7 @@ export function decode(message: Buffer): Fields {
     }
   };
   const bytes = (length: number) => {
-    if (at + length > message.length) throw new Unhealthy('the protobuf message is cut off');
+    if (at + length > message.length) throw new Unhealthy('the protobuf message is truncated');
     at += length;
     return message.subarray(at - length, at);
   };
@@ -50,13 +50,13 @@ export function decode(message: Buffer): Fields {
   return fields;
 }
 
-/** The last value of a number, bool or enum field; 0 when absent, as proto3 has it. */
+/** The last value of a number, bool or enum field; 0 if absent, as in proto3. */
 export function numberField(fields: Fields, number: number): number {
   const value = fields.get(number)?.at(-1);
   return typeof value === 'number' ? value : 0;
 }
 
-/** The last value of a string field; empty when absent. */
+/** The last value of a string field; empty if absent. */
 export function stringField(fields: Fields, number: number): string {
   return messagesField(fields, number).at(-1)?.toString('utf8') ?? '';
 }
@@ -66,7 +66,7 @@ export function messagesField(fields: Fields, number: number): readonly Buffer[]
   return (fields.get(number) ?? []).filter((value) => Buffer.isBuffer(value));
 }
 
-/** A message with one string field (numbers up to 15, strings up to 127 bytes: names of services). */
+/** Encodes a message with one string field: a number up to 15, a string up to 127 bytes (the name of a service). */
 export function encodeString(number: number, text: string): Buffer {
   const bytes = Buffer.from(text);
   if (bytes.length > 127) throw new Error(`too long: ${text}`);

@@ -1,6 +1,7 @@
+import { errorCode } from '../errorCode.ts';
 import { Unhealthy } from '../probe.ts';
 
-/** What a connection was made with, as far as a reason can name it. */
+/** The certificates of a connection, to be named in a reason. */
 export interface Trust {
   /** PEM file of the CA that must have signed the server's certificate. */
   readonly ca?: string;
@@ -8,10 +9,10 @@ export interface Trust {
   readonly cert?: string;
 }
 
-/** Why `where` (a host:port or a socket's path) could not be asked, for people; the error is kept as `cause`. */
+/** Why there was no response from `where` (host:port, or the path of a socket), for people. Keeps the error as `cause`. */
 export function cannotReach(error: unknown, where: string, trust: Trust = {}): Unhealthy {
   if (error instanceof Unhealthy) return error;
-  const code = codeOf(error);
+  const code = errorCode(error);
   const reason = socketReason(code, where) ?? tlsReason(error, code, where, trust);
   return new Unhealthy(reason ?? `${where}: ${messageOf(error)}`, { cause: error });
 }
@@ -45,7 +46,7 @@ function socketReason(code: string, where: string): string | undefined {
 
 function tlsReason(error: unknown, code: string, where: string, { ca, cert }: Trust): string | undefined {
   switch (code) {
-    // OpenSSL's names for "no chain to a CA I know".
+    // OpenSSL's names for "no chain to a trusted CA".
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
@@ -68,7 +69,7 @@ function tlsReason(error: unknown, code: string, where: string, { ca, cert }: Tr
   return undefined;
 }
 
-/** What the server sent back instead of finishing the handshake: RFC 8446, section 6.2. */
+/** The server aborted the handshake with this alert: RFC 8446, section 6.2. */
 function alertReason(alert: number, where: string, cert: string | undefined): string {
   const aboutCertificate = [42, 43, 44, 45, 46, 48, 49].includes(alert);
   if (aboutCertificate && cert) return `${where} refuses the client certificate ${cert}`;
@@ -77,18 +78,13 @@ function alertReason(alert: number, where: string, cert: string | undefined): st
   return `${where} refuses the TLS handshake (alert ${alert})${perhaps}`;
 }
 
-/** The first line of what someone else wrote, fit to be part of a reason: it must not steer the reader's terminal. */
+/** The first line of untrusted text, at most 300 characters, without control characters, which could control the terminal. */
 export function oneLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? '';
   return line
     .slice(0, 300)
     .replaceAll(/\p{Cc}/gu, ' ')
     .trim();
-}
-
-/** The system's or OpenSSL's name of the error. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function messageOf(error: unknown): string {

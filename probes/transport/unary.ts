@@ -1,7 +1,7 @@
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
 import { oneLine } from './reason.ts';
 
-/** The server answered a call with a status other than OK. The message is the reason, for people. */
+/** The server returned a status other than OK. The message is the reason, for people. */
 export class GrpcError extends Error {
   override readonly name = 'GrpcError';
   readonly status: number;
@@ -15,11 +15,11 @@ export class GrpcError extends Error {
 /** The server does not know the service or the method. https://grpc.io/docs/guides/status-codes/ */
 export const UNIMPLEMENTED = 12;
 
-/** The health services asked here answer with some hundred bytes. */
-const MAX_BYTES = 64 * 1024;
+/** The responses of health services have some hundred bytes. */
+const maxBytes = 64 * 1024;
 
 /**
- * One gRPC call with one message each way. Rejects with a {@link GrpcError}, or with what broke the connection.
+ * One unary gRPC call. Rejects with a {@link GrpcError}, or with the error of the connection.
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 export function unary(
@@ -34,21 +34,21 @@ export function unary(
       { signal },
     );
     let headers: IncomingHttpHeaders = {};
-    // A refused call has its status in the headers, any other in the trailers.
-    const note = (more: IncomingHttpHeaders) => (headers = { ...headers, ...more });
+    // The status is in the trailers, or, without a response message, in the headers.
+    const addHeaders = (more: IncomingHttpHeaders) => (headers = { ...headers, ...more });
     const chunks: Buffer[] = [];
     let bytes = 0;
-    stream.on('response', note).on('trailers', note);
+    stream.on('response', addHeaders).on('trailers', addHeaders);
     stream.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       bytes += chunk.length;
-      if (bytes > MAX_BYTES)
-        stream.destroy(new Error(`an answer of more than ${MAX_BYTES} bytes to ${method}`));
+      if (bytes > maxBytes)
+        stream.destroy(new Error(`an answer of more than ${maxBytes} bytes to ${method}`));
     });
     stream.once('error', reject);
     stream.once('close', () => {
       try {
-        resolve(answerOf(headers, Buffer.concat(chunks)));
+        resolve(responseMessage(headers, Buffer.concat(chunks)));
       } catch (error) {
         reject(error);
       }
@@ -57,7 +57,7 @@ export function unary(
   });
 }
 
-function answerOf(headers: IncomingHttpHeaders, body: Buffer): Buffer {
+function responseMessage(headers: IncomingHttpHeaders, body: Buffer): Buffer {
   const status = headers['grpc-status'];
   if (status === undefined) {
     const code = headers[':status'];
@@ -66,25 +66,25 @@ function answerOf(headers: IncomingHttpHeaders, body: Buffer): Buffer {
     );
   }
   if (status !== '0') {
-    const said = oneLine(unescaped(String(headers['grpc-message'] ?? '')));
-    throw new GrpcError(Number(status), said || `gRPC status ${Number(status)}`);
+    const reason = oneLine(percentDecoded(String(headers['grpc-message'] ?? '')));
+    throw new GrpcError(Number(status), reason || `gRPC status ${Number(status)}`);
   }
   if (body.length < 5 || body[0] !== 0) throw new Error('not a gRPC message');
   return body.subarray(5, 5 + body.readUInt32BE(1));
 }
 
-/** A message on the wire: one byte "not compressed", its length, itself. */
+/** A length-prefixed message: one byte "not compressed", four bytes of length, the message. */
 function frame(message: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
   return Buffer.concat([head, message]);
 }
 
-function unescaped(message: string): string {
+function percentDecoded(message: string): string {
   try {
     return decodeURIComponent(message);
   } catch {
-    // Not percent-encoded as it should be: better as it came than not at all.
+    // Invalid percent-encoding: quote it as it is.
     return message;
   }
 }

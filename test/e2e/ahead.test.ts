@@ -7,7 +7,7 @@ import {
   removeNotReadyTaint,
 } from '../../src/kubernetes/components/bootstrapSteps.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
-import { pass } from '../fixtures/probes/looks.ts';
+import { pass } from '../fixtures/probes/attempts.ts';
 import { TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-ahead');

@@ -2,63 +2,63 @@ import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { probeOnce } from '../../probes/probeOnce.ts';
 import { all, Unhealthy, type Probe } from '../../probes/probe.ts';
-import { miss, never, pass, reason } from '../fixtures/probes/looks.ts';
+import { failure, never, pass, reason } from '../fixtures/probes/attempts.ts';
 
 const hang: Probe = () => new Promise(() => {});
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
-test('a probe that hangs and ignores its signal is a miss', async () => {
+test('a probe that hangs and ignores its signal fails', async () => {
   expect(await reason(hang, 5)).toBe('no answer within 5 ms');
 });
 
-test('the probe is told that its time is up', async () => {
-  let told: unknown;
+test('the signal of the probe aborts at the time limit', async () => {
+  let abortReason: unknown;
   const probe: Probe = (signal) =>
     new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => {
-        told = signal.reason;
+        abortReason = signal.reason;
         reject(signal.reason);
       });
     });
-  const error = await miss(probe, 5);
-  expect(told).toBe(error);
+  const error = await failure(probe, 5);
+  expect(abortReason).toBe(error);
 });
 
-test("an abort ends the look at once with the signal's own reason", async () => {
+test("an abort interrupts the attempt immediately with the signal's own reason", async () => {
   const stop = new AbortController();
   const why = new Error('stopping');
-  const looking = probeOnce(hang, 60_000, stop.signal);
+  const attempt = probeOnce(hang, 60_000, stop.signal);
   stop.abort(why);
-  await expect(looking).rejects.toBe(why);
+  await expect(attempt).rejects.toBe(why);
   await expect(probeOnce(hang, 60_000, stop.signal)).rejects.toBe(why);
 });
 
-test('what a probe rejects with becomes the reason, and is kept as the cause', async () => {
+test('an error of the probe becomes the reason and the cause', async () => {
   const thrown = new Error('too bad');
-  const error = await miss(() => Promise.reject(thrown));
+  const error = await failure(() => Promise.reject(thrown));
   expect(error.message).toBe('too bad');
   expect(error.cause).toBe(thrown);
-  // eslint-disable-next-line typescript/prefer-promise-reject-errors -- someone else's probe may
+  // eslint-disable-next-line typescript/prefer-promise-reject-errors -- a third-party probe may
   expect(await reason(() => Promise.reject('a text'))).toBe('a text');
 });
 
-test('an Unhealthy stays the one it is', async () => {
+test('an Unhealthy is passed on unchanged', async () => {
   const own = new Unhealthy('not yet');
-  expect(await miss(() => Promise.reject(own))).toBe(own);
+  expect(await failure(() => Promise.reject(own))).toBe(own);
 });
 
 test.each([new TypeError('x is not a function'), new ReferenceError('y is not defined')])(
-  'a mistake in the probe itself is not a miss: %s',
-  async (mistake) => {
-    await expect(probeOnce(() => Promise.reject(mistake), 1000, never())).rejects.toBe(mistake);
+  'a programming error is passed on unchanged: %s',
+  async (bug) => {
+    await expect(probeOnce(() => Promise.reject(bug), 1000, never())).rejects.toBe(bug);
     const throwing: Probe = () => {
-      throw mistake;
+      throw bug;
     };
-    await expect(probeOnce(throwing, 1000, never())).rejects.toBe(mistake);
+    await expect(probeOnce(throwing, 1000, never())).rejects.toBe(bug);
   },
 );
 
-test('leaves no timer and no listener behind, however it ends', async () => {
+test('leaves no timer and no listener behind', async () => {
   const before = timers();
   const { signal } = new AbortController();
   await probeOnce(() => Promise.resolve(), Infinity, signal);
@@ -68,15 +68,15 @@ test('leaves no timer and no listener behind, however it ends', async () => {
   expect(timers()).toBe(before);
 });
 
-test('all: passes when each does, looks in order, stops at the first miss', async () => {
-  const seen: string[] = [];
+test('all: passes when each does, runs them in order, stops at the first failure', async () => {
+  const run: string[] = [];
   const step = (name: string, outcome: 'ok' | 'no'): Probe => {
     return () => {
-      seen.push(name);
+      run.push(name);
       return outcome === 'ok' ? Promise.resolve() : Promise.reject(new Unhealthy(`${name} is not`));
     };
   };
   await pass(all(step('a', 'ok'), step('b', 'ok')));
   expect(await reason(all(step('c', 'ok'), step('d', 'no'), step('e', 'ok')))).toBe('d is not');
-  expect(seen).toEqual(['a', 'b', 'c', 'd']);
+  expect(run).toEqual(['a', 'b', 'c', 'd']);
 });

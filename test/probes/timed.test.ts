@@ -2,45 +2,45 @@ import { expect, test } from 'vitest';
 import { probeOnce } from '../../probes/probeOnce.ts';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { timed } from '../../probes/timed.ts';
-import { miss, pass } from '../fixtures/probes/looks.ts';
+import { failure, pass } from '../fixtures/probes/attempts.ts';
 
-function counted(probe: Probe): { probe: Probe; looks: boolean[]; ms: number[] } {
-  const [looks, ms]: [boolean[], number[]] = [[], []];
-  const counting = timed(probe, (took, healthy) => {
-    ms.push(took);
-    looks.push(healthy);
+function recorded(probe: Probe): { probe: Probe; passed: boolean[]; ms: number[] } {
+  const [passed, ms]: [boolean[], number[]] = [[], []];
+  const recording = timed(probe, (tookMs, hasPassed) => {
+    ms.push(tookMs);
+    passed.push(hasPassed);
   });
-  return { probe: counting, looks, ms };
+  return { probe: recording, passed, ms };
 }
 
 const obedient: Probe = (signal) =>
   new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
-test('each look is told, and its outcome stays what it is', async () => {
-  const why = new Unhealthy('not yet');
+test('reports each attempt and passes on its outcome', async () => {
+  const reason = new Unhealthy('not yet');
   let healthy = false;
-  const { probe, looks, ms } = counted(async () => {
-    if (!healthy) throw why;
+  const { probe, passed, ms } = recorded(async () => {
+    if (!healthy) throw reason;
   });
-  expect(await miss(probe)).toBe(why);
+  expect(await failure(probe)).toBe(reason);
   healthy = true;
   await pass(probe);
-  expect(looks).toEqual([false, true]);
+  expect(passed).toEqual([false, true]);
   expect(ms.every((each) => each >= 0)).toBe(true);
 });
 
-test('a look that runs into its time limit took so long', async () => {
-  const { probe, looks, ms } = counted(obedient);
-  await miss(probe, 20);
-  expect(looks).toEqual([false]);
+test('an attempt that runs into its time limit counts', async () => {
+  const { probe, passed, ms } = recorded(obedient);
+  await failure(probe, 20);
+  expect(passed).toEqual([false]);
   expect(ms[0]).toBeGreaterThan(15);
 });
 
-test('a look that nobody waits for any more is none', async () => {
-  const { probe, looks } = counted(obedient);
+test('a cancelled attempt does not count', async () => {
+  const { probe, passed } = recorded(obedient);
   const stop = new AbortController();
-  const looking = probeOnce(probe, 60_000, stop.signal);
+  const attempt = probeOnce(probe, 60_000, stop.signal);
   stop.abort(new Error('stopping'));
-  await expect(looking).rejects.toThrow('stopping');
-  expect(looks).toEqual([]);
+  await expect(attempt).rejects.toThrow('stopping');
+  expect(passed).toEqual([]);
 });

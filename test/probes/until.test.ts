@@ -2,9 +2,9 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until, type UntilOptions } from '../../probes/until.ts';
-import { never } from '../fixtures/probes/looks.ts';
+import { never } from '../fixtures/probes/attempts.ts';
 
-// The clock stands still unless the test moves it, so the times below are exact.
+// Only the test advances the clock, so the times below are exact.
 beforeEach(() => {
   vi.useFakeTimers();
 });
@@ -13,18 +13,20 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Passes at the look after `misses` misses, and notes when it was looked through. */
-function passesAfter(misses: number) {
-  const looks: number[] = [];
+/** Passes after this many failed attempts; records the times of all attempts. */
+function passesAfter(failures: number) {
+  const attempts: number[] = [];
   const start = Date.now();
   const probe: Probe = () => {
-    looks.push(Date.now() - start);
-    return looks.length > misses ? Promise.resolve() : Promise.reject(new Unhealthy(`miss ${looks.length}`));
+    attempts.push(Date.now() - start);
+    return attempts.length > failures
+      ? Promise.resolve()
+      : Promise.reject(new Unhealthy(`failure ${attempts.length}`));
   };
-  return { probe, looks };
+  return { probe, attempts };
 }
 
-/** Runs until to its end, moving the clock as it waits; gives the error, if any. */
+/** Runs `until` and advances the clock until it settles; returns the error, if any. */
 async function run(probe: Probe, options: UntilOptions, signal = never()): Promise<unknown> {
   const outcome: { error?: unknown }[] = [];
   void until(probe, options, signal).then(
@@ -35,17 +37,17 @@ async function run(probe: Probe, options: UntilOptions, signal = never()): Promi
   return outcome[0]?.error;
 }
 
-describe('when it looks', () => {
-  test('at once, when the first look passes', async () => {
-    const { probe, looks } = passesAfter(0);
+describe('the attempts', () => {
+  test('one, immediately, when it passes', async () => {
+    const { probe, attempts } = passesAfter(0);
     await until(probe, { timeoutMs: 1000 }, never());
-    expect(looks).toEqual([0]);
+    expect(attempts).toEqual([0]);
   });
 
-  test('then after 25 ms, growing a fifth at a time to 250 ms', async () => {
-    const { probe, looks } = passesAfter(18);
+  test('pause 25 ms, growing by a fifth each to 250 ms', async () => {
+    const { probe, attempts } = passesAfter(18);
     await run(probe, { timeoutMs: 60_000 });
-    const pauses = looks.slice(1).map((at, index) => at - (looks[index] ?? 0));
+    const pauses = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0));
     expect(pauses).toEqual([
       25, 30, 36, 43, 52, 62, 75, 90, 107, 129, 155, 186, 223, 250, 250, 250, 250, 250,
     ]);
@@ -56,69 +58,78 @@ describe('when it looks', () => {
     [10, 10],
     [40, 100],
     [25, 1000],
-  ])('starting at %d ms and growing to %d ms', async (periodMs, maxPeriodMs) => {
-    const { probe, looks } = passesAfter(60);
+  ])('pause %d ms, growing to %d ms', async (periodMs, maxPeriodMs) => {
+    const { probe, attempts } = passesAfter(60);
     await run(probe, { timeoutMs: 1e6, periodMs, maxPeriodMs });
-    const pauses = looks.slice(1).map((at, index) => at - (looks[index] ?? 0));
+    const pauses = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0));
     expect(pauses[0]).toBe(periodMs);
     expect(pauses.at(-1)).toBe(maxPeriodMs);
     expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));
   });
 
-  test.each([0, 1, 2, 7, 30])('once more than it missed: %d', async (misses) => {
-    const { probe, looks } = passesAfter(misses);
-    const told: string[] = [];
-    expect(await run(probe, { timeoutMs: 60_000, onAttemptFailed: (why) => told.push(why) })).toBeUndefined();
-    expect(looks).toHaveLength(misses + 1);
-    expect(told).toEqual(Array.from({ length: misses }, (_, index) => `miss ${index + 1}`));
+  test.each([0, 1, 2, 7, 30])('number one more than the failures: %d', async (failures) => {
+    const { probe, attempts } = passesAfter(failures);
+    const reasons: string[] = [];
+    expect(
+      await run(probe, { timeoutMs: 60_000, onAttemptFailed: (reason) => reasons.push(reason) }),
+    ).toBeUndefined();
+    expect(attempts).toHaveLength(failures + 1);
+    expect(reasons).toEqual(Array.from({ length: failures }, (_, index) => `failure ${index + 1}`));
   });
 
-  test('again after a look that hung', async () => {
-    const told: string[] = [];
-    let looks = 0;
-    const probe: Probe = () => (++looks > 2 ? Promise.resolve() : new Promise(() => {}));
-    await run(probe, { timeoutMs: 60_000, attemptTimeoutMs: 300, onAttemptFailed: (why) => told.push(why) });
-    expect(told).toEqual(['no answer within 300 ms', 'no answer within 300 ms']);
+  test('go on after one that hung', async () => {
+    const reasons: string[] = [];
+    let attempts = 0;
+    const probe: Probe = () => (++attempts > 2 ? Promise.resolve() : new Promise(() => {}));
+    await run(probe, {
+      timeoutMs: 60_000,
+      attemptTimeoutMs: 300,
+      onAttemptFailed: (reason) => reasons.push(reason),
+    });
+    expect(reasons).toEqual(['no answer within 300 ms', 'no answer within 300 ms']);
   });
 });
 
 describe('the deadline', () => {
   test.each([1, 24, 25, 26, 100, 1234, 30_000])('after %d ms, to the millisecond', async (timeoutMs) => {
-    const { probe, looks } = passesAfter(Infinity);
+    const { probe, attempts } = passesAfter(Infinity);
     const start = Date.now();
     const error = await run(probe, { timeoutMs });
     expect(Date.now() - start).toBe(timeoutMs);
     expect(error).toBeInstanceOf(DeadlineExceeded);
-    expect(error).toHaveProperty('lastReason', `miss ${looks.length}`);
-    expect(error).toHaveProperty('cause', new Unhealthy(`miss ${looks.length}`));
-    const looked = looks.length;
+    expect(error).toHaveProperty('lastReason', `failure ${attempts.length}`);
+    expect(error).toHaveProperty('cause', new Unhealthy(`failure ${attempts.length}`));
+    const before = attempts.length;
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(looks).toHaveLength(looked);
+    expect(attempts).toHaveLength(before);
   });
 
-  test('says how long it waited, and the last reason', async () => {
+  test('reports the time waited and the last reason', async () => {
     const error = await run(() => Promise.reject(new Error('connection refused on 127.0.0.1:4001')), {
       timeoutMs: 30_000,
     });
-    expect(String(error)).toBe('NotInTime: not ready after 30.0 s: connection refused on 127.0.0.1:4001');
+    expect(String(error)).toBe(
+      'DeadlineExceeded: not ready after 30.0 s: connection refused on 127.0.0.1:4001',
+    );
     expect(error).toMatchObject({ timeoutMs: 30_000, lastReason: 'connection refused on 127.0.0.1:4001' });
   });
 
-  test('cuts a look that hangs, keeps the reason of the one before, and is no miss of its own', async () => {
-    let looks = 0;
-    const told: string[] = [];
-    const probe: Probe = () => (++looks === 1 ? Promise.reject(new Error('first')) : new Promise(() => {}));
-    const error = await run(probe, { timeoutMs: 100, onAttemptFailed: (why) => told.push(why) });
+  test('interrupts an attempt that hangs, keeps the reason of the one before, and is no failure of its own', async () => {
+    let attempts = 0;
+    const reasons: string[] = [];
+    const probe: Probe = () =>
+      ++attempts === 1 ? Promise.reject(new Error('first')) : new Promise(() => {});
+    const error = await run(probe, { timeoutMs: 100, onAttemptFailed: (reason) => reasons.push(reason) });
     expect(error).toMatchObject({ lastReason: 'first' });
-    expect(told).toEqual(['first']);
+    expect(reasons).toEqual(['first']);
   });
 
-  test('has a reason even if no look has ended', async () => {
+  test('has a reason even if no attempt has finished', async () => {
     const error = await run(() => new Promise(() => {}), { timeoutMs: 100 });
-    expect(error).toMatchObject({ lastReason: 'the first look has not ended' });
+    expect(error).toMatchObject({ lastReason: 'the first attempt has not finished' });
   });
 
-  test('Infinity is no deadline', async () => {
+  test('Infinity means none', async () => {
     const { probe } = passesAfter(5);
     expect(await run(probe, { timeoutMs: Infinity })).toBeUndefined();
   });
@@ -129,31 +140,31 @@ describe('the signal', () => {
     ['an error', new Error('stopping')],
     ['a TypeError', new TypeError('stopping')],
     ['no error at all', 'stopping'],
-  ])('ends it at once with its own reason: %s', async (_what, why) => {
+  ])('interrupts it immediately with its own reason: %s', async (_what, why) => {
     const hanging = new AbortController();
-    const looking = until(() => new Promise(() => {}), { timeoutMs: 1000 }, hanging.signal);
+    const hungAttempt = until(() => new Promise(() => {}), { timeoutMs: 1000 }, hanging.signal);
     hanging.abort(why);
-    await expect(looking).rejects.toBe(why);
+    await expect(hungAttempt).rejects.toBe(why);
 
     const pausing = new AbortController();
-    const { probe, looks } = passesAfter(Infinity);
+    const { probe, attempts } = passesAfter(Infinity);
     const waiting = until(
       probe,
       { timeoutMs: 1000, onAttemptFailed: () => pausing.abort(why) },
       pausing.signal,
     );
     await expect(waiting).rejects.toBe(why);
-    expect(looks).toEqual([0]);
+    expect(attempts).toEqual([0]);
     expect(getEventListeners(pausing.signal, 'abort')).toHaveLength(0);
   });
 
-  test('aborted before: no look at all', async () => {
-    const { probe, looks } = passesAfter(0);
+  test('already aborted: no attempt at all', async () => {
+    const { probe, attempts } = passesAfter(0);
     await expect(until(probe, { timeoutMs: 1000 }, AbortSignal.abort('no'))).rejects.toBe('no');
-    expect(looks).toEqual([]);
+    expect(attempts).toEqual([]);
   });
 
-  test('keeps no listener of what is over', async () => {
+  test('has no listener left afterwards', async () => {
     const { signal } = new AbortController();
     await run(passesAfter(3).probe, { timeoutMs: 1000 }, signal);
     await run(passesAfter(Infinity).probe, { timeoutMs: 1000 }, signal);
@@ -162,13 +173,13 @@ describe('the signal', () => {
 });
 
 test.each([new TypeError("Cannot read properties of undefined (reading 'status')"), new ReferenceError('x')])(
-  "the probe's own mistake surfaces at once instead of burning the deadline: %s",
-  async (mistake) => {
-    const told: string[] = [];
-    const broken: Probe = () => Promise.reject(mistake);
+  'a programming error of the probe rejects immediately: %s',
+  async (bug) => {
+    const reasons: string[] = [];
+    const broken: Probe = () => Promise.reject(bug);
     await expect(
-      until(broken, { timeoutMs: 1000, onAttemptFailed: (why) => told.push(why) }, never()),
-    ).rejects.toBe(mistake);
-    expect(told).toEqual([]);
+      until(broken, { timeoutMs: 1000, onAttemptFailed: (reason) => reasons.push(reason) }, never()),
+    ).rejects.toBe(bug);
+    expect(reasons).toEqual([]);
   },
 );

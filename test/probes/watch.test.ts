@@ -2,9 +2,9 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { watch } from '../../probes/watch.ts';
-import { never } from '../fixtures/probes/looks.ts';
+import { never } from '../fixtures/probes/attempts.ts';
 
-// The clock stands still unless the test moves it.
+// Only the test advances the clock.
 beforeEach(() => {
   vi.useFakeTimers();
 });
@@ -13,46 +13,44 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A probe that goes through `outcomes`: `.` a pass, `x` a miss, `?` no answer, and passes ever after. */
-function going(outcomes: string) {
-  const looks: number[] = [];
+/** A probe with these outcomes: `.` passes, `x` fails, `?` hangs. Passes ever after. Records the times of all attempts. */
+function withOutcomes(outcomes: string) {
+  const attempts: number[] = [];
   const start = Date.now();
   const probe: Probe = () => {
-    const outcome = outcomes[looks.length];
-    looks.push(Date.now() - start);
+    const outcome = outcomes[attempts.length];
+    attempts.push(Date.now() - start);
     if (outcome === '?') return new Promise(() => {});
-    return outcome === 'x'
-      ? Promise.reject(new Unhealthy(`miss at look ${looks.length}`))
-      : Promise.resolve();
+    return outcome === 'x' ? Promise.reject(new Unhealthy(`failure ${attempts.length}`)) : Promise.resolve();
   };
-  return { probe, looks };
+  return { probe, attempts };
 }
 
 test.each([
-  ['xxx', 'miss at look 3', 3],
-  ['..xxx', 'miss at look 5', 5],
-  ['xx.xx.xxx', 'miss at look 9', 9],
-  ['x.x.x.x.xxx', 'miss at look 11', 11],
-])('resolves with the last reason after three misses in a row: %s', async (outcomes, reason, count) => {
-  const { probe, looks } = going(outcomes);
+  ['xxx', 'failure 3', 3],
+  ['..xxx', 'failure 5', 5],
+  ['xx.xx.xxx', 'failure 9', 9],
+  ['x.x.x.x.xxx', 'failure 11', 11],
+])('resolves with the last reason after three failures in a row: %s', async (outcomes, reason, count) => {
+  const { probe, attempts } = withOutcomes(outcomes);
   const watching = watch(probe, {}, never());
   await vi.advanceTimersByTimeAsync(60_000);
   expect(await watching).toBe(reason);
-  expect(looks).toHaveLength(count);
+  expect(attempts).toHaveLength(count);
 });
 
-test('looks every 2 s, the first time after 2 s', async () => {
-  const { probe, looks } = going('....xxx');
+test('runs the probe every 2 s, the first time after 2 s', async () => {
+  const { probe, attempts } = withOutcomes('....xxx');
   const watching = watch(probe, {}, never());
   await vi.advanceTimersByTimeAsync(60_000);
   await watching;
-  expect(looks).toEqual([2000, 4000, 6000, 8000, 10_000, 12_000, 14_000]);
+  expect(attempts).toEqual([2000, 4000, 6000, 8000, 10_000, 12_000, 14_000]);
 });
 
-test("interval, number of misses and time limit are the caller's", async () => {
-  const { probe, looks } = going('.??');
-  const told: [string, number][] = [];
-  const onAttemptFailed = (why: string, inARow: number) => told.push([why, inARow]);
+test('the period, the failure threshold and the time limit are options', async () => {
+  const { probe, attempts } = withOutcomes('.??');
+  const failures: [string, number][] = [];
+  const onAttemptFailed = (reason: string, inARow: number) => failures.push([reason, inARow]);
   const watching = watch(
     probe,
     { periodMs: 100, failureThreshold: 2, attemptTimeoutMs: 50, onAttemptFailed },
@@ -60,50 +58,50 @@ test("interval, number of misses and time limit are the caller's", async () => {
   );
   await vi.advanceTimersByTimeAsync(400);
   expect(await watching).toBe('no answer within 50 ms');
-  expect(looks).toEqual([100, 200, 300]);
-  expect(told).toEqual([
+  expect(attempts).toEqual([100, 200, 300]);
+  expect(failures).toEqual([
     ['no answer within 50 ms', 1],
     ['no answer within 50 ms', 2],
   ]);
 });
 
-test('never ends while all is well; an abort ends it at once with its reason', async () => {
+test('never settles while the probe passes; an abort interrupts it immediately with its reason', async () => {
   const stop = new AbortController();
-  const { probe, looks } = going('');
+  const { probe, attempts } = withOutcomes('');
   const watching = watch(probe, {}, stop.signal);
   await vi.advanceTimersByTimeAsync(3_600_000);
-  expect(looks).toHaveLength(1800);
+  expect(attempts).toHaveLength(1800);
   expect(getEventListeners(stop.signal, 'abort').length).toBeLessThanOrEqual(1);
   stop.abort('over');
   await expect(watching).rejects.toBe('over');
   expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
 });
 
-test('an abort in the middle of a look ends it too, as does one before the start', async () => {
+test('so does an abort during an attempt, or before the start', async () => {
   const stop = new AbortController();
-  const watching = watch(going('?').probe, {}, stop.signal);
+  const watching = watch(withOutcomes('?').probe, {}, stop.signal);
   await vi.advanceTimersByTimeAsync(2001);
   stop.abort('over');
   await expect(watching).rejects.toBe('over');
-  await expect(watch(going('').probe, {}, stop.signal)).rejects.toBe('over');
+  await expect(watch(withOutcomes('').probe, {}, stop.signal)).rejects.toBe('over');
 });
 
-test("the probe's own mistake surfaces at once", async () => {
-  const mistake = new TypeError('x is not a function');
-  const watching = expect(watch(() => Promise.reject(mistake), {}, never())).rejects.toBe(mistake);
+test('a programming error of the probe rejects immediately', async () => {
+  const bug = new TypeError('x is not a function');
+  const watching = expect(watch(() => Promise.reject(bug), {}, never())).rejects.toBe(bug);
   await vi.advanceTimersByTimeAsync(2000);
   await watching;
 });
 
-test('those that look equally often look at the same moment, and not twice within half their time', async () => {
-  const [early, late] = [going(''), going('')];
+test('watches with the same period run together, and not twice within half a period', async () => {
+  const [early, late] = [withOutcomes(''), withOutcomes('')];
   const end = new AbortController();
   const watching = [watch(early.probe, {}, end.signal)];
   await vi.advanceTimersByTimeAsync(1500);
   watching.push(watch(late.probe, {}, end.signal));
   await vi.advanceTimersByTimeAsync(7000);
-  expect(early.looks).toEqual([2000, 4000, 6000, 8000]);
-  expect(late.looks).toEqual([4000, 6000, 8000]);
+  expect(early.attempts).toEqual([2000, 4000, 6000, 8000]);
+  expect(late.attempts).toEqual([4000, 6000, 8000]);
   end.abort(new Error('over'));
   for (const each of watching) await expect(each).rejects.toThrow('over');
 });

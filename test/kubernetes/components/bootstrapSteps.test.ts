@@ -10,7 +10,7 @@ import {
   removeNotReadyTaint,
 } from '../../../src/kubernetes/components/bootstrapSteps.ts';
 import { authority, type Authority, type Pair } from '../../fixtures/probes/certificates.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { listen } from '../../fixtures/probes/servers.ts';
 
 let ca: Authority;

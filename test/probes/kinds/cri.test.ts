@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { cri } from '../../../probes/kinds/cri.ts';
 import { field, grpcServer } from '../../fixtures/probes/grpcServer.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { folder } from '../../fixtures/probes/servers.ts';
 
 const method = (version: string) => `/runtime.${version}.RuntimeService/Status`;
 
-/** RuntimeCondition of runtime.v1, and StatusResponse, in the order containerd sends them. */
+/** A RuntimeCondition of runtime.v1, with its fields in the order of containerd. */
 function condition(type: string, status: boolean, reasonText = '', message = ''): Buffer {
   const fields = [field(1, type)];
   if (status) fields.push(field(2, true));
@@ -34,15 +34,15 @@ test('passes when RuntimeReady is true, wherever in the list', async () => {
   await pass(cri(path));
 });
 
-test('asks v1alpha2 where v1 is not implemented, and remembers', async () => {
-  const { path, asked } = await runtime('v1alpha2', status(ready));
+test('calls v1alpha2 where v1 is not implemented, and remembers it', async () => {
+  const { path, called } = await runtime('v1alpha2', status(ready));
   const probe = cri(path);
   await pass(probe);
   await pass(probe);
-  expect(asked).toEqual([method('v1'), method('v1alpha2'), method('v1alpha2')]);
+  expect(called).toEqual([method('v1'), method('v1alpha2'), method('v1alpha2')]);
 });
 
-test("the network only when asked for, and the reason is the runtime's own", async () => {
+test('the network only on request; the reason is that of the runtime', async () => {
   const { path } = await runtime('v1', status(ready, noNetwork));
   expect(await reason(cri(path, { network: true }))).toBe(
     'NetworkReady is false: NetworkPluginNotReady: Network plugin returns error: cni plugin not initialized',
@@ -51,16 +51,16 @@ test("the network only when asked for, and the reason is the runtime's own", asy
   await pass(cri(whole.path, { network: true }));
 });
 
-test('RuntimeReady false, or not mentioned', async () => {
+test('RuntimeReady is false, or is not reported', async () => {
   const down = await runtime('v1', status(condition('RuntimeReady', false, 'Starting')));
   expect(await reason(cri(down.path))).toBe('RuntimeReady is false: Starting');
-  const silent = await runtime('v1', status(condition('RuntimeReady', false)));
-  expect(await reason(cri(silent.path))).toBe('RuntimeReady is false');
+  const noReason = await runtime('v1', status(condition('RuntimeReady', false)));
+  expect(await reason(cri(noReason.path))).toBe('RuntimeReady is false');
   const empty = await runtime('v1', Buffer.alloc(0));
-  expect(await reason(cri(empty.path))).toBe('the runtime says nothing about RuntimeReady');
+  expect(await reason(cri(empty.path))).toBe('the runtime does not report RuntimeReady');
 });
 
-test('a socket without CRI is not enough', async () => {
+test('a socket without CRI', async () => {
   const path = `${folder()}/s`;
   await grpcServer({}, path);
   expect(await reason(cri(path))).toBe('no CRI on this socket: unknown service runtime.v1.RuntimeService');

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { etcd } from '../../../probes/kinds/etcd.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { answering, closedPort, serve } from '../../fixtures/probes/servers.ts';
 
-describe('what etcd answers', () => {
-  // 3.4 and 3.5 as they are on the wire; 3.4 gives no reason.
+describe('the response of etcd', () => {
+  // As 3.4 and 3.5 send it; 3.4 gives no reason.
   test.each(['{"health":"true"}', '{"health":"true","reason":""}', '{"health":true}'])(
     '%s passes',
     async (body) => {
@@ -21,13 +21,13 @@ describe('what etcd answers', () => {
       '{"health":"false","reason":""}',
       'etcd is not healthy: no leader, no quorum or an alarm; its log says which',
     ],
-  ])('%s does not', async (body, expected) => {
+  ])('%s fails', async (body, expected) => {
     const { url } = await answering(503, body);
     expect(await reason(etcd(url))).toBe(expected);
   });
 
   test.each(['<html>', 'null', '[]', '{}', ''])(
-    "an answer that is not etcd's is quoted: %j",
+    'the status is the reason for any other response: %j',
     async (body) => {
       const { url } = await answering(200, body);
       expect(await reason(etcd(url))).toContain(`HTTP 200 OK from ${url}/health`);
@@ -35,15 +35,15 @@ describe('what etcd answers', () => {
   );
 });
 
-test('asks for liveness with the query of kubeadm', async () => {
-  const asked: (string | undefined)[] = [];
+test('liveness uses the query of kubeadm', async () => {
+  const requested: (string | undefined)[] = [];
   const { url } = await serve((request, response) => {
-    asked.push(request.url);
+    requested.push(request.url);
     response.end('{"health":"true"}');
   });
   await pass(etcd(url));
   await pass(etcd(url, { live: true }));
-  expect(asked).toEqual(['/health', '/health?exclude=NOSPACE&serializable=true']);
+  expect(requested).toEqual(['/health', '/health?exclude=NOSPACE&serializable=true']);
 });
 
 test('nothing listens', async () => {

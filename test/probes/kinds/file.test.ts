@@ -1,10 +1,10 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { file } from '../../../probes/kinds/file.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { folder } from '../../fixtures/probes/servers.ts';
 
-test('exists, through links too', async () => {
+test('existence, also through symlinks', async () => {
   const path = `${folder()}/f`;
   expect(await reason(file(path))).toBe(`${path} does not exist`);
   expect(await reason(file(`${path}/under/a/file`))).toBe(`${path}/under/a/file does not exist`);
@@ -14,7 +14,7 @@ test('exists, through links too', async () => {
   await pass(file(path));
 });
 
-test('holds something, when asked to', async () => {
+test('not empty, on request', async () => {
   const path = `${folder()}/f`;
   writeFileSync(path, '');
   expect(await reason(file(path, { notEmpty: true }))).toBe(`${path} is empty`);
@@ -22,13 +22,13 @@ test('holds something, when asked to', async () => {
   await pass(file(path, { notEmpty: true }));
 });
 
-test('a folder is no file', async () => {
+test('a folder is not a file', async () => {
   const path = `${folder()}/f`;
   mkdirSync(path);
   expect(await reason(file(path))).toBe(`${path} is a folder`);
 });
 
-test('a path that leads in circles is a reason', async () => {
+test('a symlink to itself is a reason', async () => {
   const path = `${folder()}/f`;
   symlinkSync(path, path);
   expect(await reason(file(path))).toContain('ELOOP');

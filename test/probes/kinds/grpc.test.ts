@@ -2,26 +2,26 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { grpcHealth } from '../../../probes/kinds/grpc.ts';
 import { probeOnce } from '../../../probes/probeOnce.ts';
-import { grpcServer, type GrpcAnswer } from '../../fixtures/probes/grpcServer.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { grpcServer, type GrpcResponse } from '../../fixtures/probes/grpcServer.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { answering, closedPort, folder, listen } from '../../fixtures/probes/servers.ts';
 
 const check = '/grpc.health.v1.Health/Check';
 const serving = Buffer.from([0x08, 0x01]);
-const health = (answer: (service: string) => GrpcAnswer, where?: string | number) =>
+const health = (answer: (service: string) => GrpcResponse, where?: string | number) =>
   grpcServer({ [check]: (request) => answer(request.subarray(2).toString()) }, where);
 
 describe('grpcHealth', () => {
   test('passes when the server is SERVING, over one connection', async () => {
-    const { at, sockets, asked } = await health(() => serving);
+    const { at, sockets, called } = await health(() => serving);
     const probe = grpcHealth(at);
     await pass(probe);
     await pass(probe);
-    expect(asked).toEqual([check, check]);
+    expect(called).toEqual([check, check]);
     expect(sockets).toHaveLength(1);
   });
 
-  test('asks for one service by name, over a unix socket', async () => {
+  test('checks one service by name, over a unix socket', async () => {
     const path = `${folder()}/s`;
     expect(await reason(grpcHealth(path))).toBe(`there is no socket ${path}`);
     await health(
@@ -50,12 +50,12 @@ describe('grpcHealth', () => {
     );
   });
 
-  test('an answer that is no protobuf', async () => {
+  test('a response that is not protobuf', async () => {
     const { at } = await health(() => Buffer.from([0xff, 0xff]));
     expect(await reason(grpcHealth(at))).toBe('not a protobuf message');
   });
 
-  test('an answer that is too long', async () => {
+  test('a response that is too long', async () => {
     const { at } = await health(() => Buffer.alloc(100_000));
     expect(await reason(grpcHealth(at))).toBe(`${at}: an answer of more than 65536 bytes to ${check}`);
   });
@@ -72,14 +72,14 @@ describe('the connection', () => {
     expect(await reason(grpcHealth(at))).toBe(`${at} does not speak gRPC, or closed the connection`);
   });
 
-  test('that is closed or says nothing', async () => {
+  test('that is closed, or without a response', async () => {
     const closing = await listen(createServer((socket) => socket.once('data', () => socket.destroy())));
     expect(await reason(grpcHealth(closing.at))).toContain(closing.at);
     const silent = await listen(createServer());
     expect(await reason(grpcHealth(silent.at), 100)).toBe('no answer within 100 ms');
   });
 
-  test('is made anew when the server comes back', async () => {
+  test('is made again when the server is back', async () => {
     const first = await health(() => serving);
     const probe = grpcHealth(first.at);
     await pass(probe);
@@ -89,7 +89,7 @@ describe('the connection', () => {
     await pass(probe);
   });
 
-  test('survives a call that hung, and an abort in the middle of one', async () => {
+  test('survives a call that hangs, and an abort during a call', async () => {
     let hangs = true;
     let stop: AbortController | undefined;
     const { at } = await health(() => {
@@ -105,7 +105,7 @@ describe('the connection', () => {
   });
 });
 
-test('a signal that has already aborted means no connection', async () => {
+test('an aborted signal: no connection', async () => {
   const { at, sockets } = await health(() => serving);
   await expect(grpcHealth(at)(AbortSignal.abort('over'))).rejects.toBe('over');
   expect(sockets).toHaveLength(0);
@@ -128,7 +128,7 @@ test('the connection keeps the process awake during a call, and never between tw
 });
 
 test.each(['', 'relative/path', 'http://127.0.0.1:1', '127.0.0.1', '127.0.0.1:70000', 'unix:relative'])(
-  'a target that is none is refused before any look: %j',
+  'an invalid target is refused before any attempt: %j',
   (target) => {
     expect(() => grpcHealth(target)).toThrow(
       new Error(`not a gRPC target: ${target} (unix:///path, /path or host:port)`),

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { http } from '../../../probes/kinds/http.ts';
 import { probeOnce } from '../../../probes/probeOnce.ts';
-import { never, pass, reason } from '../../fixtures/probes/looks.ts';
+import { never, pass, reason } from '../../fixtures/probes/attempts.ts';
 import { answering, closedPort, folder, listen, serve } from '../../fixtures/probes/servers.ts';
 
 describe('status', () => {
@@ -16,26 +16,26 @@ describe('status', () => {
     [404, 'HTTP 404 Not Found from URL: no such page'],
     [500, 'HTTP 500 Internal Server Error from URL: no such page'],
     [401, 'HTTP 401 Unauthorized from URL: no such page: is a client certificate missing?'],
-  ])('%d does not, and the body says more', async (status, expected) => {
+  ])('%d fails; the body explains', async (status, expected) => {
     const { url } = await answering(status, '\n no such page\nsecond line');
     expect(await reason(http(`${url}/x?y=1`))).toBe(expected.replace('URL', `${url}/x?y=1`));
   });
 
-  test('only the statuses asked for', async () => {
+  test('only the given statuses', async () => {
     const { url } = await answering(403);
     await pass(http(url, { status: 403 }));
     await pass(http(url, { status: [401, 403] }));
     expect(await reason(http(url, { status: 200 }))).toBe(`HTTP 403 Forbidden from ${url}/`);
   });
 
-  test('a redirect is an answer and is not followed', async () => {
-    const asked: (string | undefined)[] = [];
+  test('a redirect is not followed', async () => {
+    const requested: (string | undefined)[] = [];
     const { url } = await serve((request, response) => {
-      asked.push(request.url);
+      requested.push(request.url);
       response.writeHead(302, { location: '/elsewhere' }).end();
     });
-    await pass(http(`${url}/here`));
-    expect(asked).toEqual(['/here']);
+    await pass(http(`${url}/moved`));
+    expect(requested).toEqual(['/moved']);
   });
 
   test('the failed checks of a Kubernetes health page are quoted', async () => {
@@ -51,7 +51,7 @@ describe('status', () => {
     );
   });
 
-  test('of many failed checks, the first three', async () => {
+  test('only the first three failed checks', async () => {
     const { url } = await answering(
       500,
       Array.from({ length: 9 }, (_, index) => `[-]${index} failed`).join('\n'),
@@ -64,7 +64,7 @@ describe('status', () => {
     expect(await reason(http(url))).toBe(`HTTP 403 Forbidden from ${url}/: forbidden: User "x"`);
   });
 
-  test('a reason shows no password and cannot steer a terminal', async () => {
+  test('a reason contains no password and no control character', async () => {
     const { port } = await answering(500, 'bad \u001B[31mnews');
     expect(await reason(http(`http://me:secret@127.0.0.1:${port}/`))).toBe(
       `HTTP 500 Internal Server Error from http://127.0.0.1:${port}/: bad  [31mnews`,
@@ -73,7 +73,7 @@ describe('status', () => {
 });
 
 describe('body', () => {
-  test('must hold what is asked for', async () => {
+  test('must match', async () => {
     const { url } = await answering(200, 'all is well');
     await pass(http(url, { body: 'is well' }));
     const always = http(url, { body: /WELL$/gi });
@@ -96,14 +96,14 @@ describe('body', () => {
     await pass(http(url));
   });
 
-  test('that never ends is a miss', async () => {
+  test('that never ends is a failed attempt', async () => {
     const { url } = await serve((_request, response) => response.write('part of'));
     expect(await reason(http(url), 100)).toBe('no answer within 100 ms');
   });
 });
 
 describe('connection', () => {
-  test('is one for all looks', async () => {
+  test('is the same for all attempts', async () => {
     const { url, sockets } = await answering(500, 'busy');
     const probe = http(url);
     for (let i = 0; i < 5; i++) await reason(probe);
@@ -117,12 +117,12 @@ describe('connection', () => {
     );
   });
 
-  test('closed without an answer', async () => {
+  test('closed without a response', async () => {
     const server = await listen(createServer((socket) => socket.once('data', () => socket.destroy())));
     expect(await reason(http(server.url))).toBe(`${server.at} closed the connection without an answer`);
   });
 
-  test('reset in the middle of the answer', async () => {
+  test('reset during the response', async () => {
     const server = await serve((request, response) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('part', () => request.socket.resetAndDestroy());
@@ -130,35 +130,35 @@ describe('connection', () => {
     expect(await reason(http(server.url))).toContain(server.at);
   });
 
-  test('to something that is no HTTP server', async () => {
+  test('to a server that does not speak HTTP', async () => {
     const server = await listen(createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')));
     expect(await reason(http(server.url))).toBe(`${server.at} does not speak HTTP`);
   });
 
-  test('that hangs is a miss, and is closed', async () => {
+  test('that hangs is a failed attempt, and is closed', async () => {
     const server = createServer();
     const { url } = await listen(server);
     const connected = once(server, 'connection');
-    const missed = reason(http(url), 100);
+    const failed = reason(http(url), 100);
     const [socket] = await connected;
     const closed = once(socket.resume(), 'close');
-    expect(await missed).toBe('no answer within 100 ms');
+    expect(await failed).toBe('no answer within 100 ms');
     await closed;
   });
 
-  test('is closed by an abort in the middle of a look', async () => {
+  test('is closed by an abort during an attempt', async () => {
     const server = createServer();
     const { url } = await listen(server);
     const stop = new AbortController();
-    const looking = probeOnce(http(url), 60_000, stop.signal);
+    const attempt = probeOnce(http(url), 60_000, stop.signal);
     const [socket] = await once(server, 'connection');
     const closed = once(socket.resume(), 'close');
     stop.abort('over');
-    await expect(looking).rejects.toBe('over');
+    await expect(attempt).rejects.toBe('over');
     await closed;
   });
 
-  test('is made anew when the server comes back', async () => {
+  test('is made again when the server is back', async () => {
     const first = await answering(200);
     const probe = http(first.url);
     await pass(probe);
@@ -186,11 +186,11 @@ test.each([
   ['localhost:6443', 'not an http or https URL: localhost:6443'],
   ['', 'not a URL: '],
   ['file:///etc/passwd', 'not an http or https URL: file:///etc/passwd'],
-])('a URL that is none is refused before any look: %j', (url, message) => {
+])('an invalid URL is refused before any attempt: %j', (url, message) => {
   expect(() => http(url)).toThrow(new Error(message));
 });
 
-test('a signal that has already aborted means no connection', async () => {
+test('an aborted signal: no connection', async () => {
   const { url, sockets } = await answering(200);
   await expect(http(url)(AbortSignal.abort('over'))).rejects.toBe('over');
   await http(url)(never());

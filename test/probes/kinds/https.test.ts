@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { http } from '../../../probes/kinds/http.ts';
 import { authority, type Authority, type Pair } from '../../fixtures/probes/certificates.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { answering, folder, listen } from '../../fixtures/probes/servers.ts';
 
 let ca: Authority;
@@ -27,19 +27,19 @@ afterAll(() => {
   other.remove();
 });
 
-/** An HTTPS server with this certificate; 200 for whoever it lets in. */
+/** An HTTPS server with this certificate and a fixed response. */
 async function secure({ cert, key }: Pair, options: ServerOptions = {}, status = 200) {
-  const made = createServer(
+  const httpsServer = createServer(
     { ...options, cert: readFileSync(cert), key: readFileSync(key) },
     (_request, response) => {
       response.writeHead(status).end();
     },
   );
-  const listening = await listen(made);
+  const listening = await listen(httpsServer);
   return { ...listening, url: `https://${listening.at}/` };
 }
 
-/** OpenSSL's own server, which demands a client certificate signed by our CA and says what it thinks of it. */
+/** OpenSSL's own server, which demands a client certificate that is signed by our CA. */
 async function demanding(...flags: string[]) {
   const verify = ['-Verify', '1', '-verify_return_error', '-CAfile', ca.cert];
   const args = ['s_server', '-www', '-accept', '127.0.0.1:0', '-cert', server.cert, '-key', server.key];
@@ -63,7 +63,7 @@ describe("the server's certificate", () => {
     expect(sockets).toHaveLength(1);
   });
 
-  test('signed by another is refused, and the reason names the file', async () => {
+  test('signed by another CA is refused, and the reason names the file', async () => {
     const { url, at } = await secure(server);
     expect(await reason(http(url, { ca: other.cert }))).toBe(
       `the certificate of ${at} is not signed by ${other.cert}`,
@@ -73,7 +73,7 @@ describe("the server's certificate", () => {
     );
   });
 
-  test('is verified even where Node.js is told not to', async () => {
+  test('is verified even if NODE_TLS_REJECT_UNAUTHORIZED is 0', async () => {
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     onTestFinished(() => {
@@ -110,7 +110,7 @@ describe('the client certificate', () => {
     );
   });
 
-  test('401: the reason asks the right question', async () => {
+  test('status 401: the reason suggests the cause', async () => {
     const { url } = await secure(server, {}, 401);
     const says = `HTTP 401 Unauthorized from ${url}`;
     expect(await reason(http(url, { ca: ca.cert }))).toBe(`${says}: is a client certificate missing?`);
@@ -126,7 +126,7 @@ describe('the client certificate', () => {
   });
 });
 
-test('the PEM files may come later, and may be replaced', async () => {
+test('the PEM files may be written later, and may be replaced', async () => {
   const { url } = await secure(server);
   const later = `${folder()}/ca.crt`;
   const probe = http(url, { ca: later });
@@ -137,7 +137,7 @@ test('the PEM files may come later, and may be replaced', async () => {
   await pass(probe);
 });
 
-test('a PEM file that is none is a reason, not a crash', async () => {
+test('an invalid PEM file is a reason, not a crash', async () => {
   const { url, at } = await secure(server);
   expect(await reason(http(url, { ca: ca.cert, cert: '/etc/hostname', key: '/etc/hostname' }))).toContain(at);
 });
@@ -149,12 +149,12 @@ test('https to a server without TLS, and http to one with', async () => {
   expect(await reason(http(`http://${tls.at}/`))).toBe(`${tls.at} closed the connection without an answer`);
 });
 
-test('a handshake that hangs is a miss', async () => {
+test('a handshake that hangs is a failed attempt', async () => {
   const { at } = await listen(createTcp());
   expect(await reason(http(`https://${at}/`, { ca: ca.cert }), 100)).toBe('no answer within 100 ms');
 });
 
-test('certificates for a URL without TLS are a mistake', () => {
+test('certificates for a URL without TLS are an error', () => {
   expect(() => http('http://127.0.0.1/', { ca: ca.cert })).toThrow(
     new Error('certificates are for https, not for http://127.0.0.1/'),
   );

@@ -6,7 +6,7 @@ import type { Api } from '../../../probes/kinds/api.ts';
 import { nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import { serviceAccount } from '../../../probes/kinds/serviceAccount.ts';
 import { authority, type Authority, type Pair } from '../../fixtures/probes/certificates.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { listen } from '../../fixtures/probes/servers.ts';
 
 let ca: Authority;
@@ -20,31 +20,31 @@ beforeAll(() => {
 });
 afterAll(() => ca.remove());
 
-/** An API that knows these objects by path, for whoever shows a certificate of our CA. */
+/** An API server with these objects by path, for clients with a certificate of our CA. */
 async function api(objects: Record<string, unknown>): Promise<Api> {
   const options = {
     cert: readFileSync(server.cert),
     key: readFileSync(server.key),
     ca: readFileSync(ca.cert),
   };
-  const made = createServer(
+  const httpsServer = createServer(
     { ...options, requestCert: true, rejectUnauthorized: false },
     (request, response) => {
-      const known = request.socket instanceof TLSSocket && request.socket.authorized;
+      const isAuthorized = request.socket instanceof TLSSocket && request.socket.authorized;
       const object = objects[request.url ?? ''];
-      const status = known ? (object === undefined ? 404 : 200) : 401;
+      const status = isAuthorized ? (object === undefined ? 404 : 200) : 401;
       const refusal = { kind: 'Status', message: status === 404 ? 'not found' : 'Unauthorized' };
       response
         .writeHead(status)
         .end(typeof object === 'string' ? object : JSON.stringify(status === 200 ? object : refusal));
     },
   );
-  const { at } = await listen(made);
+  const { at } = await listen(httpsServer);
   return { server: `https://${at}`, ca: ca.cert, cert: admin.cert, key: admin.key };
 }
 
 const node = (...conditions: unknown[]) => ({
-  '/api/v1/nodes/box': { kind: 'Node', status: { conditions } },
+  '/api/v1/nodes/node-1': { kind: 'Node', status: { conditions } },
 });
 const pressure = { type: 'MemoryPressure', status: 'False', reason: 'KubeletHasSufficientMemory' };
 
@@ -56,30 +56,35 @@ describe('nodeReady', () => {
     message: 'kubelet is posting ready status',
   };
 
-  test('passes when the condition of type Ready is True, wherever it stands', async () => {
-    await pass(nodeReady({ ...(await api(node(pressure, ready))), node: 'box' }));
-    await pass(nodeReady({ ...(await api(node(ready, pressure))), node: 'box' }));
+  test('passes when the condition of type Ready is True, in any position', async () => {
+    await pass(nodeReady({ ...(await api(node(pressure, ready))), node: 'node-1' }));
+    await pass(nodeReady({ ...(await api(node(ready, pressure))), node: 'node-1' }));
   });
 
-  test("the reason is the kubelet's", async () => {
+  test('the reason is that of the kubelet', async () => {
     const message = 'container runtime network not ready: NetworkReady=false';
     const not = { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
-    expect(await reason(nodeReady({ ...(await api(node(pressure, not))), node: 'box' }))).toBe(
+    expect(await reason(nodeReady({ ...(await api(node(pressure, not))), node: 'node-1' }))).toBe(
       `KubeletNotReady: ${message}`,
     );
     const unknown = { type: 'Ready', status: 'Unknown' };
-    expect(await reason(nodeReady({ ...(await api(node(unknown))), node: 'box' }))).toBe(
-      'node box is not ready',
+    expect(await reason(nodeReady({ ...(await api(node(unknown))), node: 'node-1' }))).toBe(
+      'node node-1 is not ready',
     );
   });
 
-  test('a node that is not registered, or has not spoken', async () => {
-    expect(await reason(nodeReady({ ...(await api({})), node: 'box' }))).toBe(
-      'node box is not registered yet',
+  test('a node that is not registered, or has no condition yet', async () => {
+    expect(await reason(nodeReady({ ...(await api({})), node: 'node-1' }))).toBe(
+      'node node-1 is not registered yet',
     );
-    for (const object of [node(), node(pressure), { '/api/v1/nodes/box': {} }, { '/api/v1/nodes/box': [] }]) {
-      expect(await reason(nodeReady({ ...(await api(object)), node: 'box' }))).toBe(
-        'node box has not said yet whether it is ready',
+    for (const object of [
+      node(),
+      node(pressure),
+      { '/api/v1/nodes/node-1': {} },
+      { '/api/v1/nodes/node-1': [] },
+    ]) {
+      expect(await reason(nodeReady({ ...(await api(object)), node: 'node-1' }))).toBe(
+        'node node-1 has not reported whether it is ready',
       );
     }
   });
@@ -88,24 +93,24 @@ describe('nodeReady', () => {
     const images = Array.from({ length: 2000 }, (_, index) => ({
       names: [`image-${index}-${'x'.repeat(50)}`],
     }));
-    const big = { '/api/v1/nodes/box': { images, status: { conditions: [ready] } } };
-    await pass(nodeReady({ ...(await api(big)), node: 'box' }));
+    const big = { '/api/v1/nodes/node-1': { images, status: { conditions: [ready] } } };
+    await pass(nodeReady({ ...(await api(big)), node: 'node-1' }));
   });
 
-  test("an answer that is not the API's", async () => {
-    const made = await api({ '/api/v1/nodes/box': '<html>' });
-    expect(await reason(nodeReady({ ...made, node: 'box' }))).toBe(
-      `the answer of ${made.server}/api/v1/nodes/box is not JSON`,
+  test('a response that is not JSON', async () => {
+    const apiServer = await api({ '/api/v1/nodes/node-1': '<html>' });
+    expect(await reason(nodeReady({ ...apiServer, node: 'node-1' }))).toBe(
+      `the answer of ${apiServer.server}/api/v1/nodes/node-1 is not JSON`,
     );
   });
 
-  test('a client the API does not know', async () => {
-    const made = await api(node(ready));
+  test('a client that is not authorized', async () => {
+    const apiServer = await api(node(ready));
     const other = authority();
     try {
       const { cert, key } = other.leaf('stranger');
-      expect(await reason(nodeReady({ ...made, cert, key, node: 'box' }))).toBe(
-        `HTTP 401 Unauthorized from ${made.server}/api/v1/nodes/box: Unauthorized: is ${cert} signed by a CA it trusts?`,
+      expect(await reason(nodeReady({ ...apiServer, cert, key, node: 'node-1' }))).toBe(
+        `HTTP 401 Unauthorized from ${apiServer.server}/api/v1/nodes/node-1: Unauthorized: is ${cert} signed by a CA it trusts?`,
       );
     } finally {
       other.remove();
@@ -123,13 +128,15 @@ describe('serviceAccount', () => {
     );
   });
 
-  test('another one', async () => {
-    const made = await api({ '/api/v1/namespaces/ci/serviceaccounts/robot': {} });
-    await pass(serviceAccount({ ...made, namespace: 'ci', name: 'robot' }));
-    expect(await reason(serviceAccount({ ...made, namespace: 'ci' }))).toContain('ServiceAccount ci/default');
+  test('another namespace and name', async () => {
+    const apiServer = await api({ '/api/v1/namespaces/ci/serviceaccounts/robot': {} });
+    await pass(serviceAccount({ ...apiServer, namespace: 'ci', name: 'robot' }));
+    expect(await reason(serviceAccount({ ...apiServer, namespace: 'ci' }))).toContain(
+      'ServiceAccount ci/default',
+    );
   });
 
-  test('with a token, when asked for', async () => {
+  test('with a token, on request', async () => {
     const without = await api({ [path]: { secrets: [] } });
     expect(await reason(serviceAccount({ ...without, token: true }))).toBe(
       'ServiceAccount default/default has no token yet',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { kinds, parseProbe } from '../../../probes/kinds/parseProbe.ts';
 import { grpcServer } from '../../fixtures/probes/grpcServer.ts';
-import { pass, reason } from '../../fixtures/probes/looks.ts';
+import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { answering, closedPort } from '../../fixtures/probes/servers.ts';
 
 test.each(Object.entries(kinds))('the example of %s can be parsed', (kind, { example, summary }) => {
@@ -9,7 +9,7 @@ test.each(Object.entries(kinds))('the example of %s can be parsed', (kind, { exa
   expect(summary).toMatch(/^[^.]{10,60}$/);
 });
 
-describe('a target becomes the probe it names', () => {
+describe('a target is parsed', () => {
   test('http, tcp, etcd, grpc', async () => {
     const { url, at, port } = await answering(200, '{"health":"true"}');
     await pass(parseProbe('http', url));
@@ -38,7 +38,7 @@ describe('a target becomes the probe it names', () => {
     expect(await reason(parseProbe('exec', 'test a = $HOME'))).toBe('test exited with 1');
   });
 
-  test('certificates are handed on', async () => {
+  test('certificates are passed on', async () => {
     const tls = { ca: '/no/ca.crt' };
     for (const kind of ['http', 'etcd']) {
       expect(await reason(parseProbe(kind, 'https://127.0.0.1:1', tls))).toBe(
@@ -61,6 +61,6 @@ test.each([
   ['cri', 'unix://s', 'not an absolute path: s'],
   ['exec', '  ', 'no command to run'],
   ['etcd', '127.0.0.1:4001', 'not a URL: 127.0.0.1:4001/health'],
-])('%s %j is refused with a clear message', (kind, target, message) => {
+])('%s %j is refused with the reason', (kind, target, message) => {
   expect(() => parseProbe(kind, target)).toThrow(new Error(message));
 });

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import { Unhealthy, type Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
-import { never, pass, reason } from '../../fixtures/probes/looks.ts';
+import { never, pass, reason } from '../../fixtures/probes/attempts.ts';
 import { folder } from '../../fixtures/probes/servers.ts';
 
 /** A process group that has written its first line. */
@@ -29,7 +29,7 @@ function killGroup(pgid: number): void {
   }
 }
 
-test('names who still runs, and passes when nobody does', async () => {
+test('names the processes that run, and passes when there are none', async () => {
   const { pid } = await group('sleep 1000 & echo up; wait');
   const why = await reason(processGroupExited(pid));
   expect(why).toMatch(/^still running: \w+ \(pid \d+\), \w+ \(pid \d+\)$/);
@@ -38,14 +38,14 @@ test('names who still runs, and passes when nobody does', async () => {
   await until(processGroupExited(pid), { timeoutMs: 15_000 }, never());
 });
 
-test('a leader that is gone while others run on is not enough', async () => {
+test('fails if the leader has exited and others have not', async () => {
   const { child, pid } = await group('sleep 1000 & echo up');
   if (child.exitCode === null) await once(child, 'exit');
   expect(await reason(processGroupExited(pid))).toMatch(/^still running: \w+ \(pid \d+\)$/);
 });
 
-test('zombies count as gone: only their parent could remove them', async () => {
-  // A child in a group of its own, dead, of a parent that has become a sleep and never waits for it.
+test('a zombie counts as exited: only its parent can remove it', async () => {
+  // The child exits in a group of its own. Its parent has become a sleep and never waits for it.
   const child = 'setsid sh -c "until grep -qx sleep /proc/$$/comm; do :; done"';
   const parent = await group(`${child} & echo $!; exec sleep 1000`);
   const pgid = Number(parent.firstLine);
@@ -58,19 +58,19 @@ test('zombies count as gone: only their parent could remove them', async () => {
   await pass(processGroupExited(pgid));
 });
 
-test('is asked of a whole group, never of everybody', () => {
+test('refuses anything but the ID of a process group', () => {
   for (const pgid of [0, 1, -5, 1.5, Number.NaN]) {
     expect(() => processGroupExited(pgid)).toThrow(new Error(`not a process group: ${pgid}`));
   }
 });
 
-test('a name made to look like a line of /proc fools nobody', async () => {
-  const liar = join(folder(), 'x) Z 1 1');
-  copyFileSync('/bin/sh', liar);
-  const child = await group(`exec "${liar}" -c 'echo up; sleep 1000; true'`);
+test('a program name that looks like the fields of /proc/PID/stat', async () => {
+  const program = join(folder(), 'x) Z 1 1');
+  copyFileSync('/bin/sh', program);
+  const child = await group(`exec "${program}" -c 'echo up; sleep 1000; true'`);
   expect(await reason(processGroupExited(child.pid))).toContain(`x) Z 1 1 (pid ${child.pid})`);
 });
 
-test('a group that never was', async () => {
+test('a group that does not exist', async () => {
   await pass(processGroupExited(2 ** 22 - 1));
 });

@@ -6,10 +6,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import { tcp } from '../../../probes/kinds/tcp.ts';
 import { unix } from '../../../probes/kinds/unix.ts';
 import { until } from '../../../probes/until.ts';
-import { never, pass, reason } from '../../fixtures/probes/looks.ts';
+import { never, pass, reason } from '../../fixtures/probes/attempts.ts';
 import { closedPort, folder, listen } from '../../fixtures/probes/servers.ts';
 
-test('tcp: passes when something accepts, and hangs up', async () => {
+test('tcp: passes when the port accepts a connection, and closes it', async () => {
   const server = createServer();
   const { port } = await listen(server);
   const accepted = once(server, 'connection');
@@ -18,35 +18,35 @@ test('tcp: passes when something accepts, and hangs up', async () => {
   await once(socket.resume(), 'close');
 });
 
-test('tcp: refused, by whichever name', async () => {
+test('tcp: connection refused', async () => {
   const port = await closedPort();
   expect(await reason(tcp(port))).toBe(`connection refused on 127.0.0.1:${port}`);
   expect(await reason(tcp(port, 'localhost'))).toBe(`connection refused on localhost:${port}`);
 });
 
-test('tcp: a name that is none', async () => {
+test('tcp: an unknown host name', async () => {
   expect(await reason(tcp(80, 'no-such-name.invalid'))).toBe(
     'the name in no-such-name.invalid:80 does not resolve',
   );
 });
 
-test('tcp: an abort is rejected with its reason', async () => {
+test('tcp: an abort rejects with its reason', async () => {
   await expect(tcp(1)(AbortSignal.abort('over'))).rejects.toBe('over');
   const stop = new AbortController();
   const { port } = await listen(createServer());
-  const looking = tcp(port)(stop.signal);
+  const attempt = tcp(port)(stop.signal);
   stop.abort('over');
-  await expect(looking).rejects.toBe('over');
+  await expect(attempt).rejects.toBe('over');
 });
 
-test('unix: passes when something accepts', async () => {
+test('unix: passes when the socket accepts a connection', async () => {
   const path = `${folder()}/s`;
   expect(await reason(unix(path))).toBe(`there is no socket ${path}`);
   await listen(createServer(), path);
   await pass(unix(path));
 });
 
-test('unix: a socket that a dead process left behind does not pass', async () => {
+test('unix: a stale socket fails', async () => {
   const path = `${folder()}/s`;
   const code = `require('node:net').createServer().listen(${JSON.stringify(path)})`;
   const child = spawn(process.execPath, ['-e', code], { stdio: 'ignore' });
@@ -60,7 +60,7 @@ test('unix: a socket that a dead process left behind does not pass', async () =>
   expect(await reason(unix(path))).toBe(`nothing listens on ${path}`);
 });
 
-test('unix: a plain file is no socket', async () => {
+test('unix: a regular file fails', async () => {
   const path = `${folder()}/s`;
   writeFileSync(path, '');
   expect(await reason(unix(path))).toBe(`nothing listens on ${path}`);

@@ -18,7 +18,7 @@ test('varint and string', () => {
   expect(nested).toEqual([150]);
 });
 
-test('fields that are absent are empty, the last of many counts, unknown ones are passed over', () => {
+test('absent fields are empty, the last of several values counts, unknown fields are skipped', () => {
   const fields = decode(hex('080108022dffffffff310102030405060708'));
   expect(numberField(fields, 1)).toBe(2);
   expect(numberField(fields, 7)).toBe(0);
@@ -27,13 +27,13 @@ test('fields that are absent are empty, the last of many counts, unknown ones ar
 });
 
 test.each(['08', '0a05616263', 'ffffffffffffffffffffff', '0b', '31010203'])(
-  'bytes that are no message are a reason: %s',
+  'invalid bytes are a reason: %s',
   (bytes) => {
     expect(() => decode(hex(bytes))).toThrow(Unhealthy);
   },
 );
 
-test('every message cut short anywhere is refused or shorter, and never hangs', () => {
+test('a message truncated anywhere is refused or shorter, and never hangs', () => {
   const whole = Buffer.concat([encodeString(1, 'RuntimeReady'), hex('1001'), encodeString(4, 'why')]);
   for (let length = 0; length < whole.length; length++) {
     const part = whole.subarray(0, length);
@@ -45,7 +45,7 @@ test('every message cut short anywhere is refused or shorter, and never hangs', 
   }
 });
 
-test('what is written is read', () => {
+test('encodes and decodes', () => {
   expect(stringField(decode(encodeString(1, 'my.Service')), 1)).toBe('my.Service');
   expect(encodeString(1, '')).toHaveLength(0);
   expect(() => encodeString(1, 'x'.repeat(128))).toThrow('too long');
