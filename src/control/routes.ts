@@ -1,30 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { supervisorLog } from './node.ts';
 import type { ControlledNode, LogQuery } from './node.ts';
-import { BadRequest, sendError, sendJson, sendText } from './reply.ts';
+import { BadRequest, sendError, sendJson, sendText } from './http.ts';
 import { streamEvents, streamLogs } from './stream.ts';
 
-/** What a request is answered from. */
-export interface Request {
+/** What the handler of a route gets. */
+export interface RequestContext {
   readonly node: ControlledNode;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
-  /** What follows the route's own path. */
+  /** The path after the prefix of the route. */
   readonly rest: string;
   /** Aborts when the server closes. */
   readonly signal: AbortSignal;
 }
 
-type Table = Readonly<Record<string, (request: Request) => void | Promise<void>>>;
+/** Handlers by path. A path that ends with a slash is a prefix, followed by a name. */
+export type RouteTable = Readonly<Record<string, (context: RequestContext) => void | Promise<void>>>;
 
-/** Which paths there are, for GET and for POST. A path that ends with a slash takes a name after it. */
 export interface Routes {
-  readonly reading: Table;
-  readonly acting: Table;
+  readonly get: RouteTable;
+  readonly post: RouteTable;
 }
 
-/** Reading changes nothing: safe to serve on a port as well. */
-export const reading: Table = {
+/** Read-only, so that they can also be served on a TCP port. */
+export const readOnlyRoutes: RouteTable = {
   '/healthz': ({ response }) => sendText(response, 200, 'ok\n'),
   '/readyz': ({ node, response }) => {
     if (node.isReady()) sendText(response, 200, 'ok\n');
@@ -39,17 +39,17 @@ export const reading: Table = {
     streamLogs(node, logQuery(node, query), response, signal),
 };
 
-const acting: Table = {
+const actions: RouteTable = {
   '/v1/restart/': async ({ node, response, rest, query }) => {
-    await node.restart(known(node, rest), { cascade: flag(query, 'cascade') });
+    await node.restart(componentNamed(node, decode(rest)), { cascade: flag(query, 'cascade') });
     sendJson(response, 200, {});
   },
   '/v1/stop/': async ({ node, response, rest }) => {
-    await node.stop(known(node, rest));
+    await node.stop(componentNamed(node, decode(rest)));
     sendJson(response, 200, {});
   },
   '/v1/start/': async ({ node, response, rest }) => {
-    await node.start(known(node, rest));
+    await node.start(componentNamed(node, decode(rest)));
     sendJson(response, 200, {});
   },
   '/v1/down': ({ node, response }) => {
@@ -58,45 +58,42 @@ const acting: Table = {
   },
 };
 
-/** For the control socket. */
-export const everything: Routes = { reading, acting };
+/** The routes of the control socket. */
+export const controlRoutes: Routes = { get: readOnlyRoutes, post: actions };
 
-/** Answers one request, whatever it is; never throws. */
-export async function answer(
+/** Handles one request. Never rejects: errors are sent as the response. */
+export async function handleRequest(
   routes: Routes,
   request: IncomingMessage,
-  { node, response, signal }: Pick<Request, 'node' | 'response' | 'signal'>,
+  { node, response, signal }: Pick<RequestContext, 'node' | 'response' | 'signal'>,
 ): Promise<void> {
   request.resume();
   response.on('error', () => undefined);
   try {
     const url = new URL(`http://node${request.url ?? '/'}`);
-    const { route, rest } = find(routes, request.method ?? 'GET', url.pathname);
-    await route({ node, response, query: url.searchParams, rest, signal });
+    const { handler, rest } = findRoute(routes, request.method ?? 'GET', url.pathname);
+    await handler({ node, response, query: url.searchParams, rest, signal });
   } catch (error) {
     sendError(response, error);
   }
 }
 
-function find(
-  { reading: read, acting: act }: Routes,
+function findRoute(
+  { get, post }: Routes,
   method: string,
   path: string,
-): { route: Table[string]; rest: string } {
-  const [table, other] = method === 'POST' ? [act, read] : [read, act];
+): { handler: RouteTable[string]; rest: string } {
+  const [table, other] = method === 'POST' ? [post, get] : [get, post];
   const wrongMethod = Object.keys(other).some((prefix) => matches(path, prefix));
   if (wrongMethod || (method !== 'GET' && method !== 'POST'))
-    throw new BadRequest(405, `${path} does not take ${method}`);
+    throw new BadRequest(405, `${method} is not allowed for ${path}`);
   const prefix = Object.keys(table).find((candidate) => matches(path, candidate));
-  const route = prefix === undefined ? undefined : table[prefix];
-  if (prefix === undefined || route === undefined) {
-    throw new BadRequest(
-      404,
-      `there is no ${path}`,
-      `there are ${[...Object.keys(read), ...Object.keys(act)].join(' ')}`,
-    );
+  const handler = prefix === undefined ? undefined : table[prefix];
+  if (prefix === undefined || handler === undefined) {
+    const paths = [...Object.keys(get), ...Object.keys(post)];
+    throw new BadRequest(404, `there is no ${path}`, `the paths are: ${paths.join(' ')}`);
   }
-  return { route, rest: path.slice(prefix.length) };
+  return { handler, rest: path.slice(prefix.length) };
 }
 
 function matches(path: string, prefix: string): boolean {
@@ -105,8 +102,8 @@ function matches(path: string, prefix: string): boolean {
     : path === prefix;
 }
 
-function known(node: ControlledNode, encoded: string): string {
-  const component = decode(encoded);
+/** @throws BadRequest if there is no such component. */
+function componentNamed(node: ControlledNode, component: string): string {
   if (node.components.includes(component)) return component;
   throw new BadRequest(
     404,
@@ -119,7 +116,7 @@ function decode(encoded: string): string {
   try {
     return decodeURIComponent(encoded);
   } catch (cause) {
-    throw new BadRequest(400, `"${encoded}" is not percent-encoded as it should be`, String(cause));
+    throw new BadRequest(400, `"${encoded}" is not valid percent-encoding`, String(cause));
   }
 }
 
@@ -130,16 +127,16 @@ function flag(query: URLSearchParams, name: string): boolean {
 function logQuery(node: ControlledNode, query: URLSearchParams): LogQuery {
   const components = query
     .getAll('component')
-    .map((name) => (name === supervisorLog ? name : known(node, encodeURIComponent(name))));
+    .map((name) => (name === supervisorLog ? name : componentNamed(node, name)));
   return {
     components,
     follow: flag(query, 'follow'),
-    tail: whole(query, 'tail'),
-    since: whole(query, 'since'),
+    tail: integer(query, 'tail'),
+    since: integer(query, 'since'),
   };
 }
 
-function whole(query: URLSearchParams, name: string): number | undefined {
+function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null) return undefined;
   if (!/^\d{1,15}$/.test(text)) throw new BadRequest(400, `${name} must be a whole number, not "${text}"`);

@@ -174,7 +174,7 @@ describe('an invalid node name', () => {
 describe('a node that is not running', () => {
   it('has no status', async () => {
     const result = await cli(['status', '--name', name]);
-    expect(String(result.stderr)).toContain(`node "${name}" is not running`);
+    expect(String(result.stderr)).toContain(`node ${name} is not running`);
     expect(result.exitCode).toBe(4);
   });
 

@@ -148,6 +148,6 @@ describe('a command that cannot be carried out', () => {
   it('reports that the node is not running', async () => {
     const { exitCode, stderr } = await cli(['restart', 'db', '--name', 'act-nowhere']);
     expect(exitCode).toBe(4);
-    expect(stderr).toContain('node "act-nowhere" is not running');
+    expect(stderr).toContain('node act-nowhere is not running');
   });
 });

@@ -22,7 +22,7 @@ describe('healthcheck', () => {
     await g.down();
     expect(await g.run('healthcheck')).toEqual({
       code: 1,
-      stdout: 'node "healthcheck" is not running',
+      stdout: 'node healthcheck is not running',
       stderr: '',
     });
   });
@@ -47,7 +47,7 @@ describe('healthcheck', () => {
 
   it('accepts its option in every form', async () => {
     const { exitCode, stdout } = await cli(['healthcheck', '--name=none']);
-    expect([exitCode, stdout]).toEqual([1, 'node "none" is not running']);
+    expect([exitCode, stdout]).toEqual([1, 'node none is not running']);
     expect((await cli(['healthcheck', '--nam', 'none'])).exitCode).toBe(2);
   });
 

@@ -43,7 +43,7 @@ it('the hint of a slow boot shows the logs of that node', async () => {
 });
 
 it.each([
-  ['status', 'start it: k8s-single up --name hints'],
+  ['status', 'k8s-single up --name hints'],
   ['kubectl', 'k8s-single up --name hints'],
 ])('%s of a node that is not running names that node in its hint', async (command, hint) => {
   const { stderr } = await cli([command, '--name', 'hints']);

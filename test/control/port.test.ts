@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { servePort } from '../../src/control/port.ts';
 import type { ServedPort } from '../../src/control/port.ts';
-import { FakeNode } from './fake-node.ts';
+import { FakeNode } from './fakeNode.ts';
 
 let node: FakeNode;
 let port: ServedPort;
@@ -21,7 +21,10 @@ beforeEach(async () => {
 
 afterEach(async () => port.close());
 
-async function ask(path: string, options: { method?: string; host?: string } = {}): Promise<IncomingMessage> {
+async function send(
+  path: string,
+  options: { method?: string; host?: string } = {},
+): Promise<IncomingMessage> {
   const { method = 'GET', host } = options;
   const { hostname, port: number } = new URL(port.url);
   const outgoing = request({
@@ -44,13 +47,13 @@ describe('the port', () => {
     ['/metrics', 'up 1\n'],
     ['/v1/status', '{"version":1,"ready":false}\n'],
     ['/v1/logs?component=etcd', '{"component":"etcd","at":5,"level":"info","text":"a line\\nof two"}\n'],
-  ])('answers %s', async (path, body) => {
-    const response = await ask(path);
+  ])('serves %s', async (path, body) => {
+    const response = await send(path);
     expect([response.statusCode, await text(response)]).toEqual([200, body]);
   });
 
-  it('is not ready while the node is not', async () => {
-    const response = await ask('/readyz');
+  it('returns 503 while the node is not ready', async () => {
+    const response = await send('/readyz');
     expect([response.statusCode, await text(response)]).toEqual([
       503,
       'etcd: starting\nkube apiserver: waiting for etcd\n',
@@ -68,11 +71,11 @@ describe('the port', () => {
     ['GET', '/v1/down', 404],
     ['GET', '/nothing', 404],
     ['GET', '/../../etc/passwd', 404],
-  ])('does not act: %s %s is answered %i', async (method, path, status) => {
-    const response = await ask(path, { method });
+  ])('has no actions: %s %s returns %i', async (method, path, status) => {
+    const response = await send(path, { method });
     expect(response.statusCode).toBe(status);
     expect(JSON.parse(await text(response))).toMatchObject({ error: { code: 'usage' } });
-    expect(node.asked).toEqual([]);
+    expect(node.requests).toEqual([]);
   });
 
   it.each([
@@ -82,9 +85,9 @@ describe('the port', () => {
     'localhost.evil.example:80',
     '192.168.0.1',
     '[::2]',
-  ])('turns away whoever thinks that this is "%s"', async (host) => {
+  ])('rejects the host "%s"', async (host) => {
     for (const path of ['/', '/v1/events', '/healthz', '/nothing']) {
-      const response = await ask(path, { host });
+      const response = await send(path, { host });
       expect([response.statusCode, await text(response)]).toEqual([
         421,
         expect.stringContaining('is not this machine'),
@@ -93,15 +96,15 @@ describe('the port', () => {
   });
 
   it.each(['localhost', 'LocalHost:9990', '127.0.0.1', '127.0.0.1:1', '[::1]:9990'])(
-    'answers as %s',
+    'accepts the host %s',
     async (host) => {
-      expect((await ask('/', { host })).statusCode).toBe(200);
+      expect((await send('/', { host })).statusCode).toBe(200);
     },
   );
 
-  it('lets a browser load and run nothing but its own files, and show them nowhere else', async () => {
+  it('lets a browser load only its own files, and forbids framing', async () => {
     for (const path of ['/', '/healthz', '/nothing']) {
-      const { headers } = await ask(path);
+      const { headers } = await send(path);
       expect(headers['content-security-policy']).toBe(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -115,10 +118,10 @@ describe('the port', () => {
     }
   });
 
-  it('ends the streams when it is closed, and is free again', async () => {
+  it('ends the streams when it is closed, and frees the port', async () => {
     const { port: number } = new URL(port.url);
-    const events = await ask('/v1/events');
-    const logs = await ask('/v1/logs?follow=1');
+    const events = await send('/v1/events');
+    const logs = await send('/v1/logs?follow=1');
     const ended = Promise.all([text(events), text(logs)]);
     await port.close();
     await ended;

@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => served[Symbol.asyncDispose]());
 
-/** What the server sends back for these bytes. */
+/** The response to these bytes. */
 async function raw(bytes: string): Promise<string> {
   const socket = connect(served.path);
   socket.write(bytes);
@@ -30,20 +30,20 @@ async function http(method: string, target: string): Promise<{ status: number | 
 }
 
 describe('requests', () => {
-  it('answer what the node says', async () => {
+  it('return the state of the node', async () => {
     const running = client<{ ready: boolean }>(served.path);
     expect(await running.status()).toEqual({ version: 1, ready: false });
     expect(await running.notReady()).toEqual(['etcd: starting', 'kube apiserver: waiting for etcd']);
-    expect(await running.metrics()).toBe('up 1\n');
+    expect(await http('GET', '/metrics')).toEqual({ status: 200, body: 'up 1\n' });
     expect(await http('GET', '/healthz')).toEqual({ status: 200, body: 'ok\n' });
     served.node.ready = true;
     expect(await running.notReady()).toEqual([]);
   });
 
-  it('act, with any name', async () => {
+  it('act on components of any name', async () => {
     await client(served.path).restart('kube apiserver', { cascade: true });
     await client(served.path).restart('etcd');
-    expect(served.node.asked).toEqual(['restart kube apiserver cascade', 'restart etcd']);
+    expect(served.node.requests).toEqual(['restart kube apiserver cascade', 'restart etcd']);
   });
 
   it('carry the reason and the hint when they fail', async () => {
@@ -71,14 +71,14 @@ describe('requests', () => {
     ['GET', '/v1/logs?tail=-1', 400],
     ['GET', '/v1/logs?component=nobody', 404],
     ['GET', '//x', 404],
-  ])('%s %s is answered %i with an error in JSON', async (method, target, status) => {
-    const answer = await http(method, target);
-    expect(answer.status).toBe(status);
-    expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'usage' } });
-    expect(served.node.asked).toEqual([]);
+  ])('%s %s returns %i with an error in JSON', async (method, target, status) => {
+    const response = await http(method, target);
+    expect(response.status).toBe(status);
+    expect(JSON.parse(response.body)).toMatchObject({ error: { code: 'usage' } });
+    expect(served.node.requests).toEqual([]);
   });
 
-  it('that are not HTTP are answered too', async () => {
+  it('that are not HTTP get an error', async () => {
     expect(await raw('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*"code":"usage"/s);
     expect(await client(served.path).status()).toMatchObject({ version: 1 });
   });

@@ -16,12 +16,12 @@ beforeEach(async () => {
 afterEach(() => served[Symbol.asyncDispose]());
 
 describe('the socket', () => {
-  it('is for its owner alone', async () => {
+  it('is accessible only to its owner', async () => {
     expect((await stat(served.path)).mode & 0o777).toBe(0o600);
     expect((await stat(join(served.folder, 'default'))).mode & 0o777).toBe(0o700);
   });
 
-  it('closes a folder that stood open', async () => {
+  it('restricts a folder that was open', async () => {
     const open = join(served.folder, 'open');
     await mkdir(open);
     await chmod(open, 0o777);
@@ -30,15 +30,15 @@ describe('the socket', () => {
     await second.close();
   });
 
-  it('refuses a second server while the first lives', async () => {
+  it('refuses a second server while the first runs', async () => {
     await expect(serve(served.path, served.node)).rejects.toMatchObject({
       code: 'preflight',
-      message: 'node "default" is already running',
+      message: 'node default is already running',
     });
     expect(await client(served.path).status()).toMatchObject({ version: 1 });
   });
 
-  it('replaces what a dead node left behind', async () => {
+  it('replaces a stale socket', async () => {
     const stale = join(served.folder, 'stale', 'control.sock');
     await (await serve(stale, served.node)).close();
     const script = `require('net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`;
@@ -50,26 +50,26 @@ describe('the socket', () => {
     await second.close();
   });
 
-  it('leaves alone what is not a socket', async () => {
+  it('does not remove a file that is not a socket', async () => {
     const other = join(served.folder, 'file', 'control.sock');
     await (await serve(other, served.node)).close();
     await writeFile(other, 'precious');
     await expect(serve(other, served.node)).rejects.toThrow(`${other} is in the way: it is not a socket`);
   });
 
-  it('says when its path cannot be one', async () => {
+  it('refuses a path that is too long', async () => {
     await expect(serve(join(served.folder, 'x'.repeat(100)), served.node)).rejects.toMatchObject({
       code: 'preflight',
     });
   });
 
-  it('is gone once closed', async () => {
+  it('is removed by close', async () => {
     await served.close();
     await expect(stat(served.path)).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(client(served.path).status()).rejects.toMatchObject({
       code: 'notReady',
-      message: 'node "default" is not running',
-      hint: 'start it: k8s-single up',
+      message: 'node default is not running',
+      hint: 'k8s-single up',
     });
   });
 });

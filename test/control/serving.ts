@@ -2,16 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serve } from '../../src/control/server.ts';
-import { FakeNode } from './fake-node.ts';
+import { FakeNode } from './fakeNode.ts';
 
-/** A control socket in a folder of its own, served for a node that does nothing. */
+/** The control socket of a {@link FakeNode}, in a folder of its own. */
 export interface Serving {
   readonly node: FakeNode;
   readonly folder: string;
   readonly path: string;
-  /** Closes the server; once. */
+  /** Closes the server. May be called again. */
   close(): Promise<void>;
-  /** Closes it and removes the folder. */
+  /** Closes the server and removes the folder. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

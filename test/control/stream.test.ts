@@ -18,49 +18,49 @@ const event = (at: number): Event => ({ component: 'etcd', at, type: 'probing', 
 const everything = { components: [], follow: false, tail: undefined, since: undefined };
 
 describe('streams', () => {
-  it('give each of several clients all events, past and to come', async () => {
+  it('give each of several clients all past and future events', async () => {
     served.node.emit(event(1));
     const readers = [1, 2].map(async () => {
       const seen: number[] = [];
       for await (const { at } of client(served.path).events()) {
         seen.push(at);
-        if (at === 1) served.node.bus.emit('joined');
+        if (at === 1) served.node.emitter.emit('joined');
       }
       return seen;
     });
-    await once(served.node.bus, 'joined');
-    await once(served.node.bus, 'joined');
+    await once(served.node.emitter, 'joined');
+    await once(served.node.emitter, 'joined');
     served.node.emit(event(2));
     await served.close();
     expect(await Promise.all(readers)).toEqual([
       [1, 2],
       [1, 2],
     ]);
-    expect(served.node.bus.listenerCount('event')).toBe(0);
+    expect(served.node.emitter.listenerCount('event')).toBe(0);
   });
 
-  it('end when the reader wants no more', async () => {
+  it('end when the signal of the client aborts', async () => {
     served.node.emit(event(1));
-    const enough = new AbortController();
-    for await (const _ of client(served.path).events(enough.signal)) enough.abort();
-    await expect(client(served.path).status(enough.signal)).rejects.toThrow('aborted');
+    const stop = new AbortController();
+    for await (const _ of client(served.path).events(stop.signal)) stop.abort();
+    await expect(client(served.path).status(stop.signal)).rejects.toThrow('aborted');
   });
 
-  it('let go of a reader who does not read', async () => {
+  it('disconnect a client that does not read', async () => {
     const socket = connect(served.path);
     socket.pause();
     socket.write('GET /v1/events HTTP/1.1\r\nhost: node\r\n\r\n');
-    await once(served.node.bus, 'newListener');
+    await once(served.node.emitter, 'newListener');
     await client(served.path).status();
-    expect(served.node.bus.listenerCount('event')).toBe(1);
-    while (served.node.bus.listenerCount('event') > 0) {
-      for (let i = 0; i < 1000; i += 1) served.node.bus.emit('event', event(i));
+    expect(served.node.emitter.listenerCount('event')).toBe(1);
+    while (served.node.emitter.listenerCount('event') > 0) {
+      for (let i = 0; i < 1000; i += 1) served.node.emitter.emit('event', event(i));
       await client(served.path).status();
     }
     socket.destroy();
   });
 
-  it('give log lines, whatever is in them', async () => {
+  it('give log lines with any content', async () => {
     const query = { components: ['kube apiserver', 'etcd'], follow: false, tail: 7, since: 9 };
     const lines = [];
     for await (const line of client(served.path).logs(query)) lines.push(line);
@@ -71,7 +71,7 @@ describe('streams', () => {
     expect(served.node.queries).toEqual([query]);
   });
 
-  it('of logs that are followed end with the server', async () => {
+  it('of followed logs end with the server', async () => {
     const lines = client(served.path).logs({ ...everything, components: ['etcd'], follow: true });
     expect((await lines.next()).value).toMatchObject({ component: 'etcd' });
     await served.close();
@@ -83,7 +83,7 @@ describe('down', () => {
   it('resolves when the socket is closed', async () => {
     served.node.onDown = () => void served.close();
     await client(served.path).down();
-    expect(served.node.asked).toEqual(['down']);
+    expect(served.node.requests).toEqual(['down']);
     await expect(client(served.path).status()).rejects.toMatchObject({ code: 'notReady' });
   });
 });

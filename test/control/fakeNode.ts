@@ -3,13 +3,13 @@ import type { Event } from '../../src/engine/component.ts';
 import type { ControlledNode, LogLine, LogQuery } from '../../src/control/node.ts';
 import { Failure } from '../../src/lib/errors.ts';
 
-/** A node that does nothing but remember what it was asked. */
+/** A node that does nothing but record the requests. */
 export class FakeNode implements ControlledNode {
   readonly name = 'default';
   readonly components = ['etcd', 'kube apiserver'];
-  readonly asked: string[] = [];
+  readonly requests: string[] = [];
   readonly events: Event[] = [];
-  readonly bus = new EventEmitter();
+  readonly emitter = new EventEmitter();
   ready = false;
   queries: LogQuery[] = [];
   onDown = (): void => undefined;
@@ -21,12 +21,12 @@ export class FakeNode implements ControlledNode {
   readonly metrics = async (): Promise<string> => 'up 1\n';
 
   readonly subscribe = (emit: (event: Event) => void): (() => void) => {
-    this.bus.on('event', emit);
-    return () => void this.bus.off('event', emit);
+    this.emitter.on('event', emit);
+    return () => void this.emitter.off('event', emit);
   };
 
   readonly restart = async (component: string, { cascade }: { cascade: boolean }): Promise<void> => {
-    this.asked.push(`restart ${component}${cascade ? ' cascade' : ''}`);
+    this.requests.push(`restart ${component}${cascade ? ' cascade' : ''}`);
   };
 
   readonly start = async (component: string): Promise<void> => {
@@ -38,7 +38,7 @@ export class FakeNode implements ControlledNode {
   };
 
   readonly down = (): void => {
-    this.asked.push('down');
+    this.requests.push('down');
     this.onDown();
   };
 
@@ -52,6 +52,6 @@ export class FakeNode implements ControlledNode {
 
   emit(event: Event): void {
     this.events.push(event);
-    this.bus.emit('event', event);
+    this.emitter.emit('event', event);
   }
 }
