@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Failure } from '../lib/errors.ts';
 import { edgeOf } from './component.ts';
-import type { Component, Dependency, Emit } from './component.ts';
+import type { Component, Condition, Dependency, Emit } from './component.ts';
 import { dependentsOf, sortByDependencies, transitiveDependents, visitInOrder } from './graph.ts';
 import { ComponentSupervisor } from './supervise/componentSupervisor.ts';
 import type { ResolvedDependency } from './supervise/dependencies.ts';
@@ -52,7 +52,7 @@ class Graph implements RunningGraph {
   readonly #order: readonly Component[];
   readonly #names: readonly string[];
   readonly #dependents: (name: string) => readonly string[];
-  readonly #latches: Readonly<Record<'ready' | 'started', ReadonlyMap<string, ReadinessLatch>>>;
+  readonly #latches: Readonly<Record<Condition, ReadonlyMap<string, ReadinessLatch>>>;
   readonly #supervisors: ReadonlyMap<string, ComponentSupervisor>;
   readonly #forcedShutdown = new ForcedShutdown();
   /** Aborted to stop everything: with a Failure, or with a plain Error for a requested stop. */
