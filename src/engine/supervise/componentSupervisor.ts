@@ -63,7 +63,7 @@ export class ComponentSupervisor {
   /** Starts the component when its dependencies are met, and keeps it up. During a stop: starts it afterwards. */
   start(): void {
     this.#desired = 'started';
-    this.#active ??= this.#begin();
+    this.#active ??= this.#activate();
   }
 
   /** Resolves when the whole process group is gone. */
@@ -77,14 +77,14 @@ export class ComponentSupervisor {
     if (this.#active !== active) return;
     this.#active = undefined;
     this.#emit({ type: 'stopped' });
-    if (this.#isDesired()) this.#active = this.#begin();
+    if (this.#isDesired()) this.#active = this.#activate();
   }
 
   #isDesired(): boolean {
     return this.#desired === 'started';
   }
 
-  #begin(): Active {
+  #activate(): Active {
     const stopRequested = new AbortController();
     const ended = this.#keepUp(stopRequested.signal).catch((error: unknown) => {
       if (!stopRequested.signal.aborted) this.#onFinalError(error);
