@@ -14,7 +14,7 @@ export function file(path: string, { notEmpty = false }: { readonly notEmpty?: b
 }
 
 function whyNot(error: unknown, path: string): string {
-  switch (errorCode(error)) {
+  switch (errorCode(error) ?? '') {
     case 'ENOENT':
     case 'ENOTDIR':
       return `${path} does not exist`;

@@ -48,7 +48,7 @@ async function open(to: NetConnectOpts, where: string, signal: AbortSignal): Pro
 }
 
 function asReason(error: unknown, where: string): Unhealthy {
-  if (errorCode(error).startsWith('ERR_HTTP2_')) {
+  if (errorCode(error)?.startsWith('ERR_HTTP2_') === true) {
     return new Unhealthy(`${where} does not speak gRPC, or closed the connection`, { cause: error });
   }
   return cannotReach(error, where);

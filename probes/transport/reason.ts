@@ -12,7 +12,7 @@ export interface Trust {
 /** Why there was no response from `where` (host:port, or the path of a socket), for people. Keeps the error as `cause`. */
 export function cannotReach(error: unknown, where: string, trust: Trust = {}): Unhealthy {
   if (error instanceof Unhealthy) return error;
-  const code = errorCode(error);
+  const code = errorCode(error) ?? '';
   const reason = socketReason(code, where) ?? tlsReason(error, code, where, trust);
   return new Unhealthy(reason ?? `${where}: ${messageOf(error)}`, { cause: error });
 }

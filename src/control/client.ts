@@ -119,7 +119,7 @@ async function send(
 
 function cannotConnect(socketPath: string, cause: unknown): Failure {
   const name = basename(dirname(socketPath));
-  switch (errorCode(cause)) {
+  switch (errorCode(cause) ?? '') {
     case 'ENOENT':
     case 'ECONNREFUSED':
       return notRunning(name, cause);

@@ -109,7 +109,7 @@ function cannotStart({ file }: Command, cause: unknown): Error {
       ? 'there is no such program (or its working directory does not exist)'
       : reasonOf(cause);
   const message = `cannot start ${file}: ${reason}`;
-  if (transientErrors.has(code)) return new Error(message, { cause });
+  if (code !== undefined && transientErrors.has(code)) return new Error(message, { cause });
   return new Failure('preflight', message, {
     cause,
     hint: 'correct the command, or install the program',
