@@ -1,7 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeCommand } from '../lib/commandLine.ts';
-import { Failure } from '../lib/errors.ts';
+import { notRunning } from '../control/node.ts';
 import { nodePaths } from '../lib/paths.ts';
 
 /** What other commands need to know of a running node: `node.json` in its run folder. */
@@ -35,10 +34,7 @@ export async function writeNodeFile(node: NodeFile): Promise<void> {
 /** @throws Failure `notReady` when no node of this name runs. */
 export async function readNodeFile(name: string): Promise<NodeFile> {
   const text = await readFile(file(name), 'utf8').catch((cause: unknown) => {
-    throw new Failure('notReady', `node ${name} is not running`, {
-      hint: nodeCommand('up', { name }),
-      cause,
-    });
+    throw notRunning(name, cause);
   });
   const node: NodeFile = JSON.parse(text);
   return node;

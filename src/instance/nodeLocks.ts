@@ -13,9 +13,8 @@ import {
 } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { alreadyRunning } from '../control/node.ts';
 import { undoMkdir } from '../host/undoMkdir.ts';
-import { nodeCommand } from '../lib/commandLine.ts';
-import { Failure } from '../lib/errors.ts';
 import { isSameFile, lockFile, removeRunFolder, takeDataLock, takeLock } from './lock.ts';
 
 /** The first line of a node's lock until its supervisor has recorded itself there. */
@@ -122,11 +121,6 @@ export function launcherOf(fd: number): number | undefined {
   if (pid === undefined || namespace !== pidNamespace()) return undefined;
   // The line may be older than the current holder, and the pid may have been reused.
   return hasOpen(pid, fd) ? Number(pid) : undefined;
-}
-
-/** The Failure when another process holds the lock of a node. */
-function alreadyRunning(name: string): Failure {
-  return new Failure('preflight', `node ${name} is already running`, { hint: nodeCommand('down', { name }) });
 }
 
 function pidNamespace(): string {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { codeOf } from '../../../probes/transport/reason.ts';
+import { errorCode } from '../../../probes/errorCode.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { archiveOf, nameOfPlace } from './imageSource.ts';
 
@@ -52,7 +52,7 @@ export function ctrImages({ ctr, socket, env = {} }: Containerd) {
  */
 async function feed(stdin: Writable, input: Readable): Promise<void> {
   await pipeline(input, stdin).catch((error: unknown) => {
-    if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(codeOf(error))) throw error;
+    if (!['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(errorCode(error) ?? '')) throw error;
   });
 }
 

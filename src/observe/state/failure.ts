@@ -1,6 +1,6 @@
 import { commandLine, shellQuote } from '../../lib/commandLine.ts';
 import type { Command, Event } from '../../engine/component.ts';
-import { sortByDependencies, withDependents } from '../../engine/graph.ts';
+import { sortByDependencies, transitiveDependents } from '../../engine/graph.ts';
 import { formatMs, oneLine } from '../../lib/text/text.ts';
 import type { Style } from '../terminal/style.ts';
 import { replay, summarize } from './state.ts';
@@ -77,7 +77,7 @@ export function failureReport({ stages, events, commands, lastLines }: Evidence)
       exit: exit?.reason ?? null,
       lastLines: lines.slice(-quotedLines),
       command: command === undefined ? null : shellCommand(command),
-      waiting: withDependents(order, name).filter((other) => other !== name),
+      waiting: transitiveDependents(order, name),
     };
   };
   return {

@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { listPids, readProcessStat } from '../../../probes/proc.ts';
 
 /** Resource usage of a process group. */
 export interface Usage {
@@ -47,34 +48,20 @@ interface Group {
 async function readGroups(groupIds: ReadonlySet<number>): Promise<Map<number, Group>> {
   const groups = new Map<number, Group>();
   if (groupIds.size === 0) return groups;
-  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
   await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await readStat(pid);
-      if (stat === undefined || !groupIds.has(stat.group)) return;
+    (await listPids()).map(async (pid) => {
+      const stat = await readProcessStat(pid);
+      if (stat === undefined || !groupIds.has(stat.pgrp)) return;
       const memoryBytes = await residentBytes(pid);
-      const group = groups.get(stat.group) ?? { memoryBytes: 0, cpuMs: 0, startedMs: stat.startedMs };
+      const startedMs = stat.starttime * msPerTick;
+      const group = groups.get(stat.pgrp) ?? { memoryBytes: 0, cpuMs: 0, startedMs };
       group.memoryBytes += memoryBytes;
-      group.cpuMs += stat.cpuMs;
-      group.startedMs = Math.min(group.startedMs, stat.startedMs);
-      groups.set(stat.group, group);
+      group.cpuMs += (stat.utime + stat.stime) * msPerTick;
+      group.startedMs = Math.min(group.startedMs, startedMs);
+      groups.set(stat.pgrp, group);
     }),
   );
   return groups;
-}
-
-/** Fields 5, 14, 15 and 22 of /proc/PID/stat. The second, a name in parentheses, may contain any character. */
-async function readStat(
-  pid: string,
-): Promise<{ group: number; cpuMs: number; startedMs: number } | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const fields = text
-    .slice(text.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const field = (number: number): number => fields[number - 3] ?? 0;
-  return { group: field(5), cpuMs: (field(14) + field(15)) * msPerTick, startedMs: field(22) * msPerTick };
 }
 
 async function residentBytes(pid: string): Promise<number> {
