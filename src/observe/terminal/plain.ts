@@ -1,3 +1,4 @@
+import type { Logger } from 'winston';
 import { formatMs, oneLine, padEnd } from '../../lib/text/text.ts';
 import { describeEvent } from '../state/describe.ts';
 import type { Description } from '../state/describe.ts';
@@ -10,24 +11,25 @@ import type { Clock, Progress, View } from './view.ts';
 const patienceMs = 5000;
 const repeatMs = 30_000;
 
+/** winston takes 20 ms and more to load: the first components start before that. Lines printed meanwhile wait. */
+const headStartMs = 50;
+
 /** For everything but a terminal: one aligned line per event worth reading, with date, time and elapsed time. */
-export async function createPlainView(
+export function plainView(
   stream: NodeJS.WritableStream,
   names: readonly string[],
   style: Style,
   { now, startedAt = now() }: Clock,
-): Promise<View> {
-  const { createLogger, format, transports } = await import('winston');
+): View {
+  const ending = new AbortController();
+  const logger = loadLogger(stream, ending.signal);
   const column = Math.max(0, ...names.map((name) => name.length));
-  const logger = createLogger({
-    format: format.printf(({ message }) => String(message)),
-    transports: [new transports.Stream({ stream, eol: '\n' })],
-  });
+  const print = (level: string, line: string): void => void logger.then((loaded) => loaded.log(level, line));
   const log = ({ level, text }: Description, component = '', at = now()): void => {
     const time = style('dim', `${new Date(at).toISOString().slice(0, 19)}Z`);
     const name = component === '' ? '' : `${padEnd(component, column)}  `;
     const message = level === 'info' ? text : style(level === 'warn' ? 'yellow' : 'red', text);
-    logger.log(level, `${time} ${formatMs(at - startedAt).padStart(9)}  ${name}${message}`);
+    print(level, `${time} ${formatMs(at - startedAt).padStart(9)}  ${name}${message}`);
   };
   const info = (text: string, component?: string): void => log({ level: 'info', text }, component);
   const overdueReasons = createPatience();
@@ -58,15 +60,30 @@ export async function createPlainView(
       printed.set(label, progress);
       info([label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': '));
     },
-    print: (text) => void logger.info(text),
+    print: (text) => print('info', text),
     async end() {
       ticker[Symbol.dispose]();
+      ending.abort();
+      const loaded = await logger;
       await new Promise((resolve) => {
-        logger.once('finish', resolve);
-        logger.end();
+        loaded.once('finish', resolve);
+        loaded.end();
       });
     },
   };
+}
+
+/** The logger, loaded after a head start, or at once when `ending` aborts. */
+async function loadLogger(stream: NodeJS.WritableStream, ending: AbortSignal): Promise<Logger> {
+  await new Promise<void>((resolve) => {
+    for (const signal of [AbortSignal.timeout(headStartMs), ending])
+      signal.addEventListener('abort', () => resolve());
+  });
+  const { createLogger, format, transports } = await import('winston');
+  return createLogger({
+    format: format.printf(({ message }) => String(message)),
+    transports: [new transports.Stream({ stream, eol: '\n' })],
+  });
 }
 
 /** Returns a function that yields the reasons due for a line: those that have lasted long, now and then. */

@@ -71,8 +71,8 @@ async function createView(names: readonly string[], options: ReporterOptions): P
     const { PrettyView } = await import('./pretty.ts');
     return new PrettyView(stderr, names, style, { now, startedAt });
   }
-  const { createPlainView } = await import('./plain.ts');
-  const plain = await createPlainView(stderr, names, style, { now, startedAt });
+  const { plainView } = await import('./plain.ts');
+  const plain = plainView(stderr, names, style, { now, startedAt });
   if (mode === 'plain') return plain;
   // JSON Lines (https://jsonlines.org) on stdout; progress and messages for people still go to stderr.
   return {
