@@ -1,5 +1,5 @@
 import { uptime } from 'node:os';
-import { kubernetesBinaries } from '../src/install/find/needs.ts';
+import { kubernetesBinaries } from '../src/install/find/binaries.ts';
 import { processTable } from '../test/support/processes.ts';
 import { nodeName } from './place.ts';
 import { msPerTick } from './tick.ts';

@@ -1,4 +1,4 @@
-import { nodeBinaries } from '../install/find/needs.ts';
+import { nodeBinaries } from '../install/find/binaries.ts';
 import type { SourceName } from '../install/sources.ts';
 import { Signals } from '../lib/signals.ts';
 import { binDirsOfEnvironment } from '../supervisor/options.ts';

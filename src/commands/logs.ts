@@ -10,6 +10,7 @@ import type { NodeStatus } from '../observe/state/status.ts';
 import { styleFor } from '../observe/terminal/style.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import type { NodeSelector } from '../instance/locateNode.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
 
 interface LogsOptions extends NodeSelector {
   readonly follow?: boolean;
@@ -62,7 +63,7 @@ async function* formatted(
 /** Writes at the speed of the reader. A closed pipe is not an error: `logs | head`. */
 async function toStdout(texts: AsyncIterable<string>): Promise<void> {
   await pipeline(texts, process.stdout, { end: false }).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+    if (!hasErrorCode(error, 'EPIPE')) throw error;
   });
 }
 

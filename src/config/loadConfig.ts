@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Failure, reasonOf } from '../lib/errors.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
 import { nodeName } from '../lib/paths.ts';
 import type { Config } from './config.ts';
 import { defaults } from './schema/defaults.ts';
@@ -63,7 +64,6 @@ async function read(path: string): Promise<string> {
 }
 
 function readError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EISDIR') return 'it is a directory';
-  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8 text' : reasonOf(error);
+  if (hasErrorCode(error, 'EISDIR')) return 'it is a directory';
+  return hasErrorCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA') ? 'it is not UTF-8 text' : reasonOf(error);
 }

@@ -1,16 +1,16 @@
-import { areNetworkSettingsWritable } from './sysctls.ts';
 import { canLowerOomScore } from './oomScore.ts';
 import { chooseSnapshotter } from './snapshotter.ts';
 import type { Snapshotter } from './snapshotter.ts';
+import { areNetworkSettingsWritable } from './sysctls.ts';
 
-/** What the containers of a node depend on, as a look has shown it. */
+/** What this host offers to the containers of a node. */
 export interface HostCapabilities {
   readonly canLowerOomScore: boolean;
   readonly snapshotter: Snapshotter;
   readonly areNetworkSettingsWritable: boolean;
 }
 
-/** `containerd`: the folder of its data, which need not be there yet. `snapshotter`: what is known already. */
+/** `containerd`: its data folder, which may not exist yet. `snapshotter`: if it is chosen already. */
 export async function inspectHost(containerd: string, snapshotter?: Snapshotter): Promise<HostCapabilities> {
   return {
     canLowerOomScore: canLowerOomScore(),

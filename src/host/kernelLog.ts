@@ -4,13 +4,13 @@ import { ok, note } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 import type { Argv } from './tool.ts';
 
-/** Where the kubelet reads who ran out of memory; without it, it does not start (oomwatcher.NewWatcher). */
+/** The kubelet watches it for out-of-memory kills, and does not start without it (oomwatcher.NewWatcher). */
 export const kernelLog = '/dev/kmsg';
 
 /** Why the kernel's log cannot be read; `undefined` when it can. */
 export function whyNoKernelLog(): string | undefined {
   try {
-    // A container may have anything there, a pipe for one.
+    // Non-blocking: in a container it may be anything, for example a pipe.
     const file = openSync(kernelLog, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       return fstatSync(file).isCharacterDevice() ? undefined : `${kernelLog} is not a device`;
@@ -22,7 +22,7 @@ export function whyNoKernelLog(): string | undefined {
   }
 }
 
-/** Lays an empty file over it: the kubelet finds the end of the log, and goes on without. */
+/** Mounts an empty file over it: the kubelet reads the end of the log, and continues without it. */
 export function emptyKernelLog(stage: string): Argv[] {
   const empty = `${stage}/kmsg`;
   return [
@@ -32,12 +32,12 @@ export function emptyKernelLog(stage: string): Argv[] {
 }
 
 export function checkKernelLog(): CheckResult {
-  const what = 'kernel log';
+  const subject = 'kernel log';
   const reason = whyNoKernelLog();
-  if (reason === undefined) return ok(what, kernelLog);
+  if (reason === undefined) return ok(subject, kernelLog);
   return note(
-    what,
-    `none (${reason}): the kubelet gets an empty one, and reports no process that ran out of memory`,
+    subject,
+    `none (${reason}): the kubelet gets an empty one, and reports no out-of-memory kills`,
     'in a container, run it with --privileged, or with --device /dev/kmsg',
   );
 }

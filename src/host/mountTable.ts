@@ -7,13 +7,13 @@ export interface Mount {
   readonly device: string;
   readonly mountPoint: string;
   readonly type: string;
-  /** What is mounted below it shows in other mount namespaces, too (mount_namespaces(7)). */
+  /** Mounts below it propagate to other mount namespaces (mount_namespaces(7)). */
   readonly isShared: boolean;
-  /** The options of the file system: of a cgroup v1 hierarchy, its controllers. */
+  /** The options of the file system; for a cgroup v1 hierarchy, its controllers. */
   readonly options: readonly string[];
 }
 
-/** The mounts of this process's namespace, in the order in which they were made. */
+/** The mounts in this process's namespace, in the order of mounting. */
 export function mountTable(): Mount[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n');
   return lines.map((line) => {
@@ -29,14 +29,14 @@ export function mountTable(): Mount[] {
   });
 }
 
-/** The mount points below a folder, not the folder itself, the last made first: the order in which they come off. */
+/** The mount points below a folder, without the folder itself, in the order of unmounting: the last mounted first. */
 export async function mountsBelow(folder: string): Promise<string[]> {
   const real = await realpath(folder).catch(() => folder);
-  const places = mountTable().map((mount) => mount.mountPoint);
-  return places.filter((place) => place.startsWith(`${real}/`)).toReversed();
+  const points = mountTable().map(({ mountPoint }) => mountPoint);
+  return points.filter((point) => point.startsWith(`${real}/`)).toReversed();
 }
 
-/** Blanks and backslashes stand as octal escapes. */
+/** Blanks and backslashes are octal escapes. */
 function unescape(path: string): string {
   return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCodePoint(Number.parseInt(octal, 8)),

@@ -6,45 +6,43 @@ import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { notInstalled, pathWithSbin } from './tool.ts';
 
-/** Throws a preflight {@link Failure} for anyone but root. */
+/** Throws a preflight {@link Failure} unless this process runs as root. */
 export function assertRoot(): void {
   if (process.geteuid?.() === 0) return;
-  throw new Failure('preflight', 'this needs root: namespaces, cgroups and containers are made', {
+  throw new Failure('preflight', 'this needs root: it creates namespaces, cgroups and containers', {
     hint: `sudo ${commandLine(process.argv)}`,
   });
 }
 
 /**
- * Rejects with a preflight {@link Failure} when this machine and user cannot give a node namespaces of its own. `without` says
- * how to do without them.
+ * Rejects with a preflight {@link Failure} when this process cannot create the namespaces of a node. `alternative` is part of
+ * the hint: how to run without them.
  */
 export async function assertCanIsolate(
-  without = 'run the node on the host itself with --host',
+  alternative = 'run the node on the host itself with --host',
 ): Promise<void> {
   assertRoot();
   const args = ['--net', '--mount', '--uts', '--pid', '--ipc', '--fork', '--mount-proc', 'true'];
   const env = { ...process.env, PATH: pathWithSbin() };
   const trial = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'], env });
-  let said = '';
-  trial.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  let stderr = '';
+  trial.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const [code, signal]: unknown[] = await once(trial, 'close').catch((error: unknown) => {
     throw notInstalled('unshare', error);
   });
   if (code !== 0) {
     throw new Failure(
       'preflight',
-      `no namespaces of its own for the node: ${said.trim() || `unshare ended with ${String(code ?? signal)}`}`,
-      {
-        hint: `in a container run it with --privileged; or ${without}`,
-      },
+      `cannot create the node's namespaces: ${stderr.trim() || `unshare ended with ${String(code ?? signal)}`}`,
+      { hint: `in a container run it with --privileged; or ${alternative}` },
     );
   }
 }
 
-/** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel made at boot. */
+/** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel creates at boot. */
 const initialPidNamespace = 'pid:[4026531836]';
 
-function namespaceOf(root: string): string | undefined {
+function pidNamespaceOf(root: string): string | undefined {
   try {
     return readlinkSync(join(root, 'proc/self/ns/pid'));
   } catch {
@@ -57,8 +55,8 @@ function namespaceOf(root: string): string | undefined {
  * `root` is for tests.
  */
 export function inContainer(root = '/', env: NodeJS.ProcessEnv = process.env): string | undefined {
-  // Whatever files an image has left lying about: no container has the machine's own PID namespace.
-  if (namespaceOf(root) === initialPidNamespace) return undefined;
+  // First, because an image may contain any of the files below: no container has the initial PID namespace.
+  if (pidNamespaceOf(root) === initialPidNamespace) return undefined;
   const marks = ['.dockerenv', 'run/.containerenv', 'run/systemd/container'];
   const mark = marks.find((file) => existsSync(join(root, file)));
   if (mark !== undefined) return `/${mark} exists`;

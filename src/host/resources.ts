@@ -2,17 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { ok, note } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 
-/** What etcd's own unit file asks for (LimitNOFILE in contrib/systemd/etcd.service). */
+/** LimitNOFILE in etcd's own unit file (contrib/systemd/etcd.service). */
 const enoughFiles = 40_000;
 
-/** Node.js raises its own limit to the highest that is allowed, and what it starts inherits that. */
+/** Node.js raises its own limit to the maximum, and its children inherit that. */
 export async function checkOpenFiles(): Promise<CheckResult> {
   const limits = await readFile('/proc/self/limits', 'utf8');
   const limit = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? 'unknown';
-  const what = 'open files';
-  if (!(Number(limit) < enoughFiles)) return ok(what, `${limit} for each process`);
+  const subject = 'open files';
+  if (!(Number(limit) < enoughFiles)) return ok(subject, `${limit} for each process`);
   return note(
-    what,
+    subject,
     `only ${limit} for each process`,
     `ulimit -n ${enoughFiles}; docker run --ulimit nofile=${enoughFiles}`,
   );
@@ -24,6 +24,6 @@ export async function checkSwap(): Promise<CheckResult> {
   const kib = lines.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0);
   return ok(
     'swap',
-    kib === 0 ? 'off' : `${Math.round(kib / 1024)} MiB: the kubelet is told to put up with it`,
+    kib === 0 ? 'off' : `${Math.round(kib / 1024)} MiB: the kubelet is configured to accept it`,
   );
 }

@@ -1,32 +1,34 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { nearestExisting } from '../lib/paths.ts';
 import { ok, note } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 import { runOne } from './tool.ts';
 
-/** How containerd keeps the layers of images: stacked by the kernel, or each a full copy, which works anywhere. */
+/** How containerd keeps the layers of images: stacked by the kernel, or each as a full copy, which works everywhere. */
 export type Snapshotter = 'overlayfs' | 'native';
 
 /**
- * File systems that take the upper layer of an overlay whatever they are made with, by what statfs(2) calls them: ext2 to ext4,
- * btrfs and tmpfs (include/uapi/linux/magic.h). XFS takes one or not.
+ * File systems that always accept the upper layer of an overlay, by their type in statfs(2): ext2 to ext4, btrfs and tmpfs
+ * (include/uapi/linux/magic.h). XFS accepts one depending on how it was made.
  */
 const supportingOverlays: ReadonlySet<number> = new Set([0xef53, 0x9123683e, 0x01021994]);
 
 /**
- * How containerd can keep its layers in the data folder. A trial takes the kernel 10 ms and more, while a box is made; so there is one only
- * where it is not clear. Begun when this returns: whoever calls it loads something meanwhile.
+ * Chooses how containerd keeps its layers in the data folder, which may not exist yet. A trial mount takes the kernel 10 ms and
+ * more while a sandbox is set up, so there is one only when the file system is not known to work. The trial is under way when
+ * this returns, so the caller can load modules meanwhile.
  */
 export async function chooseSnapshotter(data: string): Promise<Snapshotter> {
-  const isClear =
+  const isSupported =
     supportingOverlays.has(statfsSync(nearestExisting(data)).type) &&
     /\toverlay$/m.test(readFileSync('/proc/filesystems', 'utf8'));
-  return isClear ? 'overlayfs' : tryOverlay(data);
+  return isSupported ? 'overlayfs' : tryOverlay(data);
 }
 
 /**
- * Tries an overlay in the data folder, or where it will be made: the kernel refuses one whose upper layer lies on an
- * overlay itself, as a container's root does, or on a network file system. The mount is made in a namespace that ends at once.
+ * Tries to mount an overlay in the data folder or its nearest existing ancestor. The kernel refuses an upper layer on an
+ * overlay, like a container's root, or on a network file system. The mount is in a namespace that ends immediately.
  */
 async function tryOverlay(data: string): Promise<Snapshotter> {
   const trial = mkdtempSync(join(nearestExisting(data), '.overlay-'));
@@ -44,18 +46,13 @@ async function tryOverlay(data: string): Promise<Snapshotter> {
   }
 }
 
-/** What was chosen means. `data`: the data folder as its user knows it. */
+/** Reports the choice. `data`: the data folder as its user knows it. */
 export function snapshotterResult(snapshotter: Snapshotter, data: string): CheckResult {
-  const what = 'snapshotter';
-  if (snapshotter === 'overlayfs') return ok(what, 'overlayfs');
+  const subject = 'snapshotter';
+  if (snapshotter === 'overlayfs') return ok(subject, 'overlayfs');
   return note(
-    what,
-    `native: ${data} takes no overlay, so each layer of an image is a full copy`,
-    'put the data folder on a disk of its own: in a container, a volume',
+    subject,
+    `native: ${data} does not support an overlay, so each layer of an image is a full copy`,
+    'put the data folder on a separate disk: in a container, a volume',
   );
-}
-
-/** The folder, or the nearest above it that is there. */
-export function nearestExisting(folder: string): string {
-  return existsSync(folder) ? folder : nearestExisting(dirname(folder));
 }

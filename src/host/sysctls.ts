@@ -1,147 +1,148 @@
 import { constants } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { recordUndo } from './undoJournal.ts';
-import { toFailure, ok, note, problem } from './checkResult.ts';
+import { note, ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
+import { recordUndo } from './undoJournal.ts';
 
-interface Setting {
-  /** As sysctl(8) calls it. */
+interface Sysctl {
+  /** As in sysctl(8). */
   readonly name: string;
   readonly atLeast: number;
 }
 
 interface Group {
-  readonly what: string;
-  /** Without them there is no node: pods reach nothing, and kube-proxy does not start. */
+  readonly subject: string;
+  /** A node does not work without them: pods reach nothing, and kube-proxy does not start. */
   readonly isRequired: boolean;
-  readonly settings: readonly Setting[];
+  readonly sysctls: readonly Sysctl[];
 }
 
 const groups: readonly Group[] = [
   {
-    what: 'forwarding',
+    subject: 'forwarding',
     isRequired: true,
-    settings: [
+    sysctls: [
       { name: 'net.ipv4.ip_forward', atLeast: 1 },
       // kube-proxy insists on it in iptables mode (NewProxier in pkg/proxy/iptables).
       { name: 'net.ipv4.conf.all.route_localnet', atLeast: 1 },
     ],
   },
   {
-    what: 'inotify',
+    subject: 'inotify',
     isRequired: false,
-    // The one from kind's known issues ("Pod errors due to too many open files"): the user's own programs count, too. The
-    // other is what the kernel's 8192 of old are too few for; from 5.11 on it allows more by itself.
-    settings: [
+    // The instances are from kind's known issues ("Pod errors due to too many open files"): the user's own programs count, too.
+    // The watches: the 8192 of older kernels are too few; from 5.11 on, the default is higher.
+    sysctls: [
       { name: 'fs.inotify.max_user_instances', atLeast: 512 },
       { name: 'fs.inotify.max_user_watches', atLeast: 65_536 },
     ],
   },
   {
-    what: 'conntrack',
+    subject: 'conntrack',
     isRequired: false,
-    // What kube-proxy asks for at least (--conntrack-min), if it is let.
-    settings: [{ name: 'net.netfilter.nf_conntrack_max', atLeast: 131_072 }],
+    // kube-proxy's minimum (--conntrack-min).
+    sysctls: [{ name: 'net.netfilter.nf_conntrack_max', atLeast: 131_072 }],
   },
 ];
 
-interface CurrentValue extends Setting {
+interface CurrentValue extends Sysctl {
   readonly value: number;
   readonly isWritable: boolean;
 }
 
-/** How the kernel's settings are, and what becomes of them where the node runs without a box (`changed`). */
-export async function checkSysctls(changed: boolean): Promise<CheckResult[]> {
+/** Checks the sysctls. `isDirect`: the node runs without a sandbox, so `up` raises those that are too low. */
+export async function checkSysctls(isDirect: boolean): Promise<CheckResult[]> {
   return Promise.all(
-    // In its box the node has a network of its own, with settings of its own.
+    // A sandbox has its own network namespace, with its own network sysctls.
     groups
-      .filter(({ isRequired }) => changed || !isRequired)
-      .map(async (group) => resultOf(group, await readValues(group), changed)),
+      .filter(({ isRequired }) => isDirect || !isRequired)
+      .map(async (group) => resultOf(group, await readValues(group), isDirect)),
   );
 }
 
 /**
- * Changes what is too low until the node is down, and writes down how it was.
- * @throws Failure `preflight` when what a node cannot do without is wrong and read-only.
+ * Raises the sysctls that are too low until the node is down, and records their values in the undo journal.
+ * @throws Failure `preflight` when one that a node requires is too low and read-only.
  */
-export async function raiseSysctls(run: string): Promise<CheckResult[]> {
-  const findings: CheckResult[] = [];
+export async function raiseSysctls(runDir: string): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
   for (const group of groups) {
-    const settings = await readValues(group);
-    const finding = resultOf(group, settings, true);
-    if (finding.level === 'problem') throw toFailure(finding);
-    findings.push(finding);
-    for (const { name, value, atLeast } of settings.filter(isRaisable)) {
-      await recordUndo(run, {
-        kind: 'setting',
-        file: fileOf(name),
-        was: String(value),
-        now: String(atLeast),
+    const values = await readValues(group);
+    const result = resultOf(group, values, true);
+    if (result.level === 'problem') throw toFailure(result);
+    results.push(result);
+    for (const { name, value, atLeast } of values.filter((each) => isLow(each) && each.isWritable)) {
+      const file = fileOf(name);
+      await recordUndo(runDir, {
+        kind: 'sysctl',
+        file,
+        before: String(value),
+        after: String(atLeast),
       });
-      await writeFile(fileOf(name), String(atLeast));
+      await writeFile(file, String(atLeast));
     }
   }
-  return findings;
+  return results;
 }
 
 function resultOf(
-  { what, isRequired }: Group,
-  settings: readonly CurrentValue[],
-  changed: boolean,
+  { subject, isRequired }: Group,
+  values: readonly CurrentValue[],
+  isDirect: boolean,
 ): CheckResult {
-  const values = settings.map(({ name, value }) => `${name} is ${value}`).join(', ');
-  if (settings.length === 0) return ok(what, 'not in use');
-  const stuck = settings.filter((setting) => isLow(setting) && !(changed && setting.isWritable));
+  const current = values.map(({ name, value }) => `${name} is ${value}`).join(', ');
+  if (values.length === 0) return ok(subject, 'not in use');
+  const stuck = values.filter((each) => isLow(each) && !(isDirect && each.isWritable));
   if (stuck.length === 0) {
-    if (isRequired && !settings.every((setting) => setting.isWritable)) {
-      const found = `${values}; read-only, so that host ports of pods do not answer on 127.0.0.1`;
-      return note(what, found, 'in a container, run it with --privileged');
+    if (isRequired && !values.every((each) => each.isWritable)) {
+      const message = `${current}; read-only, so that host ports of pods do not answer on 127.0.0.1`;
+      return note(subject, message, 'in a container, run it with --privileged');
     }
-    const raised = settings.filter(isLow).map(({ name, atLeast }) => `${name} ${atLeast}`);
-    return ok(what, raised.length === 0 ? values : `${values}; while the node is up: ${raised.join(', ')}`);
+    const raised = values.filter(isLow).map(({ name, atLeast }) => `${name} ${atLeast}`);
+    return ok(
+      subject,
+      raised.length === 0 ? current : `${current}; while the node is up: ${raised.join(', ')}`,
+    );
   }
-  const wanted = stuck.map(({ name, atLeast }) => `${name}=${atLeast}`);
-  const commands = `sysctl -w ${wanted.join(' ')}`;
-  if (!isRequired) return note(what, `low: ${values}`, `on the host: ${commands}`);
-  const read = `${stuck.map(({ name, value }) => `${name} is ${value}`).join(', ')} and read-only`;
+  const assignments = stuck.map(({ name, atLeast }) => `${name}=${atLeast}`);
+  if (!isRequired) {
+    return note(subject, `low: ${current}`, `on the host: sysctl -w ${assignments.join(' ')}`);
+  }
   return problem(
-    what,
-    read,
-    `run the container with --privileged, or with --sysctl ${wanted.join(' --sysctl ')}`,
+    subject,
+    `${stuck.map(({ name, value }) => `${name} is ${value}`).join(', ')} and read-only`,
+    `run the container with --privileged, or with --sysctl ${assignments.join(' --sysctl ')}`,
   );
 }
 
-/** Whether interfaces can be set up as the node likes: in some containers the settings are read-only. */
+/** Whether the network sysctls of interfaces can be written: in some containers they are read-only. */
 export async function areNetworkSettingsWritable(): Promise<boolean> {
   return isWritable('/proc/sys/net/ipv4/conf/all/route_localnet');
 }
 
-/** Those that this kernel has. */
-async function readValues({ settings }: Group): Promise<CurrentValue[]> {
-  const all = await Promise.all(
-    settings.map(async (setting) => {
-      const text = await readFile(fileOf(setting.name), 'utf8').catch(() => undefined);
+/** The current values of the sysctls that this kernel has. */
+async function readValues({ sysctls }: Group): Promise<CurrentValue[]> {
+  const values = await Promise.all(
+    sysctls.map(async (sysctl) => {
+      const file = fileOf(sysctl.name);
+      const text = await readFile(file, 'utf8').catch(() => undefined);
       if (text === undefined) return [];
-      return [{ ...setting, value: Number(text), isWritable: await isWritable(fileOf(setting.name)) }];
+      return [{ ...sysctl, value: Number(text), isWritable: await isWritable(file) }];
     }),
   );
-  return all.flat();
+  return values.flat();
 }
 
 function isLow({ value, atLeast }: CurrentValue): boolean {
   return value < atLeast;
 }
 
-function isRaisable(setting: CurrentValue): boolean {
-  return isLow(setting) && setting.isWritable;
-}
-
 function fileOf(name: string): string {
   return join('/proc/sys', name.replaceAll('.', '/'));
 }
 
-/** To open it is not yet to write it. */
+/** Opens the file for writing and writes nothing. */
 async function isWritable(file: string): Promise<boolean> {
   return open(file, constants.O_WRONLY).then(
     async (opened) => opened.close().then(() => true),

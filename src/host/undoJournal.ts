@@ -5,49 +5,50 @@ import { removeChains } from './packetFilter.ts';
 import type { PacketFilter } from './packetFilter.ts';
 import { run as runAll } from './tool.ts';
 
-/** What a node without a box changes around it, and what is needed to take it back. */
+/** A change that a node without a sandbox makes to the host, with what is needed to undo it. */
 export type UndoEntry =
-  | { readonly kind: 'mount'; readonly place: string }
-  | { readonly kind: 'setting'; readonly file: string; readonly was: string; readonly now: string }
-  /** A file, made as a place to mount on, and an interface that were not there. */
+  | { readonly kind: 'mount'; readonly target: string }
+  | { readonly kind: 'sysctl'; readonly file: string; readonly before: string; readonly after: string }
+  /** A new file, created as a mount point. */
   | { readonly kind: 'file'; readonly path: string }
+  /** A new network interface. */
   | { readonly kind: 'interface'; readonly name: string }
-  /** Chains of these prefixes, of which there were none. */
+  /** New chains, whose names begin with these prefixes. */
   | ({ readonly kind: 'chains'; readonly prefixes: readonly string[] } & PacketFilter);
 
-const fileOf = (run: string): string => join(run, 'changes');
+const journalFile = (runDir: string): string => join(runDir, 'undo.journal');
 
-/** Write it down before the change is made: whoever comes after a node that was killed takes back what is written. */
-export async function recordUndo(run: string, ...changes: readonly UndoEntry[]): Promise<void> {
-  await appendFile(fileOf(run), changes.map((change) => `${JSON.stringify(change)}\n`).join(''));
+/** Call it before making the changes: the journal must be complete even when the node is killed. */
+export async function recordUndo(runDir: string, ...entries: readonly UndoEntry[]): Promise<void> {
+  await appendFile(journalFile(runDir), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
 }
 
-/** Takes back everything that is written down, the last first. Call it when the processes of the node have ended. */
-export async function rollBack(run: string): Promise<void> {
-  const text = await readFile(fileOf(run), 'utf8').catch(() => '');
-  // The last line may have been cut off when the machine went down; then its change was not made.
+/** Undoes all recorded changes, the last first, and removes the journal. Call it when the node's processes have exited. */
+export async function rollBack(runDir: string): Promise<void> {
+  const text = await readFile(journalFile(runDir), 'utf8').catch(() => '');
+  // After a power failure the last line may be incomplete; then its change was not made.
   const lines = text.split('\n').slice(0, -1);
   for (const line of lines.toReversed()) {
-    const change: UndoEntry = JSON.parse(line);
-    await undo(change);
+    const entry: UndoEntry = JSON.parse(line);
+    await undo(entry);
   }
-  await rm(fileOf(run), { force: true });
+  await rm(journalFile(runDir), { force: true });
 }
 
-async function undo(change: UndoEntry): Promise<void> {
-  if (change.kind === 'mount') {
-    const isMounted = mountTable().some(({ mountPoint }) => mountPoint === change.place);
-    if (isMounted) await runAll(['umount', '--no-mtab', change.place]);
-  } else if (change.kind === 'setting') {
-    const now = await readFile(change.file, 'utf8').catch(() => '');
-    // What somebody else has set since is his.
-    if (now.trim() === change.now) await writeFile(change.file, change.was);
-  } else if (change.kind === 'file') {
-    await rm(change.path, { force: true });
-  } else if (change.kind === 'interface') {
+async function undo(entry: UndoEntry): Promise<void> {
+  if (entry.kind === 'mount') {
+    const isMounted = mountTable().some(({ mountPoint }) => mountPoint === entry.target);
+    if (isMounted) await runAll(['umount', '--no-mtab', entry.target]);
+  } else if (entry.kind === 'sysctl') {
+    const current = await readFile(entry.file, 'utf8').catch(() => '');
+    // Keep a value that someone else has set since.
+    if (current.trim() === entry.after) await writeFile(entry.file, entry.before);
+  } else if (entry.kind === 'file') {
+    await rm(entry.path, { force: true });
+  } else if (entry.kind === 'interface') {
     const links = await runAll(['ip', '-oneline', 'link', 'show']);
-    if (links.includes(` ${change.name}: `)) await runAll(['ip', 'link', 'delete', 'dev', change.name]);
+    if (links.includes(` ${entry.name}: `)) await runAll(['ip', 'link', 'delete', 'dev', entry.name]);
   } else {
-    await removeChains(change);
+    await removeChains(entry);
   }
 }

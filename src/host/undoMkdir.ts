@@ -1,23 +1,23 @@
 import { rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { nearestExisting } from './snapshotter.ts';
+import { nearestExisting } from '../lib/paths.ts';
 
-/** {@link undoMkdir} of several. */
+/** {@link undoMkdir} for several folders. */
 export function undoMkdirAll(folders: readonly string[]): () => void {
-  const all = folders.map(undoMkdir);
+  const undos = folders.map(undoMkdir);
   return () => {
-    for (const unmake of all) unmake();
+    for (const undo of undos) undo();
   };
 }
 
-/** To be called before a folder is made: what takes it back, and those above it that are missing now, as far as nothing is in them. */
+/** Call it before creating a folder. The result removes the folder and its ancestors that are missing now, as long as they are empty. */
 export function undoMkdir(folder: string): () => void {
-  const kept = nearestExisting(folder);
+  const existing = nearestExisting(folder);
   return () => {
     try {
-      for (let each = folder; each !== kept; each = dirname(each)) rmdirSync(each);
+      for (let each = folder; each !== existing; each = dirname(each)) rmdirSync(each);
     } catch {
-      // Somebody has put something there meanwhile.
+      // No longer empty.
     }
   };
 }

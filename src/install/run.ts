@@ -1,15 +1,16 @@
 import { appendFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { shellCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 
 interface RunOptions {
-  /** What it is for, as in "unpack the source". */
+  /** The purpose, for messages: "unpack the source". */
   readonly what: string;
   readonly cwd?: string;
-  /** The whole environment when `alone`, else added to ours. */
+  /** Added to our environment, or the whole environment with `isolateEnv`. */
   readonly env?: Readonly<Record<string, string>>;
-  readonly alone?: boolean;
-  /** Each line of output as it comes. */
+  readonly isolateEnv?: boolean;
+  /** Receives each line of output immediately. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -25,20 +26,19 @@ export interface RunnerOptions {
   /** All output is appended to it. */
   readonly logFile: string;
   readonly signal: AbortSignal;
-  /** An open file that every command has as its stdin: a lock on it is held until the command is gone, too. */
+  /** The stdin of every command: a lock on this descriptor lasts until the command has exited, too. */
   readonly lockFd?: number;
 }
 
-/** Commands die with us even when we are killed (PR_SET_PDEATHSIG), so that none outlives its purpose. */
+/** Kills commands when this process dies, even by SIGKILL (PR_SET_PDEATHSIG). */
 const dieWithParent = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
 
 export function runner({ logFile, signal, lockFd }: RunnerOptions): Run {
-  return async (file, args, options) => {
-    const { what, cwd, env, alone = false, onLine } = options;
+  return async (file, args, { what, cwd, env, isolateEnv = false, onLine }) => {
     signal.throwIfAborted();
-    const pasted = paste(file, args, options);
-    appendFileSync(logFile, `$ ${pasted}\n`);
-    const each = function* (line: unknown) {
+    const command = shellCommand({ file, args, env, cwd });
+    appendFileSync(logFile, `$ ${command}\n`);
+    const logLine = function* (line: unknown) {
       appendFileSync(logFile, `${String(line)}\n`);
       onLine?.(String(line));
       yield line;
@@ -49,9 +49,9 @@ export function runner({ logFile, signal, lockFd }: RunnerOptions): Run {
     const child = execa(first, rest, {
       reject: false,
       all: true,
-      stdio: [stdin, each, each],
+      stdio: [stdin, logLine, logLine],
       detached: true,
-      extendEnv: !alone,
+      extendEnv: !isolateEnv,
       ...(cwd !== undefined && { cwd }),
       ...(env && { env }),
     });
@@ -60,11 +60,11 @@ export function runner({ logFile, signal, lockFd }: RunnerOptions): Run {
     const result = await child.finally(() => signal.removeEventListener('abort', kill));
     signal.throwIfAborted();
     if (!result.failed) return typeof result.stdout === 'string' ? result.stdout : '';
-    const how =
+    const reason =
       result.signal ?? (result.exitCode === undefined ? result.shortMessage : `exit ${result.exitCode}`);
     const lines = (typeof result.all === 'string' ? result.all : '').trim().split('\n').slice(-20);
-    throw new Failure('install', [`could not ${what}: ${how}`, ...lines].join('\n'), {
-      hint: `the whole output is in ${logFile}; the command was\n${pasted}`,
+    throw new Failure('install', [`could not ${what}: ${reason}`, ...lines].join('\n'), {
+      hint: `the whole output is in ${logFile}; the command was\n${command}`,
       cause: result,
     });
   };
@@ -75,17 +75,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Already gone.
+    // Already exited.
   }
-}
-
-function paste(file: string, args: readonly string[], { cwd, env }: RunOptions): string {
-  const words = [file, ...args].map(quote);
-  const set = Object.entries(env ?? {}).map(([name, value]) => `${name}=${quote(value)}`);
-  const command = [...(set.length > 0 ? ['env', ...set] : []), ...words].join(' ');
-  return cwd === undefined ? command : `(cd ${quote(cwd)} && ${command})`;
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,27 +1,27 @@
 import { join } from 'node:path';
 import { Failure } from '../lib/errors.ts';
-import { privateApt } from './debian/apt.ts';
-import { debianKubernetes, debianTree, kubernetesDir } from './find/cache.ts';
-import { addPackages, isThere } from './debian/debian.ts';
-import { systemPath } from './find/find.ts';
-import { chooseIptables, hasBackEnds, iptablesNeeds } from './debian/iptables.ts';
+import { buildSteps } from './build/buildSteps.ts';
 import { kubernetesBuild } from './build/kubernetes.ts';
-import { makeSet } from './build/makeSet.ts';
-import { type BinarySpec } from './find/needs.ts';
+import { privateApt } from './debian/apt.ts';
+import { chooseIptables, hasIptablesBackEnds, iptablesBinaries } from './debian/iptables.ts';
+import { addPackages, exists } from './debian/packages.ts';
+import type { BinarySpec } from './find/binaries.ts';
+import { debianKubernetes, debianTree, kubernetesDir } from './find/cacheLayout.ts';
+import { systemPath } from './find/findBinaries.ts';
+import { isOf } from './find/versionSkew.ts';
 import type { Run } from './run.ts';
-import { isOf } from './find/skew.ts';
-import type { InstallStep } from './stages.ts';
+import type { InstallStep } from './steps.ts';
 
-/** What a source is given to bring what is missing. */
+/** What to install, and how. */
 interface Order {
   readonly missing: readonly BinarySpec[];
   readonly cacheDir: string;
-  /** The version of Kubernetes that was asked for. */
+  /** The requested version of Kubernetes. */
   readonly kubernetes: string | undefined;
   readonly run: Run;
 }
 
-/** The stages that bring what is ordered. @throws Failure `install` at once when it cannot. */
+/** The steps that install what is missing. @throws Failure `install`, before any step, when this source does not have it. */
 export type Source = (order: Order) => Promise<InstallStep[]>;
 
 /** Where binaries come from when the machine has none. */
@@ -30,18 +30,11 @@ export const sources = {
     if (await hasApt()) return await debian(order);
     throw new Failure(
       'install',
-      `missing here: ${order.missing.map((need) => need.name).join(', ')}; and no apt`,
-      {
-        hint: 'give a folder that has them with --bin-dir',
-      },
+      `missing: ${order.missing.map(({ name }) => name).join(', ')}; and this machine has no apt-get`,
+      { hint: 'give a folder that has them with --bin-dir' },
     );
   },
   debian,
-  release: async () => {
-    throw new Failure('install', 'the source "release" is not available yet', {
-      hint: 'use --source debian, or give binaries with --bin-dir',
-    });
-  },
 } as const satisfies Record<string, Source>;
 
 export type SourceName = keyof typeof sources;
@@ -52,8 +45,8 @@ async function debian({
   kubernetes = debianKubernetes,
   run,
 }: Order): Promise<InstallStep[]> {
-  const built = missing.filter((need) => need.debian === undefined);
-  if (built.length > 0 && !isOf(debianKubernetes, kubernetes)) {
+  const toBuild = missing.filter(({ debianPackage }) => debianPackage === undefined);
+  if (toBuild.length > 0 && !isOf(debianKubernetes, kubernetes)) {
     throw new Failure('install', `Debian offers Kubernetes ${debianKubernetes} only, not ${kubernetes}`, {
       hint: `give a folder with the binaries of ${kubernetes} with --bin-dir`,
     });
@@ -65,28 +58,28 @@ async function debian({
   }
   const apt = privateApt(join(cacheDir, 'apt'), run);
   const tree = debianTree(cacheDir);
-  const stages: InstallStep[] = [];
-  const iptables = missing.some((need) => need.debian === 'iptables');
-  const wanted = missing.filter((need) => need.debian !== undefined && need.debian !== 'iptables');
-  if (iptables && !(await hasBackEnds(tree))) wanted.push(...iptablesNeeds);
-  if (wanted.length > 0) {
-    stages.push({ label: 'Debian packages', work: (report) => addPackages(apt, tree, wanted, report) });
+  const steps: InstallStep[] = [];
+  const packaged = missing.filter(({ debianPackage }) => debianPackage !== undefined);
+  const toUnpack = packaged.filter(({ debianPackage }) => debianPackage !== 'iptables');
+  const needsIptables = toUnpack.length < packaged.length;
+  if (needsIptables && !(await hasIptablesBackEnds(tree))) toUnpack.push(...iptablesBinaries);
+  if (toUnpack.length > 0) {
+    steps.push({ label: 'Debian packages', work: (report) => addPackages(apt, tree, toUnpack, report) });
   }
-  if (iptables) {
-    stages.push({ label: 'iptables', work: (report) => chooseIptables(tree, run, report) });
+  if (needsIptables) {
+    steps.push({ label: 'iptables', work: (report) => chooseIptables(tree, run, report) });
   }
-  if (built.length > 0) {
+  if (toBuild.length > 0) {
     const work = join(cacheDir, 'build');
-    const names = built.map(({ name }) => name);
-    const make = (out: string) => kubernetesBuild(apt, run, names, { work, out });
-    stages.push(
-      ...makeSet({ target: kubernetesDir(cacheDir), needs: built, version: debianKubernetes, work, make }),
-    );
+    const names = toBuild.map(({ name }) => name);
+    const build = (out: string) => kubernetesBuild(apt, run, names, { work, out });
+    const target = kubernetesDir(cacheDir);
+    steps.push(...buildSteps({ target, binaries: toBuild, version: debianKubernetes, work, build }));
   }
-  return stages;
+  return steps;
 }
 
 async function hasApt(): Promise<boolean> {
   const dirs = systemPath().split(':');
-  return (await Promise.all(dirs.map((dir) => isThere(join(dir, 'apt-get'))))).includes(true);
+  return (await Promise.all(dirs.map((dir) => exists(join(dir, 'apt-get'))))).includes(true);
 }

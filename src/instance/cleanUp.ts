@@ -3,7 +3,7 @@ import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { hasErrorCode } from '../host/cgroup/cgroupFiles.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
 import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { rollBack } from '../host/undoJournal.ts';
 import { lockFile, takeLock } from './lock.ts';

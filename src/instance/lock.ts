@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
-import { hasErrorCode } from '../host/cgroup/cgroupFiles.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
 import { notInstalled } from '../host/tool.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
-import { cacheDirs } from '../install/find/cache.ts';
-import { findBinaries, searchPath } from '../install/find/find.ts';
-import { sandboxBinaries } from '../install/find/needs.ts';
+import { cacheDirs } from '../install/find/cacheLayout.ts';
+import { findBinaries, searchPath } from '../install/find/findBinaries.ts';
+import { sandboxBinaries } from '../install/find/binaries.ts';
 import type { Binaries } from '../install/install.ts';
 import { NodeLocks } from '../instance/nodeLocks.ts';
 import { cacheDir, nodePaths, programFile } from '../lib/paths.ts';
@@ -94,7 +94,7 @@ export class Launch implements AsyncDisposable {
     const { options, config } = spec;
     const sandboxSpec = { ...sandboxSpecOf(config.node), ...overrides };
     const places = { binDirs: config.node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
-    const canProvision = findBinaries({ ...places, needs: sandboxBinaries }).missing.length === 0;
+    const canProvision = findBinaries({ ...places, binaries: sandboxBinaries }).missing.length === 0;
     // Otherwise the programs that set up a sandbox have to be installed first.
     if (canProvision) sandbox.provision(sandboxSpec, searchPath(places));
     const binaries = await resolveBinaries(options, config.node, this.#signals.interrupted);

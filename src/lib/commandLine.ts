@@ -1,36 +1,49 @@
 import { nodePaths } from './paths.ts';
 
-/** Which node is meant, and where its data is when it is not where it usually is. */
+/** A node by name, and its data folder if that is not the default. */
 export interface NodeSelector {
   readonly name: string;
   readonly dataDir?: string | undefined;
 }
 
-/** What works on the data of a node that is down, too. All others ask a running node, which says itself where it is. */
-const onData: ReadonlySet<string> = new Set(['up', 'down', 'logs', 'timeline', 'report']);
+/** The commands with --data-dir, which also work on a node that is down. All others ask the running node for the folder. */
+const withDataDir: ReadonlySet<string> = new Set(['up', 'down', 'logs', 'timeline', 'report']);
 
-/**
- * A command line of this program for a node, to be pasted into a shell: with `--name` and `--data-dir` where they are needed, and
- * with `args` behind them.
- */
+/** A command line of this program to paste into a shell: with `--name` and `--data-dir` where necessary, then `args`. */
 export function nodeCommand(command: string, { name, dataDir }: NodeSelector, ...args: string[]): string {
-  const usual = nodePaths(name).data;
+  const defaultDir = nodePaths(name).data;
   return commandLine([
     'k8s-single',
     command,
-    // Where the environment names a node, leaving it out would mean that one.
+    // With the variable set, leaving --name out would mean that node.
     ...(name === 'default' && !process.env['K8S_SINGLE_NAME'] ? [] : ['--name', name]),
-    ...(dataDir === undefined || dataDir === usual || !onData.has(command) ? [] : ['--data-dir', dataDir]),
+    ...(dataDir === undefined || dataDir === defaultDir || !withDataDir.has(command)
+      ? []
+      : ['--data-dir', dataDir]),
     ...args,
   ]);
 }
 
-/** The words as one would type them in a shell. */
+/** The words as typed in a shell. */
 export function commandLine(words: readonly string[]): string {
   return words.map(shellQuote).join(' ');
 }
 
-/** The word as a shell takes it for one, and for nothing else. */
+/** The command as typed in a shell, after its folder and environment. */
+export function shellCommand({ file, args, env = {}, cwd }: ShellCommand): string {
+  const assignments = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}`);
+  const words = [...assignments, commandLine([file, ...args])].join(' ');
+  return cwd === undefined ? words : `cd ${shellQuote(cwd)} && ${words}`;
+}
+
+interface ShellCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly cwd?: string | undefined;
+}
+
+/** Quotes a word for a shell, if necessary. */
 export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

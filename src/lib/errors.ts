@@ -1,8 +1,4 @@
-/**
- * The exit codes of the program, the one table of them. Every error that reaches a person carries one.
- *
- * 1 is a bug in k8s-single itself: anything that is not a {@link Failure}.
- */
+/** All exit codes of the program. 1 is a bug in k8s-single itself: any error that is not a {@link Failure}. */
 export const exitCodes = {
   ok: 0,
   bug: 1,
@@ -18,8 +14,8 @@ export const exitCodes = {
 export type FailureCode = Exclude<keyof typeof exitCodes, 'ok' | 'bug'>;
 
 /**
- * An error for the person who reads it: `message` says what failed and the last reason, `hint` what to do about it.
- * Ends the program with `exitCodes[code]` and without a stack trace.
+ * An error for the user: `message` is what failed with the last reason, `hint` is how to fix it. The program exits with
+ * `exitCodes[code]`, without a stack trace.
  */
 export class Failure extends Error {
   override readonly name = 'Failure';
@@ -33,7 +29,7 @@ export class Failure extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** The message of any thrown value. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

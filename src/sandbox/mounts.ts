@@ -6,7 +6,7 @@ import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
 import { mountTable } from '../host/mountTable.ts';
 import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
-import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/tunables.ts';
+import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/kubeletSysctls.ts';
 
 /** System folders that a node, its pods and the tools it calls write to. */
 const systemFolders = ['/etc', '/opt', '/tmp', '/usr', '/var'];

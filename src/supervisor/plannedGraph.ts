@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Component } from '../engine/component.ts';
 import { sortByDependencies } from '../engine/graph.ts';
 import type { Binaries } from '../install/install.ts';
-import { nodeBinaries } from '../install/find/needs.ts';
+import { nodeBinaries } from '../install/find/binaries.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
 import { factsOf, unknownHost } from './nodeFacts.ts';
 

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { maskerOf, maskEvent } from '../config/secrets.ts';
 import { removeStaleSocket } from '../control/socket.ts';
@@ -60,7 +59,7 @@ export async function runGraph(components: readonly Component[], options: GraphO
     startedAt: options.startedAt,
   });
   for (const { level, subject, message } of options.checks)
-    if (level !== 'fine') reporter.print(`${subject}: ${message}`);
+    if (level !== 'ok') reporter.print(`${subject}: ${message}`);
   const store = createEventStore(components);
   const save = async (): Promise<void> =>
     saveBoot(store.events()).catch((error: unknown) =>
@@ -150,7 +149,7 @@ function nodeFileOf({ config, ip, kubectl, ctr, snapshotter }: GraphOptions, pat
     kubectl,
     ctr,
     ...(snapshotter !== undefined && { snapshotter }),
-    kubeconfig: join(paths.kubeconfigs, 'admin.conf'),
+    kubeconfig: paths.kubeconfig,
     ...(network.server !== undefined && { server: network.server }),
   };
 }

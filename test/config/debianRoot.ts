@@ -1,7 +1,7 @@
 import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { privateApt } from '../../src/install/debian/apt.ts';
-import { debianArch } from '../../src/install/find/cache.ts';
+import { debianArch } from '../../src/install/find/cacheLayout.ts';
 import { runner } from '../../src/install/run.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 

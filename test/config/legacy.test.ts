@@ -3,7 +3,7 @@ import { dirname, delimiter } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { runGraph } from './runGraph.ts';
 import type { GraphRun } from './runGraph.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
   const { files } = await install({
     binDirs: [],
     cacheDir: cacheDir(),
-    needs: nodeBinaries.filter(({ name }) => name === 'etcd'),
+    binaries: nodeBinaries.filter(({ name }) => name === 'etcd'),
   });
   etcd = dirname(files.etcd);
 }, 300_000);

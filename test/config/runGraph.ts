@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import type { Event } from '../../src/engine/component.ts';
 import { loadConfig } from '../../src/config/loadConfig.ts';
 import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { main } from '../support/cli.ts';
 
@@ -30,7 +30,7 @@ export async function runGraph(config: string, env: Record<string, string>): Pro
   const { files } = await install({
     binDirs: [],
     cacheDir: cacheDir(),
-    needs: nodeBinaries.filter(({ name }) => name === 'ip'),
+    binaries: nodeBinaries.filter(({ name }) => name === 'ip'),
   });
   const names = Object.keys((await loadConfig(config)).components);
   const up = [process.execPath, main, 'up', '--config', resolve(config), '--output', 'json'];

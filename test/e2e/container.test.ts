@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
@@ -50,8 +50,8 @@ const server = (): string => `https://${docker.ip}:${port}`;
 
 /** kubectl on this machine, with the kubeconfig that the container prints. */
 async function kubectlFromOutside(...args: string[]): Promise<string> {
-  const needs = nodeBinaries.filter((need) => need.name === 'kubectl');
-  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), needs });
+  const binaries = nodeBinaries.filter((need) => need.name === 'kubectl');
+  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), binaries });
   const kubeconfig = join(folder, 'kubeconfig');
   await writeFile(kubeconfig, await node.run('kubeconfig'));
   return (await execa(files.kubectl, ['--kubeconfig', kubeconfig, ...args])).stdout;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import type { NodeFile } from '../../src/instance/nodeFile.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
@@ -85,8 +85,8 @@ async function state(): Promise<string> {
 
 beforeAll(async () => {
   await node.remove();
-  const needs = nodeBinaries.filter(({ name }) => name === 'iptables-save');
-  save = (await install({ binDirs: [], cacheDir: cacheDir(), needs })).files['iptables-save'];
+  const binaries = nodeBinaries.filter(({ name }) => name === 'iptables-save');
+  save = (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files['iptables-save'];
   machine = await startMachine();
   const images = join(node.dataDir, 'images');
   await mkdir(images, { recursive: true });

@@ -6,7 +6,7 @@ import { tempDir } from '../support/cli.ts';
 
 const memory = (place: string): string => `mount -n -t tmpfs tmpfs ${place}`;
 
-test('the oom score can be lowered with CAP_SYS_RESOURCE alone, and is as before', () => {
+test('the oom score can be lowered only with CAP_SYS_RESOURCE, and is restored', () => {
   const score = (): string => readFileSync('/proc/self/oom_score_adj', 'utf8');
   const before = score();
   const effective = /^CapEff:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
@@ -17,43 +17,43 @@ test('the oom score can be lowered with CAP_SYS_RESOURCE alone, and is as before
 
 describe('the snapshotter', () => {
   test.for([
-    { where: 'a disk', furnish: () => ':', chosen: 'overlayfs' },
+    { where: 'a disk', setup: () => ':', chosen: 'overlayfs' },
     {
-      where: 'a disk, of which that has to be tried',
-      furnish: () => 'mount -n --bind /dev/null /proc/filesystems',
+      where: 'a disk that has to be tried',
+      setup: () => 'mount -n --bind /dev/null /proc/filesystems',
       chosen: 'overlayfs',
     },
     {
-      where: 'an overlay, as a container has it',
-      furnish: (dir: string) =>
+      where: 'an overlay, like the root of a container',
+      setup: (dir: string) =>
         `${memory(dir)}; cd ${dir}; mkdir l u w m; mount -n -t overlay -o lowerdir=l,upperdir=u,workdir=w o m; cd /; mount -n --move ${dir}/m /mnt; mount -n --bind /mnt ${dir}`,
       chosen: 'native',
     },
-  ])('on $where is $chosen, and the trial leaves nothing', async ({ furnish, chosen }) => {
+  ])('on $where is $chosen, and the trial leaves no files', async ({ setup, chosen }) => {
     const dir = await tempDir('snapshotter');
     const choose = `const { chooseSnapshotter } = await use('host/snapshotter.js');
       const { readdirSync } = await import('node:fs');
       return [await chooseSnapshotter('${dir}/not/yet/there'), readdirSync('${dir}/.')];`;
-    expect(await apart(`${furnish(dir)}; cd ${dir}`, choose)).toEqual([chosen, []]);
+    expect(await apart(`${setup(dir)}; cd ${dir}`, choose)).toEqual([chosen, []]);
   });
 });
 
 describe('the kernel log', () => {
   const whyNot = `return (await use('host/kernelLog.js')).whyNoKernelLog()`;
-  test('of this machine is read', async () => {
+  test('of this machine can be read', async () => {
     expect(await apart(':', whyNot)).toBe(null);
   });
 
   test.for([
-    { case: 'is missing', furnish: 'mount -n -t tmpfs tmpfs /dev', reason: /ENOENT/ },
+    { case: 'is missing', setup: 'mount -n -t tmpfs tmpfs /dev', reason: /ENOENT/ },
     {
       case: 'may not be opened',
-      furnish: 'mount -n -t tmpfs -o nodev tmpfs /dev; mknod /dev/kmsg c 1 11',
+      setup: 'mount -n -t tmpfs -o nodev tmpfs /dev; mknod /dev/kmsg c 1 11',
       reason: /EACCES/,
     },
-    { case: 'is a pipe', furnish: 'mount -n -t tmpfs tmpfs /dev; mkfifo /dev/kmsg', reason: /not a device/ },
-  ])('that $case is told', async ({ furnish, reason }) => {
-    expect(await apart(furnish, whyNot)).toMatch(reason);
+    { case: 'is a pipe', setup: 'mount -n -t tmpfs tmpfs /dev; mkfifo /dev/kmsg', reason: /not a device/ },
+  ])('that $case cannot be read, with the reason', async ({ setup, reason }) => {
+    expect(await apart(setup, whyNot)).toMatch(reason);
   });
 });
 
@@ -68,16 +68,16 @@ describe("the machine's own address", () => {
 
   test.for([
     {
-      where: 'the default route leads through its interface',
+      where: 'of the interface with the default route',
       route: 'ip route add default via 198.51.100.1',
       ip: '198.51.100.7',
     },
-    { where: 'there is no such route: no bridge has it', route: ':', ip: '192.0.2.7' },
-  ])('is where $where', async ({ route, ip }) => {
+    { where: 'not of a bridge, without a default route', route: ':', ip: '192.0.2.7' },
+  ])('is that $where', async ({ route, ip }) => {
     expect(await apart(`${links}; ${route}`, own)).toBe(ip);
   });
 
-  test('is missed with what to do', async () => {
+  test('is missing without an interface, with a remedy', async () => {
     expect(await apart(':', own)).toMatchObject({
       code: 'preflight',
       hint: expect.stringContaining('ip address add') as string,

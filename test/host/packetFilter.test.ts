@@ -1,18 +1,18 @@
 import { beforeAll, expect, test } from 'vitest';
 import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/needs.ts';
+import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { apart } from '../support/apart.ts';
 
 let save = '';
 let restore = '';
 beforeAll(async () => {
-  const needs = nodeBinaries.filter(({ name }) => name === 'iptables-save' || name === 'iptables-restore');
-  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), needs });
+  const binaries = nodeBinaries.filter(({ name }) => name === 'iptables-save' || name === 'iptables-restore');
+  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), binaries });
   [save, restore] = [files['iptables-save'], files['iptables-restore']];
 }, 120_000);
 
-/** What somebody has on his machine. */
+/** Rules of the machine. */
 const before = `*nat
 :MINE - [0:0]
 -A POSTROUTING -s 192.0.2.0/24 -m comment --comment "not for -j KUBE-SERVICES" -j MINE
@@ -20,7 +20,7 @@ const before = `*nat
 COMMIT
 `;
 
-/** What a node adds. */
+/** Rules of a node. */
 const added = `*nat
 :KUBE-SERVICES - [0:0]
 :KUBE-SVC-1 - [0:0]
@@ -36,7 +36,7 @@ COMMIT
 COMMIT
 `;
 
-test('the chains of a node go with the rules that lead to them, and those of others stay', async () => {
+test("a node's chains are removed with the rules that jump to them, and other rules stay", async () => {
   const seen = await apart(
     ':',
     `const { chainsOf, removeChains } = await use('host/packetFilter.js');

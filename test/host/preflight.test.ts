@@ -42,14 +42,14 @@ describe('inContainer', () => {
     expect(inContainer(tree(files as Record<string, string>), env)).toBe(reason);
   });
 
-  test("is no container in the machine's own PID namespace, whatever an image left lying about", () => {
+  test('is undefined in the initial PID namespace, whatever files an image contains', () => {
     const root = tree({ '.dockerenv': '' });
     mkdirSync(join(root, 'proc/self/ns'), { recursive: true });
     symlinkSync('pid:[4026531836]', join(root, 'proc/self/ns/pid'));
     expect(inContainer(root, {})).toBeUndefined();
   });
 
-  test('is a host otherwise', () => {
+  test('is undefined on a host', () => {
     const files = { 'proc/1/environ': 'HOME=/\0', 'proc/1/cgroup': '1:cpu:/\n0::/init.scope\n' };
     expect(inContainer(tree(files), { PATH: '/docker/bin' })).toBeUndefined();
   });
@@ -62,17 +62,17 @@ describe('assertCanIsolate', () => {
     await assertCanIsolate();
   });
 
-  test('without root says that it needs root', async () => {
+  test('fails without root', async () => {
     const args = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', check];
     expect((await execa('setpriv', args)).stdout).toMatch(/^preflight this needs root.* \| sudo /);
   });
 
-  test('without unshare says what to install', async () => {
+  test('names the package of unshare when it is missing', async () => {
     const { stdout } = await execa(process.execPath, ['-e', check], { env: { PATH: '/nowhere' } });
     expect(stdout).toBe('preflight unshare is not installed | apt-get install util-linux');
   });
 
-  test('without the capability says so and what else there is', async () => {
+  test('fails without the capability and names the alternatives', async () => {
     const { stdout } = await execa('setpriv', [
       '--bounding-set=-sys_admin',
       '--inh-caps=-all',
@@ -81,11 +81,11 @@ describe('assertCanIsolate', () => {
       check,
     ]);
     expect(stdout).toMatch(
-      /^preflight no namespaces of its own for the node: unshare: .*Operation not permitted \| .*--host/,
+      /^preflight cannot create the node's namespaces: unshare: .*Operation not permitted \| .*--host/,
     );
   });
 
-  test('of `run` does not propose an option that it lacks', async () => {
+  test('does not propose an option that `run` lacks', async () => {
     const run = [join(import.meta.dirname, '../../dist/src/programs/main.js'), 'run', '--', 'true'];
     const args = ['--bounding-set=-sys_admin', '--inh-caps=-all', process.execPath, ...run];
     const { exitCode, stderr } = await execa('setpriv', args, { reject: false });

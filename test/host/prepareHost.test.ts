@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { apart } from '../support/apart.ts';
 import { tempDir } from '../support/cli.ts';
 
-/** The kernel's settings, the mounts and the interfaces, as a node may find them. */
+/** The sysctls, mounts and devices before a node starts. */
 const state = `
   const state = () => ({
     forwarding: sh('cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/route_localnet'),
@@ -10,49 +10,49 @@ const state = `
     devices: sh('ls /dev'),
   });`;
 
-async function prepared(furnish: string, after: string): Promise<unknown> {
-  const dir = await tempDir('here');
+async function prepared(setup: string, after: string): Promise<unknown> {
+  const dir = await tempDir('direct');
   return apart(
-    `mkdir ${dir}/run ${dir}/data; ${furnish}`,
+    `mkdir ${dir}/run ${dir}/data; ${setup}`,
     `${state}
-     const { prepareHere } = await use('host/prepareHost.js');
-     const { takeBack } = await use('host/undoJournal.js');
+     const { prepareHost } = await use('host/prepareHost.js');
+     const { rollBack } = await use('host/undoJournal.js');
      const [run, data] = ['${dir}/run', '${dir}/data'];
      const before = state();
-     const prepare = (inContainer) => prepareHere({ run, data, kubelet: data + '/kubelet', inContainer });
+     const prepare = (inContainer) => prepareHost({ run, data, kubelet: data + '/kubelet', inContainer });
      ${after}`,
   );
 }
 
-test('what is too low is raised while a node is up, and all is as before when it is down', async () => {
+test('sysctls that are too low are raised while a node is up, and restored when it is down', async () => {
   const low = 'echo 0 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet';
-  const seen = await prepared(
+  const result = await prepared(
     low,
     `await prepare(false);
      const during = state();
-     await takeBack(run);
+     await rollBack(run);
      return [before.forwarding, during.forwarding, JSON.stringify(state()) === JSON.stringify(before)];`,
   );
-  expect(seen).toEqual(['0\n0', '1\n1', true]);
+  expect(result).toEqual(['0\n0', '1\n1', true]);
 });
 
-test('the settings of the whole machine that the kubelet writes stay what they are, read-only or not', async () => {
+test('the machine-wide sysctls that the kubelet writes keep their values, read-only or not', async () => {
   const readOnly =
     'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ' +
     'mount -n --bind /proc/sys /proc/sys; mount -n -o remount,bind,ro /proc/sys';
-  const seen = await prepared(
+  const result = await prepared(
     readOnly,
     `const was = sh('cat /proc/sys/kernel/panic');
-     const forwarding = (await prepare(true)).find(({ what }) => what === 'forwarding');
+     const forwarding = (await prepare(true)).find(({ subject }) => subject === 'forwarding');
      sh('echo 77 > /proc/sys/kernel/panic');
      const now = sh('cat /proc/sys/kernel/panic');
-     await takeBack(run);
-     return [now, sh('cat /proc/sys/kernel/panic') === was, forwarding.is];`,
+     await rollBack(run);
+     return [now, sh('cat /proc/sys/kernel/panic') === was, forwarding.level];`,
   );
-  expect(seen).toEqual(['77', true, 'note']);
+  expect(result).toEqual(['77', true, 'note']);
 });
 
-test('what a node cannot do without and is read-only is refused, with what to do', async () => {
+test('a required sysctl that is too low and read-only is refused, with a remedy', async () => {
   const readOnly =
     'echo 0 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ' +
     'mount -n --bind /proc/sys /proc/sys; mount -n -o remount,bind,ro /proc/sys';
@@ -63,7 +63,7 @@ test('what a node cannot do without and is read-only is refused, with what to do
   });
 });
 
-test('where there are no cgroups, it is refused, with what to do', async () => {
+test('a host without cgroups is refused, with a remedy', async () => {
   const none = 'umount -n --recursive --lazy /sys/fs/cgroup';
   expect(await prepared(none, 'return prepare(true);')).toEqual({
     code: 'preflight',
@@ -72,9 +72,9 @@ test('where there are no cgroups, it is refused, with what to do', async () => {
   });
 });
 
-test('where cgroups have no controllers, it is refused, with which', async () => {
+test('a host whose cgroups lack controllers is refused, with their names', async () => {
   const group = '/mnt/k8s-single-test-without';
-  // What a cgroup has not been told to hand on, those below it do not have.
+  // A cgroup does not enable controllers for its children by default.
   const without =
     `umount -n --recursive --lazy /sys/fs/cgroup; mount -n -t cgroup2 cgroup2 /mnt; mkdir -p ${group}/any; ` +
     `mount -n --bind ${group}/any /sys/fs/cgroup`;
@@ -86,35 +86,35 @@ test('where cgroups have no controllers, it is refused, with which', async () =>
   });
 });
 
-test('where the kernel log is missing there is an empty one', async () => {
-  const seen = await prepared(
+test('a missing kernel log is replaced by an empty one', async () => {
+  const result = await prepared(
     'mount -n -t tmpfs tmpfs /dev; mknod -m 666 /dev/null c 1 3',
-    `const found = (await prepare(true)).find(({ what }) => what === 'kernel log');
+    `const found = (await prepare(true)).find(({ subject }) => subject === 'kernel log');
      const log = sh('wc -c < /dev/kmsg');
-     await takeBack(run);
-     return [found.is, log, sh('ls /dev')];`,
+     await rollBack(run);
+     return [found.level, log, sh('ls /dev')];`,
   );
-  expect(seen).toEqual(['note', '0', 'null']);
+  expect(result).toEqual(['note', '0', 'null']);
 });
 
-test('the mounts of a container become shared, those of a host stay what they are', async () => {
+test('the mounts of a container become shared, those of a host stay private', async () => {
   const after = (inContainer: boolean): string =>
     `await prepare(${inContainer});
-     await takeBack(run);
+     await rollBack(run);
      return sh('findmnt -n -o PROPAGATION /');`;
   expect(await prepared(':', after(true))).toBe('shared');
   expect(await prepared(':', after(false))).toBe('private');
 });
 
-test('what somebody else has set since stays', async () => {
-  const seen = await prepared(
+test('a value that someone else has set since is kept', async () => {
+  const result = await prepared(
     'echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet',
-    `const { remember } = await use('host/undoJournal.js');
+    `const { recordUndo } = await use('host/undoJournal.js');
      const file = '/proc/sys/net/ipv4/conf/all/route_localnet';
-     await remember(run, { kind: 'setting', file, was: '0', now: '5' });
+     await recordUndo(run, { kind: 'sysctl', file, before: '0', after: '5' });
      sh('echo 1 > ' + file);
-     await takeBack(run);
+     await rollBack(run);
      return sh('cat ' + file);`,
   );
-  expect(seen).toBe('1');
+  expect(result).toBe('1');
 });

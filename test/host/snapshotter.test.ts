@@ -17,7 +17,7 @@ import { tempDir } from '../support/cli.ts';
 
 const signal = new AbortController().signal;
 
-/** A folder on an overlay, as the root of a container is. */
+/** A folder on an overlay, like the root of a container. */
 async function onOverlay(): Promise<string> {
   const dir = await tempDir('overlay');
   const folders = ['lower', 'upper', 'work', 'merged'];
@@ -28,7 +28,7 @@ async function onOverlay(): Promise<string> {
   return join(dir, 'merged');
 }
 
-/** The node's containerd on the folder, in a network of its own. Resolves when CRI says that it is ready. */
+/** Starts the node's containerd on the folder, in a new network namespace. Resolves when CRI is ready. */
 async function startContainerd(data: string, snapshotter: Snapshotter) {
   const programs = await testBinaries();
   const paths = { ...nodePaths('snapshotter-test', data), run: data, containerdSocket: join(data, 's.sock') };
@@ -43,8 +43,8 @@ async function startContainerd(data: string, snapshotter: Snapshotter) {
   } as unknown as NodeFacts;
   const { command, ready } = containerd(facts, []);
   const { file, args } = typeof command === 'function' ? await command() : command;
-  const inItsNetwork = ['--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', file, ...args];
-  const child = spawn('unshare', inItsNetwork, { stdio: 'ignore' });
+  const inNetwork = ['--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', file, ...args];
+  const child = spawn('unshare', inNetwork, { stdio: 'ignore' });
   onTestFinished(async () => {
     child.kill('SIGTERM');
     if (child.exitCode === null) await once(child, 'exit');
@@ -56,7 +56,7 @@ async function startContainerd(data: string, snapshotter: Snapshotter) {
 test.for([
   { where: 'an overlay', folder: onOverlay, chosen: 'native' },
   { where: 'a disk', folder: async () => tempDir('no-overlay'), chosen: 'overlayfs' },
-])('on $where containerd works and unpacks images: $chosen', async ({ folder, chosen }) => {
+])('on $where containerd works and unpacks images with $chosen', async ({ folder, chosen }) => {
   const data = await folder();
   const snapshotter = await chooseSnapshotter(data);
   expect(snapshotter).toBe(chosen);
@@ -66,7 +66,7 @@ test.for([
   const ask = ['--address', socket, '--namespace', 'k8s.io', 'snapshots', '--snapshotter', snapshotter];
   const { stdout: layers } = await execa(ctr, [...ask, 'list']);
   expect(layers).toMatch(/^sha256:\w+ +Committed/m);
-  // What a container gets of it: ctr prints the command that mounts it.
+  // ctr prints the command that mounts the root of a container.
   const layer = /^sha256:\w+/m.exec(layers)?.[0] ?? '';
   const place = await tempDir('rootfs');
   const { stdout: mount } = await execa(ctr, [...ask, 'prepare', '--target', place, 'container', layer]);

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/host/tool.ts';
 
-test('runs one command after the other, with any argument as it is', async () => {
+test('runs one command after the other, with literal arguments', async () => {
   expect(await run(['printf', '%s|', 'a b', `it's`, '$HOME', '', '*'], ['echo', 'end'])).toBe(
     `a b|it's|$HOME||*|end`,
   );
 });
 
-test('stops at the first that fails and shows it with what it said', async () => {
+test('stops at the first command that fails and shows it with its stderr', async () => {
   const failure = run(
     ['true'],
     ['mount', '--no-mtab', '-t', 'tmpfs', 'tmpfs', '/no/such place'],

@@ -1,22 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { imageBinaries, nodeBinaries } from '../../src/install/find/needs.ts';
-import type { BinarySpec } from '../../src/install/find/needs.ts';
+import { imageBinaries, nodeBinaries } from '../../src/install/find/binaries.ts';
+import type { BinarySpec } from '../../src/install/find/binaries.ts';
 
 const image = join(import.meta.dirname, '../../image');
 const text = async (file: string): Promise<string> => readFile(join(image, file), 'utf8');
-const needs: readonly BinarySpec[] = [...nodeBinaries, ...imageBinaries];
+const binaries: readonly BinarySpec[] = [...nodeBinaries, ...imageBinaries];
 
 test('the image has every Debian package that a node and its smoke test need', async () => {
   const packages = (await text('packages')).trim().split('\n');
-  const needed = new Set(needs.flatMap(({ debian }) => debian ?? []));
+  const needed = new Set(binaries.flatMap(({ debianPackage }) => debianPackage ?? []));
   expect([...needed].filter((name) => !packages.includes(name))).toEqual([]);
 });
 
 test('the recipe downloads every component that Debian has not', async () => {
   const [, names = ''] = /for name in ([^;]+);/.exec(await text('Dockerfile')) ?? [];
-  const needed = needs.filter(({ debian }) => debian === undefined).map(({ name }) => name);
+  const needed = binaries.filter(({ debianPackage }) => debianPackage === undefined).map(({ name }) => name);
   expect(names.split(' ').toSorted()).toEqual(needed.toSorted());
 });
 
@@ -24,6 +24,6 @@ test('of the CNI plugins all that a node needs are left', async () => {
   const kept = [...(await text('prune')).matchAll(/! -name ([\w-]+)(?= .*-delete$)/gm)].map(
     ([, name]) => name,
   );
-  const needed = needs.find(({ name }) => name === 'cni')?.files ?? [];
+  const needed = binaries.find(({ name }) => name === 'cni')?.files ?? [];
   expect(kept).toEqual(expect.arrayContaining([...needed]));
 });

@@ -8,7 +8,7 @@ import { tempDir } from '../support/cli.ts';
 
 const never = new AbortController().signal;
 
-test('a command gives its stdout; all it writes is told by lines and logged', async () => {
+test('a command resolves with its stdout; all its output is reported by line and logged', async () => {
   const logFile = join(await tempDir('run'), 'log');
   const lines: string[] = [];
   const onLine = (line: string) => lines.push(line);
@@ -21,7 +21,7 @@ test('a command gives its stdout; all it writes is told by lines and logged', as
   );
 });
 
-test('a failure says what for, the last 20 lines, where the log is, and the command to paste', async () => {
+test('a failure has the purpose, the last 20 lines, the log file and the command to paste', async () => {
   const dir = await tempDir('run');
   const logFile = join(dir, 'log');
   const failed = runner({ logFile, signal: never })('sh', ['-c', 'seq 30; exit 3'], {
@@ -35,17 +35,19 @@ test('a failure says what for, the last 20 lines, where the log is, and the comm
     message: `could not build it: exit 3\n${last}`,
     hint:
       `the whole output is in ${logFile}; the command was\n` +
-      `(cd ${dir} && env GOFLAGS='' WHY='it'\\''s so' sh -c 'seq 30; exit 3')`,
+      `cd ${dir} && GOFLAGS='' WHY='it'\\''s so' sh -c 'seq 30; exit 3'`,
   });
 });
 
-test('alone, a command has only the environment it is given', async () => {
+test('with isolateEnv, a command has only the given environment', async () => {
   const run = runner({ logFile: join(await tempDir('run'), 'log'), signal: never });
   const env = { PATH: '/usr/bin:/bin' };
-  expect(await run('sh', ['-c', 'echo "${HOME-none}"'], { what: 'look', env, alone: true })).toBe('none');
+  expect(await run('sh', ['-c', 'echo "${HOME-none}"'], { what: 'look', env, isolateEnv: true })).toBe(
+    'none',
+  );
 });
 
-test('a program that is not there is named', async () => {
+test('a missing program is named', async () => {
   const run = runner({ logFile: join(await tempDir('run'), 'log'), signal: never });
   await expect(run('/no/such/go', [], { what: 'build it' })).rejects.toThrow(
     /could not build it: .*\n?.*\/no\/such\/go/,

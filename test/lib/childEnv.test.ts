@@ -19,7 +19,7 @@ async function probe(target: readonly [string, string], env: NodeJS.ProcessEnv =
   return execa(program, ['probe', ...target], { env: { ...none, ...env }, stdin: 'ignore', reject: false });
 }
 
-/** An HTTPS server whose certificate nobody knows who has not been told of its CA. */
+/** An HTTPS server with a certificate of an unknown CA. */
 async function secure(): Promise<string> {
   const { cert, key } = ca.leaf('server');
   const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (_request, response) => {
@@ -29,34 +29,34 @@ async function secure(): Promise<string> {
 }
 
 describe('NODE_EXTRA_CA_CERTS', () => {
-  it('adds to those whom a probe trusts', async () => {
+  it('adds CAs that a probe trusts', async () => {
     const url = await secure();
     const { exitCode, stdout, stderr } = await probe(['http', url], { NODE_EXTRA_CA_CERTS: ca.cert });
-    expect({ exitCode, said: `${stdout}${stderr}` }).toMatchObject({ exitCode: 0 });
+    expect({ exitCode, output: `${stdout}${stderr}` }).toMatchObject({ exitCode: 0 });
   });
 
-  it.each([undefined, '/none/of/these.pem'])('is not needed, nor its file: %s', async (extra) => {
+  it.each([undefined, '/none/of/these.pem'])('is optional, and so is its file: %s', async (extra) => {
     const { exitCode, stdout, stderr } = await probe(['http', await secure()], {
       NODE_EXTRA_CA_CERTS: extra,
     });
     expect(exitCode).toBe(1);
     expect(`${stdout}${stderr}`).toContain('is not signed by a CA this machine trusts');
-    // Node.js' own warning would be the one sign that it reads them.
+    // Node.js warns when it reads a missing file itself.
     expect(stderr).not.toContain('Warning');
   });
 });
 
-describe('the environment of whatever is started', () => {
+describe('the environment of child processes', () => {
   const has = async (line: string, env: NodeJS.ProcessEnv) =>
     (await probe(['exec', `grep -qzE ^${line} /proc/self/environ`], env)).exitCode === 0;
 
-  it('is what it was', async () => {
+  it('is the original one', async () => {
     const env = { NODE_EXTRA_CA_CERTS: ca.cert, MALLOC_ARENA_MAX: '7' };
     expect(await has(`NODE_EXTRA_CA_CERTS=${ca.cert}$`, env)).toBe(true);
     expect(await has('MALLOC_ARENA_MAX=7$', env)).toBe(true);
   });
 
-  it('has nothing in it that is for our own processes', async () => {
+  it('has no variables for our own processes', async () => {
     const ours = '(NODE_EXTRA_CA_CERTS|MALLOC_ARENA_MAX|K8S_SINGLE_ENV|K8S_SINGLE_EXTRA_CA_CERTS)=';
     expect(await has(ours, {})).toBe(false);
     expect(await has('K8S_SINGLE_EXTRA_CA_CERTS=', { NODE_EXTRA_CA_CERTS: ca.cert })).toBe(false);

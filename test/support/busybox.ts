@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install } from '../../src/install/install.ts';
-import { imageBinaries, nodeBinaries } from '../../src/install/find/needs.ts';
+import { imageBinaries, nodeBinaries } from '../../src/install/find/binaries.ts';
 import { imageArchive } from '../../src/kubernetes/images/imageArchive.ts';
 import { imageStore } from '../../src/kubernetes/images/imageStore.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
@@ -12,8 +12,8 @@ export const busyboxImage = 'k8s-single.local/busybox:1';
 /** The binaries for making and storing images. */
 export async function testBinaries(): Promise<Record<'busybox' | 'containerd' | 'ctr', string>> {
   const all = [...nodeBinaries, ...imageBinaries];
-  const needs = all.filter(({ name }) => ['busybox', 'containerd', 'ctr'].includes(name));
-  return (await install({ binDirs: [], cacheDir: cacheDir(), needs })).files;
+  const binaries = all.filter(({ name }) => ['busybox', 'containerd', 'ctr'].includes(name));
+  return (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files;
 }
 
 /** Builds an image from Debian's static busybox in the folder and resolves with the path of its archive. */

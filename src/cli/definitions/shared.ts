@@ -55,7 +55,7 @@ export function namesOption(flags: string, description: string): Option {
 /** `--source` */
 export function sourceOption(): Option {
   return new Option('--source <source>', 'where missing binaries come from')
-    .choices(['auto', 'release', 'debian'])
+    .choices(['auto', 'debian'])
     .default('auto');
 }
 

@@ -4,8 +4,8 @@ import { styleFor } from '../../observe/terminal/style.ts';
 import { runChecks } from './checks.ts';
 import type { DoctorOptions } from './checks.ts';
 
-const marks = { fine: '✓', note: '·', problem: '✗' } as const;
-const colours = { fine: 'green', note: 'yellow', problem: 'red' } as const;
+const marks = { ok: '✓', note: '·', problem: '✗' } as const;
+const colours = { ok: 'green', note: 'yellow', problem: 'red' } as const;
 
 /** `k8s-single doctor`: prints the result of each check; exits with the preflight code if `up` would fail. */
 export async function doctor(options: DoctorOptions): Promise<number> {

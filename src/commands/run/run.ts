@@ -152,7 +152,7 @@ class Run {
   #env(): NodeJS.ProcessEnv {
     const { files } = this.#context.supervisor.binaries;
     return {
-      KUBECONFIG: join(this.#paths.kubeconfigs, 'admin.conf'),
+      KUBECONFIG: this.#paths.kubeconfig,
       K8S_SINGLE_NAME: this.#name,
       PATH: [dirname(files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter),
     };

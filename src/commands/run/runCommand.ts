@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { isatty } from 'node:tty';
 import { reasonOf } from '../../lib/errors.ts';
-import { hasErrorCode } from '../../host/cgroup/cgroupFiles.ts';
+import { hasErrorCode } from '../../lib/systemError.ts';
 import { signalExitCode } from '../../lib/signals.ts';
 import type { Signals } from '../../lib/signals.ts';
 

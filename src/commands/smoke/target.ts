@@ -2,7 +2,7 @@ import { nodeCommand } from '../../lib/commandLine.ts';
 import { client } from '../../control/client.ts';
 import { Failure } from '../../lib/errors.ts';
 import { install } from '../../install/install.ts';
-import { imageBinaries, nodeBinaries } from '../../install/find/needs.ts';
+import { imageBinaries, nodeBinaries } from '../../install/find/binaries.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import { cacheDir, nodePaths } from '../../lib/paths.ts';
 import type { Image } from '../../smoke/check.ts';
@@ -41,8 +41,8 @@ export async function findTarget(
 ): Promise<SmokeTarget> {
   const { kubeconfig, image = publicImage, binDir = [] } = options;
   if (kubeconfig === undefined) return nodeTarget(options, run, signal);
-  const needs = nodeBinaries.filter((need) => need.name === 'kubectl');
-  const { files } = await install({ ...searchFolders(binDir), needs, noInstall: true, signal });
+  const binaries = nodeBinaries.filter(({ name }) => name === 'kubectl');
+  const { files } = await install({ ...searchFolders(binDir), binaries, noInstall: true, signal });
   return {
     name: kubeconfig,
     kubeconfig,
@@ -70,7 +70,7 @@ async function nodeTarget(
   if (image !== undefined) {
     return { ...target, image: { name: image, pull: 'IfNotPresent' }, cleanUp: async () => undefined };
   }
-  const { files } = await install({ ...searchFolders(binDir), needs: imageBinaries, signal }).catch(
+  const { files } = await install({ ...searchFolders(binDir), binaries: imageBinaries, signal }).catch(
     (cause: unknown) => {
       if (!(cause instanceof Failure)) throw cause;
       const hint = 'or name an image that contains busybox: --image busybox';

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { nodePaths } from '../../lib/paths.ts';
 import { didYouMean } from '../../lib/text/suggest.ts';
 import type { NodeConfig } from '../schema/node.ts';
@@ -26,7 +25,7 @@ export function configVariables(node: NodeConfig, { ip, configDir }: VariableSou
     'node.name': node.nodeName,
     'node.ip': ip,
     ...prefixed('network', node.network),
-    ...prefixed('paths', { ...paths, kubeconfig: join(paths.kubeconfigs, 'admin.conf') }),
+    ...prefixed('paths', paths),
     'config.dir': configDir,
   };
 }

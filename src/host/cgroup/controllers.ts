@@ -7,26 +7,29 @@ import type { CheckResult } from '../checkResult.ts';
 import { hierarchies } from './hierarchies.ts';
 import type { Hierarchy } from './hierarchies.ts';
 
-/** Without these the kubelet does not start (validateSystemRequirements in pkg/kubelet/cm), or limits no pod. */
-const needed = ['cpu', 'cpuset', 'memory', 'pids'];
+/** Without them the kubelet does not start (validateSystemRequirements in pkg/kubelet/cm), or limits no pod. */
+const required = ['cpu', 'cpuset', 'memory', 'pids'];
 
-/** Which cgroups there are, and whether a node can have its own there. */
+/** Checks the mounted cgroup hierarchies, and that a node can create its cgroup in each. */
 export async function checkCgroups(): Promise<CheckResult> {
-  const what = 'cgroups';
+  const subject = 'cgroups';
   try {
     const all = hierarchies();
-    const found = await Promise.all(all.map(controllersOf));
-    const missing = needed.filter((name) => !found.flat().includes(name));
+    const controllers = new Set((await Promise.all(all.map(controllersOf))).flat());
+    const missing = required.filter((name) => !controllers.has(name));
     if (missing.length > 0) {
       const hint = 'boot the machine with them, or delegate them to the container (systemd: Delegate=yes)';
-      return problem(what, `without the controllers ${missing.join(', ')}`, hint);
+      return problem(subject, `without the controllers ${missing.join(', ')}`, hint);
     }
     await Promise.all(all.map(async ({ root }) => access(root, constants.W_OK)));
     const versions = [...new Set(all.map(({ version }) => `v${version}`))].sort().join(' and ');
-    return ok(what, all.some(isDelegated) ? `${versions}: processes move out of the root group` : versions);
+    return ok(
+      subject,
+      all.some(isDelegated) ? `${versions}: processes move out of the root group` : versions,
+    );
   } catch (error) {
     const hint = error instanceof Failure ? error.hint : undefined;
-    return problem(what, reasonOf(error), hint ?? 'in a container, run it with --privileged');
+    return problem(subject, reasonOf(error), hint ?? 'in a container, run it with --privileged');
   }
 }
 
@@ -35,7 +38,7 @@ async function controllersOf({ root, version, options }: Hierarchy): Promise<rea
   return (await readFile(join(root, 'cgroup.controllers'), 'utf8')).trim().split(' ');
 }
 
-/** The real root of version 2 has no type (cgroup-v2.rst): where there is one, it is a container's. */
+/** Only the real root of version 2 has no cgroup.type (cgroup-v2.rst): a root with one is a container's. */
 function isDelegated({ root, version }: Hierarchy): boolean {
   return version === 2 && existsSync(join(root, 'cgroup.type'));
 }

@@ -1,15 +1,16 @@
 import { Failure } from '../../lib/errors.ts';
 import { mountTable } from '../mountTable.ts';
 
-/** One cgroup hierarchy of this machine and where it is mounted. */
+/** A mounted cgroup hierarchy. */
 export interface Hierarchy {
+  /** Its mount point. */
   readonly root: string;
   readonly version: 1 | 2;
-  /** Of version 1: its controllers, among other mount options. Those of version 2 are in a file below its root. */
+  /** For version 1: its controllers, among other mount options. Version 2 has them in a file below its root. */
   readonly options: readonly string[];
 }
 
-/** Every cgroup hierarchy that is mounted, each once. Rejects when there is none. */
+/** Every mounted cgroup hierarchy, each once. @throws Failure `preflight` when there is none. */
 export function hierarchies(): Hierarchy[] {
   const byDevice = new Map<string, Hierarchy>();
   for (const { device, mountPoint, type, options } of mountTable()) {

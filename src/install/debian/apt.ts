@@ -1,50 +1,48 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
-import { withSourcePackages } from './aptSources.ts';
-import { minimalStatus } from './dpkgStatus.ts';
-import { debianArch } from '../find/cache.ts';
+import { debianArch } from '../find/cacheLayout.ts';
 import type { Run } from '../run.ts';
-import type { Report } from '../stages.ts';
+import type { Report } from '../steps.ts';
 
-/** Debian's archive, as this machine's own sources name it. Nothing is installed and nothing of the system changes. */
+/** Debian's archive, as configured on this machine. Nothing is installed and nothing of the system changes. */
 export interface Apt {
-  /** Downloads the packages, with all they depend on beyond a minimal Debian, and unpacks them below `root`. */
+  /** Downloads the packages, with all dependencies beyond a minimal Debian, and unpacks them below `root`. */
   readonly unpack: (packages: readonly string[], root: string, report: Report) => Promise<void>;
-  /** Downloads a source package in the first version that is accepted; resolves with its files. */
-  readonly source: (name: string, accept: RegExp, into: string, report: Report) => Promise<string[]>;
+  /** Downloads a source package in the first version that matches; resolves with its files. */
+  readonly source: (name: string, version: RegExp, into: string, report: Report) => Promise<string[]>;
 }
 
 const quiet = { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
 
 /**
- * An apt with state of its own below `dir`; what was downloaded but not unpacked yet stays there for the next time.
- * The package lists are brought up to date once, before the first download.
+ * An apt with its own state below `dir`; packages that were downloaded but not unpacked yet stay there for the next time.
+ * Updates the package lists once, before the first download.
  */
 export function privateApt(dir: string, run: Run): Apt {
   const config = join(dir, 'apt.conf');
   let ready: Promise<void> | undefined;
-  let stale: unknown;
-  const open = async (report: Report) => {
+  let updateFailure: unknown;
+  const prepare = async (report: Report) => {
     await configure(dir, config, run);
     report('package lists');
-    // One broken source among many need not matter: only when a package cannot be had is it told.
+    // One broken source among many may not matter: reported only when a package cannot be downloaded.
     await run('apt-get', ['-c', config, '-q', 'update'], {
       what: 'update the package lists',
       env: quiet,
-    }).catch((error: unknown) => (stale = error));
+    }).catch((error: unknown) => (updateFailure = error));
   };
   const apt = async (tool: string, args: readonly string[], what: string, report: Report, cwd?: string) => {
-    await (ready ??= open(report));
+    await (ready ??= prepare(report));
     const onLine = (line: string) => {
       const item = /^Get:\d+ \S+ \S+ (?:\S+ )?(\S+) \S+ (\S+ \(\w+\)|\S+) \[(.+)\]$/.exec(line);
       if (item) report(`${item[1]} ${item[2]}, ${item[3]}`);
     };
     return await run(tool, ['-c', config, ...args], { what, env: quiet, onLine, ...(cwd && { cwd }) }).catch(
       (error: unknown) => {
-        if (!(stale instanceof Failure && error instanceof Failure)) throw error;
+        if (!(updateFailure instanceof Failure && error instanceof Failure)) throw error;
         const { hint = '' } = error;
-        throw new Failure('install', `${error.message}\nbefore that, ${stale.message}`, {
+        throw new Failure('install', `${error.message}\nbefore that, ${updateFailure.message}`, {
           hint,
           cause: error,
         });
@@ -59,7 +57,7 @@ export function privateApt(dir: string, run: Run): Apt {
       await mkdir(root, { recursive: true });
       const what = `download ${packages.join(', ')}`;
       const install = ['-q', '-y', 'install', ...packages];
-      // Asked with an empty archive: what is there already would not be listed.
+      // With an empty archive: packages that are already downloaded would not be listed.
       const list = await apt('apt-get', ['-qq', '--print-uris', ...install], what, report);
       const files = [...list.matchAll(/^'[^']+' (\S+\.deb) \d+/gm)].map((match) => match[1] ?? '');
       await apt(
@@ -75,26 +73,26 @@ export function privateApt(dir: string, run: Run): Apt {
       await rm(archives, { recursive: true });
     },
 
-    async source(name, accept, into, report) {
-      const known = await apt(
+    async source(name, version, into, report) {
+      const output = await apt(
         'apt-cache',
         ['showsrc', '--only-source', name],
         `find the source of ${name}`,
         report,
       );
-      const versions = [...known.matchAll(/^Version: (.+)$/gm)].map((match) => match[1] ?? '');
-      const version = versions.find((each) => accept.test(each));
-      if (version === undefined) {
+      const available = [...output.matchAll(/^Version: (.+)$/gm)].map((match) => match[1] ?? '');
+      const selected = available.find((each) => version.test(each));
+      if (selected === undefined) {
         throw new Failure(
           'install',
-          `this machine's package sources have ${name} ${versions.join(', ') || 'not'} as source`,
+          `this machine's package sources have ${name} ${available.join(', ') || 'not'} as source`,
           {
-            hint: `wanted is a version like ${accept.source}: Debian 12 has it. Give binaries with --bin-dir instead`,
+            hint: `wanted is a version like ${version.source}: Debian 12 has it. Give binaries with --bin-dir instead`,
           },
         );
       }
       await mkdir(into, { recursive: true });
-      const args = ['-q', '--only-source', '--download-only', 'source', `${name}=${version}`];
+      const args = ['-q', '--only-source', '--download-only', 'source', `${name}=${selected}`];
       await apt('apt-get', args, `download the source of ${name}`, report, into);
       return (await readdir(into)).map((file) => join(into, file));
     },
@@ -125,7 +123,49 @@ async function configure(dir: string, config: string, run: Run): Promise<void> {
   await writeFile(config, aptConf(dir, parts));
 }
 
-/** Read after the machine's own configuration: its proxies, keys and pins hold, its hooks do not. */
+/**
+ * Adds source packages to a file of package sources. `name` is the file's: `*.sources` has the deb822 format, all others have
+ * one line for each source (sources.list(5)).
+ */
+export function withSourcePackages(name: string, text: string): string {
+  return name.endsWith('.sources')
+    ? text.replaceAll(/^Types:[^\n]*\bdeb\b[^\n]*$/gim, 'Types: deb deb-src')
+    : text.replaceAll(/^[ \t]*deb([ \t][^\n]*)$/gm, '$&\ndeb-src$1');
+}
+
+/**
+ * Reduces dpkg's status file to what every Debian has: the essential and required packages and their dependencies.
+ * With it, apt sees a minimal machine, whatever else is installed, broken or on hold on the real one. So it selects the same
+ * packages everywhere, and they can be cached.
+ *
+ * @param architecture dpkg's name of the native one.
+ */
+export function minimalStatus(status: string, architecture: string): string {
+  const packages = new Map<string, string>();
+  for (const stanza of status.split(/\n\n+/)) {
+    const name = field(stanza, 'Package');
+    const isNative = [architecture, 'all'].includes(field(stanza, 'Architecture'));
+    if (isNative && field(stanza, 'Status').endsWith(' installed')) packages.set(name, stanza.trim());
+  }
+  const kept = new Set<string>();
+  const keep = (name: string): void => {
+    const stanza = packages.get(name);
+    if (stanza === undefined || kept.has(name)) return;
+    kept.add(name);
+    const depends = `${field(stanza, 'Depends')},${field(stanza, 'Pre-Depends')}`;
+    for (const word of depends.split(/[,|]/)) keep(word.trim().replace(/[ :(].*$/, ''));
+  };
+  for (const [name, stanza] of packages) {
+    if (field(stanza, 'Essential') === 'yes' || field(stanza, 'Priority') === 'required') keep(name);
+  }
+  return `${[...kept].map((name) => packages.get(name)).join('\n\n')}\n`;
+}
+
+function field(stanza: string, name: string): string {
+  return new RegExp(`^${name}: (.*)$`, 'm').exec(stanza)?.[1] ?? '';
+}
+
+/** Read after the machine's own configuration: keeps its proxies, keys and pins, and clears its hooks. */
 function aptConf(dir: string, parts: string): string {
   return `#clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;

@@ -1,42 +1,46 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceAtomically } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
-import type { DebianTree } from '../find/cache.ts';
-import { backEnds, isThere, place } from './debian.ts';
-import { nodeBinaries, type BinarySpec } from '../find/needs.ts';
+import { nodeBinaries, type BinarySpec } from '../find/binaries.ts';
+import type { DebianTree } from '../find/cacheLayout.ts';
 import type { Run } from '../run.ts';
-import type { Report } from '../stages.ts';
+import type { Report } from '../steps.ts';
+import { exists, iptablesBackEnds } from './packages.ts';
 
-/** Brought as one: they must be of one version and one back end. */
-export const iptablesNeeds: readonly BinarySpec[] = nodeBinaries.filter(
-  (need) => 'debian' in need && need.debian === 'iptables',
+/** Installed together: they must have the same version and back end. */
+export const iptablesBinaries: readonly BinarySpec[] = nodeBinaries.filter(
+  (binary) => 'debianPackage' in binary && binary.debianPackage === 'iptables',
 );
 
 /** Whether both back ends of every command are unpacked. */
-export async function hasBackEnds(tree: DebianTree): Promise<boolean> {
-  const entries = iptablesNeeds.flatMap(({ name }) => backEnds.map((backEnd) => `${name}.${backEnd}`));
-  const there = await Promise.all(entries.map((entry) => isThere(join(tree.bin, entry))));
-  return there.every(Boolean);
+export async function hasIptablesBackEnds(tree: DebianTree): Promise<boolean> {
+  const entries = iptablesBinaries.flatMap(({ name }) => iptablesBackEnds.map((each) => `${name}.${each}`));
+  return (await Promise.all(entries.map((entry) => exists(join(tree.bin, entry))))).every(Boolean);
 }
 
 /**
- * Leads the iptables commands to the back end that works with this kernel, nf_tables before legacy: each lists the nat
- * table in a network namespace of its own.
+ * Links the iptables commands to the back end that works with this kernel, nf_tables before legacy: tested by listing the nat
+ * table in a new network namespace.
  */
 export async function chooseIptables(tree: DebianTree, run: Run, report: Report): Promise<void> {
-  const chosen = await works(tree, run, report);
+  const backEnd = await workingBackEnd(tree, run, report);
   await mkdir(tree.kernelBin, { recursive: true });
-  for (const { name } of iptablesNeeds) {
-    await place(tree.kernelBin, name, (half) => symlink(`../bin/${name}.${chosen}`, half));
+  for (const { name } of iptablesBinaries) {
+    await replaceAtomically(join(tree.kernelBin, name), (path) => symlink(`../bin/${name}.${backEnd}`, path));
   }
 }
 
-async function works(tree: DebianTree, run: Run, report: Report): Promise<(typeof backEnds)[number]> {
+async function workingBackEnd(
+  tree: DebianTree,
+  run: Run,
+  report: Report,
+): Promise<(typeof iptablesBackEnds)[number]> {
   const what = 'list the nat table';
-  for (const backEnd of backEnds) {
+  for (const backEnd of iptablesBackEnds) {
     const args = ['--net', join(tree.bin, `iptables.${backEnd}`), '-t', 'nat', '-L', '-n'];
     try {
-      // The legacy one locks a file of the machine unless told otherwise.
+      // By default, the legacy one locks a file of the machine.
       await run('unshare', args, { what, env: { XTABLES_LOCKFILE: join(tree.bin, '.xtables.lock') } });
       return backEnd;
     } catch (error) {
@@ -44,6 +48,6 @@ async function works(tree: DebianTree, run: Run, report: Report): Promise<(typeo
       report(`iptables-${backEnd}: ${error.message}`);
     }
   }
-  // Neither: not root, or no iptables at all in this kernel. kube-proxy will say it better than we can.
-  return backEnds[0];
+  // Neither: not root, or a kernel without iptables. kube-proxy will report it better.
+  return iptablesBackEnds[0];
 }

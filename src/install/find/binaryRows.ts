@@ -1,48 +1,48 @@
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { findBinaries, systemPath, type FindOptions } from './find.ts';
-import { nodeBinaries, type BinarySpec } from './needs.ts';
-import { cacheDirs } from './cache.ts';
-import { askVersion } from './versions.ts';
+import { nodeBinaries, type BinarySpec } from './binaries.ts';
+import { cacheDirs } from './cacheLayout.ts';
+import { findBinaries, systemPath, type FindOptions, type Origin } from './findBinaries.ts';
+import { versionOf } from './versions.ts';
 
-/** One binary as `doctor` shows it. */
+/** One binary in `doctor`'s table. */
 export interface BinaryRow {
   readonly binary: string;
-  /** Where it was found; undefined when it is missing. */
+  /** Undefined when it is missing. */
   readonly path: string | undefined;
-  readonly from: 'bin-dir' | 'path' | 'cache' | undefined;
+  readonly from: Origin | undefined;
   readonly version: string | undefined;
-  /** What is wrong with it, and what mends that; undefined when it is fine. */
+  /** Why it cannot be used, and how to fix that; undefined when it can. */
   readonly problem: string | undefined;
   readonly remedy: string | undefined;
 }
 
-/** Looks for each binary by itself, asks it for its version, and brings nothing. Never rejects for a bad binary. */
+/** Finds each binary by itself and runs it to get its version; installs nothing. Never rejects for a bad binary. */
 export async function binaryRows(options: {
   readonly binDirs: readonly string[];
   readonly cacheDir: string;
   readonly path?: string;
-  readonly needs?: readonly BinarySpec[];
+  readonly binaries?: readonly BinarySpec[];
 }): Promise<BinaryRow[]> {
-  const { binDirs, path = systemPath(), needs = nodeBinaries } = options;
-  const dirs = cacheDirs(options.cacheDir);
-  return await Promise.all(needs.map((need) => rowOf(need, { binDirs, path, cacheDirs: dirs })));
+  const { binDirs, path = systemPath(), binaries = nodeBinaries } = options;
+  const search = { binDirs, path, cacheDirs: cacheDirs(options.cacheDir) };
+  return await Promise.all(binaries.map((binary) => rowOf(binary, search)));
 }
 
-async function rowOf(need: BinarySpec, places: Omit<FindOptions, 'needs'>): Promise<BinaryRow> {
-  const row = { binary: need.name, path: undefined, from: undefined, version: undefined };
+async function rowOf(binary: BinarySpec, search: Omit<FindOptions, 'binaries'>): Promise<BinaryRow> {
+  const row = { binary: binary.name, path: undefined, from: undefined, version: undefined };
   try {
-    const { found } = findBinaries({ ...places, needs: [need] });
-    const hit = found.get(need.name);
-    if (!hit) return { ...row, problem: 'missing', remedy: remedyOf(need) };
-    const version = await askVersion(need, hit.path);
-    return { binary: need.name, ...hit, version, problem: undefined, remedy: undefined };
+    const { found } = findBinaries({ ...search, binaries: [binary] });
+    const hit = found.get(binary.name);
+    if (!hit) return { ...row, problem: 'missing', remedy: remedyOf(binary) };
+    const version = await versionOf(binary, hit.path);
+    return { binary: binary.name, ...hit, version, problem: undefined, remedy: undefined };
   } catch (error) {
     return { ...row, problem: reasonOf(error), remedy: error instanceof Failure ? error.hint : undefined };
   }
 }
 
-function remedyOf(need: BinarySpec): string {
-  return need.debian === undefined
+function remedyOf({ debianPackage }: BinarySpec): string {
+  return debianPackage === undefined
     ? 'k8s-single install builds it once from the Kubernetes source'
-    : `k8s-single install, or apt-get install ${need.debian}`;
+    : `k8s-single install, or apt-get install ${debianPackage}`;
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** e_machine by Node's process.arch, for the machines Kubernetes is built for (elf.h). */
+/** Node's process.arch by e_machine (elf.h), for the machines that Kubernetes is built for. */
 const machines: Readonly<Record<number, string>> = {
   3: 'ia32',
   21: 'ppc64',
@@ -14,17 +14,17 @@ const machines: Readonly<Record<number, string>> = {
 
 const programInterpreter = 3; // PT_INTERP
 
-/** What a file is to the kernel that is asked to run it. */
+/** How the kernel would execute a file. */
 export type Program =
   | { readonly kind: 'elf'; readonly arch: string; readonly static: boolean }
   | { readonly kind: 'script' }
   | { readonly kind: 'neither' };
 
-/** Reads the head of a program, synchronously, as find.ts does its looks. Throws only when the file cannot be read. */
+/** Reads the head of a program, synchronously like findBinaries. Throws only when the file cannot be read. */
 export function programOf(path: string): Program {
   const file = openSync(path, 'r');
   try {
-    // The program headers directly follow the ELF header in everything a linker makes.
+    // Linkers put the program headers directly after the ELF header.
     const buffer = Buffer.alloc(4096);
     const head = buffer.subarray(0, readSync(file, buffer, 0, buffer.length, 0));
     if (head.subarray(0, 2).toString('latin1') === '#!') return { kind: 'script' };
@@ -36,17 +36,17 @@ export function programOf(path: string): Program {
 }
 
 function readElf(head: Buffer): Program {
-  const wide = head[4] === 2;
-  const little = head[5] === 1;
-  const half = (at: number) => (little ? head.readUInt16LE(at) : head.readUInt16BE(at));
-  const word = (at: number) => (little ? head.readUInt32LE(at) : head.readUInt32BE(at));
+  const is64Bit = head[4] === 2;
+  const isLittleEndian = head[5] === 1;
+  const half = (at: number) => (isLittleEndian ? head.readUInt16LE(at) : head.readUInt16BE(at));
+  const word = (at: number) => (isLittleEndian ? head.readUInt32LE(at) : head.readUInt32BE(at));
   const machine = half(18);
-  // The upper half of a 64-bit offset is never in use this early in a file.
-  const table = wide ? word(little ? 32 : 36) : word(28);
-  const [size, count] = wide ? [half(54), half(56)] : [half(42), half(44)];
-  let interpreted = false;
+  // The upper half of a 64-bit offset is always 0 so early in a file.
+  const table = is64Bit ? word(isLittleEndian ? 32 : 36) : word(28);
+  const [size, count] = is64Bit ? [half(54), half(56)] : [half(42), half(44)];
+  let hasInterpreter = false;
   for (let at = table, i = 0; i < count && at + 4 <= head.length; i++, at += size) {
-    if (word(at) === programInterpreter) interpreted = true;
+    if (word(at) === programInterpreter) hasInterpreter = true;
   }
-  return { kind: 'elf', arch: machines[machine] ?? `machine ${machine}`, static: !interpreted };
+  return { kind: 'elf', arch: machines[machine] ?? `machine ${machine}`, static: !hasInterpreter };
 }

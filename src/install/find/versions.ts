@@ -1,26 +1,31 @@
 import { statSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { at, parseJson, textAt } from '../../../probes/transport/json.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
-import type { FindResult } from './find.ts';
-import type { BinarySpec } from './needs.ts';
+import { errorCode } from '../../../probes/errorCode.ts';
+import type { BinarySpec } from './binaries.ts';
+import type { FindResult } from './findBinaries.ts';
 
-const looksLikeVersion = /(\d+\.\d+(?:\.\d+)*[\w.+~-]*)/;
+const defaultPattern = /(\d+\.\d+(?:\.\d+)*[\w.+~-]*)/;
 
-/** What each file answered; as long as it is the same file it is not asked again. */
-type Answers = Record<string, { readonly mtimeMs: number; readonly size: number; readonly version: string }>;
+/** The version of each file, valid as long as its mtime and size stay. */
+type CachedVersions = Record<
+  string,
+  { readonly mtimeMs: number; readonly size: number; readonly version: string }
+>;
 
 /**
- * Asks a binary for its version, in 30 s at most.
+ * Runs a binary to get its version, for at most 30 s.
  *
- * @throws Failure `install` with the command and its output when it cannot be run or answers something else.
+ * @throws Failure `install` with the command and its output when it cannot be run or prints no version.
  */
-export async function askVersion(need: BinarySpec, path: string): Promise<string> {
-  const file = need.files?.[0] === undefined ? path : join(path, need.files[0]);
-  // Seldom needed, and half of what finding takes to load.
+export async function versionOf(binary: BinarySpec, path: string): Promise<string> {
+  const file = binary.files?.[0] === undefined ? path : join(path, binary.files[0]);
+  // Rarely needed, and half of the time that finding takes to load.
   const { execa } = await import('execa');
-  const result = await execa(file, need.ask, {
+  const result = await execa(file, binary.versionArgs, {
     reject: false,
     all: true,
     stdin: 'ignore',
@@ -28,56 +33,59 @@ export async function askVersion(need: BinarySpec, path: string): Promise<string
     forceKillAfterDelay: false,
     killSignal: 'SIGKILL',
   });
-  const version = (need.says ?? looksLikeVersion).exec(result.all)?.[1];
+  const version = (binary.versionPattern ?? defaultPattern).exec(result.all)?.[1];
   if (result.exitCode === 0 && version !== undefined) return version;
-  const said = result.all.trim().split('\n').slice(-20).join('\n') || result.shortMessage || 'nothing';
+  const output = result.all.trim().split('\n').slice(-20).join('\n') || result.shortMessage || 'nothing';
   throw new Failure(
     'install',
-    `${need.name} does not tell its version\n$ ${[file, ...need.ask].join(' ')}\n${said}`,
+    `${binary.name} does not print its version\n$ ${[file, ...binary.versionArgs].join(' ')}\n${output}`,
     {
-      hint: `remove ${file}, or give one that runs here with --bin-dir`,
+      hint: `remove ${file}, or give one that runs on this machine with --bin-dir`,
       cause: result,
     },
   );
 }
 
 /**
- * The version of each binary by its need's name. Answers are kept in `cacheFile` until a binary's size or mtime
- * changes, so that nothing is started when nothing is new.
+ * The version of each binary by its name. Versions are kept in `cacheFile` until a binary's size or mtime changes, so that no
+ * process is started when nothing has changed.
  */
 export async function versionsOf(
-  needs: readonly BinarySpec[],
+  binaries: readonly BinarySpec[],
   { found }: FindResult,
   cacheFile: string,
 ): Promise<ReadonlyMap<string, string>> {
-  const known = await readAnswers(cacheFile);
-  const fresh: Answers = {};
-  const answered = await Promise.all(
-    needs.map(async (need) => {
-      const path = found.get(need.name)?.path ?? need.name;
+  const cached = await readCache(cacheFile);
+  const fresh: CachedVersions = {};
+  const versions = await Promise.all(
+    binaries.map(async (binary) => {
+      const path = found.get(binary.name)?.path ?? binary.name;
       const { mtimeMs, size } = statSync(path);
-      const old = at(known, path);
-      const said = textAt(old, 'version');
-      const isSame = at(old, 'mtimeMs') === mtimeMs && at(old, 'size') === size;
-      if (isSame && said !== '') return [need.name, said] as const;
-      const version = await askVersion(need, path);
+      const known = at(cached, path);
+      const knownVersion = textAt(known, 'version');
+      const isSame = at(known, 'mtimeMs') === mtimeMs && at(known, 'size') === size;
+      if (isSame && knownVersion !== '') return [binary.name, knownVersion] as const;
+      const version = await versionOf(binary, path);
       fresh[path] = { mtimeMs, size, version };
-      return [need.name, version] as const;
+      return [binary.name, version] as const;
     }),
   );
-  if (Object.keys(fresh).length > 0) await writeAnswers(cacheFile, { ...known, ...fresh });
-  return new Map(answered);
+  if (Object.keys(fresh).length > 0) await writeCache(cacheFile, { ...cached, ...fresh });
+  return new Map(versions);
 }
 
-/** Missing or torn: everything is asked anew. */
-async function readAnswers(file: string): Promise<object> {
-  const known = parseJson(await readFile(file, 'utf8').catch(() => ''));
-  return typeof known === 'object' && known !== null ? known : {};
+/** Empty when the file is missing or torn. */
+async function readCache(file: string): Promise<object> {
+  const cached = parseJson(await readFile(file, 'utf8').catch(() => ''));
+  return typeof cached === 'object' && cached !== null ? cached : {};
 }
 
-async function writeAnswers(file: string, all: object): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const half = `${file}.${process.pid}`;
-  await writeFile(half, `${JSON.stringify(all, undefined, 1)}\n`);
-  await rename(half, file);
+/** When it cannot be written, the binaries are run again next time. */
+async function writeCache(file: string, versions: object): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFileAtomically(file, `${JSON.stringify(versions, undefined, 1)}\n`);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { publicMode, replaceFile } from '../pki/files.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
 
 /** `--name=value` for each entry. An undefined value leaves the flag out. */
 export function flags(values: Readonly<Record<string, string | number | boolean | undefined>>): string[] {
@@ -25,7 +25,7 @@ export async function knownFlags(file: string, cacheDir: string): Promise<Readon
   }
   const known = await flagsInHelp(file);
   await mkdir(join(cacheDir, 'flags'), { recursive: true });
-  await replaceFile(cacheFile, JSON.stringify(known), publicMode);
+  await writeFileAtomically(cacheFile, JSON.stringify(known));
   return new Set(known);
 }
 

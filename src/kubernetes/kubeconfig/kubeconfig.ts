@@ -1,7 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { privateMode, readIfThere, replaceFile } from '../pki/files.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
+import { privateMode, readIfThere } from '../pki/files.ts';
 import type { CertificateFiles, Pki } from '../pki/paths.ts';
 import { kubeconfigPaths, type Kubeconfigs } from './clients.ts';
 
@@ -85,5 +86,5 @@ function kubeconfig(name: string, cluster: Record<string, string>, user: Record<
 }
 
 async function writeIfChanged(file: string, text: string): Promise<void> {
-  if ((await readIfThere(file)) !== text) await replaceFile(file, text, privateMode);
+  if ((await readIfThere(file)) !== text) await writeFileAtomically(file, text, { mode: privateMode });
 }

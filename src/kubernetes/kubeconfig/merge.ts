@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import type { Document, YAMLSeq } from 'yaml';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { hasCode, privateMode } from '../pki/files.ts';
+import { hasErrorCode } from '../../lib/systemError.ts';
+import { privateMode } from '../pki/files.ts';
 import { contextName } from './kubeconfig.ts';
 
 const sections = ['clusters', 'users', 'contexts'] as const;
@@ -135,7 +136,7 @@ function lock(path: string): void {
   try {
     fs.closeSync(fs.openSync(lockFile(path), 'wx', 0));
   } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
+    if (!hasErrorCode(error, 'EEXIST')) throw error;
     throw new Failure('preflight', `${path} is locked: another program holds ${lockFile(path)}`, {
       hint: `Try again when it is done. If no program is changing the file, remove ${lockFile(path)}.`,
       cause: error,
@@ -149,14 +150,7 @@ function lock(path: string): void {
 function replace(path: string, text: string): void {
   const owner = fs.statSync(path, { throwIfNoEntry: false });
   const target = owner === undefined ? path : fs.realpathSync(path);
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    fs.writeFileSync(temporary, text, { mode: privateMode, flag: 'wx' });
-    if (owner !== undefined) fs.chownSync(temporary, owner.uid, owner.gid);
-    fs.renameSync(temporary, target);
-  } finally {
-    fs.rmSync(temporary, { force: true });
-  }
+  writeFileAtomicallySync(target, text, { mode: privateMode, ...(owner && { owner }) });
 }
 
 /** Whether the first list of `text` is indented below its key. kubectl does not indent lists. */

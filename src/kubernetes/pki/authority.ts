@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Failure } from '../../lib/errors.ts';
 import { parseCertificate, timeFlaw } from './check.ts';
-import { createOnce, publicMode, readIfThere } from './files.ts';
+import { createFileAtomically } from '../../lib/atomicFile.ts';
+import { publicMode, readIfThere } from './files.ts';
 import { ensureKey } from './keys.ts';
 import type { CertificateFiles } from './paths.ts';
 import { authorityOf, signAuthority } from './sign.ts';
@@ -27,7 +28,9 @@ export async function ensureAuthority(
   const key = await ensureKey(keyFile);
   if (key === undefined) throw keyFailure(files, `${keyFile} is not a private key in PEM form`);
   if (found === undefined) {
-    await createOnce(certFile, await signAuthority(commonName, key, keyFile, now), publicMode);
+    await createFileAtomically(certFile, await signAuthority(commonName, key, keyFile, now), {
+      mode: publicMode,
+    });
   }
   const cert = parseCertificate(found ?? (await readFile(certFile, 'utf8')));
   if (cert === undefined) throw certFailure(files, `${certFile} is not a certificate in PEM form`);

@@ -2,7 +2,8 @@ import { createPrivateKey, generateKeyPair } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { createOnce, privateMode, readIfThere } from './files.ts';
+import { createFileAtomically } from '../../lib/atomicFile.ts';
+import { privateMode, readIfThere } from './files.ts';
 
 const generate = promisify(generateKeyPair);
 
@@ -25,7 +26,9 @@ export async function ensureKey(file: string): Promise<KeyObject | undefined> {
   if (found !== undefined) return parseKey(found);
   const { privateKey } = await generate('ec', { namedCurve: 'P-256' });
   // SEC 1 ("EC PRIVATE KEY") is what every version of Kubernetes reads, for TLS and for service accounts.
-  await createOnce(file, privateKey.export({ type: 'sec1', format: 'pem' }).toString(), privateMode);
+  await createFileAtomically(file, privateKey.export({ type: 'sec1', format: 'pem' }).toString(), {
+    mode: privateMode,
+  });
   const onDisk = await readIfThere(file);
   return onDisk === undefined ? undefined : parseKey(onDisk);
 }

@@ -1,7 +1,8 @@
 import { Failure } from '../../lib/errors.ts';
 import type { Leaf } from './leaves.ts';
 import { leafFlaw, parseCertificate } from './check.ts';
-import { publicMode, readIfThere, replaceFile } from './files.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
+import { publicMode, readIfThere } from './files.ts';
 import { ensureReplaceableKey, parseKey } from './keys.ts';
 import type { CertificateFiles } from './paths.ts';
 import { signLeaf } from './sign.ts';
@@ -26,7 +27,7 @@ export async function ensureLeaf(
     report(`issuing ${files.cert}: ${flaw}`);
     const key = await ensureReplaceableKey(files.key);
     if (key !== undefined) {
-      await replaceFile(files.cert, await signLeaf(leaf, key, authority, now), publicMode);
+      await writeFileAtomically(files.cert, await signLeaf(leaf, key, authority, now), { mode: publicMode });
     }
     flaw = await look(leaf, files, authority, now);
   }

@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { Failure } from '../../lib/errors.ts';
-import { publicMode, readIfThere, replaceFile } from './files.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
+import { publicMode, readIfThere } from './files.ts';
 import { ensureKey } from './keys.ts';
 import type { Pki } from './paths.ts';
 
@@ -19,7 +20,7 @@ export async function ensureServiceAccount(files: Pki['serviceAccount']): Promis
   const key = await ensureKey(files.private);
   if (key === undefined) throw lost(files, `${files.private} is not a private key in PEM form`);
   const pem = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
-  if (pem !== found) await replaceFile(files.public, pem, publicMode);
+  if (pem !== found) await writeFileAtomically(files.public, pem, { mode: publicMode });
 }
 
 function lost(files: Pki['serviceAccount'], message: string): Failure {

@@ -2,6 +2,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { hasErrorCode } from '../../lib/systemError.ts';
 
 /** In characters. Longer lines are split. */
 const maxLineLength = 1024 * 1024;
@@ -77,7 +78,7 @@ async function* readChunks(
     yield* stream;
   } catch (error) {
     // The file was rotated since it was listed.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasErrorCode(error, 'ENOENT')) throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { open, readdir, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tick } from '../terminal/ticker.ts';
+import { hasErrorCode } from '../../lib/systemError.ts';
 
 interface RotateOptions {
   /** Longer files are rotated. Between two checks a log may grow further: a rotated file has at most twice this size. */
@@ -158,6 +159,6 @@ async function nextLineStart(log: FileHandle, offset: number, end: number, block
 }
 
 function ignoreAbsent(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  if (hasErrorCode(error, 'ENOENT')) return undefined;
   throw error;
 }

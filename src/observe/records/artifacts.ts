@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { hasErrorCode } from '../../host/cgroup/cgroupFiles.ts';
+import { hasErrorCode } from '../../lib/systemError.ts';
 import type { Paths } from '../../lib/paths.ts';
 
 /** The machine-readable report of a failed boot. The next boot removes it. */

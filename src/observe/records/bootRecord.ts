@@ -1,10 +1,10 @@
-import { renameSync, writeFileSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Component, Event } from '../../engine/component.ts';
 import type { Config } from '../../config/config.ts';
 import { secretsInFiles, secretValues } from '../../config/secrets.ts';
 import { maskedConfig } from '../../config/show.ts';
+import { writeFileAtomically, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Fingerprints } from './fingerprint.ts';
@@ -48,18 +48,14 @@ export async function recordBoot(
     stages: components.map(({ name, needs }) => ({ name, needs })),
   };
   let last: Promise<void> = Promise.resolve();
-  const temporary = `${bootFile(dataDir)}.new`;
   const text = (events: readonly Event[]): string => `${JSON.stringify({ ...base, events })}\n`;
-  const write = async (events: readonly Event[]): Promise<void> => {
-    await writeFile(temporary, text(events), { mode: 0o600 });
-    await rename(temporary, bootFile(dataDir));
-  };
+  const write = async (events: readonly Event[]): Promise<void> =>
+    writeFileAtomically(bootFile(dataDir), text(events), { mode: 0o600 });
   // One at a time: the boot and the node may end at the same moment.
   const save = async (events: readonly Event[]): Promise<void> =>
     (last = last.catch(() => undefined).then(async () => write(events)));
   // Synchronous, which is faster: the first components wait for it.
-  writeFileSync(temporary, text([]), { mode: 0o600 });
-  renameSync(temporary, bootFile(dataDir));
+  writeFileAtomicallySync(bootFile(dataDir), text([]), { mode: 0o600 });
   return save;
 }
 

@@ -1,4 +1,4 @@
-import { commandLine, shellQuote } from '../../lib/commandLine.ts';
+import { shellCommand } from '../../lib/commandLine.ts';
 import type { Command, Event } from '../../engine/component.ts';
 import { sortByDependencies, transitiveDependents } from '../../engine/graph.ts';
 import { formatMs, oneLine } from '../../lib/text/text.ts';
@@ -96,13 +96,6 @@ function untilTeardown(events: readonly Event[]): readonly Event[] {
     ({ type }, i) => i > lastActive && (type === 'stopping' || type === 'stopped'),
   );
   return stop < 0 ? events : events.slice(0, stop);
-}
-
-/** The command as typed in a shell, with its environment in front. */
-export function shellCommand({ file, args, env = {}, cwd }: Command): string {
-  const assignments = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}`);
-  const words = [...assignments, commandLine([file, ...args])].join(' ');
-  return cwd === undefined ? words : `cd ${shellQuote(cwd)} && ${words}`;
 }
 
 /** The report for people: for each stage the reason, its dependents, its last log lines, and the command to run by hand. */

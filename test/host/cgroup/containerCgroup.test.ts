@@ -5,8 +5,8 @@ import { join } from 'node:path';
 const cgroup = join(import.meta.dirname, '../../../dist/src/host/cgroup/nodeCgroup.js');
 
 /**
- * Runs a program whose cgroups are version 2 alone and whose root group is no real one, as in a container. `$group` is that
- * root as the machine sees it, with all the controllers that version 2 has here. One more process is in it.
+ * Runs a program with cgroups of version 2 only, whose root cgroup is not the real one, as in a container. `$group` is that root
+ * as seen on the machine, with all the controllers of version 2. One more process is in it.
  */
 async function inContainer(program: string): Promise<string> {
   const inside = `
@@ -16,24 +16,24 @@ async function inContainer(program: string): Promise<string> {
     '${process.execPath}' --input-type=module -e "$PROGRAM" $other || code=$?
     kill $other
     exit \${code:-0}`;
-  const around = `set -e
+  const outside = `set -e
     tree=$(mktemp -d)
     mount -n -t cgroup2 cgroup2 $tree
     group=$tree/k8s-single-test-$$
     mkdir $group
     for name in $(cat $tree/cgroup.controllers); do echo +$name > $tree/cgroup.subtree_control; done
     sh -c 'echo $$ > "$0"/cgroup.procs; exec unshare --cgroup --mount sh -ec "$1"' $group "$INSIDE" || code=$?
-    # What was killed last may still be on its way out.
+    # The processes that were killed last may still be exiting.
     while grep -q 'populated 1' $group/cgroup.events; do :; done
     find $group -depth -type d -exec rmdir {} +
     umount -n $tree
     rmdir $tree
     exit \${code:-0}`;
   const options = { env: { INSIDE: inside, PROGRAM: program } };
-  return (await execa('unshare', ['--mount', 'sh', '-c', around], options)).stdout;
+  return (await execa('unshare', ['--mount', 'sh', '-c', outside], options)).stdout;
 }
 
-test('in a container with cgroups of version 2 the processes leave its root group, and controllers are handed on', async () => {
+test('in a container with cgroups of version 2, the processes leave its root cgroup, and the node gets all controllers', async () => {
   const program = `
     import { readFileSync } from 'node:fs';
     const { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, removeNodeCgroup } = await import('${cgroup}');
@@ -46,17 +46,17 @@ test('in a container with cgroups of version 2 the processes leave its root grou
       other: groupOf(process.argv[1]),
       own: groupOf(process.pid),
       inRoot: read(root + '/cgroup.procs'),
-      there: read(root + '/cgroup.controllers'),
-      handedOn: read(root + '/k8s-single-x/cgroup.subtree_control'),
+      available: read(root + '/cgroup.controllers'),
+      enabled: read(root + '/k8s-single-x/cgroup.subtree_control'),
     };
     await leaveNodeCgroup();
     await removeNodeCgroup('x');
     console.log(JSON.stringify({ ...seen, left: groupOf(process.pid) }));`;
   const seen = JSON.parse(await inContainer(program)) as Record<string, string>;
-  expect(seen['handedOn']).toBe(seen['there']);
+  expect(seen['enabled']).toBe(seen['available']);
   expect(seen['own']).toBe('/k8s-single-x/supervisor');
-  // Where no controller is left for version 2, nothing has to move.
-  const moved = seen['there'] !== '';
+  // Without controllers of version 2, no process has to move.
+  const moved = seen['available'] !== '';
   expect([seen['other'], seen['left']]).toEqual(moved ? ['/init', '/init'] : ['/', '/']);
   if (moved) expect(seen['inRoot']).toBe('');
 });

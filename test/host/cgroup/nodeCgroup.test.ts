@@ -41,14 +41,14 @@ describe('the cgroup of a node', () => {
     expect(paths.length).toBe(hierarchies().length);
   });
 
-  test('goes with everything in it', async () => {
+  test('is removed with everything in it', async () => {
     const { name, groups, ended } = await populated();
     await removeNodeCgroup(name);
     expect(groups.filter((group) => existsSync(group))).toEqual([]);
     expect((await Promise.all(ended)).map(([, signal]) => signal)).toEqual(['SIGKILL', 'SIGKILL']);
   });
 
-  test('goes although a pod is frozen', async () => {
+  test('is removed although a pod is frozen', async () => {
     const { name, groups, ended } = await populated();
     for (const group of groups) {
       const file = join(group, 'kubepods/pod/freezer.state');
@@ -59,7 +59,7 @@ describe('the cgroup of a node', () => {
     await Promise.all(ended);
   });
 
-  test('tells whom it killed, and nobody when there is none', async () => {
+  test('returns the killed processes, and none when the cgroup does not exist', async () => {
     const { name, pids } = await populated();
     expect(new Set(await killNodeCgroup(name))).toEqual(new Set(pids));
     expect(await killNodeCgroup('no-such-node')).toEqual([]);

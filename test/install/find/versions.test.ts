@@ -1,11 +1,11 @@
 import { readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { nodeBinaries } from '../../../src/install/find/needs.ts';
-import { askVersion, versionsOf } from '../../../src/install/find/versions.ts';
+import { nodeBinaries } from '../../../src/install/find/binaries.ts';
+import { versionOf, versionsOf } from '../../../src/install/find/versions.ts';
 import { tempDir } from '../../support/cli.ts';
 
-const tool = { name: 'tool', ask: ['--version'] };
+const tool = { name: 'tool', versionArgs: ['--version'] };
 
 const script = async (file: string, body: string) => writeFile(file, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
 
@@ -24,43 +24,43 @@ test.each([
   ['iptables', 'iptables v1.8.9 (nf_tables)', '1.8.9'],
   ['nsenter', 'nsenter from util-linux 2.38', '2.38'],
   ['catatonit', 'tini version 0.1.7_catatonit', '0.1.7_catatonit'],
-])('%s that says "%s" is version %s', async (name, answer, version) => {
+])('%s that prints "%s" is version %s', async (name, answer, version) => {
   const file = join(await tempDir('versions'), name);
   await script(file, `cat <<'END'\n${answer}\nEND`);
-  const need = nodeBinaries.find((each) => each.name === name) ?? tool;
-  expect(await askVersion(need, file)).toBe(version);
+  const binary = nodeBinaries.find((each) => each.name === name) ?? tool;
+  expect(await versionOf(binary, file)).toBe(version);
 });
 
-test('of a folder of plugins the first one is asked', async () => {
+test('in a folder of plugins the first one is run', async () => {
   const dir = await tempDir('versions');
   await script(join(dir, 'bridge'), 'echo "CNI bridge plugin v1.7.1" >&2');
-  const need = nodeBinaries.find(({ name }) => name === 'cni') ?? tool;
-  expect(await askVersion(need, dir)).toBe('1.7.1');
+  const binary = nodeBinaries.find(({ name }) => name === 'cni') ?? tool;
+  expect(await versionOf(binary, dir)).toBe('1.7.1');
 });
 
-test('a binary that says something else is refused with the command and its output', async () => {
+test('a binary that prints something else is refused with the command and its output', async () => {
   const file = join(await tempDir('versions'), 'tool');
   await script(file, 'echo "unknown flag: $1" >&2; exit 2');
-  await expect(askVersion(tool, file)).rejects.toMatchObject({
+  await expect(versionOf(tool, file)).rejects.toMatchObject({
     code: 'install',
-    message: `tool does not tell its version\n$ ${file} --version\nunknown flag: --version`,
+    message: `tool does not print its version\n$ ${file} --version\nunknown flag: --version`,
   });
 });
 
-test('a binary is asked again only when it has changed', async () => {
+test('a binary is run again only when it has changed', async () => {
   const dir = await tempDir('versions');
-  const [file, asked, cache] = [join(dir, 'tool'), join(dir, 'asked'), join(dir, 'cache', 'versions.json')];
+  const [file, runs, cache] = [join(dir, 'tool'), join(dir, 'runs'), join(dir, 'cache', 'versions.json')];
   const found = new Map([['tool', { path: file, from: 'path' }]] as const);
-  const look = async () => [...(await versionsOf([tool], { found, missing: [] }, cache))];
-  await script(file, `echo asked >> ${asked}; echo 1.0`);
-  expect(await look()).toEqual([['tool', '1.0']]);
-  expect(await look()).toEqual([['tool', '1.0']]);
-  expect(await readFile(asked, 'utf8')).toBe('asked\n');
+  const versions = async () => [...(await versionsOf([tool], { found, missing: [] }, cache))];
+  await script(file, `echo run >> ${runs}; echo 1.0`);
+  expect(await versions()).toEqual([['tool', '1.0']]);
+  expect(await versions()).toEqual([['tool', '1.0']]);
+  expect(await readFile(runs, 'utf8')).toBe('run\n');
 
-  await script(file, `echo asked >> ${asked}; echo 2.0`);
+  await script(file, `echo run >> ${runs}; echo 2.0`);
   await utimes(file, new Date(), new Date(1e12));
-  expect(await look()).toEqual([['tool', '2.0']]);
+  expect(await versions()).toEqual([['tool', '2.0']]);
   // A torn cache is as good as none.
   await writeFile(cache, '{"');
-  expect(await look()).toEqual([['tool', '2.0']]);
+  expect(await versions()).toEqual([['tool', '2.0']]);
 });

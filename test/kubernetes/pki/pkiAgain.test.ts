@@ -1,8 +1,7 @@
-import { copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
-import { createOnce } from '../../../src/kubernetes/pki/files.ts';
 import {
   certificateOf,
   contents,
@@ -156,14 +155,6 @@ test('whichever file was not yet written when a process was killed, the next cal
     'sa.pub': before['sa.pub'],
   });
   await openssl('verify', '-x509_strict', '-CAfile', pki.ca.cert, pki.admin.cert);
-});
-
-test('a file that is made once keeps the content of the first who made it', async () => {
-  const file = join(await temporaryFolder(), 'file');
-  await createOnce(file, 'first', 0o600);
-  await createOnce(file, 'second', 0o644);
-  await expect(readFile(file, 'utf8')).resolves.toBe('first');
-  expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
 test('calls at the same time agree on every key', async () => {

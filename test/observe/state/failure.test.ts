@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/engine/component.ts';
-import { failureReport, failureText, shellCommand } from '../../../src/observe/state/failure.ts';
+import { shellCommand } from '../../../src/lib/commandLine.ts';
+import { failureReport, failureText } from '../../../src/observe/state/failure.ts';
 import { at, begin, crashLoop, goodBoot, stages } from '../boots.ts';
 
 const commands = new Map([['apiserver', { file: '/usr/bin/apiserver', args: ['--x=a b', "--y='"] }]]);

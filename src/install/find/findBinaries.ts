@@ -3,90 +3,94 @@ import { join, resolve } from 'node:path';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { programOf } from './elf.ts';
 import type { Program } from './elf.ts';
-import { nodeBinaries } from './needs.ts';
-import type { BinarySpec } from './needs.ts';
+import { nodeBinaries } from './binaries.ts';
+import type { BinarySpec } from './binaries.ts';
 
-/** Where a binary was found, in the order of looking. */
-export type From = 'bin-dir' | 'path' | 'cache';
+/** Where a binary was found, in the order of searching. */
+export type Origin = 'bin-dir' | 'path' | 'cache';
 
 interface Found {
-  /** Absolute. For a need with `files`, the folder that holds them all. */
+  /** Absolute. For a binary with `files`, the folder that holds them all. */
   readonly path: string;
-  readonly from: From;
+  readonly from: Origin;
 }
 
 export interface FindOptions {
-  /** Looked in first; each must exist. */
+  /** Searched first; each must exist. */
   readonly binDirs: readonly string[];
   /** Folders, colon-separated. Default: PATH, then the folders of system programs, which a user's PATH may lack. */
   readonly path?: string;
-  /** Folders of the cache with binaries in them. */
+  /** Folders of the cache that hold binaries. */
   readonly cacheDirs: readonly string[];
-  readonly needs?: readonly BinarySpec[];
-  /** The names of needs for which PATH is passed over. */
+  /** Default: everything a node needs. */
+  readonly binaries?: readonly BinarySpec[];
+  /** The names of binaries that are not searched for in PATH. */
   readonly notFromPath?: ReadonlySet<string>;
 }
 
 export interface FindResult {
+  /** By name. */
   readonly found: ReadonlyMap<string, Found>;
   readonly missing: readonly BinarySpec[];
 }
 
-type Place = readonly [string, From];
+type SearchDir = readonly [string, Origin];
 
 const systemDirs = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin'];
 
 /** Where packages put CNI plugins: Debian's, then upstream's folder. */
 const cniDirs = ['/usr/lib/cni', '/opt/cni/bin'];
 
-/** The folders of PATH with those of system programs behind them, each once. */
+/** The folders of PATH, then those of system programs, each once. */
 export function systemPath(path = process.env['PATH'] ?? ''): string {
   return [...new Set([...path.split(':').filter((dir) => dir.startsWith('/')), ...systemDirs])].join(':');
 }
 
-/** A PATH for what is found by its name alone, in the order of looking. */
+/** The same folders as a PATH, for programs that call others by name. */
 export function searchPath({ binDirs, cacheDirs, path = systemPath() }: FindOptions): string {
   return [...binDirs.map((dir) => resolve(dir)), path, ...cacheDirs].join(':');
 }
 
 /**
- * Looks for every need in the bin-dirs, then in PATH, then in the cache, and changes nothing. Synchronous: most looks miss,
- * and a look costs microseconds, a hundredth of what a promise of it does.
+ * Searches for every binary in the bin-dirs, then in PATH, then in the cache, and changes nothing. Synchronous: most files do
+ * not exist, and a synchronous stat takes microseconds, a hundredth of an asynchronous one.
  *
- * @throws Failure `usage` when a bin-dir is no folder, `install` when what was found cannot run here.
+ * @throws Failure `usage` when a bin-dir is not a folder, `install` when a binary cannot run on this machine.
  */
 export function findBinaries(options: FindOptions): FindResult {
-  const { cacheDirs, path = systemPath(), needs = nodeBinaries } = options;
+  const { cacheDirs, path = systemPath(), binaries = nodeBinaries } = options;
   const binDirs = options.binDirs.map((dir) => resolve(dir));
-  binDirs.forEach(mustBeFolder);
+  binDirs.forEach(assertFolder);
   const system = path.split(':').filter(Boolean);
-  const places = (need: BinarySpec): Place[] => [
+  const searchDirs = (binary: BinarySpec): SearchDir[] => [
     ...binDirs.map((dir) => [dir, 'bin-dir'] as const),
-    ...(need.files ? [...system, ...cniDirs] : system)
-      .filter(() => !options.notFromPath?.has(need.name))
+    ...(binary.files ? [...system, ...cniDirs] : system)
+      .filter(() => !options.notFromPath?.has(binary.name))
       .map((dir) => [dir, 'path'] as const),
     ...cacheDirs.map((dir) => [dir, 'cache'] as const),
   ];
   const found = new Map<string, Found>();
   const missing: BinarySpec[] = [];
-  for (const need of needs) {
-    const hit = findOne(need, places(need));
-    if (hit) found.set(need.name, hit);
-    else missing.push(need);
+  for (const binary of binaries) {
+    const hit = findOne(binary, searchDirs(binary));
+    if (hit) found.set(binary.name, hit);
+    else missing.push(binary);
   }
   return { found, missing };
 }
 
-function findOne(need: BinarySpec, places: readonly Place[]): Found | undefined {
-  for (const [dir, from] of places) {
-    if (!need.files) {
-      const path = join(dir, need.name);
-      if (usable(path, from, need)) return { path, from };
+function findOne(binary: BinarySpec, searchDirs: readonly SearchDir[]): Found | undefined {
+  for (const [dir, from] of searchDirs) {
+    if (!binary.files) {
+      const path = join(dir, binary.name);
+      if (isUsable(path, from, binary)) return { path, from };
       continue;
     }
-    // A folder of plugins may be the given folder itself, or lie in it under the need's name.
-    for (const folder of [dir, join(dir, need.name)]) {
-      if (need.files.every((file) => usable(join(folder, file), from, need))) return { path: folder, from };
+    // The plugins may be in the given folder itself, or in a folder of the binary's name in it.
+    for (const folder of [dir, join(dir, binary.name)]) {
+      if (binary.files.every((file) => isUsable(join(folder, file), from, binary))) {
+        return { path: folder, from };
+      }
     }
   }
   return undefined;
@@ -96,7 +100,7 @@ function isFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   } catch {
-    // Not ours to read: nor to run.
+    // A folder that we may not read.
     return false;
   }
 }
@@ -110,25 +114,25 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function usable(path: string, from: From, need: BinarySpec): boolean {
+function isUsable(path: string, from: Origin, binary: BinarySpec): boolean {
   if (!isFile(path)) return false;
   if (!isExecutable(path)) {
-    // A shell, too, passes over what is not executable in PATH; a bin-dir was named on purpose.
+    // As a shell does with PATH; a bin-dir was named on purpose.
     if (from === 'path') return false;
     throw new Failure('install', `${path} is not executable`, { hint: `chmod +x ${path}` });
   }
   const program = readProgram(path);
   if (program.kind === 'neither') {
-    throw new Failure('install', `${path} is no program: neither ELF nor a script`, {
-      hint: remove(from, path),
+    throw new Failure('install', `${path} is not a program: neither ELF nor a script`, {
+      hint: replaceHint(from, path),
     });
   }
   if (program.kind === 'elf' && program.arch !== process.arch) {
     throw new Failure('install', `${path} is for ${program.arch}, this machine is ${process.arch}`, {
-      hint: remove(from, path),
+      hint: replaceHint(from, path),
     });
   }
-  return !need.static || (program.kind === 'elf' && program.static);
+  return !binary.static || (program.kind === 'elf' && program.static);
 }
 
 function readProgram(path: string): Program {
@@ -139,11 +143,11 @@ function readProgram(path: string): Program {
   }
 }
 
-function remove(from: From, path: string): string {
+function replaceHint(from: Origin, path: string): string {
   return from === 'bin-dir' ? 'give a --bin-dir with binaries for this machine' : `remove ${path}`;
 }
 
-function mustBeFolder(dir: string): void {
+function assertFolder(dir: string): void {
   let isFolder: boolean;
   try {
     isFolder = statSync(dir).isDirectory();
@@ -153,10 +157,10 @@ function mustBeFolder(dir: string): void {
   if (!isFolder) throw new Failure('usage', `--bin-dir ${dir} is not a folder`);
 }
 
-/** @throws Failure `install` that names what is missing, if anything is. */
+/** @throws Failure `install` with the names of the missing binaries, if any. */
 export function refuseMissing(missing: readonly BinarySpec[]): void {
   if (missing.length === 0) return;
-  throw new Failure('install', `missing: ${missing.map((need) => need.name).join(', ')}`, {
-    hint: 'k8s-single install brings what is missing; or give a folder that has it with --bin-dir',
+  throw new Failure('install', `missing: ${missing.map(({ name }) => name).join(', ')}`, {
+    hint: 'install them with k8s-single install, or give a folder that has them with --bin-dir',
   });
 }

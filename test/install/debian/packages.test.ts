@@ -4,20 +4,24 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Failure } from '../../../src/lib/errors.ts';
 import { privateApt, type Apt } from '../../../src/install/debian/apt.ts';
-import { debianTree } from '../../../src/install/find/cache.ts';
-import { addPackages, backEnds } from '../../../src/install/debian/debian.ts';
+import { debianTree } from '../../../src/install/find/cacheLayout.ts';
+import { addPackages, iptablesBackEnds } from '../../../src/install/debian/packages.ts';
 import { programOf } from '../../../src/install/find/elf.ts';
-import { chooseIptables, hasBackEnds, iptablesNeeds } from '../../../src/install/debian/iptables.ts';
-import { nodeBinaries } from '../../../src/install/find/needs.ts';
+import {
+  chooseIptables,
+  hasIptablesBackEnds,
+  iptablesBinaries,
+} from '../../../src/install/debian/iptables.ts';
+import { nodeBinaries } from '../../../src/install/find/binaries.ts';
 import { runner, type Run } from '../../../src/install/run.ts';
 import { tempDir } from '../../support/cli.ts';
 
-// Real packages, small ones, from the archive that this machine knows.
+// Small real packages, from the archive that this machine is configured to use.
 const conntrack = nodeBinaries.filter(({ name }) => name === 'conntrack');
 const catatonit = nodeBinaries.filter(({ name }) => name === 'catatonit');
-const nothing = () => undefined;
+const ignore = () => undefined;
 
-/** One for all tests: the package lists are downloaded once, some 20 MB. */
+/** Shared by all tests: the package lists, some 20 MB, are downloaded once. */
 let aptDir: string;
 let log: string;
 let run: Run;
@@ -39,7 +43,7 @@ beforeEach(async () => {
   dir = await tempDir('debian');
 });
 
-/** What apt and dpkg change when they install something. */
+/** The modification times of what apt and dpkg change when they install something. */
 const system = async () =>
   Promise.all(
     ['/var/lib/dpkg/status', '/var/lib/apt/lists', '/var/cache/apt/archives', '/etc/apt/sources.list.d'].map(
@@ -47,14 +51,14 @@ const system = async () =>
     ),
   );
 
-test('programs are unpacked with their libraries, run from there, and the system stays as it was', async () => {
+test('programs are unpacked with their libraries and run from there; the system does not change', async () => {
   const before = await system();
-  const told: string[] = [];
-  await addPackages(apt, debianTree(join(dir, 'cache')), conntrack, (detail) => told.push(detail));
-  expect(told).toContainEqual(expect.stringMatching(/^conntrack \S+, [\d.]+ [kM]?B$/));
-  expect(told.at(-1)).toMatch(/^unpack \S+ \((\d+) of \1\)$/);
-  // A second time into the same tree, as when something else is missing later.
-  await addPackages(apt, debianTree(join(dir, 'cache')), catatonit, nothing);
+  const reports: string[] = [];
+  await addPackages(apt, debianTree(join(dir, 'cache')), conntrack, (detail) => reports.push(detail));
+  expect(reports).toContainEqual(expect.stringMatching(/^conntrack \S+, [\d.]+ [kM]?B$/));
+  expect(reports.at(-1)).toMatch(/^unpack \S+ \((\d+) of \1\)$/);
+  // A second time into the same tree, for another missing binary.
+  await addPackages(apt, debianTree(join(dir, 'cache')), catatonit, ignore);
   expect(await system()).toEqual(before);
 
   // The whole cache may be moved.
@@ -68,12 +72,12 @@ test('programs are unpacked with their libraries, run from there, and the system
   expect(programOf(join(bin, 'catatonit'))).toMatchObject({ kind: 'elf', static: true });
 });
 
-test('iptables works with a back end of this kernel, in a network namespace of its own', async () => {
+test('iptables works with a back end of this kernel, in a new network namespace', async () => {
   const tree = debianTree(join(dir, 'cache'));
-  expect(await hasBackEnds(tree)).toBe(false);
-  await addPackages(apt, tree, iptablesNeeds, nothing);
-  expect(await hasBackEnds(tree)).toBe(true);
-  await chooseIptables(tree, run, nothing);
+  expect(await hasIptablesBackEnds(tree)).toBe(false);
+  await addPackages(apt, tree, iptablesBinaries, ignore);
+  expect(await hasIptablesBackEnds(tree)).toBe(true);
+  await chooseIptables(tree, run, ignore);
 
   // What kube-proxy needs: nat, comments, marks, statistics.
   const rule = '-m comment --comment why -m statistic --mode random --probability 0.5 -j MASQUERADE';
@@ -83,7 +87,7 @@ test('iptables works with a back end of this kernel, in a network namespace of i
   expect(stdout).toMatch(/^ip6tables v\d/m);
 });
 
-test('where nf_tables does not work, iptables is the legacy one', async () => {
+test('without nf_tables, iptables is the legacy one', async () => {
   const tree = debianTree(join(dir, 'cache'));
   const tried: string[] = [];
   const fails: Run = async (_file, args) => {
@@ -91,17 +95,17 @@ test('where nf_tables does not work, iptables is the legacy one', async () => {
     if (tried.length === 1) throw new Failure('install', 'could not fetch rule set generation id');
     return '';
   };
-  const told: string[] = [];
-  await chooseIptables(tree, fails, (detail) => told.push(detail));
-  expect(tried).toEqual(backEnds.map((each) => `--net ${tree.bin}/iptables.${each} -t nat -L -n`));
-  expect(told).toEqual(['iptables-nft: could not fetch rule set generation id']);
+  const reports: string[] = [];
+  await chooseIptables(tree, fails, (detail) => reports.push(detail));
+  expect(tried).toEqual(iptablesBackEnds.map((each) => `--net ${tree.bin}/iptables.${each} -t nat -L -n`));
+  expect(reports).toEqual(['iptables-nft: could not fetch rule set generation id']);
   expect((await execa('readlink', [join(tree.kernelBin, 'iptables-save')])).stdout).toBe(
     '../bin/iptables-save.legacy',
   );
 });
 
-test('a package that does not exist is a failure with the words of apt', async () => {
-  const failed = apt.unpack(['no-such-package-at-all'], join(dir, 'root'), nothing);
+test("a package that does not exist is a failure with apt's message", async () => {
+  const failed = apt.unpack(['no-such-package-at-all'], join(dir, 'root'), ignore);
   await expect(failed).rejects.toMatchObject({
     code: 'install',
     message: expect.stringMatching(
@@ -112,16 +116,16 @@ test('a package that does not exist is a failure with the words of apt', async (
   expect(await readFile(log, 'utf8')).toContain('Unable to locate package');
 });
 
-test('a source package is offered in its version, or it is said which ones there are', async () => {
-  const files = await apt.source('catatonit', /^0\./, join(dir, 'source'), nothing);
+test('a source package is downloaded in the version asked for, or the failure names the available ones', async () => {
+  const files = await apt.source('catatonit', /^0\./, join(dir, 'source'), ignore);
   expect(files.some((file) => /catatonit_.*\.orig\.tar\./.test(file))).toBe(true);
-  await expect(apt.source('catatonit', /^99\./, join(dir, 'source'), nothing)).rejects.toMatchObject({
+  await expect(apt.source('catatonit', /^99\./, join(dir, 'source'), ignore)).rejects.toMatchObject({
     code: 'install',
     message: expect.stringMatching(/have catatonit 0\.\S+ as source/),
   });
 });
 
-/** Makes apt read these sources, beside the machine's own when `also`. */
+/** Makes apt read this source, in addition to the machine's own with `also`. */
 async function withSources(line: string, also: boolean): Promise<void> {
   const parts = join(dir, 'sources.list.d');
   await mkdir(parts);
@@ -138,13 +142,13 @@ const broken = 'deb [trusted=yes] file:/no/such/archive ./';
 test('one broken source among good ones does not matter', async () => {
   await withSources(broken, true);
   const again = privateApt(join(aptDir, 'apt'), run);
-  await again.unpack(['catatonit'], join(dir, 'root'), nothing);
+  await again.unpack(['catatonit'], join(dir, 'root'), ignore);
   expect(programOf(join(dir, 'root/usr/bin/catatonit'))).toMatchObject({ kind: 'elf' });
 });
 
-test('when no source works, that is what is said', async () => {
+test('when no source works, the failure says so', async () => {
   await withSources(broken, false);
-  const failed = privateApt(join(dir, 'apt'), run).unpack(['catatonit'], join(dir, 'root'), nothing);
+  const failed = privateApt(join(dir, 'apt'), run).unpack(['catatonit'], join(dir, 'root'), ignore);
   await expect(failed).rejects.toMatchObject({
     code: 'install',
     message: expect.stringMatching(

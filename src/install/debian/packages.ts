@@ -1,67 +1,68 @@
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceAtomically, writeFileAtomically } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
+import type { BinarySpec } from '../find/binaries.ts';
+import type { DebianTree } from '../find/cacheLayout.ts';
+import type { Report } from '../steps.ts';
 import type { Apt } from './apt.ts';
-import type { DebianTree } from '../find/cache.ts';
-import type { BinarySpec } from '../find/needs.ts';
-import type { Report } from '../stages.ts';
 
 /** The two programs behind each iptables command; which one works depends on the kernel. */
-export const backEnds = ['nft', 'legacy'] as const;
+export const iptablesBackEnds = ['nft', 'legacy'] as const;
 
 /**
- * Unpacks the packages that bring these needs and makes the entries of `tree.bin`. An entry is made last and at once,
- * so what has one is whole; what was cut short is done again.
+ * Unpacks the packages of these binaries and creates their entries in `tree.bin`. An entry is created last and atomically, so a
+ * binary that has one is complete; an interrupted one is unpacked again.
  */
 export async function addPackages(
   apt: Apt,
   tree: DebianTree,
-  needs: readonly BinarySpec[],
+  binaries: readonly BinarySpec[],
   report: Report,
 ): Promise<void> {
-  const packages = [...new Set(needs.flatMap((need) => need.debian ?? []))].sort();
+  const packages = [...new Set(binaries.flatMap(({ debianPackage }) => debianPackage ?? []))].sort();
   await apt.unpack(packages, tree.root, report);
   await mkdir(tree.bin, { recursive: true });
   const libraries = await librariesOf(tree.root);
-  for (const need of needs) {
-    if (need.debian === 'iptables') {
-      for (const backEnd of backEnds) await addEntry(tree, need, libraries, backEnd);
-    } else if (need.files) {
-      await place(tree.bin, need.name, (half) => symlink('../root/usr/lib/cni', half));
+  for (const binary of binaries) {
+    if (binary.debianPackage === 'iptables') {
+      for (const backEnd of iptablesBackEnds) await addEntry(tree, binary, libraries, backEnd);
+    } else if (binary.files) {
+      await replaceAtomically(join(tree.bin, binary.name), (path) => symlink('../root/usr/lib/cni', path));
     } else {
-      await addEntry(tree, need, libraries);
+      await addEntry(tree, binary, libraries);
     }
   }
 }
 
 async function addEntry(
   tree: DebianTree,
-  { name, debian }: BinarySpec,
+  { name, debianPackage }: BinarySpec,
   libraries: readonly string[],
   backEnd?: string,
 ): Promise<void> {
   const program = backEnd === undefined ? name : `xtables-${backEnd}-multi`;
-  const path = await firstThere(
+  const path = await firstExisting(
     ['usr/sbin', 'usr/bin', 'sbin', 'bin'].map((dir) => join(dir, program)),
     tree.root,
     // A link may be absolute, to a file of this machine.
     (file) => file.isFile(),
   );
   if (path === undefined) {
-    throw new Failure('install', `Debian's package ${debian} brings no ${program} here`, {
-      hint: `apt-get install ${debian}, and try again`,
+    throw new Failure('install', `Debian's package ${debianPackage} has no ${program} on this machine`, {
+      hint: `apt-get install ${debianPackage}, and try again`,
     });
   }
   if (backEnd === undefined && !(await needsOneOf(libraries, tree.root, join(tree.root, path)))) {
-    return await place(tree.bin, name, (half) => symlink(join('../root', path), half));
+    return await replaceAtomically(join(tree.bin, name), (link) => symlink(join('../root', path), link));
   }
   const entry = backEnd === undefined ? name : `${name}.${backEnd}`;
   const words = backEnd === undefined ? '' : ` ${name}`;
-  await place(tree.bin, entry, (half) => writeFile(half, script(libraries, path, words), { mode: 0o755 }));
+  await writeFileAtomically(join(tree.bin, entry), script(libraries, path, words), { mode: 0o755 });
 }
 
-/** Finds the tree beside itself, so that the cache can be moved. */
+/** Finds the tree by a relative path, so that the cache can be moved. */
 function script(libraries: readonly string[], path: string, words: string): string {
   const dirs = libraries.map((dir) => `$root/${dir}`);
   return `#!/bin/sh
@@ -82,39 +83,31 @@ async function librariesOf(root: string): Promise<string[]> {
   return dirs.flat();
 }
 
-/** Whether the program loads a library that lies in the tree. A static one has nothing to load. */
+/** Whether the program loads a library of the tree. A static one loads none. */
 async function needsOneOf(libraries: readonly string[], root: string, file: string): Promise<boolean> {
   const { execa } = await import('execa');
   const { stdout } = await execa('ldd', [file], { reject: false });
-  const wanted = [...stdout.matchAll(/^\s*(\S+\.so\S*)/gm)].map((match) => match[1] ?? '');
+  const loaded = [...stdout.matchAll(/^\s*(\S+\.so\S*)/gm)].map((match) => match[1] ?? '');
   return (
-    (await firstThere(
-      libraries.flatMap((dir) => wanted.map((name) => join(dir, name))),
+    (await firstExisting(
+      libraries.flatMap((dir) => loaded.map((name) => join(dir, name))),
       root,
     )) !== undefined
   );
 }
 
-async function firstThere(
+async function firstExisting(
   paths: readonly string[],
   root: string,
-  fits: (file: Stats) => boolean = () => true,
+  accepts: (file: Stats) => boolean = () => true,
 ): Promise<string | undefined> {
   for (const path of paths) {
     const file = await lstat(join(root, path)).catch(() => undefined);
-    if (file && fits(file)) return path;
+    if (file && accepts(file)) return path;
   }
   return undefined;
 }
 
-export async function isThere(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined)) !== undefined;
-}
-
-/** Makes or replaces an entry in one step. */
-export async function place(dir: string, name: string, make: (half: string) => Promise<void>): Promise<void> {
-  const half = join(dir, `.${name}.half`);
-  await rm(half, { force: true });
-  await make(half);
-  await rename(half, join(dir, name));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isOf } from '../../../src/install/find/skew.ts';
+import { isOf } from '../../../src/install/find/versionSkew.ts';
 
 test.each([
   ['1.20.2', '1.20'],

@@ -10,9 +10,9 @@ import { tempDir } from '../support/cli.ts';
 import { descendants, processTable, type Process } from '../support/processes.ts';
 
 const root = join(import.meta.dirname, '../..');
-const program = join(root, 'test/fixtures/install/bringTool.mjs');
+const program = join(root, 'test/fixtures/install/installTool.mjs');
 
-/** Installs that can be killed are processes of their own, of the code as it is compiled. */
+/** Installs that can be killed run in their own processes, with the compiled code. */
 let build: string;
 let cacheDir: string;
 let gate: string;
@@ -27,14 +27,14 @@ beforeAll(async () => {
 afterAll(async () => rm(build, { recursive: true }));
 
 beforeEach(async () => {
-  const dir = await tempDir('bring');
+  const dir = await tempDir('install');
   cacheDir = join(dir, 'cache');
   gate = join(dir, 'gate');
   await mkdir(cacheDir);
   await execa('mkfifo', [gate]);
 });
 
-/** An install, with the lines it tells. */
+/** An install, with the lines it prints. */
 function start() {
   const child = execa(process.execPath, [program, build, cacheDir, gate], { reject: false, buffer: false });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -49,7 +49,7 @@ function start() {
 
 const open = (version: string) => writeFile(gate, `${version}\n`);
 
-const makers = async () => (await readFile(join(cacheDir, 'made'), 'utf8')).trim().split('\n').length;
+const builds = async () => (await readFile(join(cacheDir, 'built'), 'utf8')).trim().split('\n').length;
 
 const version = async () => (await execa(join(cacheDir, 'set/tool'))).stdout;
 
@@ -58,25 +58,25 @@ const untilGone = (processes: readonly Process[]) =>
     async () => {
       const table = await processTable();
       const left = processes.find(({ pid, id }) => table.get(pid)?.id === id);
-      if (left) throw new Unhealthy(`${left.command} is there`);
+      if (left) throw new Unhealthy(`${left.command} is running`);
     },
     { timeoutMs: 10_000 },
     new AbortController().signal,
   );
 
-test('what is made is checked, put in place as a whole, and nothing else is left', async () => {
+test('what is built is checked and moved into place as a whole, and nothing else is left', async () => {
   const install = start();
-  await install.saw(/make: half of/);
+  await install.saw(/build: half of/);
   expect(await readdir(cacheDir)).not.toContain('set');
   await open('1.2.3');
   expect((await install.child).exitCode).toBe(0);
   expect(await version()).toBe('tool 1.2.3');
-  expect((await readdir(cacheDir)).sort()).toEqual(['install.log', 'lock', 'made', 'set']);
+  expect((await readdir(cacheDir)).sort()).toEqual(['built', 'install.log', 'lock', 'set']);
 });
 
-test('of two at once the second waits, says for whom, and uses what the first made', async () => {
+test('of two concurrent installs the second waits, names the first, and uses what it built', async () => {
   const first = start();
-  await first.saw(/make: half of/);
+  await first.saw(/build: half of/);
   const second = start();
   await second.saw(
     new RegExp(`Waiting for another install: another k8s-single \\(pid ${first.pid}\\) is installing`),
@@ -84,28 +84,28 @@ test('of two at once the second waits, says for whom, and uses what the first ma
   await open('1.2.3');
   expect((await first.child).exitCode).toBe(0);
   expect((await second.child).exitCode).toBe(0);
-  expect(await makers()).toBe(1);
+  expect(await builds()).toBe(1);
 });
 
-test('killed in the middle it leaves no process, and the next one makes the set anew', async () => {
+test('an install that is killed leaves no process, and the next one builds again', async () => {
   const killed = start();
-  await killed.saw(/make: half of/);
+  await killed.saw(/build: half of/);
   const children = await descendants(killed.pid);
-  expect(children.map(({ command }) => command).join()).toContain('makeTool.sh');
+  expect(children.map(({ command }) => command).join()).toContain('buildTool.sh');
   process.kill(killed.pid, 'SIGKILL');
   await untilGone(children);
   expect(await readdir(cacheDir)).not.toContain('set');
 
   const next = start();
-  await next.saw(/make: half of/);
+  await next.saw(/build: half of/);
   await open('1.2.3');
   expect((await next.child).exitCode).toBe(0);
   expect(await version()).toBe('tool 1.2.3');
 });
 
-test('aborted, it ends what it started and rejects with the reason', async () => {
+test('an install that is aborted kills what it started and rejects with the reason', async () => {
   const install = start();
-  await install.saw(/make: half of/);
+  await install.saw(/build: half of/);
   const children = await descendants(install.pid);
   process.kill(install.pid, 'SIGTERM');
   expect((await install.child).exitCode).toBe(6);
@@ -113,11 +113,11 @@ test('aborted, it ends what it started and rejects with the reason', async () =>
   await untilGone(children);
 });
 
-test('a set whose binary says the wrong version is refused and not put in place', async () => {
+test('a build whose binary prints the wrong version is refused and not moved into place', async () => {
   const install = start();
-  await install.saw(/make: half of/);
+  await install.saw(/build: half of/);
   await open('1.2.4');
   expect((await install.child).exitCode).toBe(6);
-  expect(install.lines.at(-1)).toBe('failed: tool as built says version 1.2.4, not 1.2.3');
+  expect(install.lines.at(-1)).toBe('failed: tool as built is version 1.2.4, not 1.2.3');
   expect(await readdir(cacheDir)).not.toContain('set');
 });

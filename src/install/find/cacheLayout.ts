@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 
-/** What Debian 12's source package `kubernetes` (1.20.5+really1.20.2) is. */
+/** The version of Kubernetes in Debian 12's source package `kubernetes` (1.20.5+really1.20.2). */
 export const debianKubernetes = '1.20.2';
 
 /** Debian's name of this machine's architecture, by Node's. */
@@ -14,27 +14,27 @@ export interface DebianTree {
   readonly root: string;
   /** One entry for each program, ready to run: a link, or a script that sets its library path. */
   readonly bin: string;
-  /** The iptables commands, which depend on the kernel that runs. */
+  /** The iptables commands, which depend on the running kernel. */
   readonly kernelBin: string;
 }
 
-/** Where they are, made or not. */
+/** The paths of that tree, which may not exist yet. */
 export function debianTree(cacheDir: string): DebianTree {
   const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   const field = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(osRelease)?.[1];
   const codename = field('VERSION_CODENAME') ?? field('ID') ?? 'unknown';
   const dir = join(cacheDir, 'debian', `${codename}-${debianArch}`);
-  // Siblings: the scripts in them find the root beside themselves.
+  // Siblings: the scripts in them find the root by a relative path.
   return { root: join(dir, 'root'), bin: join(dir, 'bin'), kernelBin: join(dir, `iptables-${release()}`) };
 }
 
-/** The folders of the cache that hold binaries, made or not. */
+/** The folders of the cache that hold binaries, which may not exist yet. */
 export function cacheDirs(cacheDir: string): readonly string[] {
   const { bin, kernelBin } = debianTree(cacheDir);
   return [bin, kernelBin, kubernetesDir(cacheDir)];
 }
 
-/** Where Kubernetes lies that was built here. */
+/** The folder of Kubernetes as built on this machine. */
 export function kubernetesDir(cacheDir: string): string {
   return join(cacheDir, 'kubernetes', `v${debianKubernetes}-${debianArch}`);
 }

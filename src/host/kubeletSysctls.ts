@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Argv } from './tool.ts';
 
-/** What kubelet writes when it starts, all of it the whole machine's (setupKernelTunables in pkg/kubelet/cm). */
+/** The sysctls that kubelet writes when it starts, all of them machine-wide (setupKernelTunables in pkg/kubelet/cm). */
 const kubeletSysctls = [
   'kernel/keys/root_maxbytes',
   'kernel/keys/root_maxkeys',
@@ -11,22 +11,22 @@ const kubeletSysctls = [
   'vm/panic_on_oom',
 ];
 
-/** The paths of the settings that {@link shadowKubeletSysctls} lays files over. */
+/** The paths over which {@link shadowKubeletSysctls} mounts plain files. */
 export function kubeletSysctlFiles(): string[] {
   return kubeletSysctls.map((name) => join('/proc/sys', name));
 }
 
-/** Copies the settings into the stage, one plain file each. */
+/** Copies the sysctls into the stage, one plain file each. */
 export function copyKubeletSysctls(stage: string): Argv {
   return ['cp', '--no-preserve=all', '--parents', ...kubeletSysctlFiles(), stage];
 }
 
-/** Where {@link copyKubeletSysctls} puts the copy of a setting. */
-export function copyOf(tunable: string, stage: string): string {
-  return join(stage, tunable);
+/** The path to which {@link copyKubeletSysctls} copies a sysctl's file. */
+export function copyOf(file: string, stage: string): string {
+  return join(stage, file);
 }
 
-/** Lays plain files over the kernel's settings that kubelet insists on writing, so that the host keeps its own. */
+/** Mounts plain files over the sysctls that kubelet insists on writing, so that the host keeps its values. */
 export function shadowKubeletSysctls(stage: string): Argv[] {
   const mounts = kubeletSysctlFiles().map((file): Argv => [
     'mount',

@@ -1,0 +1,70 @@
+/** Something a node needs from the machine: a program, or (with `files`) a folder that holds several. */
+export interface BinarySpec {
+  readonly name: string;
+  /** The Debian package that has it. Without one, it is built from the Kubernetes source. */
+  readonly debianPackage?: string;
+  /** The arguments with which it prints its version. */
+  readonly versionArgs: readonly string[];
+  /** Its first group is the version in that output. Default: the first text like 1.2 or 1.2.3-x. */
+  readonly versionPattern?: RegExp;
+  /** Must run without any library, because it is alone in an image. */
+  readonly static?: true;
+  /** Programs that must be in one folder: that folder is the binary. */
+  readonly files?: readonly string[];
+}
+
+/** Everything a node needs, in one table. */
+export const nodeBinaries = [
+  { name: 'etcd', debianPackage: 'etcd-server', versionArgs: ['--version'] },
+  { name: 'kube-apiserver', versionArgs: ['--version'] },
+  { name: 'kube-controller-manager', versionArgs: ['--version'] },
+  { name: 'kube-scheduler', versionArgs: ['--version'] },
+  { name: 'kubelet', versionArgs: ['--version'] },
+  { name: 'kube-proxy', versionArgs: ['--version'] },
+  // Not from Debian's kubernetes-client: that one has the reflect2 that crashes (see build/kubernetes.ts).
+  { name: 'kubectl', versionArgs: ['version', '--client'] },
+  { name: 'containerd', debianPackage: 'containerd', versionArgs: ['--version'] },
+  { name: 'containerd-shim-runc-v2', debianPackage: 'containerd', versionArgs: ['-v'] },
+  { name: 'ctr', debianPackage: 'containerd', versionArgs: ['--version'] },
+  { name: 'runc', debianPackage: 'runc', versionArgs: ['--version'] },
+  {
+    name: 'cni',
+    debianPackage: 'containernetworking-plugins',
+    files: ['bridge', 'host-local', 'loopback', 'portmap'],
+    versionArgs: [],
+    // Debian's build prints "version unknown".
+    versionPattern: /CNI \S+ plugin (?:version )?v?(\S+)/,
+  },
+  { name: 'iptables', debianPackage: 'iptables', versionArgs: ['--version'] },
+  { name: 'iptables-save', debianPackage: 'iptables', versionArgs: ['--version'] },
+  { name: 'iptables-restore', debianPackage: 'iptables', versionArgs: ['--version'] },
+  { name: 'ip6tables', debianPackage: 'iptables', versionArgs: ['--version'] },
+  { name: 'ip6tables-save', debianPackage: 'iptables', versionArgs: ['--version'] },
+  { name: 'ip6tables-restore', debianPackage: 'iptables', versionArgs: ['--version'] },
+  { name: 'conntrack', debianPackage: 'conntrack', versionArgs: ['--version'] },
+  { name: 'ip', debianPackage: 'iproute2', versionArgs: ['-V'] },
+  { name: 'nsenter', debianPackage: 'util-linux', versionArgs: ['--version'] },
+  { name: 'unshare', debianPackage: 'util-linux', versionArgs: ['--version'] },
+  { name: 'mount', debianPackage: 'mount', versionArgs: ['--version'] },
+  // For the pause image.
+  { name: 'catatonit', debianPackage: 'catatonit', versionArgs: ['--version'], static: true },
+] as const satisfies readonly BinarySpec[];
+
+/** The programs that set up a sandbox. */
+export const sandboxBinaries: readonly BinarySpec[] = nodeBinaries.filter(({ name }) =>
+  ['ip', 'mount', 'nsenter'].includes(name),
+);
+
+/** The contents of a test image where none can be pulled. */
+export const imageBinaries = [
+  { name: 'busybox', debianPackage: 'busybox-static', versionArgs: ['--help'], static: true },
+] as const satisfies readonly BinarySpec[];
+
+/** The components whose versions must agree, as the Kubernetes source builds them. */
+export const kubernetesBinaries = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+] as const;

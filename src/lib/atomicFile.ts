@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { chownSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { link, rename, rm, writeFile } from 'node:fs/promises';
+import { hasErrorCode } from './systemError.ts';
+
+interface WriteOptions {
+  /** Default: 0666 less the umask. */
+  readonly mode?: number;
+}
+
+/** Writes the file in one step: a reader sees the old content or the new, never a part. Does not wait for the disk (fsync). */
+export async function writeFileAtomically(
+  path: string,
+  content: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  await replaceAtomically(path, (temporary) => writeFile(temporary, content, { ...options, flag: 'wx' }));
+}
+
+/** Like {@link writeFileAtomically}, but an existing file stays: of several processes, the first one wins. */
+export async function createFileAtomically(
+  path: string,
+  content: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  const temporary = temporaryFor(path);
+  try {
+    await writeFile(temporary, content, { ...options, flag: 'wx' });
+    await link(temporary, path).catch((error: unknown) => {
+      if (!hasErrorCode(error, 'EEXIST')) throw error;
+    });
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Creates or replaces `path` with what `make` creates at a temporary path in the same folder: a file or a symbolic link. */
+export async function replaceAtomically(
+  path: string,
+  make: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryFor(path);
+  try {
+    await make(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** {@link writeFileAtomically}, synchronous. `owner`: change the owner before the file is in place. */
+export function writeFileAtomicallySync(
+  path: string,
+  content: string,
+  { owner, ...options }: WriteOptions & { owner?: { readonly uid: number; readonly gid: number } } = {},
+): void {
+  const temporary = temporaryFor(path);
+  try {
+    writeFileSync(temporary, content, { ...options, flag: 'wx' });
+    if (owner !== undefined) chownSync(temporary, owner.uid, owner.gid);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Random rather than by process id: processes of several PID namespaces may write to one folder. */
+function temporaryFor(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.tmp`;
+}

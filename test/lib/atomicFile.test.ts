@@ -1,0 +1,45 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import {
+  createFileAtomically,
+  writeFileAtomically,
+  writeFileAtomicallySync,
+} from '../../src/lib/atomicFile.ts';
+import { tempDir } from '../support/cli.ts';
+
+const writers = [
+  { name: 'writeFileAtomically', write: writeFileAtomically },
+  {
+    name: 'writeFileAtomicallySync',
+    write: async (...args: Parameters<typeof writeFileAtomically>) => writeFileAtomicallySync(...args),
+  },
+];
+
+test.for(writers)('$name replaces content and mode', async ({ write }) => {
+  const dir = await tempDir('atomic');
+  const file = join(dir, 'file');
+  await writeFile(file, 'old', { mode: 0o644 });
+  await write(file, 'new', { mode: 0o600 });
+  expect(await readFile(file, 'utf8')).toBe('new');
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(await readdir(dir)).toEqual(['file']);
+});
+
+test.for(writers)('$name leaves no temporary file when it fails', async ({ write }) => {
+  const dir = await tempDir('atomic');
+  // A folder with something in it cannot be replaced.
+  await mkdir(join(dir, 'file', 'below'), { recursive: true });
+  await expect(write(join(dir, 'file'), 'new')).rejects.toThrow(/EISDIR|ENOTEMPTY/);
+  expect(await readdir(dir)).toEqual(['file']);
+});
+
+test('a file that is created once keeps the content of the first writer', async () => {
+  const dir = await tempDir('atomic');
+  const file = join(dir, 'file');
+  await createFileAtomically(file, 'first', { mode: 0o600 });
+  await createFileAtomically(file, 'second', { mode: 0o644 });
+  expect(await readFile(file, 'utf8')).toBe('first');
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(await readdir(dir)).toEqual(['file']);
+});
