@@ -3,6 +3,7 @@ import { unzipped } from '../kubernetes/images/imageSource.ts';
 import { imageStore } from '../kubernetes/images/imageStore.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { table } from '../lib/text/table.ts';
 
 /** `k8s-single image load FILE|-`: imports the images of an archive and prints their names. */
 export async function loadImage(file: string, { name }: { name: string }): Promise<number> {
@@ -23,10 +24,8 @@ export async function loadImage(file: string, { name }: { name: string }): Promi
 /** `k8s-single image ls`: prints name, size and digest of each image that pods can use without pulling. */
 export async function listImages({ name }: { name: string }): Promise<number> {
   const images = await (await imageStoreOf(name)).list();
-  const width = Math.max(0, ...images.map((image) => image.name.length));
-  for (const image of images) {
-    console.log(`${image.name.padEnd(width)}  ${image.size.padStart(10)}  ${image.digest}`);
-  }
+  const rows = images.map((image) => [image.name, image.size, image.digest]);
+  for (const line of table(rows, { columns: [{}, { align: 'right', minWidth: 10 }] })) console.log(line);
   return 0;
 }
 

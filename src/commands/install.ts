@@ -1,6 +1,7 @@
 import { nodeBinaries } from '../install/find/binaries.ts';
 import type { SourceName } from '../install/sources.ts';
 import { Signals } from '../lib/signals.ts';
+import { table } from '../lib/text/table.ts';
 import { binDirsOfEnvironment } from '../supervisor/options.ts';
 import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
 
@@ -19,10 +20,7 @@ export async function install({ binDir = [], source, kubernetes }: InstallOption
     { binDirs, ...(kubernetes === undefined ? {} : { kubernetes }) },
     signals.interrupted,
   );
-  const width = Math.max(...nodeBinaries.map(({ name }) => name.length));
-  const versionWidth = Math.max(...Object.values(versions).map((version) => version.length));
-  for (const { name } of nodeBinaries) {
-    console.log(`${name.padEnd(width)}  ${versions[name].padEnd(versionWidth)}  ${files[name]}`);
-  }
+  const rows = nodeBinaries.map(({ name }) => [name, versions[name], files[name]]);
+  for (const line of table(rows)) console.log(line);
   return 0;
 }

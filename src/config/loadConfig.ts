@@ -23,7 +23,10 @@ export async function loadConfig(path: string | undefined, options: ParseOptions
   return (await import('./yaml/parseConfig.ts')).parseConfig(text, path, options);
 }
 
-/** The config without a file. @throws Failure `usage` when an override is invalid. */
+/**
+ * The config without a file. @throws Failure `usage` when an override is invalid.
+ * @internal exported for tests
+ */
 export async function configWithoutFile(overrides: SettingOverrides = {}): Promise<Config> {
   return {
     node: await settings(overrides),

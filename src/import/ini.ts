@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { Failure, reasonOf } from '../lib/errors.ts';
 
 /** A section with its options by lower-case name. The last value of a duplicate option counts. */
-export interface Section {
+interface Section {
   readonly name: string;
   readonly options: Map<string, string>;
 }
@@ -58,6 +58,7 @@ async function glob(path: string): Promise<string[]> {
  * Parses an INI file like Python's RawConfigParser in supervisord's configuration: `=` or `:` between name and value, indented
  * lines continue a value, `;` and `#` start a comment at the start of a line or after a blank.
  * @throws Failure `usage` with `file:line` for any other line.
+ * @internal exported for tests
  */
 export function parseIni(text: string, file: string): Section[] {
   const sections = new Map<string, Section>();

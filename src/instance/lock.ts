@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
@@ -20,8 +18,8 @@ import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
-import { notInstalled } from '../host/tool.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
+import { flock } from '../lib/flock.ts';
 
 /** The path of the lock in a run or data folder. In a run folder it has to be the last file removed. */
 export function lockFile(folder: string): string {
@@ -127,14 +125,4 @@ function inUse(data: string): Failure {
     `the data folder ${data} is in use by ${holderOf(data) || 'another node'}`,
     { hint: 'take that node down, or choose another place: --data-dir' },
   );
-}
-
-/** flock(1) asks for the lock, but it belongs to the open file description, which outlives that process (flock(2)). */
-async function flock(fd: number): Promise<boolean> {
-  const child = spawn('flock', ['--nonblock', '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
-  const [code]: unknown[] = await once(child, 'exit').catch((error: unknown) => {
-    throw notInstalled('flock', error);
-  });
-  if (code !== 0 && code !== 1) throw new Error(`flock ended with ${String(code)}`);
-  return code === 0;
 }

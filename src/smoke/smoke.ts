@@ -70,6 +70,7 @@ const firstAnswerMs = 10_000;
  *
  * @throws Failure `notReady` with `hint` when the API server does not answer, `usage` when the user may not
  * create namespaces.
+ * @internal exported for tests
  */
 export async function createNamespace(
   api: Api,

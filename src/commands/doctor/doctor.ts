@@ -1,5 +1,7 @@
 import type { CheckResult } from '../../host/checkResult.ts';
 import { exitCodes } from '../../lib/errors.ts';
+import { table } from '../../lib/text/table.ts';
+import type { Cell } from '../../lib/text/table.ts';
 import { styleFor } from '../../observe/terminal/style.ts';
 import { runChecks } from './checks.ts';
 import type { DoctorOptions } from './checks.ts';
@@ -11,11 +13,13 @@ const colours = { ok: 'green', note: 'yellow', problem: 'red' } as const;
 export async function doctor(options: DoctorOptions): Promise<number> {
   const results = await runChecks(options);
   const style = styleFor(process.stdout, process.env);
-  const width = Math.max(...results.map(({ subject }) => subject.length));
-  for (const { level, subject, message, remedy } of results) {
-    console.log(`${style(colours[level], marks[level])} ${subject.padEnd(width)}  ${message}`);
-    if (remedy !== undefined) console.log(`  ${' '.repeat(width)}  ${style('dim', remedy)}`);
-  }
+  const rows = results.flatMap(({ level, subject, message, remedy }): Cell[][] => [
+    [{ text: marks[level], style: (text) => style(colours[level], text) }, subject, message],
+    ...(remedy === undefined
+      ? []
+      : [['', '', { text: remedy, style: (text: string) => style('dim', text) }]]),
+  ]);
+  for (const line of table(rows, { columns: [{ gap: 1 }] })) console.log(line);
   return results.some(isProblem) ? exitCodes.preflight : exitCodes.ok;
 }
 

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../../config/schema/duration.ts';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
+import { table } from '../../lib/text/table.ts';
 import { styleFor } from '../../observe/terminal/style.ts';
 import type { Check } from '../../smoke/check.ts';
 import { checks } from '../../smoke/checks.ts';
@@ -83,11 +84,11 @@ async function runChecks(
 }
 
 function listChecks(selected: readonly Check[], output: SmokeOptions['output']): number {
-  const column = Math.max(...selected.map(({ name }) => name.length));
-  for (const { name, summary, needs } of selected) {
-    if (output === 'json') console.log(JSON.stringify({ name, summary, needs }));
-    else console.log(`${name.padEnd(column)}  ${summary}`);
-  }
+  const lines =
+    output === 'json'
+      ? selected.map(({ name, summary, needs }) => JSON.stringify({ name, summary, needs }))
+      : table(selected.map(({ name, summary }) => [name, summary]));
+  for (const line of lines) console.log(line);
   return exitCodes.ok;
 }
 

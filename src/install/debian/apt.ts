@@ -126,6 +126,7 @@ async function configure(dir: string, config: string, run: Run): Promise<void> {
 /**
  * Adds source packages to a file of package sources. `name` is the file's: `*.sources` has the deb822 format, all others have
  * one line for each source (sources.list(5)).
+ * @internal exported for tests
  */
 export function withSourcePackages(name: string, text: string): string {
   return name.endsWith('.sources')
@@ -139,6 +140,7 @@ export function withSourcePackages(name: string, text: string): string {
  * packages everywhere, and they can be cached.
  *
  * @param architecture dpkg's name of the native one.
+ * @internal exported for tests
  */
 export function minimalStatus(status: string, architecture: string): string {
   const packages = new Map<string, string>();

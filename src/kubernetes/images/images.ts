@@ -30,6 +30,7 @@ export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
 /**
  * Imports places that are new, have changed, or whose images are gone from the store. Reports each before it
  * is imported.
+ * @internal exported for tests
  */
 export async function importImages(
   { images: places, paths, programs, env }: NodeFacts,

@@ -4,7 +4,10 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return near === undefined ? '' : `; did you mean "${near}"?`;
 }
 
-/** The known word at the smallest edit distance, if a typing error explains the difference. */
+/**
+ * The known word at the smallest edit distance, if a typing error explains the difference.
+ * @internal exported for tests
+ */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: { readonly text: string; readonly distance: number } | undefined;

@@ -74,6 +74,7 @@ async function removeUnfinished(folder: string): Promise<void> {
  * (O_APPEND) or it would leave a hole. Of a much longer file only the last `maxBytes` are kept, from the beginning of a line.
  * Output written in the microseconds between the last read and the truncation is lost. Memory is constant. Resolves with
  * whether the log was rotated.
+ * @internal exported for tests
  */
 export async function rotate(path: string, { maxBytes, keep }: RotateOptions): Promise<boolean> {
   const log = await open(path, 'r+').catch(ignoreAbsent);

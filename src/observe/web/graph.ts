@@ -118,7 +118,10 @@ function box(stage: Stage, component: ComponentState | undefined, { boxes }: Lay
   >`;
 }
 
-/** A name on at most `lines` lines of `characters`, broken after a dash, dot or underscore; the rest is cut off. */
+/**
+ * A name on at most `lines` lines of `characters`, broken after a dash, dot or underscore; the rest is cut off.
+ * @internal exported for tests
+ */
 export function nameLines(name: string, characters: number, lines: number): string[] {
   const parts = name.match(/[^-._]*[-._]|[^-._]+/g) ?? [name];
   const broken: string[] = [];

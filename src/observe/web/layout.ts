@@ -73,7 +73,7 @@ export function layOut(stages: readonly Stage[], { boxWidth, boxHeight, gapX, ga
 }
 
 /** A position in a layer: a component, or the gap for edges that leave `from` and pass through to lower layers. */
-export interface Cell {
+interface Cell {
   readonly from: string;
   readonly passes: boolean;
 }
@@ -84,6 +84,7 @@ const sweeps = 4;
 /**
  * The graph in layers: components without dependencies first, all others one layer below their lowest dependency. Each layer is
  * ordered so that few edges cross (Sugiyama's method, with the mean position of the neighbours).
+ * @internal exported for tests
  */
 export function layersOf(stages: readonly Stage[]): Cell[][] {
   const needs = new Map(stages.map((stage) => [stage.name, stage.needs.map(dependencyName)]));
