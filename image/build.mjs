@@ -6,7 +6,7 @@ import { copyFile, link, mkdir, readFile, rename, rm, stat, writeFile } from 'no
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { privateApt } from '../dist/src/install/debian/apt.js';
+import { PrivateApt } from '../dist/src/install/debian/apt.js';
 import { debianArch } from '../dist/src/install/find/cacheLayout.js';
 import { install } from '../dist/src/install/install.js';
 import { withLock } from '../dist/src/install/lock.js';
@@ -46,7 +46,7 @@ async function debian() {
   await part('debian.tar', inputs, async (target) => {
     const [dir, tools] = [join(cache, 'apt'), join(cache, 'tools')];
     const run = runner({ logFile: join(cache, 'build.log'), signal });
-    await privateApt(dir, run).unpack(['mmdebstrap'], tools, report);
+    await new PrivateApt(dir, run).unpack(['mmdebstrap'], tools, report);
     const policy = await run('apt-cache', ['-c', join(dir, 'apt.conf'), 'policy'], { what: 'list sources' });
     const sources = join(cache, 'sources.list');
     await writeFile(sources, debianSources(policy).join('\n'));

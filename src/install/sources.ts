@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Failure } from '../lib/errors.ts';
 import { buildSteps } from './build/buildSteps.ts';
 import { kubernetesBuild } from './build/kubernetes.ts';
-import { privateApt } from './debian/apt.ts';
+import { PrivateApt } from './debian/apt.ts';
 import { chooseIptables, hasIptablesBackEnds, iptablesBinaries } from './debian/iptables.ts';
 import { addPackages, exists } from './debian/packages.ts';
 import type { BinarySpec } from './find/binaries.ts';
@@ -56,7 +56,7 @@ async function debian({
       hint: 'give a folder with the binaries with --bin-dir',
     });
   }
-  const apt = privateApt(join(cacheDir, 'apt'), run);
+  const apt = new PrivateApt(join(cacheDir, 'apt'), run);
   const tree = debianTree(cacheDir);
   const steps: InstallStep[] = [];
   const packaged = missing.filter(({ debianPackage }) => debianPackage !== undefined);

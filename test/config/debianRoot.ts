@@ -1,6 +1,6 @@
 import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { privateApt } from '../../src/install/debian/apt.ts';
+import { PrivateApt } from '../../src/install/debian/apt.ts';
 import { debianArch } from '../../src/install/find/cacheLayout.ts';
 import { runner } from '../../src/install/run.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
@@ -25,7 +25,7 @@ export async function debianRoot(packages: readonly string[]): Promise<DebianRoo
     const partial = join(dir, 'partial');
     await mkdir(partial, { recursive: true });
     const run = runner({ logFile: join(dir, 'log'), signal: new AbortController().signal });
-    await privateApt(join(dir, 'apt'), run).unpack(packages, partial, () => undefined);
+    await new PrivateApt(join(dir, 'apt'), run).unpack(packages, partial, () => undefined);
     await rm(join(dir, 'apt'), { recursive: true });
     await rename(partial, root);
   }

@@ -1,7 +1,7 @@
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../lib/errors.ts';
-import type { Apt } from '../debian/apt.ts';
+import type { PrivateApt } from '../debian/apt.ts';
 import { debianKubernetes } from '../find/cacheLayout.ts';
 import type { Run } from '../run.ts';
 import type { InstallStep } from '../steps.ts';
@@ -35,7 +35,7 @@ const versionVariables = {
  * packages stay in `work`.
  */
 export function kubernetesBuild(
-  apt: Apt,
+  apt: PrivateApt,
   run: Run,
   names: readonly string[],
   { work, out }: { work: string; out: string },

@@ -5,98 +5,94 @@ import { debianArch } from '../find/cacheLayout.ts';
 import type { Run } from '../run.ts';
 import type { Report } from '../steps.ts';
 
-/** Debian's archive, as configured on this machine. Nothing is installed and nothing of the system changes. */
-export interface Apt {
-  /** Downloads the packages, with all dependencies beyond a minimal Debian, and unpacks them below `root`. */
-  readonly unpack: (packages: readonly string[], root: string, report: Report) => Promise<void>;
-  /** Downloads a source package in the first version that matches; resolves with its files. */
-  readonly source: (name: string, version: RegExp, into: string, report: Report) => Promise<string[]>;
-}
-
 const quiet = { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
 
 /**
- * An apt with its own state below `dir`; packages that were downloaded but not unpacked yet stay there for the next time.
+ * Debian's archive, as configured on this machine, through an apt with its own state below `dir`. Nothing is installed and
+ * nothing of the system changes. Packages that were downloaded but not unpacked yet stay there for the next time.
  * Updates the package lists once, before the first download.
  */
-export function privateApt(dir: string, run: Run): Apt {
-  const config = join(dir, 'apt.conf');
-  let ready: Promise<void> | undefined;
-  let updateFailure: unknown;
-  const prepare = async (report: Report) => {
-    await configure(dir, config, run);
-    report('package lists');
-    // One broken source among many may not matter: reported only when a package cannot be downloaded.
-    await run('apt-get', ['-c', config, '-q', 'update'], {
-      what: 'update the package lists',
-      env: quiet,
-    }).catch((error: unknown) => (updateFailure = error));
-  };
-  const apt = async (tool: string, args: readonly string[], what: string, report: Report, cwd?: string) => {
-    await (ready ??= prepare(report));
-    const onLine = (line: string) => {
+export class PrivateApt {
+  readonly #dir: string;
+  readonly #config: string;
+  readonly #run: Run;
+  #prepared: Promise<void> | undefined;
+  /** One broken source among many may not matter: reported only when a package cannot be downloaded. */
+  #updateFailure: unknown;
+
+  constructor(dir: string, run: Run) {
+    this.#dir = dir;
+    this.#config = join(dir, 'apt.conf');
+    this.#run = run;
+  }
+
+  /** Downloads the packages, with all dependencies beyond a minimal Debian, and unpacks them below `root`. */
+  async unpack(packages: readonly string[], root: string, report: Report): Promise<void> {
+    const archives = join(this.#dir, 'archives', basename(root));
+    await mkdir(join(archives, 'partial'), { recursive: true });
+    await mkdir(root, { recursive: true });
+    const what = `download ${packages.join(', ')}`;
+    const install = ['-q', '-y', 'install', ...packages];
+    // With an empty archive: packages that are already downloaded would not be listed.
+    const list = await this.#apt('apt-get', ['-qq', '--print-uris', ...install], what, report);
+    const files = [...list.matchAll(/^'[^']+' (\S+\.deb) \d+/gm)].map((match) => match[1] ?? '');
+    const toArchives = ['-o', `Dir::Cache::archives=${archives}`, '--download-only'];
+    await this.#apt('apt-get', [...toArchives, ...install], what, report);
+    for (const [i, file] of files.entries()) {
+      report(`unpack ${file.split('_')[0]} (${i + 1} of ${files.length})`);
+      await this.#run('dpkg-deb', ['--extract', join(archives, file), root], { what: `unpack ${file}` });
+    }
+    await rm(archives, { recursive: true });
+  }
+
+  /** Downloads a source package in the first version that matches; resolves with its files. */
+  async source(name: string, version: RegExp, into: string, report: Report): Promise<string[]> {
+    const showSource = ['showsrc', '--only-source', name];
+    const output = await this.#apt('apt-cache', showSource, `find the source of ${name}`, report);
+    const available = [...output.matchAll(/^Version: (.+)$/gm)].map((match) => match[1] ?? '');
+    const selected = available.find((each) => version.test(each));
+    if (selected === undefined) {
+      const message = `this machine's package sources have ${name} ${available.join(', ') || 'not'} as source`;
+      const hint = `wanted is a version like ${version.source}: Debian 12 has it. Give binaries with --bin-dir instead`;
+      throw new Failure('install', message, { hint });
+    }
+    await mkdir(into, { recursive: true });
+    const args = ['-q', '--only-source', '--download-only', 'source', `${name}=${selected}`];
+    await this.#apt('apt-get', args, `download the source of ${name}`, report, into);
+    return (await readdir(into)).map((file) => join(into, file));
+  }
+
+  async #apt(
+    tool: string,
+    args: readonly string[],
+    what: string,
+    report: Report,
+    cwd?: string,
+  ): Promise<string> {
+    await (this.#prepared ??= this.#prepare(report));
+    const onLine = (line: string): void => {
       const item = /^Get:\d+ \S+ \S+ (?:\S+ )?(\S+) \S+ (\S+ \(\w+\)|\S+) \[(.+)\]$/.exec(line);
       if (item) report(`${item[1]} ${item[2]}, ${item[3]}`);
     };
-    return await run(tool, ['-c', config, ...args], { what, env: quiet, onLine, ...(cwd && { cwd }) }).catch(
-      (error: unknown) => {
-        if (!(updateFailure instanceof Failure && error instanceof Failure)) throw error;
-        const { hint = '' } = error;
-        throw new Failure('install', `${error.message}\nbefore that, ${updateFailure.message}`, {
-          hint,
-          cause: error,
-        });
-      },
+    const options = { what, env: quiet, onLine, ...(cwd !== undefined && { cwd }) };
+    return await this.#run(tool, ['-c', this.#config, ...args], options).catch((error: unknown) => {
+      const earlier = this.#updateFailure;
+      if (!(earlier instanceof Failure && error instanceof Failure)) throw error;
+      throw new Failure('install', `${error.message}\nbefore that, ${earlier.message}`, {
+        hint: error.hint ?? '',
+        cause: error,
+      });
+    });
+  }
+
+  async #prepare(report: Report): Promise<void> {
+    await configure(this.#dir, this.#config, this.#run);
+    report('package lists');
+    const options = { what: 'update the package lists', env: quiet };
+    await this.#run('apt-get', ['-c', this.#config, '-q', 'update'], options).catch(
+      (error: unknown) => (this.#updateFailure = error),
     );
-  };
-
-  return {
-    async unpack(packages, root, report) {
-      const archives = join(dir, 'archives', basename(root));
-      await mkdir(join(archives, 'partial'), { recursive: true });
-      await mkdir(root, { recursive: true });
-      const what = `download ${packages.join(', ')}`;
-      const install = ['-q', '-y', 'install', ...packages];
-      // With an empty archive: packages that are already downloaded would not be listed.
-      const list = await apt('apt-get', ['-qq', '--print-uris', ...install], what, report);
-      const files = [...list.matchAll(/^'[^']+' (\S+\.deb) \d+/gm)].map((match) => match[1] ?? '');
-      await apt(
-        'apt-get',
-        ['-o', `Dir::Cache::archives=${archives}`, '--download-only', ...install],
-        what,
-        report,
-      );
-      for (const [i, file] of files.entries()) {
-        report(`unpack ${file.split('_')[0]} (${i + 1} of ${files.length})`);
-        await run('dpkg-deb', ['--extract', join(archives, file), root], { what: `unpack ${file}` });
-      }
-      await rm(archives, { recursive: true });
-    },
-
-    async source(name, version, into, report) {
-      const output = await apt(
-        'apt-cache',
-        ['showsrc', '--only-source', name],
-        `find the source of ${name}`,
-        report,
-      );
-      const available = [...output.matchAll(/^Version: (.+)$/gm)].map((match) => match[1] ?? '');
-      const selected = available.find((each) => version.test(each));
-      if (selected === undefined) {
-        throw new Failure(
-          'install',
-          `this machine's package sources have ${name} ${available.join(', ') || 'not'} as source`,
-          {
-            hint: `wanted is a version like ${version.source}: Debian 12 has it. Give binaries with --bin-dir instead`,
-          },
-        );
-      }
-      await mkdir(into, { recursive: true });
-      const args = ['-q', '--only-source', '--download-only', 'source', `${name}=${selected}`];
-      await apt('apt-get', args, `download the source of ${name}`, report, into);
-      return (await readdir(into)).map((file) => join(into, file));
-    },
-  };
+  }
 }
 
 async function configure(dir: string, config: string, run: Run): Promise<void> {

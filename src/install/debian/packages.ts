@@ -6,7 +6,7 @@ import { Failure } from '../../lib/errors.ts';
 import type { BinarySpec } from '../find/binaries.ts';
 import type { DebianTree } from '../find/cacheLayout.ts';
 import type { Report } from '../steps.ts';
-import type { Apt } from './apt.ts';
+import type { PrivateApt } from './apt.ts';
 
 /** The two programs behind each iptables command; which one works depends on the kernel. */
 export const iptablesBackEnds = ['nft', 'legacy'] as const;
@@ -16,7 +16,7 @@ export const iptablesBackEnds = ['nft', 'legacy'] as const;
  * binary that has one is complete; an interrupted one is unpacked again.
  */
 export async function addPackages(
-  apt: Apt,
+  apt: PrivateApt,
   tree: DebianTree,
   binaries: readonly BinarySpec[],
   report: Report,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { Failure } from '../../../src/lib/errors.ts';
-import { privateApt, type Apt } from '../../../src/install/debian/apt.ts';
+import { PrivateApt } from '../../../src/install/debian/apt.ts';
 import { debianTree } from '../../../src/install/find/cacheLayout.ts';
 import { addPackages, iptablesBackEnds } from '../../../src/install/debian/packages.ts';
 import { programOf } from '../../../src/install/find/elf.ts';
@@ -25,7 +25,7 @@ const ignore = () => undefined;
 let aptDir: string;
 let log: string;
 let run: Run;
-let apt: Apt;
+let apt: PrivateApt;
 let dir: string;
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -34,7 +34,7 @@ beforeAll(async () => {
   aptDir = await mkdtemp('/var/tmp/k8s-single-apt-');
   log = join(aptDir, 'log');
   run = runner({ logFile: log, signal: new AbortController().signal });
-  apt = privateApt(join(aptDir, 'apt'), run);
+  apt = new PrivateApt(join(aptDir, 'apt'), run);
 });
 
 afterAll(async () => rm(aptDir, { recursive: true }));
@@ -141,14 +141,14 @@ const broken = 'deb [trusted=yes] file:/no/such/archive ./';
 
 test('one broken source among good ones does not matter', async () => {
   await withSources(broken, true);
-  const again = privateApt(join(aptDir, 'apt'), run);
+  const again = new PrivateApt(join(aptDir, 'apt'), run);
   await again.unpack(['catatonit'], join(dir, 'root'), ignore);
   expect(programOf(join(dir, 'root/usr/bin/catatonit'))).toMatchObject({ kind: 'elf' });
 });
 
 test('when no source works, the failure says so', async () => {
   await withSources(broken, false);
-  const failed = privateApt(join(dir, 'apt'), run).unpack(['catatonit'], join(dir, 'root'), ignore);
+  const failed = new PrivateApt(join(dir, 'apt'), run).unpack(['catatonit'], join(dir, 'root'), ignore);
   await expect(failed).rejects.toMatchObject({
     code: 'install',
     message: expect.stringMatching(
