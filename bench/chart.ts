@@ -1,21 +1,20 @@
 import { escape } from '../src/lib/text/markup.ts';
-import { compared, formatValue } from './row.ts';
-import type { Comparison, Row } from './row.ts';
-import { median } from './statistics.ts';
+import { compared, formatValue, median } from './rows.ts';
+import type { Comparison, Row } from './rows.ts';
 
 const [width, left, right] = [900, 250, 90];
 const barHeight = 14;
-const pitch = 19;
+const barDistance = 19;
 
-/** No script, nothing from elsewhere; the colours follow the reader's choice of light or dark. */
+/** The colours follow the reader's choice of light or dark. */
 const styles = `
 text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-size:13px;font-weight:600}.own{fill:#0969da}.other{fill:#9aa4af}
 .back{fill:#fff}.ideal{fill:none;stroke:#9aa4af;stroke-dasharray:3 2}
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.own{fill:#4493f8}.other{fill:#59636e}.back{fill:#0d1117}.ideal{stroke:#7d8590}}`;
 
 /**
- * A picture that stands on its own: for each row the medians as bars, the longest as wide as there is room. `own`: the
- * contestant that stands out; `computed`: those that were never run, drawn as outlines.
+ * A standalone SVG with the medians of each row as bars; the longest fills the width. `own`: the competitor to highlight.
+ * `computed`: those that were not run, drawn as outlines.
  */
 export function chart(
   rows: readonly Row[],
@@ -38,7 +37,7 @@ export function chart(
             ]),
         `<text x="${(left + (bar.width ?? 0) + 6).toFixed(1)}" y="${baseline}">${escape(bar.label)}</text>`,
       );
-      y += pitch;
+      y += barDistance;
     }
     y += 8;
   }
@@ -57,12 +56,12 @@ function title({ section, what }: Comparison): string {
 interface Bar {
   readonly name: string;
   readonly label: string;
-  /** None for what has no end. */
+  /** In pixels; undefined for infinite values, which get no bar. */
   readonly width: number | undefined;
 }
 
 function bars({ values, unit }: Comparison): Bar[] {
-  const medians = [...values].map(([name, each]) => [name, median(each)] as const);
+  const medians = [...values].map(([name, own]) => [name, median(own)] as const);
   const longest = Math.max(...medians.map(([, value]) => value).filter(Number.isFinite));
   return medians.map(([name, value]) => ({
     name,

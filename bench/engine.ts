@@ -1,68 +1,138 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cpuOfPeer, enginePeers, peerSizes } from './enginePeers.ts';
-import { shapes } from './graphs.ts';
+import { Unhealthy } from '../probes/probe.ts';
+import { until } from '../probes/until.ts';
+import { debianRoot } from '../test/config/debianRoot.ts';
+import { descendants } from '../test/support/processes.ts';
+import { makeLogFolder, shapes } from './graphs.ts';
 import type { Shape } from './graphs.ts';
-import type { Row } from './row.ts';
+import { peerPackages, writePeer } from './peerFiles.ts';
+import type { PeerKind } from './peerFiles.ts';
+import { RowCollector } from './rows.ts';
+import type { Row } from './rows.ts';
 
-interface Took {
+interface Usage {
   readonly up: number;
   readonly down: number;
-  readonly rssMb: number;
 }
 
 type Kind = 'task' | 'process' | 'spawn';
 
-const run = promisify(execFile);
-const program = fileURLToPath(new URL('engineRun.js', import.meta.url));
 const goalMs = 1;
-
 const sizes = [10, 100, 1000, 5000];
 
+/** Starts all services at once, as runit does; it supports no more than 1000 (runsvdir.c, MAXSERVICES). */
+const peerSizes: ReadonlySet<number> = new Set([100, 1000]);
+
+/** The peers that supervise what they start. */
+const supervisors = ['supervisord', 'runit'] as const satisfies readonly PeerKind[];
+
+const never = new AbortController().signal;
+const execute = promisify(execFile);
+
 /**
- * The engine alone: the processor time it takes for each trivial component of a graph, up and down, in ms. Of real processes
- * without what the bare start and end of the same program by node:child_process takes in the same round.
+ * The engine alone: processor time per trivial component of a graph, to start and to stop, in ms. For real processes, that
+ * of starting and stopping them with plain node:child_process, measured in the same round, is subtracted.
  */
-export async function measure({ rounds }: { rounds: number }): Promise<Row[]> {
-  const rows = new Map<string, Row & { values: number[] }>();
-  const add = (row: string, contestant: string, value: number): void => {
-    const known = rows.get(`${row} ${contestant}`);
-    if (known !== undefined) return void known.values.push(value);
-    const goal = contestant === 'k8s-single' && !row.endsWith('with the spawn') ? { goal: goalMs } : {};
-    rows.set(`${row} ${contestant}`, { row, contestant, unit: 'ms', values: [value], ...goal });
-  };
+export async function measureEngine(rounds: number): Promise<Row[]> {
+  const collector = new RowCollector();
   for (let round = 0; round < rounds; round += 1) {
     for (const shape of shapes) {
-      for (const count of sizes) {
-        const own = await once('task', shape, count);
-        for (const what of ['up', 'down'] as const)
-          add(`engine: ${what}, ${shape} of ${count} tasks, CPU each`, 'k8s-single', own[what] / count);
-      }
-      for (const count of sizes) {
-        const own = await once('process', shape, count);
-        const bare = await once('spawn', shape, count);
-        for (const what of ['up', 'down'] as const) {
-          const row = `engine: ${what}, ${shape} of ${count} processes, CPU each besides the spawn`;
-          add(row, 'k8s-single', (own[what] - bare[what]) / count);
-          add(row, 'the spawn itself', bare[what] / count);
-        }
-        if (shape === 'fan-out' && peerSizes.includes(count)) {
-          const row = `engine: up, ${count} processes, CPU each with the spawn`;
-          add(row, 'k8s-single', own.up / count);
-          for (const peer of enginePeers) add(row, peer, (await cpuOfPeer(peer, count)) / count);
-        }
-      }
+      for (const count of sizes) await measureTasks(collector, shape, count);
+      for (const count of sizes) await measureProcesses(collector, shape, count);
     }
   }
-  return [...rows.values()];
+  return collector.rows();
 }
 
-async function once(kind: Kind, shape: Shape, count: number): Promise<Took> {
-  const { stdout } = await run(process.execPath, [program, kind, shape, String(count)]);
-  const took: Took = JSON.parse(stdout);
-  return took;
+async function measureTasks(collector: RowCollector, shape: Shape, count: number): Promise<void> {
+  const own = await runGraph('task', shape, count);
+  for (const what of ['up', 'down'] as const) {
+    const row = `engine: ${what}, ${shape} of ${count} tasks, CPU each`;
+    collector.add(own[what] / count, { row, competitor: 'k8s-single', unit: 'ms', goal: goalMs });
+  }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  console.log(JSON.stringify(await measure({ rounds: Number(process.argv[2] ?? 3) }), undefined, 2));
+async function measureProcesses(collector: RowCollector, shape: Shape, count: number): Promise<void> {
+  const own = await runGraph('process', shape, count);
+  const spawned = await runGraph('spawn', shape, count);
+  for (const what of ['up', 'down'] as const) {
+    const row = `engine: ${what}, ${shape} of ${count} processes, CPU each besides the spawn`;
+    const value = (own[what] - spawned[what]) / count;
+    collector.add(value, { row, competitor: 'k8s-single', unit: 'ms', goal: goalMs });
+    collector.add(spawned[what] / count, { row, competitor: 'the spawn itself', unit: 'ms' });
+  }
+  if (shape !== 'fan-out' || !peerSizes.has(count)) return;
+  const row = `engine: up, ${count} processes, CPU each with the spawn`;
+  collector.add(own.up / count, { row, competitor: 'k8s-single', unit: 'ms' });
+  for (const kind of supervisors)
+    collector.add((await cpuOfPeer(kind, count)) / count, { row, competitor: kind, unit: 'ms' });
+}
+
+/** Runs engineRun.ts in a process of its own. */
+async function runGraph(kind: Kind, shape: Shape, count: number): Promise<Usage> {
+  const program = join(import.meta.dirname, 'engineRun.js');
+  const { stdout } = await execute(process.execPath, [program, kind, shape, String(count)]);
+  const usage: Usage = JSON.parse(stdout);
+  return usage;
+}
+
+/** The processor time that a peer takes until `count` processes `sleep inf` run under it, including its own start, in ms. */
+async function cpuOfPeer(kind: PeerKind, count: number): Promise<number> {
+  const { root, path, env } = await debianRoot(peerPackages);
+  const dir = await makeLogFolder();
+  const programs = Array.from({ length: count }, (_, i) => ({
+    name: `c${i}`,
+    argv: ['sleep', 'inf'] as const,
+  }));
+  const command = await writePeer(kind, programs, { dir, logs: dir });
+  // The Debian packages are unpacked, not installed.
+  const [file = '', ...args] = command.map((word) => (word.startsWith('/usr/') ? join(root, word) : word));
+  const child = spawn(file, args, {
+    stdio: 'ignore',
+    env: {
+      ...process.env,
+      ...env,
+      PATH: `${path}:${process.env['PATH']}`,
+      PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'),
+    },
+  });
+  const exited = once(child, 'exit');
+  try {
+    const allRun = async (): Promise<void> => {
+      const running = (await descendants(child.pid ?? 0)).filter(isProgram).length;
+      if (running < count) throw new Unhealthy(`${running} of ${count} are running`);
+    };
+    await until(allRun, { timeoutMs: 120_000 }, never);
+    const own = (await descendants(child.pid ?? 0)).filter((each) => !isProgram(each));
+    const times = await Promise.all([child.pid ?? 0, ...own.map(({ pid }) => pid)].map(cpuMsOf));
+    return times.reduce((sum, each) => sum + each, 0);
+  } finally {
+    const all = await descendants(child.pid ?? 0);
+    child.kill('SIGTERM');
+    await exited;
+    // The processes of runit exit a moment later than runsvdir.
+    const allExited = async (): Promise<void> => {
+      const left = all.filter(({ pid }) => existsSync(`/proc/${pid}`)).length;
+      if (left > 0) throw new Unhealthy(`${left} are still running`);
+    };
+    await until(allExited, { timeoutMs: 120_000 }, never);
+    await rm(dir, { recursive: true });
+  }
+}
+
+const isProgram = ({ command }: { command: string }): boolean => command === 'sleep inf';
+
+/**
+ * The processor time of the first thread; supervisord and runsv have no other. Not from `stat`, which counts in hundredths of
+ * a second: a runsv takes less.
+ */
+async function cpuMsOf(pid: number): Promise<number> {
+  // The first field, in ns (sched-stats.rst).
+  const [nanoseconds] = (await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ');
+  return Number(nanoseconds) / 1e6;
+}

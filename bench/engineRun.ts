@@ -1,11 +1,11 @@
 /**
- * A program: `node engineRun.js task|process|spawn SHAPE COUNT`. Brings one graph of trivial components up and down, in a
- * process of its own, and prints what that took of the processor, in ms: `{"up": MS, "down": MS, "rssMb": MB}`.
+ * A program: `node engineRun.js task|process|spawn SHAPE COUNT`. Starts and stops one graph of trivial components, in a process
+ * of its own, and prints the processor time that it took, in ms: `{"up": MS, "down": MS, "rssMb": MB}`.
  *
- * `task`: components whose work is done at once, the engine alone. `process`: `sleep inf`, ready as soon as it is started.
- * `spawn`: no engine at all, node:child_process starts as many `sleep inf` and ends them in the same order.
+ * `task`: tasks that do nothing: the engine alone. `process`: `sleep inf`, ready as soon as it has started.
+ * `spawn`: without the engine; node:child_process starts as many `sleep inf`, and stops them in the same order.
  *
- * All of them in a process like that of a supervisor: what Node.js has built in is loaded, and V8 is told the same.
+ * The process resembles a supervisor: built-in modules are loaded, and V8's flags are set.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,23 +16,22 @@ import { Unhealthy } from '../probes/probe.ts';
 import { setV8Flags } from '../src/programs/v8Flags.ts';
 import type { Component, Event } from '../src/engine/component.ts';
 import { startGraph } from '../src/engine/startGraph.ts';
-import { needsOf, shapes, stepOf } from './graphs.ts';
-import { scratch } from './scratch.ts';
+import { makeLogFolder, needsOf, shapes, stepOf } from './graphs.ts';
 
-const [, , kind, wanted, number] = process.argv;
-const shape = shapes.find((each) => each === wanted) ?? 'chain';
-const count = Number(number);
+const [, , kind, shapeName, countText] = process.argv;
+const shape = shapes.find((each) => each === shapeName) ?? 'chain';
+const count = Number(countText);
 const program = { file: 'sleep', args: ['inf'] };
 setV8Flags();
-const dir = await scratch();
+const dir = await makeLogFolder();
 try {
-  const took = kind === 'spawn' ? await bare() : await engine();
-  console.log(JSON.stringify({ ...took, rssMb: process.memoryUsage.rss() / 2 ** 20 }));
+  const usage = kind === 'spawn' ? await spawnOnly() : await engine();
+  console.log(JSON.stringify({ ...usage, rssMb: process.memoryUsage.rss() / 2 ** 20 }));
 } finally {
   await rm(dir, { recursive: true });
 }
 
-/** The processor time of this process that `work` takes, all threads, in ms. */
+/** The processor time that `work` takes in all threads of this process, in ms. */
 async function cpuOf(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage();
   await work();
@@ -65,25 +64,25 @@ function component(index: number, started: ReadonlySet<string>): Component {
 }
 
 /**
- * As the engine must do it: each writes to a log of its own and leads a process group, and nothing ends before what needs it: libuv
- * looks at all that run whenever one has ended, so one by one costs more than all at once.
+ * Does what the engine must do: each process has a log and a process group of its own, and stops after its dependents. The
+ * order matters: libuv checks all children whenever one has exited, so stopping them one by one costs more than all at once.
  */
-async function bare(): Promise<{ up: number; down: number }> {
-  const steps: { pid: number; ended: Promise<unknown> }[][] = [];
+async function spawnOnly(): Promise<{ up: number; down: number }> {
+  const steps: { pid: number; exited: Promise<unknown> }[][] = [];
   const cpuUp = await cpuOf(async () => {
     for (let i = 0; i < count; i += 1) {
       const log = openSync(join(dir, `c${i}.log`), 'a');
       const child = spawn(program.file, program.args, { stdio: ['ignore', log, log], detached: true });
       closeSync(log);
-      const ended = once(child, 'exit');
+      const exited = once(child, 'exit');
       await once(child, 'spawn');
-      (steps[stepOf(shape, i)] ??= []).push({ pid: child.pid ?? 0, ended });
+      (steps[stepOf(shape, i)] ??= []).push({ pid: child.pid ?? 0, exited });
     }
   });
   const cpuDown = await cpuOf(async () => {
     for (const step of steps.toReversed()) {
       for (const { pid } of step) process.kill(-pid, 'SIGTERM');
-      await Promise.all(step.map(async ({ ended }) => ended));
+      await Promise.all(step.map(async ({ exited }) => exited));
     }
   });
   return { up: cpuUp, down: cpuDown };

@@ -1,16 +1,16 @@
-import type { Ideal } from './ideal.ts';
-import type { Row } from './row.ts';
+import type { IdealBoot } from './criticalPath.ts';
+import { median } from './rows.ts';
+import type { Row } from './rows.ts';
 import type { Sample } from './session.ts';
-import { median } from './statistics.ts';
 
-/** The name under which the computed bound is shown. */
+/** The name of the computed bound in the tables. */
 export const criticalPath = 'critical path';
 
 interface Names {
   /** In the order of the columns. */
-  readonly contestants: readonly string[];
+  readonly competitors: readonly string[];
   readonly ours: string;
-  /** What the goals are measured against. */
+  /** The goals are relative to these two. */
   readonly script: string;
   readonly supervisord: string;
 }
@@ -21,10 +21,10 @@ const milestones = [
   ['pod', 'first pod Ready'],
 ] as const;
 
-/** The rows of what was measured of whole nodes. */
+/** The rows of the samples of whole nodes. */
 export function nodeRows(samples: readonly Sample[], names: Names): Row[] {
-  const byContestant = names.contestants.map((name) =>
-    samples.filter(({ contestant }) => contestant === name),
+  const byCompetitor = names.competitors.map((name) =>
+    samples.filter(({ competitor }) => competitor === name),
   );
   const rowsOf = (
     row: string,
@@ -32,22 +32,22 @@ export function nodeRows(samples: readonly Sample[], names: Names): Row[] {
     value: (sample: Sample) => number | undefined,
     goal?: number,
   ): Row[] =>
-    byContestant.flatMap((own) => {
+    byCompetitor.flatMap((own) => {
       const values = own.map(value).filter((each) => each !== undefined);
       if (values.length === 0) return [];
-      return [{ row, contestant: own[0]!.contestant, unit, values, ...(goal !== undefined && { goal }) }];
+      return [{ row, competitor: own[0]!.competitor, unit, values, ...(goal !== undefined && { goal }) }];
     });
   const boots = (section: 'cold' | 'warm'): Row[] =>
     milestones.flatMap(([key, what]) => {
       const row = `${section}: ${what}`;
-      const seen = rowsOf(row, 'ms', (sample) => sample[section]?.[key]);
+      const measured = rowsOf(row, 'ms', (sample) => sample[section]?.[key]);
       const values = samples
-        .filter(({ contestant }) => contestant === names.ours)
+        .filter(({ competitor }) => competitor === names.ours)
         .flatMap((sample) => sample[section]?.ideal?.[key] ?? []);
-      const bound = values.length === 0 ? [] : [{ row, contestant: criticalPath, unit: 'ms', values }];
-      return seen.slice(0, 1).concat(bound, seen.slice(1));
+      const bound = values.length === 0 ? [] : [{ row, competitor: criticalPath, unit: 'ms', values }];
+      return measured.slice(0, 1).concat(bound, measured.slice(1));
     });
-  const added = (what: string, unit: string, value: (ideal: Ideal) => number, goal?: number): Row[] =>
+  const added = (what: string, unit: string, value: (ideal: IdealBoot) => number, goal?: number): Row[] =>
     rowsOf(`cold: ${what}`, unit, ({ cold }) => cold?.ideal && value(cold.ideal), goal);
   const victims = [...new Set(samples.flatMap(({ recovery }) => Object.keys(recovery ?? {})))];
   const recovery = victims.flatMap((victim) =>
@@ -79,15 +79,15 @@ export function nodeRows(samples: readonly Sample[], names: Names): Row[] {
   ];
 }
 
-/** The medians of the first pod, ours by theirs. */
+/** Our medians of a cold start, divided by theirs. */
 function goals(samples: readonly Sample[], { ours, script, supervisord }: Names): Row[] {
-  const of = (name: string, key: 'node' | 'pod'): number =>
-    median(samples.flatMap(({ contestant, cold }) => (cold && contestant === name ? [cold[key]] : [])));
+  const medianOf = (name: string, key: 'node' | 'pod'): number =>
+    median(samples.flatMap(({ competitor, cold }) => (cold && competitor === name ? [cold[key]] : [])));
   const ratio = (what: string, key: 'node' | 'pod', name: string, goal: number): Row => ({
     row: `goals: ${what} by that of ${name}`,
-    contestant: ours,
+    competitor: ours,
     unit: '',
-    values: [of(ours, key) / of(name, key)],
+    values: [medianOf(ours, key) / medianOf(name, key)],
     goal,
   });
   return [

@@ -1,64 +1,78 @@
 /**
- * A program: `node peer.js KIND`. Runs the node under another supervisor, in a sandbox as k8s-single makes it, with the command
- * lines, config files and certificates of k8s-single's own graph, all of which are there before it starts. Prints
- * `{"startedAt": MS}`, in ms since the epoch, when it starts the peer; ends as `up` does, with nothing left.
+ * A program: `node peer.js KIND`. Runs the node under another supervisor, in a sandbox like that of k8s-single, with the command
+ * lines, config files and certificates of k8s-single's own graph. All of these exist before it starts the supervisor; it then
+ * prints `{"startedAt": MS}`, in ms since the epoch. On SIGTERM it exits as `up` does, with nothing left.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { cri } from '../probes/kinds/cri.ts';
 import { until } from '../probes/until.ts';
+import type { Component } from '../src/engine/component.ts';
+import { inspectHost } from '../src/host/hostCapabilities.ts';
+import { NodeLocks } from '../src/instance/nodeLocks.ts';
+import { kubernetesNode } from '../src/kubernetes/node.ts';
 import { sandboxSpecOf } from '../src/launcher/launch.ts';
+import { Signals } from '../src/lib/signals.ts';
+import { LauncherGone, receiveBoot } from '../src/sandbox/bootChannel.ts';
+import { Sandbox } from '../src/sandbox/sandbox.ts';
+import { isInSandbox } from '../src/sandbox/sandboxSpec.ts';
 import { sandboxHost } from '../src/supervisor/nodeHost.ts';
-import { startInSandbox } from '../test/support/startInSandbox.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
-import type { Component } from '../src/engine/component.ts';
-import { isInSandbox } from '../src/sandbox/sandboxSpec.ts';
-import { LauncherGone, receiveBoot } from '../src/sandbox/bootChannel.ts';
-import { inspectHost } from '../src/host/hostCapabilities.ts';
-import { kubernetesNode } from '../src/kubernetes/node.ts';
-import { Signals } from '../src/lib/signals.ts';
 import { debianRoot } from '../test/config/debianRoot.ts';
-import { overlayUsr } from '../test/support/overlayUsr.ts';
+import { factsAt, options, paths } from './node.ts';
 import { peerKinds, peerPackages, writePeer } from './peerFiles.ts';
 import type { Program } from './peerFiles.ts';
-import { factsAt, options, paths } from './place.ts';
 
 const kind = peerKinds.find((each) => each === process.argv[2]) ?? 'script';
-process.exitCode = isInSandbox() ? await inside().catch(launcherGone) : await outside();
+process.exitCode = isInSandbox() ? await runInside().catch(ignoreLauncherGone) : await launch();
 
-/** It was stopped before its sandbox was made: nothing is wrong. */
-function launcherGone(error: unknown): number {
+/** Stopped before the sandbox was complete: not a failure. */
+function ignoreLauncherGone(error: unknown): number {
   if (error instanceof LauncherGone) return 0;
   throw error;
 }
 
-/** What the process in the sandbox is to know. */
+/** The task of the process in the sandbox. */
 interface Task {
   readonly debianRoot: string;
   readonly searchPath: string;
 }
 
-async function outside(): Promise<number> {
-  const config = await loadNodeConfig(options);
+/** On the host: runs this program in a sandbox. Resolves with its exit code. */
+async function launch(): Promise<number> {
+  const { node } = await loadNodeConfig(options);
   const { root, env } = await debianRoot(peerPackages);
-  // As installing the package would: else every start of it in a fresh box would compile it again.
+  // As the installation of the package would: otherwise each start in a new sandbox would compile the library.
   const library = join(root, 'usr/lib/python3/dist-packages/supervisor');
   await execa('/usr/bin/python3', ['-m', 'compileall', '-q', library], { env });
-  const { searchPath } = await resolveBinaries(options, config.node);
-  using signals = new Signals();
-  const argv = [process.execPath, ...process.argv.slice(1)] as const;
+  const { searchPath } = await resolveBinaries(options, node);
   const task: Task = { debianRoot: root, searchPath };
-  const { exitCode } = await startInSandbox({ ...sandboxSpecOf(config.node), argv }, task, signals);
-  return await exitCode;
+  const spec = { ...sandboxSpecOf(node), argv: [process.execPath, ...process.argv.slice(1)] as const };
+  using signals = new Signals();
+  const locks = new NodeLocks();
+  let sandbox: Sandbox | undefined;
+  try {
+    await locks.acquireNode(spec.name, spec.run);
+    await locks.acquireData(spec.name, spec.data);
+    sandbox = await Sandbox.start(spec, locks);
+    sandbox.provision(spec);
+    const { exitCode } = await sandbox.run(spec, task, signals);
+    return await exitCode;
+  } catch (error) {
+    await sandbox?.abort();
+    locks.release();
+    throw error;
+  }
 }
 
-async function inside(): Promise<number> {
+/** In the sandbox: sets up the node, and runs it under the peer. Resolves with the exit code of the peer. */
+async function runInside(): Promise<number> {
   const boot = await receiveBoot();
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see outside()
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see launch()
   const { debianRoot: root, searchPath } = boot.task as Task;
   process.env['PATH'] = searchPath;
   const ended = new AbortController();
@@ -87,7 +101,13 @@ async function inside(): Promise<number> {
   return typeof code === 'number' ? code : 1;
 }
 
-/** The command lines of the node's services, as its own graph starts them; their config files are written. */
+/** Fills the gaps of /usr with an unpacked Debian tree, so that its programs find their modules. */
+function overlayUsr(tree: string): void {
+  const layers = `lowerdir=/usr:${join(tree, 'usr')}`;
+  execFileSync('mount', ['--no-mtab', '-t', 'overlay', '-o', layers, 'overlay', '/usr']);
+}
+
+/** The command lines of the node's services, as its graph runs them. Writes their config files. */
 async function programsOf(components: readonly Component[]): Promise<Program[]> {
   const programs: Program[] = [];
   for (const component of components) {

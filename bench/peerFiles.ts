@@ -1,51 +1,53 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Argv } from '../src/host/tool.ts';
+import { commandLine, shellQuote } from '../src/lib/commandLine.ts';
 
-/** What starts a node and is no k8s-single. */
+/** Other ways than k8s-single to start a node. */
 export const peerKinds = ['script', 'supervisord', 'runit'] as const;
 export type PeerKind = (typeof peerKinds)[number];
 
-/** Debian's packages of them. */
+/** Their Debian packages. */
 export const peerPackages: readonly string[] = ['supervisor', 'runit'];
 
-/** One of the programs that a peer is to start, in the seeds' order. */
+/** A program for a peer to start. */
 export interface Program {
   readonly name: string;
   readonly argv: Argv;
 }
 
-interface Places {
-  /** Exists; takes what the peer is configured by. */
+/** Existing folders. */
+interface Folders {
+  /** For the configuration of the peer. */
   readonly dir: string;
-  /** Exists; takes the programs' logs. */
+  /** For the logs of the programs. */
   readonly logs: string;
 }
 
-/** Where supervisord says what it starts and what ended. */
+/** The log in which supervisord records starts and exits. */
 export const supervisordLog = (dir: string): string => join(dir, 'supervisord.log');
 
-/** Where each start of a program under runit adds a line. */
+/** A file with one line for each start of a program under runit. */
 export const runitStarts = (dir: string): string => join(dir, 'starts');
 
-/** Writes what the peer is configured by; the command that starts it. SIGTERM ends it with all that it has started. */
+/** Writes the configuration of a peer and resolves with the command that starts it. On SIGTERM it stops all its programs. */
 export async function writePeer(
   kind: PeerKind,
   programs: readonly Program[],
-  places: Places,
+  folders: Folders,
 ): Promise<readonly [string, ...string[]]> {
-  return { script, supervisord, runit }[kind](programs, places);
+  return { script, supervisord, runit }[kind](programs, folders);
 }
 
-/** The stages of the seeds' script; five seconds pass before the next begins. */
+/** The stages of the sleep script; it sleeps for five seconds after each. All other programs follow. */
 const stages: readonly (readonly string[])[] = [['containerd', 'etcd'], ['apiserver']];
 
-async function script(programs: readonly Program[], { dir, logs }: Places): Promise<[string, string]> {
+async function script(programs: readonly Program[], { dir, logs }: Folders): Promise<[string, string]> {
   const start = ({ name, argv }: Program): string =>
-    `${argv.map(quote).join(' ')} > ${quote(join(logs, `${name}.log`))} 2>&1 &\npids="$pids $!"`;
-  const named = new Set(stages.flat());
+    `${commandLine(argv)} > ${shellQuote(join(logs, `${name}.log`))} 2>&1 &\npids="$pids $!"`;
+  const staged = new Set(stages.flat());
   const file = join(dir, 'start.sh');
-  await executable(file, [
+  await writeExecutable(file, [
     '#!/bin/sh',
     `trap 'kill $pids; wait $pids; exit' TERM`,
     ...stages.flatMap((names) =>
@@ -54,7 +56,7 @@ async function script(programs: readonly Program[], { dir, logs }: Places): Prom
         .map(start)
         .concat('sleep 5'),
     ),
-    ...programs.filter(({ name }) => !named.has(name)).map(start),
+    ...programs.filter(({ name }) => !staged.has(name)).map(start),
     'wait',
   ]);
   return ['sh', file];
@@ -62,56 +64,52 @@ async function script(programs: readonly Program[], { dir, logs }: Places): Prom
 
 async function supervisord(
   programs: readonly Program[],
-  { dir, logs }: Places,
+  { dir, logs }: Folders,
 ): Promise<[string, ...string[]]> {
   const file = join(dir, 'supervisord.conf');
   const sections = programs.flatMap(({ name, argv }) => [
     `[program:${name}]`,
-    // A per cent sign begins a reference.
-    `command=${argv.map(quote).join(' ').replaceAll('%', '%%')}`,
+    // Escape per cent signs, which begin a reference.
+    `command=${commandLine(argv).replaceAll('%', '%%')}`,
     'autorestart=true',
     'redirect_stderr=true',
     `stdout_logfile=${join(logs, `${name}.log`)}`,
   ]);
-  const own = [
+  const daemon = [
     '[supervisord]',
     'nodaemon=true',
     `logfile=${supervisordLog(dir)}`,
     `pidfile=${join(dir, 'supervisord.pid')}`,
-    // Two descriptors for each; the default is 1024.
+    // Each program takes two descriptors; the default is 1024.
     `minfds=${Math.max(1024, 3 * programs.length)}`,
   ];
-  await writeFile(file, [...own, ...sections, ''].join('\n'));
+  await writeFile(file, [...daemon, ...sections, ''].join('\n'));
   return ['/usr/bin/python3', '/usr/bin/supervisord', '--configuration', file];
 }
 
-async function runit(programs: readonly Program[], { dir, logs }: Places): Promise<[string, string]> {
+async function runit(programs: readonly Program[], { dir, logs }: Folders): Promise<[string, string]> {
   const services = join(dir, 'services');
   for (const { name, argv } of programs) {
     await mkdir(join(services, name), { recursive: true });
-    await executable(join(services, name, 'run'), [
+    await writeExecutable(join(services, name, 'run'), [
       '#!/bin/sh',
-      `echo ${name} >> ${quote(runitStarts(dir))}`,
-      `exec ${argv.map(quote).join(' ')} > ${quote(join(logs, `${name}.log`))} 2>&1`,
+      `echo ${name} >> ${shellQuote(runitStarts(dir))}`,
+      `exec ${commandLine(argv)} > ${shellQuote(join(logs, `${name}.log`))} 2>&1`,
     ]);
   }
   const file = join(dir, 'runit.sh');
-  await executable(file, [
+  await writeExecutable(file, [
     '#!/bin/sh',
-    // As Debian's /etc/runit/3 takes a machine down: runsvdir alone would not wait.
-    `trap 'sv -w 196 force-stop ${quote(services)}/*; sv exit ${quote(services)}/*; kill $pid; exit' TERM`,
-    `runsvdir ${quote(services)} &`,
+    // Stop the services as Debian's /etc/runit/3 does: runsvdir alone would not wait for them.
+    `trap 'sv -w 196 force-stop ${shellQuote(services)}/*; sv exit ${shellQuote(services)}/*; kill $pid; exit' TERM`,
+    `runsvdir ${shellQuote(services)} &`,
     'pid=$!',
     'wait',
   ]);
   return ['sh', file];
 }
 
-async function executable(file: string, lines: readonly string[]): Promise<void> {
+async function writeExecutable(file: string, lines: readonly string[]): Promise<void> {
   await writeFile(file, `${lines.join('\n')}\n`);
   await chmod(file, 0o755);
-}
-
-function quote(word: string): string {
-  return /^[\w/.:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,20 +1,18 @@
 /**
- * A program: `node recovery.js IP`, in the network namespace of the node that is up, but with the host's files and
- * processes. Kills one service of it after the other and prints how long, in ms, it took until the whole node was ready
- * again, as one line of JSON by the name of the program; null for what did not come back.
+ * A program: `node recovery.js IP`. Runs in the network namespace of a node that is up, with the host's files and processes.
+ * Kills one service after the other. Prints how long it took until the whole node was ready again, in ms, as one line of JSON
+ * by the name of the component; null if it did not recover.
  */
 import { existsSync } from 'node:fs';
 import { all, Unhealthy } from '../probes/probe.ts';
 import type { Probe } from '../probes/probe.ts';
 import { DeadlineExceeded, until } from '../probes/until.ts';
 import { kubernetesNode } from '../src/kubernetes/node.ts';
-import { nodeReady, saidReadyAt } from './boot.ts';
-import { administrator } from './look.ts';
-import { factsAt } from './place.ts';
-import { running } from './services.ts';
-import type { ServiceProgram } from './services.ts';
+import { factsAt, serviceProcesses } from './node.ts';
+import type { ServiceProgram } from './node.ts';
+import { adminClient, nodeReady, readyHeartbeat } from './observer.ts';
 
-/** From the edge of the graph to its middle, so that none is hurt by what the one before has done. */
+/** In an order in which no kill impairs the next: from the edge of the graph to its middle. */
 const victims = [
   { program: 'kubelet', component: 'kubelet' },
   { program: 'containerd', component: 'containerd' },
@@ -23,67 +21,69 @@ const victims = [
 ] as const;
 
 const timeoutMs = 90_000;
-/** Ready again is what stays so for this long. */
-const calmMs = 2000;
-/** Up for so long before it is killed: a node that has been up for a while, whose supervisors hold nothing against it. */
-const ageMs = 31_000;
+/** The node is ready again once it has been ready for this long. */
+const stableMs = 2000;
+/** The uptime before the first kill: longer than the 30 s after which a restart is not delayed. */
+const uptimeMs = 31_000;
 
 const signal = new AbortController().signal;
 const host = process.argv[2] ?? '';
 const facts = await factsAt(host);
 const { network, nodeName } = facts.config;
-const ask = await administrator({ host, port: network.apiserverPort }, timeoutMs, signal);
-const ready = new Map(
+const client = await adminClient({ host, port: network.apiserverPort }, timeoutMs, signal);
+const readyProbes = new Map(
   kubernetesNode(facts).flatMap((component): [string, Probe][] =>
     component.kind === 'service' ? [[component.name, component.ready]] : [],
   ),
 );
-const nodeIsReady = nodeReady(ask, nodeName, () => true);
+const nodeIsReady = nodeReady(client, nodeName, () => true);
 
-await lasting(all(...ready.values(), nodeIsReady), ageMs, 250);
+await readySince(all(...readyProbes.values(), nodeIsReady), uptimeMs, 250);
 const times: Record<string, number | null> = {};
 for (const victim of victims) times[victim.component] = await recovery(victim);
 console.log(JSON.stringify(times));
 
 async function recovery({ program, component }: (typeof victims)[number]): Promise<number | null> {
-  // What is likeliest to be missing is looked at first, the rest when that is there.
-  const first = ready.get(component)!;
-  const others = [...ready.values()].filter((probe) => probe !== first);
+  // The probe of the killed service is the most likely to fail: run it first, the others once it passes.
+  const first = readyProbes.get(component)!;
+  const others = [...readyProbes.values()].filter((probe) => probe !== first);
   try {
-    const old = await pidOf(program);
-    const saidBefore = await saidReadyAt(ask, nodeName, signal);
-    const killed = Date.now();
-    process.kill(old, 'SIGKILL');
-    const replaced: Probe = async () => {
-      if (existsSync(`/proc/${old}`)) throw new Unhealthy('it has not ended yet');
+    const pid = await pidOf(program);
+    const heartbeatBefore = await readyHeartbeat(client, nodeName, signal);
+    const killedAt = Date.now();
+    process.kill(pid, 'SIGKILL');
+    const hasExited: Probe = async () => {
+      if (existsSync(`/proc/${pid}`)) throw new Unhealthy('it has not exited yet');
     };
-    // Of the others the kubelet keeps saying what it said; the new kubelet has to say so itself.
-    const said =
-      component === 'kubelet' ? nodeReady(ask, nodeName, (saidAt) => saidAt !== saidBefore) : nodeIsReady;
-    return (await lasting(all(first, replaced, ...others, said), calmMs, 20)) - killed;
+    // Only the kill of the kubelet is followed by a heartbeat of a new process; for the others any heartbeat will do.
+    const node =
+      component === 'kubelet'
+        ? nodeReady(client, nodeName, (heartbeat) => heartbeat !== heartbeatBefore)
+        : nodeIsReady;
+    return (await readySince(all(first, hasExited, ...others, node), stableMs, 20)) - killedAt;
   } catch (error) {
     if (error instanceof DeadlineExceeded) return null;
     throw error;
   }
 }
 
-/** Since when the probe has passed, in ms since the epoch, when it has done so for `ms`. */
-async function lasting(probe: Probe, ms: number, periodMs: number): Promise<number> {
+/** Waits until the probe has passed for `ms`; resolves with the time since when, in ms since the epoch. */
+async function readySince(probe: Probe, ms: number, periodMs: number): Promise<number> {
   let since: number | undefined;
-  const lasts: Probe = async (look) => {
-    await probe(look).catch((error: unknown) => {
+  const isStable: Probe = async (attempt) => {
+    await probe(attempt).catch((error: unknown) => {
       since = undefined;
       throw error;
     });
     since ??= Date.now();
-    if (Date.now() - since < ms) throw new Unhealthy('not for long enough yet');
+    if (Date.now() - since < ms) throw new Unhealthy(`ready for less than ${ms} ms`);
   };
-  await until(lasts, { timeoutMs, periodMs, maxPeriodMs: periodMs, attemptTimeoutMs: 5000 }, signal);
+  await until(isStable, { timeoutMs, periodMs, maxPeriodMs: periodMs, attemptTimeoutMs: 5000 }, signal);
   return since ?? NaN;
 }
 
 async function pidOf(program: ServiceProgram): Promise<number> {
-  const found = (await running()).find((each) => each.program === program);
+  const found = (await serviceProcesses()).find((each) => each.program === program);
   if (found === undefined) throw new Unhealthy(`${program} is not running`);
   return found.pid;
 }

@@ -1,24 +1,26 @@
+import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
 import { chart } from './chart.ts';
-import { ours } from './contestants.ts';
+import { ours } from './competitors.ts';
+import { options } from './node.ts';
 import { criticalPath } from './nodeRows.ts';
-import { options } from './place.ts';
-import type { Row } from './row.ts';
+import type { Row } from './rows.ts';
 import type { Sample } from './session.ts';
 import { tables } from './table.ts';
 
-interface Measured {
+interface Measurements {
   readonly rows: readonly Row[];
   readonly samples: readonly Sample[];
   readonly rounds: number;
-  /** What the host kept of the processor time, in %. */
-  readonly stolen: number;
+  /** {@link cpuTimes} before the measurement. */
+  readonly cpuBefore: CpuTimes;
 }
 
-/** The tables, and the files with the tables, the picture and all that was measured, by name. */
-export async function results({ rows, samples, rounds, stolen }: Measured) {
+/** The tables, and by name the files with tables, chart and raw values. */
+export async function results({ rows, samples, rounds, cpuBefore }: Measurements) {
+  const stealPercent = stealSince(cpuBefore);
   const { versions } = await resolveBinaries(options, (await loadNodeConfig(options)).node);
   const machine = {
     processors: cpus().length,
@@ -27,23 +29,23 @@ export async function results({ rows, samples, rounds, stolen }: Measured) {
     kernel: release(),
     node: process.version,
   };
-  const shown = tables(rows);
+  const markdownTables = tables(rows);
   const about =
     `Medians of ${rounds} rounds on ${machine.processors} processors (${machine.processor.trim()}), ` +
     `${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node.js ${machine.node}; Kubernetes ${versions['kube-apiserver']}, ` +
     `etcd ${versions.etcd}, containerd ${versions.containerd}. In brackets: times k8s-single's. ` +
-    `Of the processor time that was wanted meanwhile, the machine's host gave ${stolen.toFixed(1)} % to others.`;
+    `Steal time: the hypervisor gave ${stealPercent.toFixed(1)} % of the requested processor time to other machines.`;
   const markdown = [
     '# Results of the benchmark',
-    'Written by `npm run bench`; [NOTES.md](NOTES.md) says how to read it.',
+    'Written by `npm run bench`; [NOTES.md](NOTES.md) explains how to read it.',
     about,
     '![The medians as bars](results.svg)',
-    shown,
+    markdownTables,
   ];
-  // JSON has no Infinity: null is what never came.
-  const raw = JSON.stringify({ machine, versions, rounds, stolen, rows, samples }, undefined, 1);
+  // JSON has no Infinity: null stands for what did not happen in time.
+  const raw = JSON.stringify({ machine, versions, rounds, stealPercent, rows, samples }, undefined, 1);
   return {
-    tables: shown,
+    tables: markdownTables,
     files: {
       'RESULTS.md': markdown.join('\n\n'),
       'results.svg': chart(rows.filter(isDrawn), { own: ours, computed: [criticalPath] }),
@@ -52,8 +54,32 @@ export async function results({ rows, samples, rounds, stolen }: Measured) {
   };
 }
 
-/** A single bar compares nothing. */
+/** Draw only what compares us with others, in time. */
 function isDrawn({ row, unit }: Row, _index: number, rows: readonly Row[]): boolean {
-  const contestants = rows.filter((each) => each.row === row).map(({ contestant }) => contestant);
-  return unit === 'ms' && new Set(contestants).size > 2;
+  const names = rows.filter((each) => each.row === row).map(({ competitor }) => competitor);
+  return unit === 'ms' && new Set(names).size > 2;
+}
+
+/** Time of all processors since boot, in clock ticks. */
+export interface CpuTimes {
+  /** What programs and the kernel used, plus steal time. */
+  readonly requested: number;
+  /** What the hypervisor gave to other machines; 0 on bare metal. */
+  readonly steal: number;
+}
+
+/** Fields of the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)). */
+export function cpuTimes(): CpuTimes {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return { requested: user + nice + system + irq + softirq + steal, steal };
+}
+
+/** Steal time since `before`, in % of the requested processor time. */
+function stealSince(before: CpuTimes): number {
+  const { requested, steal } = cpuTimes();
+  return (100 * (steal - before.steal)) / Math.max(1, requested - before.requested);
 }

@@ -1,34 +1,32 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { purge } from '../src/instance/purge.ts';
 import type { NodeConfig } from '../src/config/schema/node.ts';
-import { watchBoot } from './boot.ts';
-import type { Boot } from './boot.ts';
-import { start } from './contestants.ts';
-import type { Contestant } from './contestants.ts';
-import { ideal } from './ideal.ts';
-import type { Ideal } from './ideal.ts';
-import { nodeAddress } from './look.ts';
-import { paths } from './place.ts';
-import { running } from './services.ts';
+import { purge } from '../src/instance/purge.ts';
+import { start } from './competitors.ts';
+import type { Competitor } from './competitors.ts';
+import { idealBoot } from './criticalPath.ts';
+import type { IdealBoot } from './criticalPath.ts';
+import { paths, serviceProcesses } from './node.ts';
+import { nodeAddress, observeBoot } from './observer.ts';
+import type { BootTimes } from './observer.ts';
 
-/** What can be measured. */
+/** What can be measured of a node. */
 export const parts = ['cold', 'warm', 'down', 'recovery'] as const;
 
-/** One boot of one contestant. Times in ms. */
-interface BootSample extends Boot {
+/** One boot of one competitor. Times in ms. */
+interface BootSample extends BootTimes {
   readonly failedSpawns: number;
-  /** When the first of the node's services was started. */
+  /** The start of the first of the node's services. */
   readonly firstProcess: number;
-  /** Of k8s-single alone. */
-  readonly ideal?: Ideal;
+  /** For k8s-single only. */
+  readonly ideal?: IdealBoot;
 }
 
-/** What one contestant did in one round. Times in ms; Infinity for what never came. */
+/** The results of one competitor in one round. Times in ms; Infinity for what did not happen in time. */
 export interface Sample {
-  readonly contestant: string;
-  /** Whether what is killed comes back. */
+  readonly competitor: string;
+  /** Whether it restarts a service that is killed. */
   readonly restarts: boolean;
   readonly round: number;
   readonly cold?: BootSample;
@@ -37,68 +35,68 @@ export interface Sample {
   readonly recovery?: Readonly<Record<string, number>>;
 }
 
-/** Takes the node up and down as often as the wanted parts need, and leaves nothing running. */
-export async function session(
-  contestant: Contestant,
+/** Brings the node up and down as often as the wanted parts need, and leaves nothing running. */
+export async function runSession(
+  competitor: Competitor,
   { round, wanted, config }: { round: number; wanted: ReadonlySet<string>; config: NodeConfig },
   signal: AbortSignal,
 ): Promise<Sample> {
   const boot = async (pod: string) => {
-    const { startedAt, stop } = await start(contestant);
-    const sample = await orStop(stop, async () => {
-      const seen = await watchBoot({ startedAt, config, pod }, signal);
-      const failedSpawns = await contestant.failedSpawns();
-      const starts = (await running()).map((each) => each.startedAt - startedAt);
-      // The kernel's hundredths are rounded down.
+    const { startedAt, stop } = await start(competitor);
+    const sample = await stopOnError(stop, async () => {
+      const times = await observeBoot({ startedAt, config, pod }, signal);
+      const failedSpawns = await competitor.failedSpawns();
+      const starts = (await serviceProcesses()).map((each) => each.startedAt - startedAt);
+      // The kernel rounds start times down to clock ticks.
       const firstProcess = Math.max(0, Math.min(...starts));
-      const own = contestant.isOurs ? { ideal: await ideal(startedAt, seen) } : {};
-      return { ...seen, failedSpawns, firstProcess, ...own };
+      const ideal = competitor.isOurs ? { ideal: await idealBoot(startedAt, times) } : {};
+      return { ...times, failedSpawns, firstProcess, ...ideal };
     });
     return { sample, stop };
   };
-  const isWhole = contestant.plays === 'all';
-  const { name, restarts } = contestant;
-  await makeCold(contestant);
+  const takesPartInAll = competitor.takesPartIn === 'all';
+  const { name, restarts } = competitor;
+  await prepareColdStart(competitor);
   const cold = await boot('first');
   const recovery =
-    isWhole && wanted.has('recovery') && restarts
-      ? { recovery: await orStop(cold.stop, async () => recoveries(signal)) }
+    takesPartInAll && wanted.has('recovery') && restarts
+      ? { recovery: await stopOnError(cold.stop, async () => measureRecovery(signal)) }
       : {};
   const down = await cold.stop();
-  const sample = { contestant: name, restarts, round, cold: cold.sample, ...recovery };
-  if (!isWhole) return sample;
+  const sample = { competitor: name, restarts, round, cold: cold.sample, ...recovery };
+  if (!takesPartInAll) return sample;
   if (!wanted.has('warm')) return wanted.has('down') ? { ...sample, down } : sample;
   const warm = await boot('second');
-  // This node has not been hurt by what was killed.
+  // Take `down` of this node: none of its services has been killed.
   return { ...sample, warm: warm.sample, down: await warm.stop() };
 }
 
-/** What runs when its measurement fails, or is interrupted, is not left behind. */
-async function orStop<Result>(
+/** Stops what runs when its measurement fails or is interrupted. */
+async function stopOnError<Result>(
   stop: () => Promise<unknown>,
-  measured: () => Promise<Result>,
+  measure: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await measured();
+    return await measure();
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function recoveries(signal: AbortSignal): Promise<Record<string, number>> {
-  const [inside] = await running();
-  if (inside === undefined) throw new Error('none of the node runs');
+async function measureRecovery(signal: AbortSignal): Promise<Record<string, number>> {
+  const [service] = await serviceProcesses();
+  if (service === undefined) throw new Error('no service of the node is running');
   const program = join(import.meta.dirname, 'recovery.js');
   const address = await nodeAddress(10_000, signal);
-  const enter = [`--net=/proc/${inside.pid}/ns/net`, process.execPath, program, address];
-  const { stdout } = await execa('nsenter', enter, { cancelSignal: signal });
+  const args = [`--net=/proc/${service.pid}/ns/net`, process.execPath, program, address];
+  const { stdout } = await execa('nsenter', args, { cancelSignal: signal });
   const times: Record<string, number | null> = JSON.parse(stdout);
   return Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, ms ?? Infinity]));
 }
 
-/** Removes what the node before has left. */
-async function makeCold({ ownCertificates }: Contestant): Promise<void> {
+/** Removes the data of the previous node. */
+async function prepareColdStart({ ownCertificates }: Competitor): Promise<void> {
   if (ownCertificates) return void (await purge(paths.data));
   const { logs, etcd, containerd, kubelet, cni, data } = paths;
   for (const path of [logs, etcd, containerd, kubelet, cni, join(data, 'boot.json')])

@@ -1,33 +1,39 @@
-import { compared, formatValue } from './row.ts';
-import type { Comparison, Row } from './row.ts';
-import { median } from './statistics.ts';
+import { compared, formatValue, median } from './rows.ts';
+import type { Comparison, Row } from './rows.ts';
 
-/** A Markdown table for each section: the medians, and in brackets how many times the first contestant's they are. */
+/** A Markdown table for each section: the medians, and in brackets the ratio to that of the first competitor. */
 export function tables(rows: readonly Row[]): string {
   const comparisons = compared(rows);
   const sections = [...new Set(comparisons.map(({ section }) => section))];
-  const inside = (name: string): Comparison[] => comparisons.filter(({ section }) => section === name);
-  return sections.map((name) => table(name, inside(name))).join('\n');
+  return sections
+    .map((name) =>
+      table(
+        name,
+        comparisons.filter(({ section }) => section === name),
+      ),
+    )
+    .join('\n');
 }
 
 function table(section: string, comparisons: readonly Comparison[]): string {
-  const contestants = [...new Set(comparisons.flatMap(({ values }) => [...values.keys()]))];
+  const competitors = [...new Set(comparisons.flatMap(({ values }) => [...values.keys()]))];
   const hasGoal = comparisons.some(({ goal }) => goal !== undefined);
   const lines = comparisons.map((comparison) => [
     comparison.what,
-    ...contestants.map((name) => cell(comparison, name)),
+    ...competitors.map((name) => cell(comparison, name)),
     ...(hasGoal ? [goalOf(comparison)] : []),
   ]);
-  return aligned([section, ...contestants, ...(hasGoal ? ['goal'] : [])], lines);
+  return aligned([section, ...competitors, ...(hasGoal ? ['goal'] : [])], lines);
 }
 
-function cell({ values, unit }: Comparison, contestant: string): string {
-  const [first, measure] = [[...values.keys()][0], values.get(contestant)];
-  if (measure === undefined || measure.length === 0) return '';
-  const value = median(measure);
-  const ratio = value / median(values.get(first ?? '') ?? []);
-  const shown = formatValue(value, unit);
-  return contestant === first || !Number.isFinite(ratio) ? shown : `${shown} (${ratio.toFixed(2)})`;
+function cell({ values, unit }: Comparison, competitor: string): string {
+  const [first = ''] = values.keys();
+  const own = values.get(competitor) ?? [];
+  if (own.length === 0) return '';
+  const value = median(own);
+  const ratio = value / median(values.get(first) ?? []);
+  const text = formatValue(value, unit);
+  return competitor === first || !Number.isFinite(ratio) ? text : `${text} (${ratio.toFixed(2)})`;
 }
 
 function goalOf({ goal, unit, values }: Comparison): string {
@@ -36,7 +42,7 @@ function goalOf({ goal, unit, values }: Comparison): string {
   return `${formatValue(goal, unit)}: ${median(own) <= goal ? 'met' : 'missed'}`;
 }
 
-/** As oxfmt formats it: text to the left, numbers to the right. */
+/** Formatted as by oxfmt: the first column aligned left, the others right. */
 function aligned(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const widths = head.map((_, column) =>
     Math.max(3, ...[head, ...lines].map((line) => line[column]!.length)),
@@ -46,6 +52,6 @@ function aligned(head: readonly string[], lines: readonly (readonly string[])[])
   const rule = widths.map((width, column) =>
     column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
   );
-  const shown = [head, rule, ...lines].map((line) => `| ${line.map(pad).join(' | ')} |`);
-  return `${shown.join('\n')}\n`;
+  const text = [head, rule, ...lines].map((line) => `| ${line.map(pad).join(' | ')} |`);
+  return `${text.join('\n')}\n`;
 }

@@ -1,32 +1,32 @@
 import { expect, test } from 'vitest';
 import { chart } from '../../bench/chart.ts';
 
-const picture = chart(
+const svg = chart(
   [
-    { row: 'cold: pod <Ready>', contestant: 'ours', unit: 'ms', values: [5000] },
-    { row: 'cold: pod <Ready>', contestant: 'bound', unit: 'ms', values: [4000] },
-    { row: 'cold: pod <Ready>', contestant: 'theirs', unit: 'ms', values: [10_000] },
-    { row: 'cold: pod <Ready>', contestant: 'dead', unit: 'ms', values: [Infinity] },
+    { row: 'cold: pod <Ready>', competitor: 'ours', unit: 'ms', values: [5000] },
+    { row: 'cold: pod <Ready>', competitor: 'bound', unit: 'ms', values: [4000] },
+    { row: 'cold: pod <Ready>', competitor: 'theirs', unit: 'ms', values: [10_000] },
+    { row: 'cold: pod <Ready>', competitor: 'dead', unit: 'ms', values: [Infinity] },
   ],
   { own: 'ours', computed: ['bound'] },
 );
-const bars = [...picture.matchAll(/<rect class="(\w+)" x="\d+" y="\d+" width="([\d.]+)"/g)].map((match) => ({
+const bars = [...svg.matchAll(/<rect class="(\w+)" x="\d+" y="\d+" width="([\d.]+)"/g)].map((match) => ({
   kind: match[1],
   width: Number(match[2]),
 }));
 
-test('the bars are as long as the medians, and ours and what was computed stand out', () => {
+test('draws bars in proportion to the medians, with classes for our own and computed ones', () => {
   expect(bars.map(({ kind }) => kind)).toEqual(['own', 'ideal', 'other']);
   const [own, ideal, other] = bars.map(({ width }) => width);
   expect(own! / other!).toBeCloseTo(0.5, 2);
   expect(ideal! / other!).toBeCloseTo(0.4, 2);
 });
 
-test('what never came has a word and no bar', () => {
-  expect(picture).toMatch(/>dead<.*\n<text[^>]*>never</);
+test('labels an infinite median as never, without a bar', () => {
+  expect(svg).toMatch(/>dead<.*\n<text[^>]*>never</);
 });
 
-test('titles are escaped, and both light and dark have their colours', () => {
-  expect(picture).toContain('cold: pod &lt;Ready&gt;');
-  expect(picture).toContain('prefers-color-scheme:dark');
+test('escapes titles, and has colours for light and dark', () => {
+  expect(svg).toContain('cold: pod &lt;Ready&gt;');
+  expect(svg).toContain('prefers-color-scheme:dark');
 });

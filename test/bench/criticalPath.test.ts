@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { idealTimes } from '../../bench/criticalPath.ts';
 
-test('a stage is ready its own time after the last of its needs, however many there are', () => {
+test('a stage is ready its own duration after the last of its needs', () => {
   const stages = [
     { name: 'node', needs: ['apiserver', { on: 'kubelet', whenLost: 'restart' as const }] },
     { name: 'apiserver', needs: ['etcd', 'pki'] },
@@ -9,14 +9,14 @@ test('a stage is ready its own time after the last of its needs, however many th
     { name: 'pki', needs: [] },
     { name: 'kubelet', needs: ['pki'] },
   ];
-  const own = new Map([
+  const durations = new Map([
     ['etcd', 300],
     ['pki', 100],
     ['apiserver', 2000],
     ['kubelet', 5000],
     ['node', 50],
   ]);
-  expect(Object.fromEntries(idealTimes(stages, own))).toEqual({
+  expect(Object.fromEntries(idealTimes(stages, durations))).toEqual({
     etcd: 300,
     pki: 100,
     apiserver: 2300,
@@ -25,21 +25,25 @@ test('a stage is ready its own time after the last of its needs, however many th
   });
 });
 
-test('what need only be started is waited for no longer than that', () => {
+test('a need with the condition started delays a stage only until it has started', () => {
   const stages = [
     { name: 'etcd', needs: [] },
     { name: 'apiserver', needs: ['etcd'] },
     { name: 'roles', needs: [{ on: 'apiserver', condition: 'started' as const }] },
   ];
-  const own = new Map([
+  const durations = new Map([
     ['etcd', 300],
     ['apiserver', 2000],
     ['roles', 900],
   ]);
-  expect(Object.fromEntries(idealTimes(stages, own))).toEqual({ etcd: 300, apiserver: 2300, roles: 1200 });
+  expect(Object.fromEntries(idealTimes(stages, durations))).toEqual({
+    etcd: 300,
+    apiserver: 2300,
+    roles: 1200,
+  });
 });
 
-test('a stage that took no time adds none', () => {
+test('a stage without a duration adds nothing', () => {
   const stages = [
     { name: 'a', needs: [] },
     { name: 'b', needs: ['a'] },

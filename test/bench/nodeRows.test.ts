@@ -3,7 +3,7 @@ import { nodeRows } from '../../bench/nodeRows.ts';
 import type { Sample } from '../../bench/session.ts';
 
 const names = {
-  contestants: ['ours', 'script', 'other'],
+  competitors: ['ours', 'script', 'other'],
   ours: 'ours',
   script: 'script',
   supervisord: 'other',
@@ -21,21 +21,21 @@ const ideal = { apiserver: 900, node: 1800, pod: 2700, overhead: 100, engine: 40
 
 const samples: Sample[] = [
   {
-    contestant: 'ours',
+    competitor: 'ours',
     restarts: true,
     round: 0,
     cold: { ...boot(3000), ideal },
     down: 500,
     recovery: { etcd: 700 },
   },
-  { contestant: 'script', restarts: false, round: 0, cold: boot(10_000), down: 600 },
-  { contestant: 'other', restarts: true, round: 0, cold: boot(5000), recovery: { etcd: Infinity } },
+  { competitor: 'script', restarts: false, round: 0, cold: boot(10_000), down: 600 },
+  { competitor: 'other', restarts: true, round: 0, cold: boot(5000), recovery: { etcd: Infinity } },
 ];
 const rows = nodeRows(samples, names);
 const valuesOf = (row: string) =>
-  rows.flatMap((each) => (each.row === row ? [[each.contestant, ...each.values]] : []));
+  rows.flatMap((each) => (each.row === row ? [[each.competitor, ...each.values]] : []));
 
-test('the critical path stands next to what it is the bound of', () => {
+test('the critical path follows our own values', () => {
   expect(valuesOf('cold: first pod Ready')).toEqual([
     ['ours', 3000],
     ['critical path', 2700],
@@ -44,12 +44,12 @@ test('the critical path stands next to what it is the bound of', () => {
   ]);
 });
 
-test('what is added to the critical path is a share of the whole boot', () => {
+test('the overhead is shown in ms and as a share of the boot', () => {
   expect(valuesOf('cold: added to the critical path')).toEqual([['ours', 100]]);
   expect(valuesOf('cold: the same, of the whole boot')).toEqual([['ours', 5]]);
 });
 
-test('who restarts nothing never recovers', () => {
+test('a competitor that restarts nothing never recovers', () => {
   expect(valuesOf('kill -9: of etcd, until all is ready again')).toEqual([
     ['ours', 700],
     ['script', Infinity],
@@ -62,7 +62,7 @@ test('the goals are ratios of medians', () => {
   expect(valuesOf('goals: first pod Ready by that of other')).toEqual([['ours', 0.6]]);
 });
 
-test('what was not measured has no row', () => {
+test('a part that was not measured has no rows', () => {
   expect(rows.filter(({ row }) => row.startsWith('warm'))).toEqual([]);
   expect(valuesOf('down: until all is gone')).toEqual([
     ['ours', 500],
