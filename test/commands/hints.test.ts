@@ -22,7 +22,7 @@ it('the hint of a failed boot shows the log of that node', async () => {
     name,
     `  a: { command: [sh, -c, 'echo my last words; exit 3'], restart: { when: never } }\n`,
   );
-  const { stderr } = await g.ended();
+  const { stderr } = await g.exited();
   const [, command = ''] = /see its log: (.*)/.exec(String(stderr)) ?? [];
   expect(command).toBe(`k8s-single logs --name hints --data-dir ${g.dataDir} a`);
   expect(await outputOf(command)).toContain('my last words');
@@ -33,10 +33,10 @@ it('the hint of a slow boot shows the logs of that node', async () => {
     'hints',
     `  a: { command: [sh, -c, 'echo wait for me; exec sleep 1000'], ready: { file: /no/such } }\n`,
     {
-      knobs: 'timeouts: { boot: 1s }',
+      settings: 'timeouts: { boot: 1s }',
     },
   );
-  const { stderr } = await g.ended();
+  const { stderr } = await g.exited();
   const [, command = ''] = /see why: (.*); or raise --timeout/.exec(String(stderr)) ?? [];
   expect(command).toBe(`k8s-single logs --name hints --data-dir ${g.dataDir}`);
   expect(await outputOf(command)).toContain('wait for me');

@@ -58,7 +58,7 @@ describe('the timeline', () => {
       'timeline-failed',
       `  a: { command: ['false'], ready: { file: /nowhere }, restart: { when: never } }\n  b: { command: [sleep, '9'], needs: [a] }\n`,
     );
-    await failed.ended();
+    await failed.exited();
     const { code, stdout } = await failed.runOnData('timeline');
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^a .*✗.*\nb .*·[^]*not ready after/)]);
 
@@ -70,7 +70,7 @@ describe('the timeline', () => {
       .poll(async () => (await killed.run('status')).stdout, { timeout: 20_000 })
       .toContain('starting');
     process.kill(killed.pid, 'SIGKILL');
-    await killed.ended();
+    await killed.exited();
     expect(await killed.runOnData('timeline')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('was killed'),
@@ -90,7 +90,7 @@ describe('a failed boot', () => {
   behind: { command: [sleep, '1001'], needs: [bad] }
   further: { command: [sleep, '1002'], needs: [behind] }\n`,
     );
-    const { exitCode, stderr } = await g.ended();
+    const { exitCode, stderr } = await g.exited();
     expect(exitCode).toBe(5);
     const { stages } = JSON.parse(await readFile(join(g.dataDir, 'failure.json'), 'utf8')) as {
       stages: { lastLines: string[]; command: string }[];

@@ -8,15 +8,12 @@ import { cacheDir } from '../../src/lib/paths.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { blocks, blockIn } from '../support/docs.ts';
-import { startDocker } from '../support/docker.ts';
-import type { Docker } from '../support/docker.ts';
-import { runDockerNode } from '../support/dockerNode.ts';
-import type { DockerNode } from '../support/dockerNode.ts';
-import { snapshotHost } from '../support/leftovers.ts';
+import { runDockerNode, startDocker } from '../support/docker.ts';
+import type { Docker, DockerNode } from '../support/docker.ts';
+import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
-import { nothingLeft } from '../support/nothingLeft.ts';
 
-const engine = 'e2e-docker';
+const engineName = 'e2e-docker';
 const port = 16_443;
 const internalIp = 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}';
 const volume = ['--volume', 'cluster:/var/lib/k8s-single', '--publish', `${port}:6443`];
@@ -42,13 +39,13 @@ let folder: string;
 let before: Snapshot;
 let docker: Docker;
 let node: DockerNode;
-let loaded: Promise<void>;
-let kept: Awaited<ReturnType<typeof identity>>;
+let imageLoaded: Promise<void>;
+let original: Awaited<ReturnType<typeof identity>>;
 
-/** Where the port of the container is published, as this machine reaches it. */
+/** The URL of the published port, as this machine reaches it. */
 const server = (): string => `https://${docker.ip}:${port}`;
 
-/** kubectl on this machine, with the kubeconfig that the container prints. */
+/** Runs kubectl on this machine, with the kubeconfig that the container prints. */
 async function kubectlFromOutside(...args: string[]): Promise<string> {
   const binaries = nodeBinaries.filter((need) => need.name === 'kubectl');
   const { files } = await install({ binDirs: [], cacheDir: cacheDir(), binaries });
@@ -63,7 +60,7 @@ async function start(name: string, ...options: string[]): Promise<void> {
   await node.healthy();
 }
 
-/** What tells this cluster from any other, and where its container is. */
+/** What identifies this cluster and its pod, and the address of its container. */
 async function identity() {
   const uid = ['--output', 'jsonpath={.metadata.uid}'];
   return {
@@ -73,8 +70,8 @@ async function identity() {
   };
 }
 
-/** What the pod serves, by way of the published port. */
-async function page(): Promise<string> {
+/** Fetches the page of the pod through the published port. */
+async function fetchPage(): Promise<string> {
   return kubectlFromOutside('get', '--raw', '/api/v1/namespaces/default/pods/web/proxy/index.html');
 }
 
@@ -82,7 +79,7 @@ async function podIsReady(): Promise<void> {
   await node.kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/web');
 }
 
-/** Makes the image that the node was started from known to it. */
+/** Loads the image of the node's own container into the node. */
 async function loadOwnImage(): Promise<void> {
   const archive = join(folder, 'k8s-single.tar');
   await docker.run('save', '--output', archive, 'k8s-single');
@@ -92,28 +89,28 @@ async function loadOwnImage(): Promise<void> {
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-container-');
   before = await snapshotHost();
-  docker = await startDocker(engine);
+  docker = await startDocker(engineName);
   await execa(process.execPath, ['image/build.mjs'], { env: docker.env });
   await start('first');
-  // It takes a while, in which the smoke test waits for pods most of the time.
-  loaded = loadOwnImage();
+  // Takes a while; runs concurrently with the smoke test, which mostly waits for pods.
+  imageLoaded = loadOwnImage();
 });
 
 afterAll(async () => {
   await docker[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
-  await nothingLeft(before, [engine]);
+  await expectNothingLeft(before, [engineName]);
 });
 
 describe('docker run --privileged', () => {
-  it('is a node that passes the smoke test', async () => {
+  it('runs a node that passes the smoke test', async () => {
     const lines = (await node.run('smoke', '--output', 'json')).split('\n');
     const results = lines.map((line) => JSON.parse(line) as { check: string; outcome: string });
     expect(results.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
     expect(results.filter(({ outcome }) => outcome === 'passed').length).toBe(checks.length - 2);
   });
 
-  it('answers on its published port, to the kubeconfig that it prints', async () => {
+  it('can be reached through its published port, with the kubeconfig that it prints', async () => {
     expect(
       await kubectlFromOutside('config', 'view', '--output', 'jsonpath={.clusters[0].cluster.server}'),
     ).toBe(server());
@@ -129,7 +126,7 @@ describe('docker run --privileged', () => {
 
 describe('a privileged pod', () => {
   it('as docs/containers.md has it is a node in a node', async () => {
-    await loaded;
+    await imageLoaded;
     await node.apply(await blockIn('docs/containers.md', 'In a pod', 'yml'));
     await node.kubectl('wait', '--for=condition=Ready', '--timeout=90s', 'pod/cluster');
     const inside = ['exec', 'cluster', '--', 'k8s-single', 'kubectl', '--', 'get', 'nodes', '--no-headers'];
@@ -138,37 +135,37 @@ describe('a privileged pod', () => {
   });
 });
 
-describe("the seeds' test", () => {
-  it('a pod is running, and its page is fetched, from outside', async () => {
+describe('a pod with a web server', () => {
+  it('runs, and its page can be fetched from outside', async () => {
     await node.loadImage(await busyboxArchive(folder, busyboxImage));
     await node.apply(JSON.stringify(web));
     await podIsReady();
-    expect(await page()).toBe('hello');
+    expect(await fetchPage()).toBe('hello');
   });
 });
 
 describe('docker stop', () => {
-  it('takes it down in order: exit code 0', async () => {
-    kept = await identity();
+  it('stops the node in order, with exit code 0', async () => {
+    original = await identity();
     await docker.run('stop', node.name);
     expect(await node.inspect('{{.State.ExitCode}}')).toBe('0');
   });
 });
 
 describe('docker rm, and docker run with the same volume', () => {
-  it('brings the same cluster back with its objects, at another address', async () => {
+  it('restarts the same cluster with its objects, at another address', async () => {
     const address = '{{.NetworkSettings.IPAddress}}';
     await docker.run('rm', node.name);
-    // Whoever comes next gets the address.
+    // The next container gets the freed address.
     await docker.run('run', '--detach', '--name', 'other', '--entrypoint', 'sleep', 'k8s-single', 'infinity');
-    expect(await docker.run('inspect', '--format', address, 'other')).toBe(kept.address);
+    expect(await docker.run('inspect', '--format', address, 'other')).toBe(original.address);
     await start('second', '--init');
     await podIsReady();
     const now = await identity();
-    expect(now.address).not.toBe(kept.address);
-    expect(now).toEqual({ ...kept, address: now.address });
+    expect(now.address).not.toBe(original.address);
+    expect(now).toEqual({ ...original, address: now.address });
     expect(await node.kubectl('get', 'node', '--output', internalIp)).toBe(now.address);
-    expect(await page()).toBe('hello');
+    expect(await fetchPage()).toBe('hello');
     await docker.run('kill', '--signal', 'INT', node.name);
     expect(await docker.run('wait', node.name)).toBe('0');
   });
@@ -187,19 +184,19 @@ describe('the commands of docs/containers.md', () => {
   });
 });
 
-describe('docker run of what cannot be', () => {
+describe('docker run of a node that cannot start', () => {
   it.each([
-    { what: 'no privileges', options: [], args: ['up'], code: 3, says: '--privileged' },
+    { what: 'without privileges', options: [], args: ['up'], code: 3, message: '--privileged' },
     {
-      what: 'no such config',
+      what: 'with a missing config',
       options: ['--privileged'],
       args: ['up', '--config', '/none'],
       code: 2,
-      says: '/none',
+      message: '/none',
     },
-  ])('$what: ends with $code and says what to do', async ({ options, args, code, says }) => {
+  ])('$what: exits with $code and a hint', async ({ options, args, code, message }) => {
     const run = ['run', '--rm', ...options, 'k8s-single', ...args];
     const { exitCode, stderr } = await execa('docker', run, { env: docker.env, reject: false });
-    expect([exitCode, stderr]).toEqual([code, expect.stringContaining(says)]);
+    expect([exitCode, stderr]).toEqual([code, expect.stringContaining(message)]);
   });
 });

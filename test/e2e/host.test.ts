@@ -18,7 +18,7 @@ import { TestNode } from '../support/testNode.ts';
 const node = new TestNode('e2e-host');
 let machine: Machine;
 let running: ChildProcess;
-let save: string;
+let iptablesSave: string;
 let before: string;
 
 const web = {
@@ -38,20 +38,20 @@ const web = {
   },
 };
 
-async function cli(command: string, ...more: string[]): Promise<string> {
-  return machine.run(process.execPath, [main, ...node.args(command, ...more)]);
+async function k8sSingle(command: string, ...args: string[]): Promise<string> {
+  return machine.run(process.execPath, [main, ...node.args(command, ...args)]);
 }
 
 async function kubectl(...args: string[]): Promise<string> {
-  return cli('kubectl', '--', ...args);
+  return k8sSingle('kubectl', '--', ...args);
 }
 
-/** Brings the node up on the machine itself, at this address. */
+/** Brings the node up directly on the machine, at this address. */
 async function up(address: string): Promise<void> {
-  await machine.address(address);
+  await machine.setAddress(address);
   running = machine.start(process.execPath, [main, ...node.args('up', '--host', '--output', 'json')]);
   const ready = async (): Promise<void> => {
-    await cli('status').catch((error: unknown) => {
+    await k8sSingle('status').catch((error: unknown) => {
       throw new Unhealthy(String(error));
     });
   };
@@ -59,7 +59,7 @@ async function up(address: string): Promise<void> {
 }
 
 /** Sends a signal to the supervisor and resolves with its exit code. */
-async function end(signal: 'TERM' | 'KILL'): Promise<unknown> {
+async function stop(signal: 'TERM' | 'KILL'): Promise<unknown> {
   const { pid } = JSON.parse(
     await machine.run('cat', [`/run/k8s-single/${node.name}/node.json`]),
   ) as NodeFile;
@@ -72,26 +72,26 @@ async function podIsReady(): Promise<void> {
   await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/web');
 }
 
-/** What a node changes on a machine, but for empty tables of packet filters, and for limits that all nodes here share. */
-async function state(): Promise<string> {
-  const looks = [
-    `'${save}' | grep '^-A\\|^:[A-Z]*-' || true`,
+/** The state that a node changes on a machine. Leaves out empty tables of packet filters, and limits that all nodes share. */
+async function machineState(): Promise<string> {
+  const commands = [
+    `'${iptablesSave}' | grep '^-A\\|^:[A-Z]*-' || true`,
     'ip -oneline link | cut -d: -f 2',
     'cut -d" " -f 3,5 /proc/self/mountinfo | sort',
     'cd /proc/sys; grep . kernel/panic vm/overcommit_memory net/ipv4/ip_forward net/ipv4/conf/all/route_localnet',
   ];
-  return machine.run('sh', ['-c', looks.join('; ')]);
+  return machine.run('sh', ['-c', commands.join('; ')]);
 }
 
 beforeAll(async () => {
   await node.remove();
   const binaries = nodeBinaries.filter(({ name }) => name === 'iptables-save');
-  save = (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files['iptables-save'];
+  iptablesSave = (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files['iptables-save'];
   machine = await startMachine();
   const images = join(node.dataDir, 'images');
   await mkdir(images, { recursive: true });
-  await machine.run('cp', [await busyboxArchive(`${node.dataDir}/made`, busyboxImage), images]);
-  before = await state();
+  await machine.run('cp', [await busyboxArchive(`${node.dataDir}/build`, busyboxImage), images]);
+  before = await machineState();
 });
 
 afterAll(async () => {
@@ -99,23 +99,23 @@ afterAll(async () => {
   await node.remove();
 });
 
-it('a node on the machine itself leaves it as it was', async () => {
+it('a node directly on the machine restores the state of the machine when it stops', async () => {
   await up('192.0.2.7');
   const apply = [main, ...node.args('kubectl', '--', 'apply', '-f', '-')];
   await machine.run(process.execPath, apply, JSON.stringify(web));
   await podIsReady();
-  expect(await state()).toContain('cni0');
-  expect(await end('TERM')).toBe(0);
-  expect(await state()).toBe(before);
+  expect(await machineState()).toContain('cni0');
+  expect(await stop('TERM')).toBe(0);
+  expect(await machineState()).toBe(before);
 });
 
-it('at another address it comes back with its data; killed, it leaves nothing, either, when it is taken down', async () => {
+it('restarts at another address with its data, and down restores the machine after the supervisor was killed', async () => {
   await up('192.0.2.8');
   await podIsReady();
   expect(await kubectl('logs', 'web')).toBe('serving');
   expect(await kubectl('get', 'endpoints', 'kubernetes', '--no-headers')).toContain('192.0.2.8:6443');
   expect(await kubectl('get', 'nodes', '--no-headers', '--output', 'wide')).toContain(' 192.0.2.8 ');
-  await end('KILL');
-  await cli('down');
-  expect(await state()).toBe(before);
+  await stop('KILL');
+  await k8sSingle('down');
+  expect(await machineState()).toBe(before);
 });

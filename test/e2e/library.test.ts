@@ -6,10 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Job } from '../support/action.ts';
 import { busyboxArchive } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
-import { snapshotHost } from '../support/leftovers.ts';
-import { nothingLeft } from '../support/nothingLeft.ts';
+import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
 
-const root = join(import.meta.dirname, '../..');
+const project = join(import.meta.dirname, '../..');
 
 let folder = '';
 let tarball = '';
@@ -19,21 +18,26 @@ beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-library-');
   outsider = join(folder, 'outsider');
   const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
-  tarball = join(folder, (await execa('npm', pack, { cwd: root })).stdout);
-  await cp(join(root, 'test/outsider'), outsider, { recursive: true });
+  tarball = join(folder, (await execa('npm', pack, { cwd: project })).stdout);
+  await cp(join(project, 'test/outsider'), outsider, { recursive: true });
   await execa('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], { cwd: outsider });
-  // Dependencies of the outsider's tests: any version will do.
+  // Dependencies of the outsider's tests, in any version.
   await mkdir(join(outsider, 'node_modules/@types'), { recursive: true });
   for (const name of ['vitest', '@types/node'])
-    await symlink(join(root, 'node_modules', name), join(outsider, 'node_modules', name));
+    await symlink(join(project, 'node_modules', name), join(outsider, 'node_modules', name));
 });
 
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-/** Runs a tool from the node_modules of this project in the outsider project. */
+/** Runs a tool of this project in the outsider project. */
 async function tool(name: string, ...args: string[]) {
   const env = { IMAGE: join(folder, 'image/image.tar') };
-  return execa(join(root, 'node_modules/.bin', name), args, { cwd: outsider, env, all: true, reject: false });
+  return execa(join(project, 'node_modules/.bin', name), args, {
+    cwd: outsider,
+    env,
+    all: true,
+    reject: false,
+  });
 }
 
 describe('a project that installs the package', () => {
@@ -42,7 +46,7 @@ describe('a project that installs the package', () => {
     expect(exitCode, all).toBe(0);
   });
 
-  it('has nodes in tests of Vitest and node:test, concurrently', async () => {
+  it('runs nodes in tests of Vitest and node:test concurrently', async () => {
     await mkdir(join(folder, 'image'));
     await busyboxArchive(join(folder, 'image'), 'app:1');
     const before = await snapshotHost();
@@ -54,10 +58,10 @@ describe('a project that installs the package', () => {
     expect(vitest.all).toContain('2 passed');
     expect(nodeTest.exitCode, nodeTest.all).toBe(0);
     const name = /(test-[0-9a-f]{6}) at 1/.exec(nodeTest.all)?.[1] ?? '';
-    await nothingLeft(before, [name]);
+    await expectNothingLeft(before, [name]);
   });
 
-  it('takes its node with it when it is killed', async () => {
+  it('loses its node when it is killed', async () => {
     const before = await snapshotHost();
     const child = execa(process.execPath, ['forgets.mjs'], { cwd: outsider, reject: false });
     const [data] = await once(child.stdout, 'data');
@@ -65,7 +69,7 @@ describe('a project that installs the package', () => {
     expect(await cli(['kubectl', '--name', name, '--', 'get', 'nodes'])).toMatchObject({ exitCode: 0 });
     child.kill('SIGKILL');
     await child;
-    await nothingLeft(before, [name], 60_000);
+    await expectNothingLeft(before, [name], 60_000);
   });
 });
 

@@ -10,7 +10,7 @@ import { busyboxImage, importBusybox } from '../support/busybox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
 import { nodeServices, TestNode } from '../support/testNode.ts';
-import { startedWithTls } from '../support/withTls.ts';
+import { startWithTls } from '../support/withTls.ts';
 
 const node = new TestNode('e2e-node');
 let before: Snapshot;
@@ -48,17 +48,17 @@ const service = {
   spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
 };
 
-/** Not wget: busybox's static one looks the port up by name, and that takes libraries which the image has not. */
-async function fetched(address: string): Promise<string> {
+/** Fetches the page with nc. The static busybox's wget resolves the port by name, with libraries that the image lacks. */
+async function fetchPage(address: string): Promise<string> {
   const request = `printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${address} 80`;
-  const answer = await node.kubectl('exec', 'client', '--', 'sh', '-c', request);
-  return answer.split('\r\n\r\n')[1] ?? answer;
+  const response = await node.kubectl('exec', 'client', '--', 'sh', '-c', request);
+  return response.split('\r\n\r\n')[1] ?? response;
 }
 
-/** The proxy programs its rules a moment after it is asked to. */
-async function eventually(look: () => Promise<void>): Promise<void> {
+/** Waits until the assertion holds: kube-proxy, for one, updates its rules after a delay. */
+async function eventually(assertion: () => Promise<void>): Promise<void> {
   const probe = async (): Promise<void> => {
-    await look().catch((error: unknown) => {
+    await assertion().catch((error: unknown) => {
       throw new Unhealthy(String(error));
     });
   };
@@ -70,7 +70,7 @@ async function podsAreReady(): Promise<void> {
 }
 
 beforeAll(async () => {
-  // A run that was killed may have left it.
+  // A killed run may have left it.
   await node.remove();
   before = await snapshotHost();
   await node.up('--listen', '127.0.0.1:0');
@@ -78,29 +78,29 @@ beforeAll(async () => {
 
 afterAll(async () => node.remove());
 
-describe('a node that came up from nothing', () => {
-  it('is ready as a whole, and Kubernetes says so too', async () => {
+describe('a new node', () => {
+  it('is ready, and Ready for Kubernetes', async () => {
     expect([...(await node.status()).values()].filter(({ state }) => state !== 'ready')).toEqual([]);
     expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/^k8s-single +Ready/);
   });
 
-  it('runs a pod that answers on its own address and through its Service', async () => {
+  it('runs a pod that can be reached at its own address and through its Service', async () => {
     await importBusybox(node.containerdSocket);
     await node.apply(web, client, service);
     await podsAreReady();
     expect(await node.kubectl('get', 'pod', 'web', '--no-headers')).toMatch(/^web +1\/1 +Running/);
     const podIp = await node.kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}');
     const clusterIp = await node.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
-    expect(await fetched(podIp)).toBe('hello');
-    await eventually(async () => expect(await fetched(clusterIp)).toBe('hello'));
+    expect(await fetchPage(podIp)).toBe('hello');
+    await eventually(async () => expect(await fetchPage(clusterIp)).toBe('hello'));
   });
 
-  it('has logs and exec', async () => {
+  it('supports kubectl logs and exec', async () => {
     expect(await node.kubectl('logs', 'web')).toBe('serving');
     expect(await node.kubectl('exec', 'web', '--', 'cat', '/index.html')).toBe('hello');
   });
 
-  it('serves its page and its metrics on a port of the host, and nothing that acts', async () => {
+  it('serves its page and its metrics on a port of the host, but no control API', async () => {
     const { url } = await readNodeFile(node.name);
     const get = async (path: string, init?: RequestInit) => fetch(new URL(path, url), init);
     expect(await (await get('/')).text()).toContain('aria-label="apiserver: ready in');
@@ -111,7 +111,7 @@ describe('a node that came up from nothing', () => {
     expect((await get('/v1/down', { method: 'POST' })).status).toBe(404);
   });
 
-  it('refuses whoever has no certificate', async () => {
+  it('rejects requests without a client certificate', async () => {
     const server = await node.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
     const ca = join(node.dataDir, 'pki/ca.crt');
     const { exitCode, stderr } = await cli(['probe', '--ca', ca, 'http', `${server}/api`]);
@@ -120,26 +120,26 @@ describe('a node that came up from nothing', () => {
   });
 });
 
-describe('a control loop that has no port without TLS, as from 1.22 on:', () => {
+describe('a controller with TLS only, as from Kubernetes 1.22 on:', () => {
   it.each([
     ['the controller manager', controllerManager],
     ['the scheduler', scheduler],
-  ] as const)('%s takes our certificates and says that it is well', async (_name, loop) => {
-    await using another = await startedWithTls(node, loop);
-    await eventually(async () => expect(await another.health()).toContain('healthy'));
+  ] as const)('%s accepts our certificates and is healthy', async (_name, controller) => {
+    await using second = await startWithTls(node, controller);
+    await eventually(async () => expect(await second.probeHealth()).toContain('healthy'));
   });
 });
 
 describe('kill -9 of', () => {
   for (const name of nodeServices) {
-    it(`${name}: the node is fully ready again`, async () => {
+    it(`${name}: the node becomes ready again and runs a new pod`, async () => {
       const { pid, restarts } = (await node.status()).get(name)!;
-      // Pids of the node's own namespace mean nothing here, so the node's own kill is asked.
+      // The pid is that of the node's own namespace.
       await node.killInside(pid!);
       await eventually(async () => expect((await node.status()).get(name)!.restarts).toBe(restarts + 1));
       await node.run('status', '--wait', '--timeout', '120s');
-      const fresh = { ...client, metadata: { name: `after-${name}` } };
-      await node.apply(fresh);
+      const newPod = { ...client, metadata: { name: `after-${name}` } };
+      await node.apply(newPod);
       await podsAreReady();
       await node.kubectl('delete', 'pod', `after-${name}`, '--wait=true');
     });
@@ -147,7 +147,7 @@ describe('kill -9 of', () => {
 });
 
 describe('down and up again', () => {
-  it('keeps the data: the pods of before run again', async () => {
+  it('keeps the data and runs the same pods again', async () => {
     await node.run('down');
     await node.up();
     await podsAreReady();

@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(async () => node.remove());
 
-/** The restarts of each service by now. */
+/** The number of restarts of each service. */
 async function restarts(): Promise<Record<string, number>> {
   const status = await node.status();
   return Object.fromEntries(nodeServices.map((name) => [name, status.get(name)!.restarts]));
@@ -26,23 +26,23 @@ describe('a running node', () => {
     expect(await node.run('healthcheck')).toBe('ready');
   });
 
-  it('shows the logs of all its components by time, every line stamped but continuations', async () => {
+  it('shows the logs of all components, follows them, and selects them by time', async () => {
     const lines = (await node.run('logs', '--tail', '50')).split('\n');
-    const seen = new Set(lines.map((line) => line.split('|')[0]!.trim()));
-    expect([...seen]).toEqual(expect.arrayContaining([...nodeServices]));
-    const own = await node.run('logs', 'etcd', '--since', '10m');
-    expect(own).toContain('ready to serve client requests');
+    const sources = new Set(lines.map((line) => line.split('|')[0]!.trim()));
+    expect([...sources]).toEqual(expect.arrayContaining([...nodeServices]));
+    const etcdLog = await node.run('logs', 'etcd', '--since', '10m');
+    expect(etcdLog).toContain('ready to serve client requests');
     expect(await node.run('logs', '--since', '0', '--tail', '0')).toBe('');
     const follower = execa(process.execPath, [main, ...node.args('logs', 'kubelet', '--tail', '1', '-f')]);
-    const lines2 = createInterface({ input: follower.stdout })[Symbol.asyncIterator]();
-    expect((await lines2.next()).done).toBe(false);
+    const followed = createInterface({ input: follower.stdout })[Symbol.asyncIterator]();
+    expect((await followed.next()).done).toBe(false);
     await node.run('restart', 'kubelet');
-    expect((await lines2.next()).done).toBe(false);
+    expect((await followed.next()).done).toBe(false);
     follower.kill('SIGINT');
     expect((await follower).exitCode).toBe(0);
   });
 
-  it('restarts one component and leaves those alone that need it', async () => {
+  it('restarts one component without its dependents', async () => {
     const before = await restarts();
     await node.run('restart', 'etcd');
     expect((await node.status()).get('etcd')!.state).toBe('ready');
@@ -51,7 +51,7 @@ describe('a running node', () => {
     expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/ Ready /);
   });
 
-  it('restarts one with all that need it, and the node is whole again', async () => {
+  it('restarts one component with its dependents, and becomes ready again', async () => {
     const before = await restarts();
     await node.run('restart', 'apiserver', '--cascade');
     const after = await restarts();
@@ -62,7 +62,7 @@ describe('a running node', () => {
     expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/ Ready /);
   });
 
-  it('is without a scheduler when that is stopped, and says so until it is started', async () => {
+  it('is unhealthy while a component is stopped', async () => {
     await node.run('stop', 'scheduler');
     const { exitCode, stdout } = await cli(node.args('healthcheck'));
     expect([exitCode, stdout]).toEqual([1, expect.stringContaining('scheduler stopped')]);
@@ -70,14 +70,14 @@ describe('a running node', () => {
     await node.run('healthcheck');
   });
 
-  it('knows where the time of its boot went', async () => {
+  it('shows the timeline and the critical path of its boot', async () => {
     const text = await node.run('timeline');
     for (const name of nodeServices) expect(text).toMatch(new RegExp(`^${name} .*█`, 'm'));
     expect(text).toMatch(/critical path, in s: .*apiserver [\d.]+/);
     expect(await node.run('timeline', '--output', 'svg')).toMatch(/^<svg .*Ready in/s);
   });
 
-  it('packs a report with no private key, no token and nothing of its certificates', async () => {
+  it('creates a report without private keys, tokens and certificates', async () => {
     const folder = join(node.dataDir, 'unpacked');
     const archive = join(node.dataDir, 'report.tar.gz');
     expect(await node.run('report', '--output', archive)).toBe(archive);
@@ -87,7 +87,7 @@ describe('a running node', () => {
       each.isFile(),
     );
     const texts = await Promise.all(
-      files.map(async (each) => readFile(join(each.parentPath, each.name), 'utf8')),
+      files.map(async (file) => readFile(join(file.parentPath, file.name), 'utf8')),
     );
     const all = texts.join('\n');
     for (const name of nodeServices) expect(files.map((each) => each.name)).toContain(`${name}.log`);
@@ -110,9 +110,9 @@ describe('a running node', () => {
 });
 
 describe('a node that failed', () => {
-  it('says which stage blocked and why, and still has its logs, its timeline and a report', async () => {
+  it('reports which stage blocked and why, and still has logs, a timeline and a report', async () => {
     await node.run('down');
-    // It comes as far as etcd, whose data folder is a file now.
+    // Make the boot fail at etcd: its data folder becomes a file.
     await rm(join(node.dataDir, 'etcd'), { recursive: true });
     await execa('touch', [join(node.dataDir, 'etcd')]);
     const up = await cli(node.args('up', '--detach', '--output', 'plain', '--timeout', '10s'), { all: true });
@@ -126,9 +126,9 @@ describe('a node that failed', () => {
       command: expect.stringContaining('--data-dir'),
     });
     expect(up.all).toContain(stages[0]!.command);
-    const there = ['--data-dir', node.dataDir];
-    expect(await node.run('logs', ...there, 'etcd')).toContain('error listing data dir');
-    expect(await node.run('timeline', ...there)).toMatch(/^etcd .*[█✗]/m);
-    expect(await node.run('report', ...there, '--output', join(node.dataDir, 'r.tgz'))).toContain('r.tgz');
+    const dataDir = ['--data-dir', node.dataDir];
+    expect(await node.run('logs', ...dataDir, 'etcd')).toContain('error listing data dir');
+    expect(await node.run('timeline', ...dataDir)).toMatch(/^etcd .*[█✗]/m);
+    expect(await node.run('report', ...dataDir, '--output', join(node.dataDir, 'r.tgz'))).toContain('r.tgz');
   });
 });

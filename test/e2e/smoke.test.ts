@@ -21,18 +21,18 @@ interface Result {
 
 const node = new TestNode('e2e-smoke');
 
-async function smoke(...more: string[]) {
-  const { exitCode, stdout, stderr } = await cli(node.args('smoke', '--output', 'json', ...more));
+async function smoke(...args: string[]) {
+  const { exitCode, stdout, stderr } = await cli(node.args('smoke', '--output', 'json', ...args));
   const lines = String(stdout).split('\n').filter(Boolean);
   const results = new Map(lines.map((line) => JSON.parse(line) as Result).map((each) => [each.check, each]));
   return { exitCode, results, stderr: String(stderr) };
 }
 
-const named = (outcome: string, results: ReadonlyMap<string, Result>): string[] =>
+const checksWith = (outcome: string, results: ReadonlyMap<string, Result>): string[] =>
   [...results.values()].filter((each) => each.outcome === outcome).map(({ check }) => check);
 
-/** What a run makes besides the objects in its namespace. */
-async function traces(): Promise<string> {
+/** The state that a run changes outside its namespace: the namespaces and the images of the node. */
+async function nodeState(): Promise<string> {
   const namespaces = await node.kubectl('get', 'namespaces', '-o', 'name');
   const { ctr = '' } = await readNodeFile(node.name);
   const images = ['--namespace', 'k8s.io', 'images', 'list', '--quiet'];
@@ -44,28 +44,28 @@ let before: string;
 
 beforeAll(async () => {
   await node.up();
-  before = await traces();
+  before = await nodeState();
 });
 
 afterAll(async () => node.remove());
 
 describe('on a healthy node', () => {
-  it('every check passes but those of what is not installed, and nothing is left', async () => {
+  it('all checks pass except those of add-ons that are not installed, and nothing is left', async () => {
     const report = join(await tempDir('smoke'), 'new/report.xml');
     const { exitCode, results, stderr } = await smoke('--junit', report);
-    expect([stderr, named('failed', results)]).toEqual(['', []]);
+    expect([stderr, checksWith('failed', results)]).toEqual(['', []]);
     expect(exitCode).toBe(0);
-    expect(named('skipped', results).toSorted()).toEqual(['dns', 'volume']);
+    expect(checksWith('skipped', results).toSorted()).toEqual(['dns', 'volume']);
     expect(results.size).toBe(checks.length);
     expect(results.get('dns')?.reason).toContain('DNS is not installed');
     expect(results.get('volume')?.reason).toContain('there is no default StorageClass');
     expect(await readFile(report, 'utf8')).toContain(`tests="${checks.length}" failures="0"`);
-    expect(await traces()).toBe(before);
+    expect(await nodeState()).toBe(before);
   });
 
-  it('DNS and storage are checked where they are installed', async () => {
+  it('DNS and storage are checked if they are installed', async () => {
     const { ip } = await readNodeFile(node.name);
-    // The host's end of the pair.
+    // The host's end of the veth pair.
     const host = ip.replace(/\d+$/, '1');
     const address = await node.kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}');
     const dns = await dnsServer(host, 'kubernetes.default.svc.cluster.local', address);
@@ -83,7 +83,7 @@ describe('on a healthy node', () => {
     }
   });
 
-  it('any cluster can be tested by its kubeconfig, as the holder of a token, too', async () => {
+  it('any cluster can be tested through its kubeconfig, also with a token', async () => {
     await node.kubectl('create', 'serviceaccount', 'tester');
     const rights = ['--clusterrole', 'cluster-admin', '--serviceaccount', 'default:tester'];
     await node.kubectl('create', 'clusterrolebinding', 'tester', ...rights);
@@ -91,8 +91,8 @@ describe('on a healthy node', () => {
     const request = join(folder, 'request.json');
     await writeFile(request, '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}');
     const path = '/api/v1/namespaces/default/serviceaccounts/tester/token';
-    const answer = await node.kubectl('create', '--raw', path, '-f', request);
-    const { token } = (JSON.parse(answer) as { status: { token: string } }).status;
+    const response = await node.kubectl('create', '--raw', path, '-f', request);
+    const { token } = (JSON.parse(response) as { status: { token: string } }).status;
     const admin = await node.run('kubeconfig');
     const kubeconfig = join(folder, 'token.conf');
     const user = `    token: ${token}`;
@@ -101,13 +101,13 @@ describe('on a healthy node', () => {
       admin.replace(/^ +client-certificate-data: .*\n/m, '').replace(/^ +client-key-data: .*$/m, user),
     );
     const { exitCode, results } = await smoke('--kubeconfig', kubeconfig, '--only', 'node,rbac');
-    expect(named('passed', results).toSorted()).toEqual(['namespace', 'node', 'rbac']);
+    expect(checksWith('passed', results).toSorted()).toEqual(['namespace', 'node', 'rbac']);
     expect(exitCode).toBe(0);
   });
 });
 
 describe('when something is broken', () => {
-  it('an image that cannot be had: the check fails with the events, what needs it is skipped', async () => {
+  it('a missing image fails the check of the pod, with its events, and skips dependent checks', async () => {
     const image = 'k8s-single.local/none:1';
     const { exitCode, results } = await smoke('--image', image, '--only', 'logs', '--timeout', '5s');
     expect(exitCode).toBe(7);
@@ -119,15 +119,15 @@ describe('when something is broken', () => {
       /event: Failed pod\/pod: .*k8s-single\.local\/none:1/,
     );
     expect(results.get('logs')).toMatchObject({ outcome: 'skipped', reason: 'needs pod, which failed' });
-    expect(await traces()).toBe(before);
+    expect(await nodeState()).toBe(before);
   });
 
-  it('without kube-proxy only Services fail, and the reason points to it', async () => {
+  it('without kube-proxy only the check of Services fails, and its reason names kube-proxy', async () => {
     await node.run('stop', 'kube-proxy');
     try {
       const { exitCode, results } = await smoke('--only', 'service', '--timeout', '15s');
       expect(exitCode).toBe(7);
-      expect(named('failed', results)).toEqual(['service']);
+      expect(checksWith('failed', results)).toEqual(['service']);
       expect(results.get('service')?.reason).toMatch(
         /the cluster IP: .* does not answer.*look at kube-proxy/,
       );
@@ -138,8 +138,8 @@ describe('when something is broken', () => {
   });
 });
 
-describe('interrupted', () => {
-  /** Starts a run, sends the signals one after the other when the first check has passed, and resolves with the exit code. */
+describe('when interrupted', () => {
+  /** Starts a run, sends the signals after the first result, and resolves with the exit code. */
   async function interrupted(...signals: NodeJS.Signals[]): Promise<number | null> {
     const child = spawn(process.execPath, [main, ...node.args('smoke', '--output', 'json')], {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -151,16 +151,16 @@ describe('interrupted', () => {
     return (await exited)[0];
   }
 
-  it('once: everything it made is gone when it ends', async () => {
+  it('once, it removes everything before it exits', async () => {
     expect(await interrupted('SIGINT')).toBe(130);
-    expect(await traces()).toBe(before);
+    expect(await nodeState()).toBe(before);
   });
 
-  it('twice: it does not wait for the end of the removal, but has ordered it', async () => {
+  it('twice, it requests the removal but does not wait for it', async () => {
     expect([130, 143]).toContain(await interrupted('SIGINT', 'SIGTERM'));
     const namespaces = await node.kubectl('get', 'namespaces', '-o', 'name');
     const left = namespaces.split('\n').filter((name) => name.includes('smoke'));
     for (const name of left) await node.kubectl('wait', '--for=delete', '--timeout=60s', name);
-    expect(await traces()).toBe(before);
+    expect(await nodeState()).toBe(before);
   });
 });

@@ -12,19 +12,19 @@ const node = new TestNode('e2e-stop');
 beforeAll(async () => node.remove());
 afterEach(async () => node.remove());
 
-/** Starts `up` in the foreground and stops it with the signal at the first event that fits. Resolves with its exit code. */
-async function upUntil(fits: (event: Event) => boolean, signal: NodeJS.Signals): Promise<number | null> {
+/** Starts `up` in the foreground and sends the signal at the first matching event. Resolves with the exit code. */
+async function upUntil(matches: (event: Event) => boolean, signal: NodeJS.Signals): Promise<number | null> {
   const child = spawn(process.execPath, [main, ...node.args('up', '--output', 'json')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
   let sent = false;
   for await (const line of createInterface({ input: child.stdout })) {
-    if (sent || !fits(JSON.parse(line) as Event)) continue;
+    if (sent || !matches(JSON.parse(line) as Event)) continue;
     sent = true;
     child.kill(signal);
   }
-  expect(sent, 'the event to stop at never came').toBe(true);
+  expect(sent, 'no event matched').toBe(true);
   return (await exited)[0];
 }
 
@@ -38,17 +38,17 @@ const moments: readonly (readonly [string, (event: Event) => boolean])[] = [
 ];
 
 describe('SIGTERM at', () => {
-  for (const [moment, fits] of moments) {
+  for (const [moment, matches] of moments) {
     it(`${moment}: exits 0 and leaves nothing`, async () => {
       const before = await snapshotHost();
-      expect(await upUntil(fits, 'SIGTERM')).toBe(0);
+      expect(await upUntil(matches, 'SIGTERM')).toBe(0);
       expect(await leftoversSince(before, node.name)).toEqual([]);
     });
   }
 });
 
 describe('Ctrl-C', () => {
-  it('is as clean', async () => {
+  it('exits 0 and leaves nothing, too', async () => {
     const before = await snapshotHost();
     expect(
       await upUntil(({ component, type }) => component === 'apiserver' && type === 'probing', 'SIGINT'),

@@ -18,7 +18,7 @@ it('a component that writes 200 MB costs the supervisor no memory, blocks nothin
     'rotation',
     `  calm: { command: [sleep, '1000'] }
   flood: { command: [sh, -c, '${flood}'], workingDir: '\${config.dir}', needs: [calm] }\n`,
-    { knobs: `logs: { maxMiB: ${maxMiB}, keep: ${keep} }` },
+    { settings: `logs: { maxMiB: ${maxMiB}, keep: ${keep} }` },
   );
   await g.ready();
   const before = await residentBytes(g.pid);

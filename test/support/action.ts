@@ -12,7 +12,7 @@ interface Step {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What action.yml says. */
+/** The content of action.yml. */
 interface Action {
   readonly inputs: Readonly<Record<string, { readonly description: string; readonly default: string }>>;
   readonly outputs: Readonly<Record<string, { readonly description: string; readonly value: string }>>;
@@ -23,12 +23,12 @@ export async function readAction(): Promise<Action> {
   return parse(await readFile('action.yml', 'utf8')) as Action;
 }
 
-/** A job of a runner: runs single steps of the action as GitHub's runner does, one after the other. */
+/** Runs single steps of the action, one after the other, as GitHub's runner does in a job. */
 export class Job {
   readonly temp: string;
   readonly #inputs: Readonly<Record<string, string>>;
   readonly #outputs = new Map<string, string>();
-  /** What the steps before have given to those after. */
+  /** The environment that earlier steps set for later ones. */
   readonly env: Record<string, string> = {};
 
   private constructor(temp: string, inputs: Readonly<Record<string, string>>) {
@@ -44,16 +44,16 @@ export class Job {
     return new Job(await mkdtemp(join(folder, 'runner-')), { ...Object.fromEntries(defaults), ...inputs });
   }
 
-  /** Runs the script of the step of this name. @throws Error with all that it said unless it exits with 0. */
+  /** Runs the script of the step with this name. @throws Error with its output unless it exits with 0 */
   async run(name: string): Promise<string> {
     const step = (await readAction()).runs.steps.find((each) => each.name === name);
-    if (step?.run === undefined) throw new Error(`action.yml has no script of the name ${name}`);
+    if (step?.run === undefined) throw new Error(`action.yml has no step with a script named ${name}`);
     const files = ['GITHUB_OUTPUT', 'GITHUB_ENV', 'GITHUB_PATH'].map(
       (file) => [file, join(this.temp, file)] as const,
     );
     for (const [, file] of files) await writeFile(file, '');
-    const given = Object.entries(step.env ?? {}).map(([key, value]) => [key, this.expand(value)]);
-    const env = { ...this.env, ...Object.fromEntries([...given, ...files]), RUNNER_TEMP: this.temp };
+    const stepEnv = Object.entries(step.env ?? {}).map(([key, value]) => [key, this.expand(value)]);
+    const env = { ...this.env, ...Object.fromEntries([...stepEnv, ...files]), RUNNER_TEMP: this.temp };
     // https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax: `shell: bash`.
     const { all } = await execa('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', step.run], {
       env,

@@ -1,4 +1,4 @@
-/** The Service of a cluster DNS, with a server on the host as its endpoint. */
+/** The Service of a cluster DNS whose endpoint is a server on the host. */
 export function clusterDns(host: string, port: number): object[] {
   const metadata = { name: 'kube-dns', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } };
   const dnsPort = { name: 'dns', protocol: 'UDP', port: 53 };

@@ -4,19 +4,19 @@ import type { Tab } from './devtools.ts';
 /** A page in a headless browser. */
 export interface Browser extends AsyncDisposable {
   open(url: string): Promise<void>;
-  /** Resolves with what the expression gives in the page, awaited. */
-  ask<T>(expression: string): Promise<T>;
-  /** Resolves when the expression is true in the page; looks whenever the page changes. */
+  /** Evaluates the expression in the page; awaits and resolves with its value. */
+  evaluate<T>(expression: string): Promise<T>;
+  /** Resolves when the expression is true in the page; evaluates it again whenever the page changes. */
   until(expression: string): Promise<void>;
   press(key: 'Tab' | 'Enter'): Promise<void>;
   view(size: { width: number; height: number; dark?: boolean }): Promise<void>;
   /** The whole page as PNG. */
   screenshot(): Promise<Buffer>;
-  /** What the browser complained about: errors, refusals of the Content-Security-Policy. */
-  readonly complaints: readonly string[];
+  /** What the browser logged: errors, violations of the Content-Security-Policy. */
+  readonly errors: readonly string[];
 }
 
-interface Complaint {
+interface ErrorEvent {
   readonly entry?: { readonly text: string; readonly url?: string };
   readonly exceptionDetails?: { readonly text: string };
 }
@@ -24,15 +24,15 @@ interface Complaint {
 export async function browser(): Promise<Browser> {
   const tab = await openTab();
   const send: Tab['send'] = async (method, params) => tab.send(method, params);
-  const complaints: string[] = [];
+  const errors: string[] = [];
   tab.onEvent = (method, params) => {
-    const { entry, exceptionDetails } = params as Complaint;
-    if (method === 'Log.entryAdded') complaints.push([entry?.text, entry?.url].join(' '));
-    if (method === 'Runtime.exceptionThrown') complaints.push(exceptionDetails?.text ?? '');
+    const { entry, exceptionDetails } = params as ErrorEvent;
+    if (method === 'Log.entryAdded') errors.push([entry?.text, entry?.url].join(' '));
+    if (method === 'Runtime.exceptionThrown') errors.push(exceptionDetails?.text ?? '');
   };
   for (const domain of ['Page', 'Runtime', 'Log']) await send(`${domain}.enable`);
 
-  const ask = async <T>(expression: string): Promise<T> => {
+  const evaluate = async <T>(expression: string): Promise<T> => {
     const { result, exceptionDetails } = await send<{ result: { value: T }; exceptionDetails?: object }>(
       'Runtime.evaluate',
       { expression, awaitPromise: true, returnByValue: true },
@@ -41,24 +41,24 @@ export async function browser(): Promise<Browser> {
     return result.value;
   };
   const until = async (expression: string): Promise<void> =>
-    ask(`new Promise((resolve) => {
-      const look = () => {
+    evaluate(`new Promise((resolve) => {
+      const check = () => {
         if (!(${expression})) return;
         observer.disconnect();
         resolve();
       };
-      const observer = new MutationObserver(look);
+      const observer = new MutationObserver(check);
       observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
-      look();
+      check();
     })`);
   return {
-    complaints,
-    ask,
+    errors,
+    evaluate,
     until,
     async open(url) {
       await send('Page.navigate', { url });
       const loaded = `new Promise((resolve) => addEventListener('load', resolve))`;
-      await ask(`document.readyState === 'complete' || ${loaded}`);
+      await evaluate(`document.readyState === 'complete' || ${loaded}`);
     },
     async press(key) {
       const event = { key, code: key, windowsVirtualKeyCode: { Tab: 9, Enter: 13 }[key] };

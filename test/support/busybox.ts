@@ -9,14 +9,14 @@ import { cacheDir } from '../../src/lib/paths.ts';
 
 export const busyboxImage = 'k8s-single.local/busybox:1';
 
-/** The binaries for making and storing images. */
+/** The binaries that build and store images. */
 export async function testBinaries(): Promise<Record<'busybox' | 'containerd' | 'ctr', string>> {
   const all = [...nodeBinaries, ...imageBinaries];
   const binaries = all.filter(({ name }) => ['busybox', 'containerd', 'ctr'].includes(name));
   return (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files;
 }
 
-/** Builds an image from Debian's static busybox in the folder and resolves with the path of its archive. */
+/** Builds an image of Debian's static busybox in the folder; resolves with the path of its archive. */
 export async function busyboxArchive(folder: string, image: string): Promise<string> {
   const { busybox } = await testBinaries();
   const bin = join(folder, 'root/bin');
@@ -28,7 +28,7 @@ export async function busyboxArchive(folder: string, image: string): Promise<str
   return imageArchive(folder, { image, root: join(folder, 'root'), config });
 }
 
-/** Builds {@link busyboxImage} and imports it into the containerd behind the socket. */
+/** Builds {@link busyboxImage} and imports it into the containerd that listens on the socket. */
 export async function importBusybox(socket: string): Promise<void> {
   const { ctr } = await testBinaries();
   const folder = await mkdtemp(join(tmpdir(), 'k8s-single-busybox-'));

@@ -6,15 +6,15 @@ import { expect, onTestFinished } from 'vitest';
 import { cli, main, tempDir } from './cli.ts';
 
 export interface GraphOptions {
-  /** The config's keys beside `components`, as YAML. */
-  readonly knobs?: string;
-  /** Added to the supervisor's environment. */
+  /** The config's keys other than `components`, as YAML. */
+  readonly settings?: string;
+  /** Added to the environment of the supervisor. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Files beside the config, by name. */
+  /** Files in the folder of the config, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** A graph without Kubernetes that runs under `up`, driven by nothing but the command line. It ends with the test. */
+/** A graph without Kubernetes under `up`, controlled through the command line alone. It is stopped at the end of the test. */
 export class Graph {
   readonly name: string;
   readonly dir: string;
@@ -39,7 +39,7 @@ export class Graph {
     return { code: exitCode!, stdout: String(stdout), stderr: String(stderr) };
   }
 
-  /** The same of a node that may be down. */
+  /** As {@link run}, also for a node that may be down. */
   async runOnData(command: string, ...args: string[]): ReturnType<Graph['run']> {
     return this.run(command, '--data-dir', this.dataDir, ...args);
   }
@@ -57,14 +57,14 @@ export class Graph {
     return Object.fromEntries(components.map(({ name, state }) => [name, state]));
   }
 
-  /** Takes it down and resolves with how `up` ended. */
+  /** Stops `up` with SIGTERM and resolves with its result. */
   async down(): Promise<Result> {
     this.#up.kill('SIGTERM');
     return this.#up as never;
   }
 
-  /** How `up` ends by itself. */
-  async ended(): Promise<Result> {
+  /** Waits until `up` exits by itself, and resolves with its result. */
+  async exited(): Promise<Result> {
     return this.#up as never;
   }
 }
@@ -77,22 +77,22 @@ function startUp(name: string, config: string, env: Readonly<Record<string, stri
   });
 }
 
-/** Brings a graph up; `name` is unique in the suite. */
+/** Starts a graph. `name` must be unique in the suite. */
 export async function graph(
   name: string,
   components: string,
-  { knobs = '', env = {}, files = {} }: GraphOptions = {},
+  { settings = '', env = {}, files = {} }: GraphOptions = {},
 ): Promise<Graph> {
   const dir = await tempDir(name);
   await writeFile(
     join(dir, 'graph.yaml'),
-    `name: ${name}\ndataDir: ${join(dir, 'data')}\nkubernetes: false\n${knobs}\ncomponents:\n${components}`,
+    `name: ${name}\ndataDir: ${join(dir, 'data')}\nkubernetes: false\n${settings}\ncomponents:\n${components}`,
   );
   for (const [file, text] of Object.entries(files)) await writeFile(join(dir, file), text);
-  const made = new Graph(name, dir, env);
+  const started = new Graph(name, dir, env);
   onTestFinished(async () => {
-    await made.down();
+    await started.down();
     await rm(dir, { recursive: true, force: true });
   });
-  return made;
+  return started;
 }

@@ -5,11 +5,11 @@ import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import { mountTable } from '../../src/host/mountTable.ts';
 import { processTable } from './processes.ts';
 
-/** Things of one kind on this machine: what each is told apart by -> what to say about it. */
-export type Things = Map<string, string>;
+/** Resources of one kind on this machine: the identity of each, and its description. */
+export type Resources = Map<string, string>;
 
-/** Every kind of thing that a node could leave on a host, except processes, and how to see it. */
-export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
+/** Lists each kind of resource that a node could leave on a host, except processes. */
+export const kinds: Readonly<Record<string, () => Promise<Resources>>> = {
   mount: async () =>
     new Map(mountTable().map((mount) => [`${mount.mountPoint} ${mount.device}`, mount.mountPoint])),
   interface: async () => lines(await output('ip', '-oneline', 'link'), (line) => line.split(':')[1] ?? line),
@@ -32,7 +32,7 @@ export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
         line.startsWith('#') ? '' : line.replaceAll(/\[\d+:\d+\]|counter packets \d+ bytes \d+/g, ''),
     ),
   namespace: async () => {
-    const holders: Things = new Map();
+    const holders: Resources = new Map();
     for (const pid of (await processTable()).keys()) {
       for (const type of ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts']) {
         const namespace = await readlink(`/proc/${pid}/ns/${type}`).catch(() => undefined);
@@ -56,9 +56,9 @@ export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
         ['kernel', 'vm'].map((folder) => below(join('/proc/sys', folder), (entry) => entry.isFile())),
       )
     ).flat();
-    const calm = files.filter((file) => !/\/(random|pty|ns_last_pid|usermodehelper)/.test(file));
+    const stable = files.filter((file) => !/\/(random|pty|ns_last_pid|usermodehelper)/.test(file));
     const settings = await Promise.all(
-      ['/proc/sys/net/ipv4/ip_forward', ...calm].map(
+      ['/proc/sys/net/ipv4/ip_forward', ...stable].map(
         async (file) => `${file} = ${(await read(file)).trim()}`,
       ),
     );
@@ -66,19 +66,19 @@ export const kinds: Readonly<Record<string, () => Promise<Things>>> = {
   },
 };
 
-/** The protocol and the address (with a unix socket its inode, too), without the queues and the holder. */
+/** The protocol and the address, for a unix socket also the inode; without queue lengths and processes. */
 function socketName(line: string): string {
   const [protocol, , , , ...address] = line.split(/\s+/);
   return [protocol, ...address.slice(0, 2)].join(' ');
 }
 
-/** One thing per line, told apart by what `key` makes of it; an empty key is nothing. */
-function lines(text: string, key: (line: string) => string = (line) => line): Things {
+/** One resource per line, identified by the result of `key`; lines with an empty key are dropped. */
+function lines(text: string, key: (line: string) => string = (line) => line): Resources {
   const all = text.split('\n').map((line): [string, string] => [key(line).trim(), line.trim()]);
   return new Map(all.filter(([id]) => id !== ''));
 }
 
-/** What a tool prints; nothing when the machine does not have it. */
+/** The output of a tool; nothing if it is not installed. */
 async function output(file: string, ...args: string[]): Promise<string> {
   const { failed, code, stdout, message } = await execa(file, args, { reject: false, env: { LC_ALL: 'C' } });
   if (failed && code !== 'ENOENT') throw new Error(message);
@@ -87,18 +87,18 @@ async function output(file: string, ...args: string[]): Promise<string> {
 
 async function below(
   folder: string,
-  wanted: (entry: { isFile(): boolean; isDirectory(): boolean }) => boolean,
+  matches: (entry: { isFile(): boolean; isDirectory(): boolean }) => boolean,
 ): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     const path = join(folder, entry.name);
-    if (wanted(entry)) found.push(path);
-    if (entry.isDirectory()) found.push(...(await below(path, wanted)));
+    if (matches(entry)) found.push(path);
+    if (entry.isDirectory()) found.push(...(await below(path, matches)));
   }
   return found;
 }
 
-/** A file's text; nothing when it is gone or not to be read. */
+/** The text of a file; nothing if it cannot be read. */
 async function read(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(() => '');
 }

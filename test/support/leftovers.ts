@@ -1,27 +1,45 @@
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { kinds } from './hostState.ts';
-import type { Things } from './hostState.ts';
+import type { Resources } from './hostState.ts';
 import { processTable } from './processes.ts';
 import type { Process } from './processes.ts';
 
-/** What there was on this machine at one time. */
+/** The processes and other resources of this machine at one time. */
 export interface Snapshot {
-  readonly things: ReadonlyMap<string, Things>;
+  readonly resources: ReadonlyMap<string, Resources>;
   readonly processes: ReadonlySet<string>;
 }
 
-/** Looks at everything that a node could leave behind. Take it before the node starts. */
+/** Lists everything that a node could leave behind. Call it before the node starts. */
 export async function snapshotHost(): Promise<Snapshot> {
   const processes = [...(await processTable()).values()].map(({ id }) => id);
-  return { things: await allThings(), processes: new Set(processes) };
+  return { resources: await allResources(), processes: new Set(processes) };
 }
 
 /**
- * A line for each thing that is there now and was not: empty when `down` has left nothing. The machine may be busy
- * with other work: a process counts only when it is a descendant of this one or has lost its parent, as leftovers
- * have, and what names a node other than `node` is that one's.
+ * Waits until nothing is left of these nodes. @throws DeadlineExceeded after `timeoutMs`, with what is left. The default
+ * tolerates what is just being removed, and processes of other programs on this machine.
+ */
+export async function expectNothingLeft(
+  before: Snapshot,
+  nodes: readonly string[],
+  timeoutMs = 5000,
+): Promise<void> {
+  const isClean = async (): Promise<void> => {
+    const left = await Promise.all(nodes.map(async (node) => leftoversSince(before, node)));
+    if (left.flat().length > 0) throw new Unhealthy(left.flat().join('\n'));
+  };
+  await until(isClean, { timeoutMs, attemptTimeoutMs: timeoutMs }, new AbortController().signal);
+}
+
+/**
+ * One line for each resource that is new since `before`: none if `down` left nothing. The machine may be busy with other
+ * work. So a process counts only if it is a descendant of this one or an orphan, as leftovers are, and nothing counts that
+ * has the name of a node other than `node`.
  */
 export async function leftoversSince(before: Snapshot, node: string): Promise<string[]> {
   const table = await processTable();
@@ -31,11 +49,11 @@ export async function leftoversSince(before: Snapshot, node: string): Promise<st
   const found = processes.map(
     ({ pid, parent, state, command }) => `process ${pid} (parent ${parent}, ${state}): ${command}`,
   );
-  const things = await allThings();
-  const foreign = foreignInterfaces(things.get('interface') ?? new Map(), node);
-  for (const [kind, now] of things) {
+  const resources = await allResources();
+  const foreign = foreignInterfaces(resources.get('interface') ?? new Map(), node);
+  for (const [kind, now] of resources) {
     for (const [id, text] of now) {
-      if (before.things.get(kind)?.has(id) || isOfAnother(text, node)) continue;
+      if (before.resources.get(kind)?.has(id) || isOfOtherNode(text, node)) continue;
       if (foreign.some((name) => text.split(/[\s@:]+/).includes(name))) continue;
       if (isHeldByOthers(text, processes)) continue;
       found.push(`${kind} ${text}`);
@@ -44,56 +62,56 @@ export async function leftoversSince(before: Snapshot, node: string): Promise<st
   return found;
 }
 
-async function allThings(): Promise<Map<string, Things>> {
-  const entries = Object.entries(kinds).map(async ([kind, see]): Promise<[string, Things]> => [
+async function allResources(): Promise<Map<string, Resources>> {
+  const entries = Object.entries(kinds).map(async ([kind, list]): Promise<[string, Resources]> => [
     kind,
-    await see(),
+    await list(),
   ]);
   return new Map(await Promise.all(entries));
 }
 
-/** Follows the parents up to the first that was there before: PID 1, which adopts, or this process. */
+/** Follows the parents up to the first that existed before: ours if that is PID 1, which adopts orphans, or this process. */
 function isOurs(
   found: Process,
   table: ReadonlyMap<number, Process>,
   before: Snapshot,
   node: string,
 ): boolean {
-  // It has ended; when to collect it is up to the init of the machine.
+  // It has exited; the init of the machine will reap it.
   if (found.state === 'Z' && found.parent === 1) return false;
-  if (isOfAnother(`${found.command} ${found.cgroups}`, node)) return false;
+  if (isOfOtherNode(`${found.command} ${found.cgroups}`, node)) return false;
   let ancestor: Process | undefined = found;
   while (ancestor !== undefined && !before.processes.has(ancestor.id)) ancestor = table.get(ancestor.parent);
   return ancestor === undefined || ancestor.pid === 1 || ancestor.pid === process.pid;
 }
 
-const runOfAll = dirname(nodePaths('any').run);
+const parentOfRunFolders = dirname(nodePaths('any').run);
 
-/** The folder of all run folders goes with the last of them. */
+/** The parent of all run folders is removed with the last of them. */
 function isInUse(folder: string): boolean {
   try {
     return readdirSync(folder).length > 0;
   } catch {
-    // Gone meanwhile: it was another one's.
+    // Removed meanwhile, by another node.
     return true;
   }
 }
 
 /** Run folders, cgroups and interfaces carry the name of their node. */
-function isOfAnother(text: string, node: string): boolean {
-  if (text === runOfAll) return isInUse(text);
+function isOfOtherNode(text: string, node: string): boolean {
+  if (text === parentOfRunFolders) return isInUse(text);
   const names = [...text.matchAll(/k8s-single(?:\/|-| node )([\w.-]+)/g)].map((match) => match[1]);
   return names.length > 0 && !names.includes(node);
 }
 
-/** Also the end of a box that is just being made: `k8s-172-30-7`, which is told its node right after. */
-function foreignInterfaces(interfaces: Things, node: string): string[] {
+/** Includes the interface of a sandbox that is being set up: `k8s-172-30-7`, whose alias is set right after. */
+function foreignInterfaces(interfaces: Resources, node: string): string[] {
   return [...interfaces]
-    .filter(([name, text]) => isOfAnother(text, node) || (/^\s*k8s-\d/.test(name) && !text.includes(node)))
+    .filter(([name, text]) => isOfOtherNode(text, node) || (/^\s*k8s-\d/.test(name) && !text.includes(node)))
     .map(([name]) => name.trim().split('@')[0] ?? name);
 }
 
-/** Namespaces and sockets come with a process that has them; those without are held by a mount or the kernel, and count. */
+/** Namespaces and sockets name their processes. Those without a process are held by a mount or the kernel, and count. */
 function isHeldByOthers(text: string, ours: readonly Process[]): boolean {
   const pids = [...text.matchAll(/\bpid=(\d+)/g)].map((match) => Number(match[1]));
   return pids.length > 0 && !pids.some((pid) => pid === process.pid || ours.some((each) => each.pid === pid));

@@ -8,22 +8,22 @@ import { execa } from 'execa';
 const script = join(import.meta.dirname, '../fixtures/sandbox/machine.sh');
 const namespaces = ['--net', '--mount', '--uts', '--pid', '--ipc'];
 
-/** Namespaces that are like a machine of its own: what runs in it with --host is nowhere near the real one. */
+/** Namespaces that resemble a machine: what runs there with --host does not affect the real one. */
 export interface Machine extends AsyncDisposable {
-  /** Runs a program and resolves with what it printed; rejects unless it exits with 0. */
+  /** Runs a program and resolves with its output. @throws Error unless it exits with 0 */
   run(file: string, args: readonly string[], input?: string): Promise<string>;
-  /** Starts a program. Signals to the process do not reach it: it has another pid inside. */
+  /** Starts a program. Signals to the returned process reach nsenter, not the program, which has another pid inside. */
   start(file: string, args: readonly string[]): ChildProcess;
-  /** Gives its interface this address and no other. */
-  address(ip: string): Promise<void>;
+  /** Replaces the address of its interface. */
+  setAddress(ip: string): Promise<void>;
 }
 
 export async function startMachine(): Promise<Machine> {
   const stage = await mkdtemp('/var/tmp/k8s-single-machine-');
   const unshare = [...namespaces, '--fork', '--kill-child', '--mount-proc', 'sh', script, stage];
   const child = spawn('unshare', unshare, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [said]: unknown[] = await once(child.stdout, 'data');
-  if (String(said) !== 'ready\n') throw new Error(`no machine: ${String(said)}`);
+  const [output]: unknown[] = await once(child.stdout, 'data');
+  if (String(output) !== 'ready\n') throw new Error(`the machine did not start: ${String(output)}`);
   const pid = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim();
   const enter = ['--target', pid, ...namespaces];
   const run: Machine['run'] = async (file, args, input = '') =>
@@ -32,7 +32,7 @@ export async function startMachine(): Promise<Machine> {
     run,
     start: (file, args) =>
       spawn('nsenter', [...enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
-    address: async (ip) => {
+    setAddress: async (ip) => {
       await run('ip', ['address', 'flush', 'dev', 'eth0']);
       await run('ip', ['address', 'add', `${ip}/24`, 'dev', 'eth0']);
     },

@@ -10,7 +10,7 @@ import type { CertificateFiles, Pki } from '../../src/kubernetes/pki/paths.ts';
 
 export const day = 24 * 60 * 60 * 1000;
 
-/** A node such as those the program makes. */
+/** The identity of a typical node. */
 export const identity = {
   nodeName: 'node1',
   nodeIp: '10.88.0.2',
@@ -18,14 +18,14 @@ export const identity = {
   clusterDomain: 'cluster.local',
 };
 
-/** A folder that goes with the test. */
+/** Creates a folder that is removed at the end of the test. */
 export async function temporaryFolder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'k8s-single-pki-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** A PKI in a folder that goes with the test, and a way to make sure of it again that tells what was issued. */
+/** A PKI in a folder that is removed at the end of the test. `again` ensures it once more and resolves with what was issued. */
 export async function madePki(options: Partial<PkiOptions> = {}): Promise<{
   readonly dir: string;
   readonly pki: Pki;
@@ -49,23 +49,23 @@ export async function certificateOf({ cert }: CertificateFiles): Promise<X509Cer
   return new X509Certificate(await readFile(cert));
 }
 
-/** The content of every file of a folder, by name. */
+/** The content of each file in a folder, by name. */
 export async function contents(dir: string): Promise<Readonly<Record<string, string>>> {
   const names = await readdir(dir);
   const read = names.map(async (name) => [name, await readFile(join(dir, name), 'utf8')] as const);
   return Object.fromEntries(await Promise.all(read));
 }
 
-/** What openssl prints. Rejects when it says no. */
+/** The output of openssl. @throws Error unless it exits with 0 */
 export async function openssl(...args: readonly string[]): Promise<string> {
   const { stdout } = await execa('openssl', args);
   return stdout;
 }
 
-/** Options of `openssl req` for a new key such as the program's own. */
+/** Options of `openssl req` for a new key of the type that the program uses. */
 export const p256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'] as const;
 
-/** A self-signed CA made by openssl alone, in place of what is in `files`. */
+/** Replaces the files by a self-signed CA that openssl creates. */
 export async function foreignAuthority(
   { cert, key }: CertificateFiles,
   subject: string,

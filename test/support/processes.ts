@@ -3,22 +3,22 @@ import { readdir, readFile } from 'node:fs/promises';
 export interface Process {
   readonly pid: number;
   readonly parent: number;
-  /** The pid and the time of its start, in clock ticks since boot: never two alike. */
+  /** The pid and the start time in clock ticks since boot: unique, also when pids are reused. */
   readonly id: string;
   readonly state: string;
   readonly command: string;
-  /** Its cgroups, a line each. */
+  /** Its cgroups, one per line. */
   readonly cgroups: string;
 }
 
-/** Every process of this machine by its pid. */
+/** All processes of this machine, by pid. */
 export async function processTable(): Promise<Map<number, Process>> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const all = await Promise.all(pids.map((pid) => processOf(pid).catch(() => undefined)));
   return new Map(all.filter((found) => found !== undefined).map((found) => [found.pid, found]));
 }
 
-/** The children of a process, their children, and so on; those nearest to it first. */
+/** The children of a process, their children, and so on, breadth first. */
 export async function descendants(pid: number): Promise<Process[]> {
   const table = [...(await processTable()).values()];
   const found: Process[] = [];
@@ -35,7 +35,7 @@ async function processOf(pid: number): Promise<Process> {
   const [stat, command, cgroups] = await Promise.all(
     ['stat', 'cmdline', 'cgroup'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')),
   );
-  // The name stands in brackets and may hold anything; the fields count from after it (proc(5)).
+  // The name is in parentheses and may contain any character; the fields follow the last one (proc(5)).
   const name = /\((.*)\)/s.exec(stat ?? '')?.[1] ?? '';
   const fields = (stat ?? '').slice((stat ?? '').lastIndexOf(')') + 2).split(' ');
   return {

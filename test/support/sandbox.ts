@@ -14,15 +14,15 @@ const dist = join(import.meta.dirname, '../../dist');
 
 let folder = '';
 
-/** Once per test file: a folder for the data of the sandboxes. */
+/** Creates a folder for the data of the sandboxes. Call it once per test file. */
 export function sandboxes(): void {
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'k8s-single-isolate-'));
+    folder = await mkdtemp(join(tmpdir(), 'k8s-single-sandbox-'));
   }, 60_000);
   afterAll(async () => rm(folder, { recursive: true, force: true }));
 }
 
-/** One line of what the fixtures say: see test/fixtures/sandbox. */
+/** One line of the output of the fixtures: see test/fixtures/sandbox. */
 export interface Output {
   outer?: number;
   entered?: number;
@@ -36,12 +36,15 @@ export interface Output {
   stderr?: string;
 }
 
-/** A sandbox for a node with a name of its own. */
+/** A sandbox for a node with a unique name. */
 export function newSandbox(name = `test-${randomBytes(4).toString('hex')}`): SandboxSpec {
   return { name, nodeName: `${name}-host`, run: `/run/k8s-single/${name}`, data: join(folder, name) };
 }
 
-/** Enters the sandbox in a process of its own and runs the script inside, which then may `stay`. It ends with the test. */
+/**
+ * Runs the script in a sandbox. With `stay` the process inside then waits for a signal. `outer` is the launcher. All of it is
+ * removed at the end of the test.
+ */
 export function startSandbox(
   sandbox: SandboxSpec,
   script = ':',
@@ -66,18 +69,18 @@ export function startSandbox(
     if (outer.exitCode === null && outer.signalCode === null) await once(outer, 'exit');
     await forceCleanUp(sandbox);
   });
-  /** The first of what was output that has `key`, now or later; rejects when there will be none. */
+  /** The value of `key` in the first output that has it. Waits for it. @throws Error if the output ends before */
   const received = async <Key extends keyof Output>(key: Key): Promise<NonNullable<Output[Key]>> =>
     new Promise((resolve, reject) => {
       const find = (): void => {
         const value = output.find((each) => each[key] !== undefined)?.[key];
         if (value !== undefined) resolve(value);
-        else if (ended) reject(new Error(`never output "${key}": ${JSON.stringify(output)}`));
+        else if (ended) reject(new Error(`no output with "${key}": ${JSON.stringify(output)}`));
       };
       find();
       lines.on('line', find).on('close', find);
     });
-  /** All that was output, when the last process that can speak has ended. */
+  /** Waits until the last process has closed its output, and resolves with all of it. */
   const allOutput = async (): Promise<readonly Output[]> => {
     if (!ended) await once(lines, 'close');
     return output;
@@ -85,7 +88,7 @@ export function startSandbox(
   return { outer, received, allOutput };
 }
 
-/** Runs a script in a sandbox from its making to its end, and resolves with what came of it. */
+/** Runs a script in a sandbox until everything has exited, and resolves with the merged output. */
 export async function runInSandbox(sandbox: SandboxSpec, script: string): Promise<Output> {
   const { received, allOutput } = startSandbox(sandbox, script);
   await received('status');

@@ -1,8 +1,8 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * The last line of a run: `N passed, N failed`. A skipped test is named with its reason; in CI, where everything that a
- * test needs is there, it counts as failed.
+ * Prints the last line of a run: `N passed, N failed`, and the name of each skipped test with its reason. In CI, which has
+ * everything that a test needs, a skipped test counts as failed.
  */
 export default class Tally implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {

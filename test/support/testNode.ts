@@ -5,14 +5,14 @@ import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { cli } from './cli.ts';
 
-interface StatusOfOne {
+interface ComponentStatus {
   readonly name: string;
   readonly state: string;
   readonly pid?: number;
   readonly restarts: number;
 }
 
-/** The processes of a node, each of which it must outlive. */
+/** The services of a node. The node must survive the death of each. */
 export const nodeServices: readonly string[] = [
   'etcd',
   'containerd',
@@ -23,24 +23,24 @@ export const nodeServices: readonly string[] = [
   'kube-proxy',
 ];
 
-/** A real node under test, driven by nothing but the command line. */
+/** A real node under test, controlled through the command line alone. */
 export class TestNode {
   readonly name: string;
   readonly dataDir: string;
 
-  /** `name` is unique in the suite: nodes of a failed test must not be in the way of the next. */
+  /** `name` must be unique in the suite, so that the node of a failed test cannot disturb the next test. */
   constructor(name: string) {
     this.name = name;
     this.dataDir = join('/var/tmp', `k8s-single-test-${name}`);
   }
 
-  /** The arguments that make a command speak of this node. */
+  /** The arguments of a command for this node. */
   args(command: string, ...more: string[]): string[] {
-    const place = command === 'up' || command === 'down' ? ['--data-dir', this.dataDir] : [];
-    return [command, '--name', this.name, ...place, ...more];
+    const dataDir = command === 'up' || command === 'down' ? ['--data-dir', this.dataDir] : [];
+    return [command, '--name', this.name, ...dataDir, ...more];
   }
 
-  /** @throws Error with all that was printed unless it exits 0. */
+  /** Runs a command and resolves with its stdout. @throws Error with all output unless it exits with 0 */
   async run(command: string, ...more: string[]): Promise<string> {
     const result = await cli(this.args(command, ...more), { all: true });
     if (result.exitCode === 0) return String(result.stdout);
@@ -53,9 +53,9 @@ export class TestNode {
     return this.run('up', '--detach', '--output', 'plain', ...more);
   }
 
-  async status(): Promise<Map<string, StatusOfOne>> {
+  async status(): Promise<Map<string, ComponentStatus>> {
     const { stdout } = await cli(this.args('status', '--output', 'json'));
-    const { components } = JSON.parse(String(stdout)) as { components: StatusOfOne[] };
+    const { components } = JSON.parse(String(stdout)) as { components: ComponentStatus[] };
     return new Map(components.map((component) => [component.name, component]));
   }
 
@@ -76,24 +76,24 @@ export class TestNode {
     return nodePaths(this.name, this.dataDir).containerdSocket;
   }
 
-  /** kill -9 of a process by the pid it has inside the node. */
+  /** Sends SIGKILL to a process, given its pid inside the node. */
   async killInside(pid: number): Promise<void> {
     process.kill(await this.hostPid(pid), 'SIGKILL');
   }
 
-  /** The pid on the host of the process that has `inside` inside the node. Found through the node's cgroup. */
-  async hostPid(inside: number): Promise<number> {
+  /** The pid on the host of the process with this pid inside the node. Searches the node's cgroup. */
+  async hostPid(pidInside: number): Promise<number> {
     const [hierarchy] = hierarchies();
     const group = join(hierarchy!.root, nodeCgroup(this.name), 'supervisor/cgroup.procs');
     for (const candidate of (await readFile(group, 'utf8')).trim().split('\n')) {
       const status = await readFile(`/proc/${candidate}/status`, 'utf8').catch(() => '');
       const pids = /^NSpid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
-      if (pids.length > 1 && Number(pids.at(-1)) === inside) return Number(candidate);
+      if (pids.length > 1 && Number(pids.at(-1)) === pidInside) return Number(candidate);
     }
-    throw new Error(`no process of node ${this.name} has pid ${inside} inside`);
+    throw new Error(`no process of node ${this.name} has pid ${pidInside} inside`);
   }
 
-  /** Takes it down, whatever state it is in, with its data. */
+  /** Stops the node, whatever its state, and removes its data. */
   async remove(): Promise<void> {
     await this.run('down', '--purge');
     await rm(this.dataDir, { recursive: true, force: true });

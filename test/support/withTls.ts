@@ -12,13 +12,13 @@ import type { TestNode } from './testNode.ts';
 
 type Controller = (facts: NodeFacts, needs: readonly string[]) => Service;
 
-interface Started extends AsyncDisposable {
-  /** Probes its healthz and resolves with the output of `k8s-single probe`. */
-  health(): Promise<string>;
+interface TlsController extends AsyncDisposable {
+  /** Probes its /healthz and resolves with the output of `k8s-single probe`. */
+  probeHealth(): Promise<string>;
 }
 
-/** Starts a second controller manager or scheduler on the node, as for Kubernetes 1.22 and later: with TLS only. */
-export async function startedWithTls(node: TestNode, controller: Controller): Promise<Started> {
+/** Starts a second controller manager or scheduler on the node, with TLS only, as from Kubernetes 1.22 on. */
+export async function startWithTls(node: TestNode, controller: Controller): Promise<TlsController> {
   const { name, dataDir } = node;
   const options = { name, dataDir, install: false, source: 'auto', output: 'plain' } as const;
   const { node: config } = await loadNodeConfig(options);
@@ -26,14 +26,14 @@ export async function startedWithTls(node: TestNode, controller: Controller): Pr
   const { command, ports } = controller({ ...facts, minor: 22 }, []);
   if (typeof command === 'function') throw new Error('the command is not static');
   const netns = `--net=/proc/${await node.hostPid(1)}/ns/net`;
-  // The port without TLS is in use by the node's own.
+  // Disable the port without TLS: that of the node's own controller is in use.
   const args = [netns, command.file, ...command.args, '--port=0'];
   const child = spawn('nsenter', args, { env: { ...process.env, ...command.env }, stdio: 'ignore' });
   const exited = once(child, 'exit');
   const url = `https://127.0.0.1:${ports?.[0]}/healthz`;
   const probe = [main, 'probe', '--ca', join(dataDir, 'pki/ca.crt'), 'http', url];
   return {
-    health: async () => (await execa('nsenter', [netns, process.execPath, ...probe])).stderr,
+    probeHealth: async () => (await execa('nsenter', [netns, process.execPath, ...probe])).stderr,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await exited;

@@ -115,7 +115,7 @@ describe('a report', () => {
       env: { GIVEN_TOKEN: secrets.environment, GIVEN_PEM: privateKey },
       files: { 'leaky.env': `FILE_SECRET=${secrets.file}\n` },
     });
-    const { exitCode, stderr } = await g.ended();
+    const { exitCode, stderr } = await g.exited();
     expect(exitCode).toBe(4);
     expect(stderr).toContain('✗ broken was given up');
     const failure = await readFile(join(g.dataDir, 'failure.json'), 'utf8');

@@ -69,16 +69,16 @@ describe('the page in a browser', () => {
     await page.open(url);
     await page.until(`document.querySelector('#connection').textContent === 'live'`);
     await page.until(`${box('web')} === 'web: waiting; needs database'`);
-    expect(await page.ask('document.title')).toBe('page-follows: waiting for database');
+    expect(await page.evaluate('document.title')).toBe('page-follows: waiting for database');
 
     await page.press('Tab');
     await page.press('Tab');
-    expect(await page.ask('document.activeElement.id')).toBe('wide-database');
+    expect(await page.evaluate('document.activeElement.id')).toBe('wide-database');
     await open();
     await page.until(`${box('web')}.startsWith('web: ready in')`);
     await page.until(`document.title === 'page-follows: ready'`);
-    expect(await page.ask('document.activeElement.id')).toBe('wide-database');
-    expect(await page.ask(`document.querySelector('.events li').textContent`)).toMatch(/web\s+ready in/);
+    expect(await page.evaluate('document.activeElement.id')).toBe('wide-database');
+    expect(await page.evaluate(`document.querySelector('.events li').textContent`)).toMatch(/web\s+ready in/);
 
     expect(await stop()).toBe(0);
     await page.until(`document.querySelector('#connection').textContent.startsWith('Node not reachable')`);
@@ -89,13 +89,16 @@ describe('the page in a browser', () => {
     await open();
     await page.open(url);
     await page.until(`${box('web')}.startsWith('web: ready in')`);
-    await page.ask(`document.querySelector('#wide-web').focus()`);
+    await page.evaluate(`document.querySelector('#wide-web').focus()`);
     await page.press('Enter');
     const log = `document.querySelector('#c-web .log')`;
     await page.until(`${log}.innerText.includes('red')`);
-    expect(await page.ask(`document.activeElement.closest('details').id`)).toBe('c-web');
-    expect(await page.ask(`[...${log}.children].map((line) => line.textContent)`)).toEqual([evil, 'red']);
-    expect(await page.ask(`document.images.length`)).toBe(0);
+    expect(await page.evaluate(`document.activeElement.closest('details').id`)).toBe('c-web');
+    expect(await page.evaluate(`[...${log}.children].map((line) => line.textContent)`)).toEqual([
+      evil,
+      'red',
+    ]);
+    expect(await page.evaluate(`document.images.length`)).toBe(0);
   });
 
   it('fits a phone and a desktop, in the light and the dark theme', async () => {
@@ -111,7 +114,7 @@ describe('the page in a browser', () => {
       await page.open(url);
       await page.until(`document.title === 'page-fits: ready'`);
       layouts.push(
-        await page.ask(`({
+        await page.evaluate(`({
           scrolls: document.documentElement.scrollWidth > innerWidth,
           wide: document.querySelector('svg.graph.wide').checkVisibility(),
           narrow: document.querySelector('svg.graph.narrow').checkVisibility(),
@@ -134,14 +137,14 @@ describe('the page in a browser', () => {
     await page.until(`document.title === 'page-strict: ready'`);
     // Anything refused so far is a fault of the page itself, except connections to nodes that have stopped.
     expect(
-      page.complaints.filter(
+      page.errors.filter(
         (text) => !/ERR_(CONNECTION_(REFUSED|RESET)|SOCKET_NOT_CONNECTED|INCOMPLETE)/.test(text),
       ),
     ).toEqual([]);
-    await page.ask(
+    await page.evaluate(
       `document.body.append(Object.assign(document.createElement('script'), { textContent: 'document.title = 1' }))`,
     );
-    expect(await page.ask('document.title')).toBe('page-strict: ready');
-    expect(page.complaints.at(-1)).toContain("script-src 'self'");
+    expect(await page.evaluate('document.title')).toBe('page-strict: ready');
+    expect(page.errors.at(-1)).toContain("script-src 'self'");
   });
 });
