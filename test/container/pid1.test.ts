@@ -15,61 +15,68 @@ import { descendants } from '../support/processes.ts';
 
 const program = join(import.meta.dirname, '../../bin/k8s-single');
 let folder = '';
-let init = '';
+let catatonitPath = '';
 
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-pid1-');
-  init = await catatonit(folder);
+  catatonitPath = await catatonit(folder);
 }, 60_000);
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-/** What stands in front of the command in a container's PID namespace; `depth` of the process that is asked to stop. */
-const surroundings = [
-  { place: 'as PID 1', front: () => [], depth: 1 },
-  { place: 'behind an init, as with docker run --init', front: () => [init, '--'], depth: 1 },
-  { place: 'below a shell', front: () => ['sh', '-c', '"$@"; exit $?', 'sh'], depth: 2 },
+/**
+ * The position of the command in the PID namespace of a container. `wrapper`: the command line in front of it. `depth`: that of
+ * the process to which signals are sent.
+ */
+const positions = [
+  { position: 'as PID 1', wrapper: () => [], depth: 1 },
+  {
+    position: 'as the child of an init, as with docker run --init',
+    wrapper: () => [catatonitPath, '--'],
+    depth: 1,
+  },
+  { position: 'as the child of a shell', wrapper: () => ['sh', '-c', '"$@"; exit $?', 'sh'], depth: 2 },
 ] as const;
 
-/** Says that it has been asked to stop, after a second; killed before, it says nothing. */
-const polite = (name: string): string =>
+/** Stops one second after SIGTERM, and then records that; killed before, it records nothing. */
+const stoppable = (name: string): string =>
   `{ command: [sh, -c, 'trap "sleep 1; echo ${name} >> stopped; exit" TERM; touch ${name}; sleep 1000 & wait'], ` +
   `workingDir: '\${config.dir}', ready: { file: '\${config.dir}/${name}' }`;
-/** Does not let itself be asked. */
+/** Ignores SIGTERM. */
 const stubborn = `{ command: [sh, -c, 'trap "" TERM; touch stubborn; exec sleep 1000'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/stubborn' }`;
 
-/** Runs `up` with the components in a PID namespace of its own, as a container does. */
-async function container({ front, depth }: (typeof surroundings)[number], components: string, knobs = '') {
+/** Runs `up` with the components in a PID namespace of its own, as in a container. */
+async function container({ wrapper, depth }: (typeof positions)[number], components: string, settings = '') {
   const dir = await tempDir('pid1');
   const name = `pid1-${randomBytes(4).toString('hex')}`;
   await writeFile(
     join(dir, 'graph.yaml'),
-    `name: ${name}\ndataDir: ${join(dir, 'data')}\nkubernetes: false\n${knobs}\ncomponents:\n${components}`,
+    `name: ${name}\ndataDir: ${join(dir, 'data')}\nkubernetes: false\n${settings}\ncomponents:\n${components}`,
   );
-  const command = [...front(), program, 'up', '--config', join(dir, 'graph.yaml'), '--output', 'json'];
+  const command = [...wrapper(), program, 'up', '--config', join(dir, 'graph.yaml'), '--output', 'json'];
   const unshare = ['--pid', '--fork', '--kill-child', '--mount-proc', ...command];
-  const outside = spawn('unshare', unshare, { stdio: ['ignore', 'pipe', 'ignore'] });
-  const exited = once(outside, 'exit');
+  const unshareProcess = spawn('unshare', unshare, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exited = once(unshareProcess, 'exit');
   onTestFinished(async () => {
-    outside.kill('SIGKILL');
+    unshareProcess.kill('SIGKILL');
     await exited;
     await forceCleanUp({ name, run: nodePaths(name).run, data: join(dir, 'data') });
   });
-  let said = '';
-  outside.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const processes = async () => descendants(outside.pid!);
-  const signal = async (which: NodeJS.Signals): Promise<void> => {
-    const chain = await processes();
-    let pid = outside.pid!;
-    for (let step = 0; step < depth; step += 1) pid = chain.find(({ parent }) => parent === pid)!.pid;
-    process.kill(pid, which);
+  let output = '';
+  unshareProcess.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const processes = async () => descendants(unshareProcess.pid!);
+  const signal = async (signalName: NodeJS.Signals): Promise<void> => {
+    const all = await processes();
+    let pid = unshareProcess.pid!;
+    for (let step = 0; step < depth; step += 1) pid = all.find(({ parent }) => parent === pid)!.pid;
+    process.kill(pid, signalName);
   };
   return {
     processes,
     signal,
     file: (path: string) => join(dir, path),
-    /** Resolves when so many components have come so far. */
+    /** Waits until `count` components have emitted an event of this type. */
     reached: async (type: 'ready' | 'stopping', count: number): Promise<void> =>
-      expect.poll(() => said.split(`"type":"${type}"`).length - 1, { timeout: 20_000 }).toBe(count),
+      expect.poll(() => output.split(`"type":"${type}"`).length - 1, { timeout: 20_000 }).toBe(count),
     exitCode: async (): Promise<unknown> => (await exited)[0],
     left: async (): Promise<string[]> =>
       [nodePaths(name).run, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name)))].filter((path) =>
@@ -78,23 +85,23 @@ async function container({ front, depth }: (typeof surroundings)[number], compon
   };
 }
 
-describe.for(surroundings)('$place', (place) => {
-  test('a thousand orphans leave no zombie', async () => {
-    const orphans = `for i in $(seq 1000); do (sh -c "echo >> orphans" &); done; touch made; exec sleep 1000`;
+describe.for(positions)('$position', (position) => {
+  test('a thousand orphans are reaped', async () => {
+    const orphans = `for i in $(seq 1000); do (sh -c "echo >> orphans" &); done; touch started; exec sleep 1000`;
     const node = await container(
-      place,
-      `  a: { command: [bash, -c, '${orphans}'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/made' } }`,
+      position,
+      `  a: { command: [bash, -c, '${orphans}'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/started' } }`,
     );
-    const made = async (): Promise<number> =>
+    const exitedOrphans = async (): Promise<number> =>
       (await readFile(node.file('orphans'), 'utf8').catch(() => '')).length;
-    await expect.poll(made, { timeout: 20_000 }).toBe(1000);
+    await expect.poll(exitedOrphans, { timeout: 20_000 }).toBe(1000);
     const zombies = async (): Promise<number> =>
       (await node.processes()).filter(({ state }) => state === 'Z').length;
     await expect.poll(zombies, { timeout: 5000 }).toBe(0);
   });
 
-  test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s stops it in order', async (signal) => {
-    const node = await container(place, `  b: ${polite('b')}, needs: [a] }\n  a: ${polite('a')} }`);
+  test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s stops the components in order', async (signal) => {
+    const node = await container(position, `  b: ${stoppable('b')}, needs: [a] }\n  a: ${stoppable('a')} }`);
     await node.reached('ready', 2);
     await node.signal(signal);
     expect(await node.exitCode()).toBe(0);
@@ -102,8 +109,8 @@ describe.for(surroundings)('$place', (place) => {
     expect(await node.left()).toEqual([]);
   });
 
-  test('a second signal hurries', async () => {
-    const node = await container(place, `  a: ${stubborn}, stop: { grace: 10m } }`);
+  test('a second signal skips the grace periods', async () => {
+    const node = await container(position, `  a: ${stubborn}, stop: { grace: 10m } }`);
     await node.reached('ready', 1);
     await node.signal('SIGTERM');
     await node.reached('stopping', 1);
@@ -113,21 +120,28 @@ describe.for(surroundings)('$place', (place) => {
   });
 
   test.for([
-    { what: 'no such program', code: 3, component: '{ command: [no-such-program] }' },
-    { what: 'never ready', code: 4, component: `{ command: [sleep, '1000'], ready: { file: /no/such } }` },
+    { what: 'a missing program', code: 3, component: '{ command: [no-such-program] }' },
+    {
+      what: 'a component that is never ready',
+      code: 4,
+      component: `{ command: [sleep, '1000'], ready: { file: /no/such } }`,
+    },
     {
       what: 'a crash loop',
       code: 5,
       component: `{ command: ['false'], restart: { delay: 10ms, maxFailures: 1 } }`,
     },
-  ])('the exit code of a boot that fails gets out: $what is $code', async ({ code, component }) => {
-    const node = await container(place, `  a: ${component}`, 'timeouts: { boot: 2s }');
+  ])('exits with the code of a failed boot: $what is $code', async ({ code, component }) => {
+    const node = await container(position, `  a: ${component}`, 'timeouts: { boot: 2s }');
     expect(await node.exitCode()).toBe(code);
     expect(await node.left()).toEqual([]);
   });
 
-  test('when the supervisor is killed, all get SIGTERM and a grace', async () => {
-    const node = await container(place, `  a: ${polite('a')} }\n  b: ${polite('b')} }\n  c: ${stubborn} }`);
+  test('when the supervisor is killed, all components receive SIGTERM and a grace period', async () => {
+    const node = await container(
+      position,
+      `  a: ${stoppable('a')} }\n  b: ${stoppable('b')} }\n  c: ${stubborn} }`,
+    );
     await node.reached('ready', 3);
     const supervisor = (await node.processes()).find(({ command }) =>
       /^\S*node .*main\.cjs up/.test(command),

@@ -8,8 +8,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { forceCleanUp } from '../../src/instance/cleanUp.ts';
 import { mountsBelow } from '../../src/host/mountTable.ts';
 
-/** A node that is not there, with a data folder. */
-async function traces() {
+/** The name and folders of a node that does not run. */
+async function deadNode() {
   const name = `test-${randomBytes(4).toString('hex')}`;
   const data = await mkdtemp(join(tmpdir(), 'k8s-single-data-'));
   onTestFinished(() => rmSync(data, { recursive: true }));
@@ -21,8 +21,8 @@ async function mountTmpfs(folder: string): Promise<void> {
   await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'tmpfs', folder]);
 }
 
-test('clear unmounts what kubelet and containerd left, and what anyone else has mounted stays', async () => {
-  const node = await traces();
+test('forceCleanUp unmounts the leftovers of kubelet and containerd, and keeps mounts that others created', async () => {
+  const node = await deadNode();
   await mountTmpfs(node.data);
   onTestFinished(async () => void (await execa('umount', ['--no-mtab', '--recursive', node.data])));
   const etcd = join(node.data, 'etcd');
@@ -36,8 +36,8 @@ test('clear unmounts what kubelet and containerd left, and what anyone else has 
   expect(existsSync(node.run)).toBe(false);
 });
 
-test('clear of a node that never was leaves nothing behind', async () => {
-  const node = await traces();
+test('forceCleanUp of a node that never ran leaves nothing behind', async () => {
+  const node = await deadNode();
   await forceCleanUp(node);
   expect(existsSync(node.run)).toBe(false);
 });

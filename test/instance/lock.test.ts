@@ -13,7 +13,7 @@ describe('the lock of a node', () => {
     onTestFinished(() => rmSync(join(run, '..'), { recursive: true }));
   });
 
-  test('is had by one at a time', async () => {
+  test('has one holder at a time', async () => {
     const first = await takeLock(run);
     expect(await takeLock(run)).toBeUndefined();
     closeSync(first!);
@@ -22,7 +22,7 @@ describe('the lock of a node', () => {
     closeSync(second!);
   });
 
-  test('is held by a child that has the descriptor, and ends with it', async () => {
+  test('is held by a child that inherits the descriptor, until it exits', async () => {
     const lock = await takeLock(run);
     const child = spawn('cat', { stdio: ['pipe', 'ignore', 'inherit', lock] });
     closeSync(lock!);
@@ -32,7 +32,7 @@ describe('the lock of a node', () => {
     closeSync((await takeLock(run))!);
   });
 
-  test('is not had on a file that its holder has removed', async () => {
+  test('is acquired on a new file if the holder removed the old one', async () => {
     const first = await takeLock(run);
     rmSync(run, { recursive: true });
     const second = await takeLock(run);
@@ -49,7 +49,7 @@ describe('the lock of a data folder', () => {
     onTestFinished(() => rmSync(join(data, '..'), { recursive: true }));
   });
 
-  test('says who has it, and is had again when that one has ended', async () => {
+  test('names its holder, and can be acquired once that has exited', async () => {
     const first = await takeDataLock(data, 'one');
     const refusal = {
       code: 'preflight',
@@ -63,7 +63,7 @@ describe('the lock of a data folder', () => {
     closeSync(await takeDataLock(data, 'two'));
   });
 
-  test('is no matter where there is none', async () => {
+  test('is not in use if it does not exist, and is not created', async () => {
     await assertNotInUseByOther(data, 'two');
     expect(existsSync(data)).toBe(false);
   });

@@ -29,11 +29,11 @@ async function sleeper(): Promise<ReturnType<typeof spawn>> {
   return child;
 }
 
-describe('a life of a node', () => {
-  test('that has ended is none of the next one of its name, which comes to no harm', async () => {
+describe('an instance of a node', () => {
+  test('that has ended is distinct from the next one with its name, which stopNode leaves alone', async () => {
     const first = await takeLock(run);
-    using life = new NodeInstance(run);
-    expect(await life.hasEnded()).toBe(false);
+    using instance = new NodeInstance(run);
+    expect(await instance.hasEnded()).toBe(false);
     removeRunFolder(run);
     closeSync(first!);
     const second = await takeLock(run);
@@ -43,46 +43,46 @@ describe('a life of a node', () => {
     const child = await sleeper();
     await joinNodeCgroup(name, [child.pid!]);
 
-    await stopNode(life, name, nodePaths(name).controlSocket);
-    expect(life.isOursToCleanUp).toBe(false);
+    await stopNode(instance, name, nodePaths(name).controlSocket);
+    expect(instance.isOursToCleanUp).toBe(false);
     expect(child.signalCode).toBeNull();
     using next = new NodeInstance(run);
     expect(await next.hasEnded()).toBe(false);
   });
 
-  test('that nobody lives of any more is for one of those who ask to tidy up', async () => {
+  test('that has ended is cleaned up by exactly one of those that check', async () => {
     closeSync((await takeLock(run))!);
-    using life = new NodeInstance(run);
+    using instance = new NodeInstance(run);
     using another = new NodeInstance(run);
-    expect([await life.hasEnded(), await another.hasEnded()]).toEqual([true, false]);
-    expect([life.isOursToCleanUp, another.isOursToCleanUp]).toEqual([true, false]);
+    expect([await instance.hasEnded(), await another.hasEnded()]).toEqual([true, false]);
+    expect([instance.isOursToCleanUp, another.isOursToCleanUp]).toEqual([true, false]);
   });
 
-  test('ends with the process that is starting it, and no other is taken for that', async () => {
+  test('knows the process that starts it, but not a process that reuses the pid of a dead one', async () => {
     const locks = new NodeLocks();
     await locks.acquireNode(name, run);
-    using life = new NodeInstance(run);
-    expect(life.launcherPid).toBe(process.pid);
-    // Left by one that was killed, whose pid is somebody else's by now.
+    using instance = new NodeInstance(run);
+    expect(instance.launcherPid).toBe(process.pid);
+    // As left by a killed process whose pid is now that of another one.
     const { pid } = await sleeper();
     rmSync(lockFile(run));
     locks.handOver();
     const next = await takeLock(run);
     onTestFinished(() => closeSync(next!));
     writeSync(next!, `starting ${readlinkSync('/proc/self/ns/pid')} ${pid}\n`);
-    using nextLife = new NodeInstance(run);
-    expect(nextLife.launcherPid).toBeUndefined();
+    using nextInstance = new NodeInstance(run);
+    expect(nextInstance.launcherPid).toBeUndefined();
   });
 });
 
 describe('a start', () => {
-  test('takes its lock once, refuses the next start, and hands the lock over', async () => {
+  test('acquires its lock once, prevents another start, and hands the lock over', async () => {
     const locks = new NodeLocks();
     await locks.acquireNode(name, run);
     await locks.acquireNode(name, run);
     await locks.acquireData(name, join(run, 'data'));
-    const heirs = [locks.descriptors.node, locks.descriptors.data];
-    const child = spawn('sleep', ['infinity'], { stdio: ['ignore', 'ignore', 'ignore', ...heirs] });
+    const inherited = [locks.descriptors.node, locks.descriptors.data];
+    const child = spawn('sleep', ['infinity'], { stdio: ['ignore', 'ignore', 'ignore', ...inherited] });
     await once(child, 'spawn');
     locks.handOver();
     locks.release();
@@ -95,7 +95,7 @@ describe('a start', () => {
     await once(child, 'exit');
   });
 
-  test('that comes to nothing leaves nothing', async () => {
+  test('that fails leaves nothing', async () => {
     const locks = new NodeLocks();
     await locks.acquireNode(name, run);
     await locks.acquireData(name, join(run, 'data'));

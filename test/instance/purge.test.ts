@@ -6,7 +6,7 @@ import { file } from '../../probes/kinds/file.ts';
 import { until } from '../../probes/until.ts';
 import { cli, tempDir } from '../support/cli.ts';
 
-it('down --purge removes what a node made and leaves what it found', async () => {
+it('down --purge removes the files of the node and keeps all others', async () => {
   const data = await tempDir('purge');
   for (const folder of ['etcd', 'pki', 'log']) await mkdir(join(data, folder));
   await writeFile(join(data, 'thesis.tex'), 'years of work');
@@ -15,14 +15,14 @@ it('down --purge removes what a node made and leaves what it found', async () =>
   expect(String(stderr)).toContain("as it is not the node's: thesis.tex");
 });
 
-it('down --purge removes the folder, too, when nothing else is in it', async () => {
+it('down --purge removes the folder if it contains no other files', async () => {
   const data = join(await tempDir('purge'), 'node');
   await mkdir(join(data, 'etcd'), { recursive: true });
   await cli(['down', '--name', 'purge-test', '--data-dir', data, '--purge']);
   expect(existsSync(data)).toBe(false);
 });
 
-it("a data folder is one node's at a time, whatever the others are called", async () => {
+it('a data folder can be used by one node at a time', async () => {
   const folder = await tempDir('data-lock');
   const [data, config] = [join(folder, 'data'), join(folder, 'node.yaml')];
   await writeFile(config, 'kubernetes: false\ncomponents: { a: { command: [sleep, infinity] } }\n');

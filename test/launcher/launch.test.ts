@@ -9,9 +9,9 @@ import { nodePaths } from '../../src/lib/paths.ts';
 import { Signals } from '../../src/lib/signals.ts';
 import { tempDir } from '../support/cli.ts';
 
-it.for(['what it has said\n', ''])(
-  'a node that runs keeps its log (%j) when somebody tries to start it again',
-  async (said) => {
+it.for(['old output\n', ''])(
+  'a second start of a running node does not change its log (%j)',
+  async (text) => {
     const dataDir = await tempDir('launch');
     const name = 'launch-test';
     const { run, logs } = nodePaths(name, dataDir);
@@ -22,12 +22,12 @@ it.for(['what it has said\n', ''])(
     });
     const log = join(logs, 'supervisor.log');
     await mkdir(logs);
-    await writeFile(log, said);
+    await writeFile(log, text);
     using signals = new Signals();
     await using launch = new Launch(signals);
     await expect(launch.start({ name, dataDir, openLog: openSupervisorLog })).rejects.toThrow(
       'node launch-test is already running',
     );
-    expect(await readFile(log, 'utf8')).toBe(said);
+    expect(await readFile(log, 'utf8')).toBe(text);
   },
 );

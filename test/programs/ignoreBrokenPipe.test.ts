@@ -5,14 +5,14 @@ import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cli, main, tempDir } from '../support/cli.ts';
 
-describe('whoever reads goes away', () => {
-  it('before anything is said: no error', async () => {
+describe('when the reader of the output closes it', () => {
+  it('before the first output, there is no error', async () => {
     const script = 'exec 3> >(true); sleep 0.2; "$@" >&3; echo $?';
     const args = ['-c', script, 'bash', process.execPath, main, '--help'];
     expect(await execa('bash', args)).toMatchObject({ stdout: '0', stderr: '' });
   });
 
-  it.each(['json', 'plain'] as const)('from a node with --output %s: that lives on', async (output) => {
+  it.each(['json', 'plain'] as const)('a node with --output %s continues to run', async (output) => {
     const dir = await tempDir('readers');
     const config = join(dir, 'graph.yaml');
     const name = `readers-${output}`;
@@ -41,7 +41,7 @@ describe('whoever reads goes away', () => {
   });
 });
 
-it('what cannot be written is no success', async () => {
+it('the command fails if its output cannot be written', async () => {
   const args = ['-c', '"$@" > /dev/full', 'bash', process.execPath, main, '--help'];
   const { exitCode, stderr } = await execa('bash', args, { reject: false });
   expect(exitCode).toBe(3);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cli, tempDir } from '../support/cli.ts';
 
-it('what a component wrote does nothing to the terminal of the one who reads the failure', async () => {
+it('a quoted log does not reach the terminal with its control characters', async () => {
   const dir = await tempDir('report-error');
   const config = join(dir, 'node.yaml');
   const command = String.raw`printf '\033[2J\033]0;owned\007last words\n'; exit 3`;
@@ -17,7 +17,7 @@ it('what a component wrote does nothing to the terminal of the one who reads the
   expect(String(stderr)).not.toMatch(/[^\P{Cc}\n\t]/u);
 });
 
-it('nothing that `up` says of a failure shows a secret of the config', async () => {
+it('the output of `up` masks the secrets of the config in an error', async () => {
   const dir = await tempDir('report-error');
   const config = join(dir, 'node.yaml');
   await writeFile(join(dir, 'a.env'), 'DB_PASSWORD=hunter2-in-file\n');
@@ -35,10 +35,10 @@ components:
   const args = ['--config', config, '--name', 'report-error', '--data-dir', join(dir, 'data')];
   for (const output of ['plain', 'json']) {
     const { stderr, stdout } = await cli(['up', ...args, '--output', output]);
-    const said = `${String(stderr)}${String(stdout)}`;
-    expect(said).toContain(
+    const allOutput = `${String(stderr)}${String(stdout)}`;
+    expect(allOutput).toContain(
       'k8s-single: a ended and is not to be restarted: exited with code 3: *** and *** are refused',
     );
-    expect(said).not.toMatch(/hunter\d/);
+    expect(allOutput).not.toMatch(/hunter\d/);
   }
 });

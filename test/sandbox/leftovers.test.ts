@@ -10,8 +10,8 @@ import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
 
 const unique = (): string => `t${randomBytes(4).toString('hex')}`;
 
-/** Leaves one thing of each kind on the host, named after the node; all of it goes with the test. */
-async function litter(node: string): Promise<void> {
+/** Leaves one resource of each kind on the host, with the name of the node. They are removed at the end of the test. */
+async function createLeftovers(node: string): Promise<void> {
   const folder = join('/run/k8s-single', node);
   mkdirSync(folder, { recursive: true });
   onTestFinished(() => rmdirSync(folder));
@@ -26,16 +26,16 @@ async function litter(node: string): Promise<void> {
   const socket = join(folder, 'socket');
   const server = createServer().listen(socket);
   onTestFinished(() => void server.close());
-  // An orphan in a namespace of its own.
+  // An orphaned process in a UTS namespace of its own.
   const orphan = `unshare --uts bash -c 'exec -a k8s-single/${node} sleep infinity' > /dev/null 2>&1 & echo $!`;
   const { stdout } = await execa('sh', ['-c', orphan]);
   onTestFinished(() => void process.kill(Number(stdout), 'SIGKILL'));
 }
 
-test('sees what a node has left, of every kind', async () => {
+test('finds leftovers of every kind', async () => {
   const node = unique();
   const before = await snapshotHost();
-  await litter(node);
+  await createLeftovers(node);
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
@@ -53,14 +53,14 @@ test('sees what a node has left, of every kind', async () => {
   expect(kinds.filter((kind) => !found.some((line) => line.startsWith(`${kind} `)))).toEqual([]);
 });
 
-test('leaves out what another node has, and what was there before', async () => {
-  await litter(unique());
+test('ignores resources of other nodes, and those that existed before', async () => {
+  await createLeftovers(unique());
   const before = await snapshotHost();
-  await litter(unique());
+  await createLeftovers(unique());
   expect(await leftoversSince(before, unique())).toEqual([]);
 });
 
-test('sees a process that the test itself has started', async () => {
+test('finds a process that the test itself started', async () => {
   const before = await snapshotHost();
   const child = execa('sleep', ['infinity'], { reject: false });
   await once(child, 'spawn');

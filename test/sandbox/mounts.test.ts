@@ -4,34 +4,34 @@ import { expect, test } from 'vitest';
 import { apart } from '../support/apart.ts';
 import { tempDir } from '../support/cli.ts';
 
-const use = `const { mountAll } = await use('sandbox/mounts.js'); const { run } = await use('host/tool.js');`;
+const imports = `const { mountAll } = await use('sandbox/mounts.js'); const { run } = await use('host/tool.js');`;
 
-test('mounts one after the other, whatever the folders are called', async () => {
+test('mounts in the given order, with any characters in the paths', async () => {
   const dir = await tempDir('fstab');
-  const [memory, place] = [join(dir, String.raw`a b#\040`), join(dir, 'over it/c')];
-  mkdirSync(memory);
+  const [source, target] = [join(dir, String.raw`a b#\040`), join(dir, 'over it/c')];
+  mkdirSync(source);
   const lines = [
-    ['own', memory, 'tmpfs', 'mode=700'],
-    [memory, place, 'none', 'bind,X-mount.mkdir'],
+    ['own', source, 'tmpfs', 'mode=700'],
+    [source, target, 'none', 'bind,X-mount.mkdir'],
   ];
-  const found = await apart(
+  const mount = await apart(
     ':',
-    `${use}
+    `${imports}
     await run(mountAll('${dir}/fstab', ${JSON.stringify(lines)}));
-    return sh('findmnt --noheadings --output SOURCE,OPTIONS --mountpoint "${place}"');`,
+    return sh('findmnt --noheadings --output SOURCE,OPTIONS --mountpoint "${target}"');`,
   );
-  expect(found).toMatch(/^own +.*mode=700/);
+  expect(mount).toMatch(/^own +.*mode=700/);
 });
 
-test('says which mount failed, and why', async () => {
+test('reports which mount failed, and why', async () => {
   const dir = await tempDir('fstab');
   mkdirSync(join(dir, 'fine'));
   const lines = [
     ['own', `${dir}/fine`, 'tmpfs', 'mode=700'],
     [`${dir}/nowhere`, `${dir}/fine`, 'none', 'bind'],
   ];
-  const failed = await apart(':', `${use} await run(mountAll('${dir}/fstab', ${JSON.stringify(lines)}));`);
-  expect(failed).toMatchObject({
+  const error = await apart(':', `${imports} await run(mountAll('${dir}/fstab', ${JSON.stringify(lines)}));`);
+  expect(error).toMatchObject({
     code: 'preflight',
     message: expect.stringContaining(
       `--fstab ${dir}/fstab: mount: ${dir}/fine: special device ${dir}/nowhere does not exist.`,

@@ -9,6 +9,7 @@ import { sandboxes, startSandbox, newSandbox, runInSandbox } from '../support/sa
 
 sandboxes();
 
+/** The shell command that runs this JavaScript. */
 const node = (code: string): string => `'${process.execPath}' -e "${code}"`;
 
 describe('in a sandbox', () => {
@@ -22,14 +23,14 @@ describe('in a sandbox', () => {
     expect(stdout).toBe('sh\n0\n');
   });
 
-  test('a write reaches the host in the data, run and kept folders only', async () => {
+  test('only writes to the data, run and kept folders reach the host', async () => {
     const plain = newSandbox();
     const kept = join(tmpdir(), `${plain.name}-kept`);
     const memory = join(plain.data, 'memory');
     const sandbox = { ...plain, kept: [kept], tmpfs: [memory] };
     mkdirSync(kept);
     onTestFinished(() => rmSync(kept, { recursive: true }));
-    const places = [
+    const folders = [
       '/etc',
       '/opt',
       '/tmp',
@@ -43,7 +44,7 @@ describe('in a sandbox', () => {
       sandbox.run,
       kept,
     ];
-    const files = places.map((place) => join(place, `${sandbox.name}.txt`));
+    const files = folders.map((folder) => join(folder, `${sandbox.name}.txt`));
     const { received } = startSandbox(
       sandbox,
       `set -e; for f in ${files.join(' ')}; do echo $f > $f; cat $f; done`,
@@ -53,7 +54,7 @@ describe('in a sandbox', () => {
     expect(files.filter((file) => existsSync(file))).toEqual(files.slice(-3));
   });
 
-  test('the settings of the kernel that kubelet writes stay what they are on the host', async () => {
+  test('the kernel settings that kubelet writes do not change on the host', async () => {
     const files = ['kernel/panic', 'kernel/panic_on_oops', 'vm/overcommit_memory', 'net/ipv4/ip_forward'];
     const paths = files.map((file) => join('/proc/sys', file));
     const before = paths.map((path) => readFileSync(path, 'utf8'));
@@ -68,10 +69,10 @@ describe('in a sandbox', () => {
 
   test('the host name resolves, and any other name fails at once', async () => {
     const sandbox = newSandbox();
-    const look = node(`require('dns').resolve4('example.invalid', (error) => console.log(error.code))`);
+    const resolve = node(`require('dns').resolve4('example.invalid', (error) => console.log(error.code))`);
     const { stdout } = await runInSandbox(
       sandbox,
-      `hostname; getent hosts ${sandbox.nodeName} | awk '{ print $2 }'; ${look}`,
+      `hostname; getent hosts ${sandbox.nodeName} | awk '{ print $2 }'; ${resolve}`,
     );
     expect(stdout).toBe(`${sandbox.nodeName}\n${sandbox.nodeName}\nECONNREFUSED\n`);
   });
@@ -90,7 +91,7 @@ describe('in a sandbox', () => {
     await until(tcp(7777, nodeIp), { timeoutMs: 10_000 }, new AbortController().signal);
   });
 
-  test('only its own interfaces are seen, mounts are shared, and all is in the cgroup of the node', async () => {
+  test('only its own interfaces exist, mounts are shared, and processes are in the cgroup of the node', async () => {
     const sandbox = newSandbox();
     const { stdout } = await runInSandbox(
       sandbox,
@@ -99,14 +100,14 @@ describe('in a sandbox', () => {
     expect(stdout).toBe(`eth0\nlo\nshared\n/k8s-single-${sandbox.name}/supervisor\n`);
   });
 
-  test('a folder of the node is bound elsewhere, too', async () => {
+  test('a folder of the node can be bound to another path', async () => {
     const sandbox = newSandbox();
     const binds = { '/var/log/pods': join(sandbox.data, 'pods') };
     await runInSandbox({ ...sandbox, binds }, 'echo hello > /var/log/pods/log');
     expect(readFileSync(join(sandbox.data, 'pods/log'), 'utf8')).toBe('hello\n');
   });
 
-  test('a data folder that is a disk of its own is the real one, too', async () => {
+  test('a data folder that is a mount point on the host is mounted in the sandbox', async () => {
     const sandbox = newSandbox();
     mkdirSync(sandbox.data);
     await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'tmpfs', sandbox.data]);
@@ -115,7 +116,7 @@ describe('in a sandbox', () => {
     expect(readFileSync(join(sandbox.data, 'file'), 'utf8')).toBe('hello\n');
   });
 
-  test('descriptors and the mark of the sandbox are not handed on', async () => {
+  test('programs inherit no descriptors of the sandbox, and not its environment variable', async () => {
     const { stdout } = await runInSandbox(
       newSandbox(),
       'ls -l /proc/self/fd | grep -c "net:\\|lock"; env | grep -c K8S_SINGLE_SANDBOX',

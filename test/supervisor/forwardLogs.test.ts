@@ -5,36 +5,40 @@ import { describe, expect, it } from 'vitest';
 import { logFiles } from '../../src/observe/logs/logFile.ts';
 import { main, tempDir } from '../support/cli.ts';
 
-const says = (script: string): string => `{ command: [sh, -c, '${script}; exec sleep 1000'] }`;
-const two = `  one: ${says('echo first; echo second; printf last')}\n  other: ${says('echo third')}\n`;
+const running = (script: string): string => `{ command: [sh, -c, '${script}; exec sleep 1000'] }`;
+const two = `  one: ${running('echo first; echo second; printf last')}\n  other: ${running('echo third')}\n`;
 
-interface Given {
+interface UpOptions {
   readonly components?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  readonly knobs?: string;
-  /** Of what is said so far: enough to stop it. */
-  readonly enough: string;
+  /** The config's keys other than `components`, as YAML. */
+  readonly settings?: string;
+  /** Stop `up` as soon as its output contains this text. */
+  readonly stopAt: string;
 }
 
-/** Runs `up` in the foreground until it has said enough, stops it, and resolves with all it has said. */
-async function upUntil(name: string, { components = two, args = [], env = {}, knobs = '', enough }: Given) {
+/** Runs `up` in the foreground until its output contains `stopAt`, stops it, and resolves with its output. */
+async function upUntil(
+  name: string,
+  { components = two, args = [], env = {}, settings = '', stopAt }: UpOptions,
+) {
   const dir = await tempDir(name);
   const file = join(dir, 'graph.yaml');
   await writeFile(
     file,
-    `name: ${name}\ndataDir: ${dir}/data\nkubernetes: false\n${knobs}\ncomponents:\n${components}`,
+    `name: ${name}\ndataDir: ${dir}/data\nkubernetes: false\n${settings}\ncomponents:\n${components}`,
   );
   const child = execa(process.execPath, [main, 'up', '--config', file, ...args], {
     env,
     stdin: 'ignore',
     reject: false,
   });
-  let said = '';
+  let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      if (said.includes(enough)) child.kill('SIGTERM');
+      output += text;
+      if (output.includes(stopAt)) child.kill('SIGTERM');
     });
   }
   const { exitCode, stdout, stderr } = await child;
@@ -43,18 +47,18 @@ async function upUntil(name: string, { components = two, args = [], env = {}, kn
 }
 
 describe('logs are forwarded', () => {
-  it('as lines with the component in front, to the last word', async () => {
-    const { exitCode, lines } = await upUntil('forward-plain', { args: ['--forward-logs'], enough: 'third' });
+  it('as lines with the name of the component, completely', async () => {
+    const { exitCode, lines } = await upUntil('forward-plain', { args: ['--forward-logs'], stopAt: 'third' });
     expect(exitCode).toBe(0);
     expect(lines.toSorted()).toEqual(['one   | first', 'one   | last', 'one   | second', 'other | third']);
   });
 
   it('as JSON Lines among the events', async () => {
-    const components = `  one: ${says('echo I0801 12:00:00.123456 1 x.go:1] ready')}\n`;
+    const components = `  one: ${running('echo I0801 12:00:00.123456 1 x.go:1] ready')}\n`;
     const args = ['--forward-logs', '--output', 'json'];
-    const { stdout, lines } = await upUntil('forward-json', { components, args, enough: '] ready' });
-    const said = stdout.split('\n').map((line) => JSON.parse(line) as { type: string });
-    expect(said.filter(({ type }) => type === 'log')).toEqual([
+    const { stdout, lines } = await upUntil('forward-json', { components, args, stopAt: '] ready' });
+    const messages = stdout.split('\n').map((line) => JSON.parse(line) as { type: string });
+    expect(messages.filter(({ type }) => type === 'log')).toEqual([
       {
         component: 'one',
         at: expect.any(Number),
@@ -63,29 +67,29 @@ describe('logs are forwarded', () => {
         text: 'I0801 12:00:00.123456 1 x.go:1] ready',
       },
     ]);
-    expect(said.map(({ type }) => type)).toEqual(expect.arrayContaining(['ready', 'stopped']));
+    expect(messages.map(({ type }) => type)).toEqual(expect.arrayContaining(['ready', 'stopped']));
     expect(lines).toEqual([]);
   });
 
   it.each([
     ['flag', { args: ['--forward-logs', 'other'] }],
-    ['environment', { env: { K8S_SINGLE_FORWARD_LOGS: 'other' }, knobs: 'logs: { forward: all }' }],
-    ['config', { knobs: 'logs: { forward: [other] }' }],
-  ])('of those that the %s names', async (how, given) => {
-    const { lines } = await upUntil(`forward-${how}`, { ...given, enough: 'other | third' });
+    ['environment', { env: { K8S_SINGLE_FORWARD_LOGS: 'other' }, settings: 'logs: { forward: all }' }],
+    ['config', { settings: 'logs: { forward: [other] }' }],
+  ])('of the components that the %s names', async (source, settings) => {
+    const { lines } = await upUntil(`forward-${source}`, { ...settings, stopAt: 'other | third' });
     expect(lines).toEqual(['other | third']);
   });
 
-  it('not unless they are asked for', async () => {
-    expect((await upUntil('forward-not', { enough: 'other  ready' })).lines).toEqual([]);
+  it('only on request', async () => {
+    expect((await upUntil('forward-not', { stopAt: 'other  ready' })).lines).toEqual([]);
   });
 
-  it('each once, also of a component that is restarted again and again', async () => {
+  it('each line once, also of a component that restarts', async () => {
     const components = `  one: { command: [sh, -c, 'echo start $$; sleep 0.1; test -e up || { touch up; exit 1; }; echo up; exec sleep 1000'], workingDir: '\${config.dir}' }\n`;
     const { lines } = await upUntil('forward-again', {
       components,
       args: ['--forward-logs'],
-      enough: '| up',
+      stopAt: '| up',
     });
     expect(lines).toEqual([
       expect.stringMatching(/^one \| start \d+$/),
@@ -95,24 +99,24 @@ describe('logs are forwarded', () => {
     expect(new Set(lines).size).toBe(3);
   });
 
-  it('although they are rotated: what the files hold, no line less and none twice', async () => {
+  it('also if they are rotated: exactly the lines of the files', async () => {
     const line = 'x'.repeat(50);
-    // About 3.5 MB in a few seconds: rotated at least twice on the way.
+    // About 3.5 MB in a few seconds: rotated at least twice.
     const flood = `for i in $(seq 60); do seq -f "%.0f ${line}" $((i * 1000 - 999)) $((i * 1000)); sleep 0.08; done; echo done`;
     const components = `  one: { command: [bash, -c, '${flood}; exec sleep 1000'] }\n`;
     const { lines, logs } = await upUntil('forward-rotated', {
       components,
       args: ['--forward-logs'],
-      knobs: 'logs: { maxMiB: 1, keep: 9 }',
-      enough: '| done',
+      settings: 'logs: { maxMiB: 1, keep: 9 }',
+      stopAt: '| done',
     });
     const files = await logFiles(join(logs, 'one.log'));
     expect(files.length).toBeGreaterThan(1);
-    const held = (await Promise.all(files.map(async (file) => readFile(file, 'utf8')))).join('');
-    expect(lines.map((each) => each.replace('one | ', ''))).toEqual(held.trimEnd().split('\n'));
+    const written = (await Promise.all(files.map(async (file) => readFile(file, 'utf8')))).join('');
+    expect(lines.map((each) => each.replace('one | ', ''))).toEqual(written.trimEnd().split('\n'));
   });
 
-  it('without holding the node up when nobody reads them', async () => {
+  it('without blocking the node when nobody reads them', async () => {
     const dir = await tempDir('forward-stuck');
     const file = join(dir, 'graph.yaml');
     const components = `  one: { command: [sh, -c, 'seq 500000; touch up; exec sleep 1000'], workingDir: '\${config.dir}', ready: { file: '\${config.dir}/up' } }\n`;
@@ -120,7 +124,7 @@ describe('logs are forwarded', () => {
       file,
       `name: forward-stuck\ndataDir: ${dir}/data\nkubernetes: false\ncomponents:\n${components}`,
     );
-    // The pipe takes 64 KiB, and nobody reads from it.
+    // The pipe holds 64 KiB, and nobody reads from it.
     const script = `exec 3> >(exec sleep 1000); "$@" > /dev/null 2>&3 & echo $!; wait`;
     const shell = execa(
       'bash',
@@ -144,8 +148,8 @@ describe('logs are forwarded', () => {
   it.each([
     [['--forward-logs', 'oen'], 'there is no component "oen"; did you mean "one"?'],
     [['--forward-logs', '--output', 'pretty'], 'draws in place'],
-  ])('with %j: says what is wrong', async (args, message) => {
-    const { exitCode, stderr } = await upUntil('forward-wrong', { args, enough: 'never said' });
+  ])('with %j: reports the error', async (args, message) => {
+    const { exitCode, stderr } = await upUntil('forward-wrong', { args, stopAt: 'never printed' });
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(message)]);
   });
 });

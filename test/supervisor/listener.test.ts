@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cli, tempDir } from '../support/cli.ts';
 
-/** A graph that would write a file if it were started. */
+/** A graph that creates a file when it starts. */
 async function graph(): Promise<{ dir: string; up: string[] }> {
   const dir = await tempDir('listen');
   const config = join(dir, 'graph.yaml');
@@ -18,19 +18,19 @@ async function graph(): Promise<{ dir: string; up: string[] }> {
   return { dir, up: ['up', '--config', config, '--output', 'plain'] };
 }
 
-test('a port that is taken is refused before anything starts, with who has it', async () => {
+test('a port in use is refused before anything starts, and the error names its holder', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
-  const place = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+  const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
   const { dir, up } = await graph();
-  const { exitCode, stderr } = await cli([...up, '--listen', place]);
+  const { exitCode, stderr } = await cli([...up, '--listen', address]);
   expect(exitCode).toBe(3);
-  expect(stderr).toContain(`cannot listen on ${place}: it is held by pid ${process.pid} (`);
+  expect(stderr).toContain(`cannot listen on ${address}: it is held by pid ${process.pid} (`);
   expect((await cli(['probe', 'file', join(dir, 'started')])).exitCode).toBe(1);
   other.close();
 });
 
-test('an address that others can reach is refused', async () => {
+test('an address other than loopback is refused', async () => {
   const { up } = await graph();
   const { exitCode, stderr } = await cli([...up, '--listen', '0.0.0.0:9990']);
   expect(exitCode).toBe(2);

@@ -7,14 +7,14 @@ import { tempDir } from '../support/cli.ts';
 
 const options: UpOptions = { install: true, source: 'auto', output: 'auto' };
 
-it('lets the etcd of a node that is thrown away not wait for the disk, whatever the config says', async () => {
+it('turns fsync of etcd off for an ephemeral node, whatever the config says', async () => {
   const config = join(await tempDir('config'), 'c.yaml');
   await writeFile(config, 'etcd: { fsync: true }\n');
   expect((await loadNodeConfig({ ...options, config })).node.etcd.fsync).toBe(true);
   expect((await loadNodeConfig({ ...options, config, ephemeral: true })).node.etcd.fsync).toBe(false);
 });
 
-it('looks for images from the folder of the config', async () => {
+it('resolves paths of images relative to the folder of the config', async () => {
   const dir = await tempDir('config');
   const config = join(dir, 'c.yaml');
   await writeFile(config, 'images: [app.tar, ../layout, /a/b.tar]\n');
@@ -25,7 +25,7 @@ it('looks for images from the folder of the config', async () => {
 describe('K8S_SINGLE_SERVER', () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  it('says where others reach the API server, unless the config does', async () => {
+  it('sets the URL of the API server, unless the config does', async () => {
     vi.stubEnv('K8S_SINGLE_SERVER', 'https://127.0.0.1:16443');
     expect((await loadNodeConfig(options)).node.network.server).toBe('https://127.0.0.1:16443');
     const config = join(await tempDir('config'), 'c.yaml');
@@ -33,7 +33,7 @@ describe('K8S_SINGLE_SERVER', () => {
     expect((await loadNodeConfig({ ...options, config })).node.network.server).toBe('https://build.example');
   });
 
-  it('is refused when it is no URL of an API server', async () => {
+  it('is refused if it is not a URL', async () => {
     vi.stubEnv('K8S_SINGLE_SERVER', '127.0.0.1:6443');
     await expect(loadNodeConfig(options)).rejects.toMatchObject({
       code: 'usage',

@@ -13,7 +13,7 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
 }
 
-it('a component that writes 200 MB costs the supervisor no memory, blocks nothing and stays within its cap', async () => {
+it('a component that writes 200 MB costs the supervisor no memory, blocks nothing and stays within its size limit', async () => {
   const g = await graph(
     'rotation',
     `  calm: { command: [sleep, '1000'] }

@@ -12,8 +12,8 @@ import { descendants } from '../support/processes.ts';
 
 sandboxes();
 
-/** What a node does: a bridge, a pod with a namespace and a cgroup, a mount, an orphan, a socket, a file in /run. */
-const busy = `set -e
+/** Creates what a node does: a bridge, a pod with a namespace and a cgroup, a mount, an orphan, a folder in /run. */
+const nodeScript = `set -e
   ip link add cni0 type bridge
   ip netns add pod
   ip link add in-pod type veth peer name eth1 netns pod
@@ -24,7 +24,7 @@ const busy = `set -e
   (setsid sleep infinity > /dev/null 2>&1 &)`;
 
 function busySandbox(sandbox = newSandbox(), env: Record<string, string> = {}) {
-  const script = busy
+  const script = nodeScript
     .replaceAll('$DATA', sandbox.data)
     .replaceAll('$NAME', sandbox.name)
     .replaceAll('$RUN', sandbox.run);
@@ -33,7 +33,7 @@ function busySandbox(sandbox = newSandbox(), env: Record<string, string> = {}) {
 
 describe('nothing is left behind', () => {
   test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'when %s stops it, which the inside gets once',
+    'when %s stops it; the process inside receives it once',
     async (signal) => {
       const before = await snapshotHost();
       const { sandbox, outer, received, allOutput } = busySandbox();
@@ -48,19 +48,19 @@ describe('nothing is left behind', () => {
   test.for([
     { victim: 'the supervisor', pattern: /^\S+node \S+program\.mjs/ },
     { victim: 'the init', pattern: /^sh \S+bin\/init/ },
-    { victim: 'its parent', pattern: /^sh -c exec 2>/ },
-    { victim: 'the keeper', pattern: /^\/bin\/sh -c node=/ },
+    { victim: 'the parent of the init', pattern: /^sh -c exec 2>/ },
+    { victim: 'the shim', pattern: /^\/bin\/sh -c node=/ },
   ])('when $victim is killed', async ({ pattern }) => {
     const before = await snapshotHost();
     const { sandbox, outer, received } = busySandbox();
     expect(await received('status')).toBe(0);
-    const found = (await descendants(outer.pid!)).find(({ command }) => pattern.test(command));
-    process.kill(found!.pid, 'SIGKILL');
+    const victim = (await descendants(outer.pid!)).find(({ command }) => pattern.test(command));
+    process.kill(victim!.pid, 'SIGKILL');
     expect((await outer).exitCode).toBe(128 + 9);
     expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
-  test('when the process outside is killed: the inside gets SIGTERM', async () => {
+  test('when the launcher is killed; the process inside receives SIGTERM', async () => {
     const before = await snapshotHost();
     const { sandbox, outer, received, allOutput } = busySandbox();
     expect(await received('status')).toBe(0);
@@ -69,34 +69,37 @@ describe('nothing is left behind', () => {
     expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
-  test.for(['outer', 'entered'] as const)('when SIGTERM comes as soon as "%s" is output', async (moment) => {
-    const before = await snapshotHost();
-    const { sandbox, outer, received, allOutput } = busySandbox();
-    await received(moment);
-    outer.kill('SIGTERM');
-    await outer;
-    await allOutput();
-    expect(await leftoversSince(before, sandbox.name)).toEqual([]);
-  });
+  test.for(['outer', 'entered'] as const)(
+    'when SIGTERM arrives right after the output of "%s"',
+    async (moment) => {
+      const before = await snapshotHost();
+      const { sandbox, outer, received, allOutput } = busySandbox();
+      await received(moment);
+      outer.kill('SIGTERM');
+      await outer;
+      await allOutput();
+      expect(await leftoversSince(before, sandbox.name)).toEqual([]);
+    },
+  );
 
-  test('when SIGTERM comes in the middle of the set-up', async () => {
+  test('when SIGTERM arrives during the set-up', async () => {
     const before = await snapshotHost();
-    const { sandbox, outer, reached } = await stuckSandbox('touch "$reached"; exec sleep infinity');
+    const { sandbox, outer, reached } = await sandboxWithIp('touch "$reached"; exec sleep infinity');
     await reached();
     outer.kill('SIGTERM');
     expect((await outer).exitCode).toBe(0);
     expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
-  test('when the set-up fails, which says what failed', async () => {
+  test('when the set-up fails; the error names the failed command', async () => {
     const before = await snapshotHost();
-    const { sandbox, outer, received } = await stuckSandbox('echo no such thing >&2; exit 2');
+    const { sandbox, outer, received } = await sandboxWithIp('echo no such thing >&2; exit 2');
     expect(await received('failure')).toBe('ip -json -4 route show table all: no such thing');
     expect((await outer).exitCode).toBe(3);
     expect(await leftoversSince(before, sandbox.name)).toEqual([]);
   });
 
-  test('when a detached node is ended by force', async () => {
+  test('when a detached node is cleaned up by force', async () => {
     const before = await snapshotHost();
     const { sandbox, outer, received, allOutput } = busySandbox();
     expect(await received('status')).toBe(0);
@@ -109,17 +112,17 @@ describe('nothing is left behind', () => {
   });
 });
 
-/** A sandbox in which `ip` is a script of ours. */
-async function stuckSandbox(script: string) {
+/** A sandbox whose set-up runs this script in place of ip(8). `reached` waits until the script touches `$reached`. */
+async function sandboxWithIp(script: string) {
   const sandbox = newSandbox();
   const bin = join(sandbox.data, 'bin');
   const marker = join(bin, 'reached');
   await mkdir(bin, { recursive: true });
   await writeFile(join(bin, 'ip'), `#!/bin/sh\n${script}\n`);
   await chmod(join(bin, 'ip'), 0o755);
-  const running = busySandbox(sandbox, { PATH: `${bin}:${process.env['PATH']}`, reached: marker });
-  const seen = async (): Promise<void> => {
+  const started = busySandbox(sandbox, { PATH: `${bin}:${process.env['PATH']}`, reached: marker });
+  const isCalled = async (): Promise<void> => {
     if (!existsSync(marker)) throw new Unhealthy('ip has not been called');
   };
-  return { ...running, reached: () => until(seen, { timeoutMs: 15_000 }, new AbortController().signal) };
+  return { ...started, reached: () => until(isCalled, { timeoutMs: 15_000 }, new AbortController().signal) };
 }

@@ -14,16 +14,16 @@ import { tempDir } from '../support/cli.ts';
 
 sandboxes();
 
-/** A sandbox with a server inside that says the name of its node. */
+/** A sandbox with a server that sends the name of its node to each client. */
 function servingSandbox() {
   const { name, ...rest } = newSandbox();
-  // Who only looks whether it listens is gone by then: an error that nobody takes would end the server.
+  // The TCP probe closes its connection at once: an unhandled error event would end the server.
   const server = `require('net').createServer((client) => client.on('error', () => {}).end('${name}')).listen(7777)`;
   const script = `'${process.execPath}' -e "${server}" > /dev/null 2>&1 &`;
   return { name, sandbox: startSandbox({ name, ...rest }, script, 'stay') };
 }
 
-test('two sandboxes that start at once get subnets of their own, each reached by its own address', async () => {
+test('two sandboxes that start concurrently get different subnets, and each can be reached at its own address', async () => {
   const both = [servingSandbox(), servingSandbox()];
   for (const { name, sandbox } of both) {
     const { nodeIp } = await sandbox.received('inside');
@@ -35,7 +35,7 @@ test('two sandboxes that start at once get subnets of their own, each reached by
   expect(new Set(addresses.flatMap(({ nodeIp, hostIp }) => [nodeIp, hostIp])).size).toBe(4);
 });
 
-test('a sandbox whose subnet somebody else is just about to take gets another one', async () => {
+test('a sandbox takes another subnet if the interface of the first is being created', async () => {
   const sandbox = newSandbox();
   const { stdout: routes } = await execa('ip', '-json -4 route show table all'.split(' '));
   const [first] = freeSubnets(sandbox.name, routes);
@@ -46,7 +46,7 @@ test('a sandbox whose subnet somebody else is just about to take gets another on
   expect(nodeIp).not.toBe(first!.nodeIp);
 });
 
-test('a second sandbox of one name is refused, and the first does not notice', async () => {
+test('a second sandbox with the same name is refused, and the first continues', async () => {
   const sandbox = newSandbox();
   const first = startSandbox(sandbox, ':', 'stay');
   await first.received('status');
@@ -57,7 +57,7 @@ test('a second sandbox of one name is refused, and the first does not notice', a
   expect((await first.outer).exitCode).toBe(0);
 });
 
-test('a lock whose file is removed before it is had is taken anew', async () => {
+test('acquiring a lock is repeated if its file is removed meanwhile', async () => {
   const sandbox = newSandbox();
   const dir = await tempDir('flock');
   const { stdout: flock } = await execa('sh', ['-c', 'command -v flock']);
@@ -71,7 +71,7 @@ test('a lock whose file is removed before it is had is taken anew', async () => 
   expect((await first.outer).exitCode).toBe(0);
 });
 
-test('a sandbox of another name on the same data folder is refused, and the first does not notice', async () => {
+test('a second sandbox on the same data folder is refused, and the first continues', async () => {
   const { data, ...sandbox } = newSandbox();
   const first = startSandbox({ data, ...sandbox }, ':', 'stay');
   await first.received('status');
@@ -86,7 +86,7 @@ test('a sandbox of another name on the same data folder is refused, and the firs
   expect(await third.received('exited')).toBe(0);
 });
 
-test('of two that start a sandbox of one name at once, exactly one does', async () => {
+test('of two concurrent starts with the same name exactly one succeeds', async () => {
   const sandbox = newSandbox();
   const both = [startSandbox(sandbox, ':', 'stay'), startSandbox(sandbox, ':', 'stay')];
   const outcomes = await Promise.all(
@@ -95,7 +95,7 @@ test('of two that start a sandbox of one name at once, exactly one does', async 
   expect(new Set(outcomes)).toEqual(new Set([0, `node ${sandbox.name} is already running`]));
 });
 
-test('a sandbox of the same name can be had again, with the same address and what its data folder holds', async () => {
+test('a sandbox that is started again has the same address and data', async () => {
   const sandbox = newSandbox();
   const [first, second] = [`echo kept > ${sandbox.data}/file`, `cat ${sandbox.data}/file`];
   const before = startSandbox(sandbox, first);
@@ -106,7 +106,7 @@ test('a sandbox of the same name can be had again, with the same address and wha
   expect((await after.received('inside')).nodeIp).toBe(nodeIp);
 });
 
-test('the exit code of the program inside is handed on', async () => {
+test('the launcher exits with the exit code of the program inside', async () => {
   const { outer, received } = startSandbox(newSandbox(), 'exit 42');
   expect(await received('exited')).toBe(42);
   expect((await outer).exitCode).toBe(42);
