@@ -2,26 +2,23 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { forceCleanUp } from '../../src/instance/cleanUp.ts';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
-import { catatonit } from '../support/catatonit.ts';
 import { tempDir } from '../support/cli.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 import { descendants } from '../support/processes.ts';
 
 const program = join(import.meta.dirname, '../../bin/k8s-single');
-let folder = '';
-let catatonitPath = '';
+let catatonit = '';
 
 beforeAll(async () => {
-  folder = await mkdtemp('/var/tmp/k8s-single-pid1-');
-  catatonitPath = await catatonit(folder);
-}, 60_000);
-afterAll(async () => rm(folder, { recursive: true, force: true }));
+  ({ catatonit } = await testBinaries('catatonit'));
+});
 
 /**
  * The position of the command in the PID namespace of a container. `wrapper`: the command line in front of it. `depth`: that of
@@ -31,7 +28,7 @@ const positions = [
   { position: 'as PID 1', wrapper: () => [], depth: 1 },
   {
     position: 'as the child of an init, as with docker run --init',
-    wrapper: () => [catatonitPath, '--'],
+    wrapper: () => [catatonit, '--'],
     depth: 1,
   },
   { position: 'as the child of a shell', wrapper: () => ['sh', '-c', '"$@"; exit $?', 'sh'], depth: 2 },

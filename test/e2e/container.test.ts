@@ -2,14 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/binaries.ts';
-import { cacheDir } from '../../src/lib/paths.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { blocks, blockIn } from '../support/docs.ts';
 import { runDockerNode, startDocker } from '../support/docker.ts';
 import type { Docker, DockerNode } from '../support/docker.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
 
@@ -47,11 +45,10 @@ const server = (): string => `https://${docker.ip}:${port}`;
 
 /** Runs kubectl on this machine, with the kubeconfig that the container prints. */
 async function kubectlFromOutside(...args: string[]): Promise<string> {
-  const binaries = nodeBinaries.filter((need) => need.name === 'kubectl');
-  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), binaries });
+  const { kubectl } = await testBinaries('kubectl');
   const kubeconfig = join(folder, 'kubeconfig');
   await writeFile(kubeconfig, await node.run('kubeconfig'));
-  return (await execa(files.kubectl, ['--kubeconfig', kubeconfig, ...args])).stdout;
+  return (await execa(kubectl, ['--kubeconfig', kubeconfig, ...args])).stdout;
 }
 
 async function start(name: string, ...options: string[]): Promise<void> {

@@ -5,12 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
-import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import type { NodeFile } from '../../src/instance/nodeFile.ts';
-import { cacheDir } from '../../src/lib/paths.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { main } from '../support/cli.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 import { startMachine } from '../support/machine.ts';
 import type { Machine } from '../support/machine.ts';
 import { TestNode } from '../support/testNode.ts';
@@ -85,8 +83,7 @@ async function machineState(): Promise<string> {
 
 beforeAll(async () => {
   await node.remove();
-  const binaries = nodeBinaries.filter(({ name }) => name === 'iptables-save');
-  iptablesSave = (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files['iptables-save'];
+  ({ 'iptables-save': iptablesSave } = await testBinaries('iptables-save'));
   machine = await startMachine();
   const images = join(node.dataDir, 'images');
   await mkdir(images, { recursive: true });

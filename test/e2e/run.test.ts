@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { busyboxArchive, testBinaries } from '../support/busybox.ts';
+import { busyboxArchive } from '../support/busybox.ts';
 import { cli, main } from '../support/cli.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
 
@@ -41,7 +42,7 @@ describe('two concurrent runs', () => {
     await Promise.all([mkdir(boot!), mkdir(app!)]);
     await busyboxArchive(boot!, 'example.com/boot:1');
     await writeFile(join(folder, 'images.yaml'), 'images: [boot/image.tar]\n');
-    const { ctr } = await testBinaries();
+    const { ctr } = await testBinaries('ctr');
     const archive = await busyboxArchive(app!, 'app:1');
     const images = join(import.meta.dirname, '../fixtures/run/images.sh');
     [failed, passed] = await Promise.all([

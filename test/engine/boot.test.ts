@@ -4,11 +4,11 @@ import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Task } from '../../src/engine/component.ts';
-import { alive, bench, gated, task } from '../support/engine.ts';
+import { alive, testGraph, gated, task } from '../support/engine.ts';
 
 describe('boot', () => {
   it('starts components without dependencies at once, and the rest when theirs are ready', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b');
     const c = await gated(t.dir, 'c', { needs: ['a', 'b'] });
@@ -25,7 +25,7 @@ describe('boot', () => {
   });
 
   it('does not wait for the readiness of a dependency with condition started, but stops before it', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
     const c = await gated(t.dir, 'c', { needs: [{ on: 'b', condition: 'started' }] });
@@ -44,14 +44,14 @@ describe('boot', () => {
   });
 
   it('says why a component is not ready yet', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a');
     t.up([a]);
     expect((await t.next('a', 'probing')).reason).toContain('a.ready');
   });
 
   it('reports at once that a process exited, with its last lines, and does not restart it by policy', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', {
       command: { file: 'sh', args: ['-c', 'echo about to fail >&2; exit 3'] },
       restart: { when: 'never' },
@@ -65,7 +65,7 @@ describe('boot', () => {
   });
 
   it('shows the end of a last line that is longer than 64 KiB', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', {
       command: { file: 'sh', args: ['-c', "printf '%0100000d the end\\n' 7; exit 3"] },
       restart: { when: 'never' },
@@ -76,7 +76,7 @@ describe('boot', () => {
   });
 
   it('names a program that does not exist', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', {
       command: { file: '/no/such/program', args: [] },
       restart: { when: 'never' },
@@ -85,7 +85,7 @@ describe('boot', () => {
   });
 
   it('names the missing components at the deadline, and stops what had started', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
     const running = t.up([a, b], { timeoutMs: 200 });
@@ -98,13 +98,13 @@ describe('boot', () => {
   });
 
   it('fails a start that exceeds the time limit of the component, with the last reason', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { timeoutMs: 100, restart: { when: 'never' } });
     await expect(t.up([a]).done).rejects.toThrow(/a .*not ready after .*a\.ready/s);
   });
 
   it('runs tasks, and emits their reports', async () => {
-    const t = await bench();
+    const t = await testGraph();
     let finish = (): void => undefined;
     const gate = new Promise<void>((resolve) => (finish = resolve));
     const first = task('first', [], async (_signal, report) => {
@@ -121,7 +121,7 @@ describe('boot', () => {
   });
 
   it('does not call ready a process that has exited by the time its probe passes', async () => {
-    const t = await bench();
+    const t = await testGraph();
     let pid = 0;
     t.onEvent((event) => {
       if (event.type === 'starting') pid = event.pid!;
@@ -141,7 +141,7 @@ describe('boot', () => {
   });
 
   it('fails with the reason of a failed task, and does not retry it', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const running = t.up([
       task('broken', [], async () => {
         throw new Error('the disk is full');
@@ -155,7 +155,7 @@ describe('boot', () => {
   });
 
   it('quotes the last reason of a task that takes too long', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const slow: Task = {
       ...task('slow', [], async (signal, report) => {
         report('node1 is not registered');

@@ -2,11 +2,11 @@ import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
-import { alive, bench, gated, stubborn } from '../support/engine.ts';
+import { alive, testGraph, gated, stubborn } from '../support/engine.ts';
 
 describe('restart', () => {
   it('starts a process that exited again, after a back-off that grows', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 10 } });
     t.up([a]);
     for (const attempt of [1, 2]) {
@@ -22,7 +22,7 @@ describe('restart', () => {
   });
 
   it('is immediate and no failure after a long time ready', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { restart: { resetAfterMs: 0, maxFailures: 0 } });
     t.up([a]);
     await a.open();
@@ -34,7 +34,7 @@ describe('restart', () => {
   });
 
   it('stops the whole graph after a crash loop', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const other = stubborn(t.dir, 'other', { stop: { graceMs: 10 } });
     const a = await gated(t.dir, 'a', {
       needs: ['other'],
@@ -52,7 +52,7 @@ describe('restart', () => {
   });
 
   it('restarts a process that runs but is unhealthy', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const state = { healthy: true };
     const a = await gated(t.dir, 'a', {
       live: async () => {
@@ -70,7 +70,7 @@ describe('restart', () => {
   });
 
   it('retries a start that failed with a transient error', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const file = join(t.dir, 'program');
     await writeFile(file, '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
     // A program that is open for writing cannot be run (ETXTBSY).
@@ -88,7 +88,7 @@ describe('restart', () => {
   });
 
   it('does not call a programming error in a probe a crash loop', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = stubborn(t.dir, 'a', {
       live: async () => {
         throw new ReferenceError('x is not defined');

@@ -5,7 +5,7 @@ import { processGroupExited } from '../../probes/kinds/processGroupExited.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import type { Command } from '../../src/engine/component.ts';
-import { alive, bench, gated, stubborn, task } from '../support/engine.ts';
+import { alive, testGraph, gated, stubborn, task } from '../support/engine.ts';
 
 const logged = async (log: string, pattern: RegExp): Promise<void> => {
   const probe = async (): Promise<void> => {
@@ -22,7 +22,7 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 
 describe('stop', () => {
   it('ends the reports of a task, even if its function goes on', async () => {
-    const t = await bench();
+    const t = await testGraph();
     let reportLater: (reason: string) => void = () => undefined;
     const work = task('work', [], async (_signal, report) => {
       reportLater = report;
@@ -39,7 +39,7 @@ describe('stop', () => {
   });
 
   it('stops dependents before their dependencies, and whole process groups', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { stop: { graceMs: 50 } });
     const b = await gated(t.dir, 'b', { needs: ['a'] });
     const running = t.up([a, b]);
@@ -56,7 +56,7 @@ describe('stop', () => {
   });
 
   it('kills a process that ignores the signal when the grace period is over', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
     const { pid } = await t.next('a', 'starting');
@@ -65,7 +65,7 @@ describe('stop', () => {
   });
 
   it('skips the grace period when requested a second time', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 3_600_000 } })]);
     await running.ready;
     void running.down();
@@ -74,7 +74,7 @@ describe('stop', () => {
   });
 
   it('in the middle of a boot leaves nothing running', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
     const running = t.up([a, b]);
@@ -86,7 +86,7 @@ describe('stop', () => {
   });
 
   it('while a component is being started leaves nothing running', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const called = deferred();
     const resolved = deferred();
     const a = stubborn(t.dir, 'a', { stop: { graceMs: 10 } });
@@ -109,7 +109,7 @@ describe('stop', () => {
   });
 
   it('between the spawn and the first attempt stops the process', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = stubborn(t.dir, 'a', { stop: { graceMs: 10 } });
     const running = t.up([a]);
     t.onEvent((event) => event.type === 'starting' && void running.down());
@@ -119,7 +119,7 @@ describe('stop', () => {
   });
 
   it('and start of one component, with and without its dependents', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a');
     const b = await gated(t.dir, 'b', { needs: ['a'] });
     const running = t.up([a, b]);
@@ -135,7 +135,7 @@ describe('stop', () => {
   });
 
   it('of everything is not undone by a restart in progress, nor by a start', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
     const restarted = running.restart('a');
@@ -148,7 +148,7 @@ describe('stop', () => {
   });
 
   it('of one component is followed by a start that was requested meanwhile', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
     await t.next('a', 'ready');
@@ -160,7 +160,7 @@ describe('stop', () => {
   });
 
   it('of one component emits one event, however many requested it', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const running = t.up([stubborn(t.dir, 'a', { stop: { graceMs: 50 } })]);
     await running.ready;
     await Promise.all([running.stop('a'), running.stop('a')]);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test, describe } from 'vitest';
 import { canLowerOomScore } from '../../src/host/oomScore.ts';
-import { apart } from '../support/apart.ts';
+import { inNamespaces } from '../support/namespaces.ts';
 import { tempDir } from '../support/cli.ts';
 
 const memory = (place: string): string => `mount -n -t tmpfs tmpfs ${place}`;
@@ -34,14 +34,14 @@ describe('the snapshotter', () => {
     const choose = `const { chooseSnapshotter } = await use('host/snapshotter.js');
       const { readdirSync } = await import('node:fs');
       return [await chooseSnapshotter('${dir}/not/yet/there'), readdirSync('${dir}/.')];`;
-    expect(await apart(`${setup(dir)}; cd ${dir}`, choose)).toEqual([chosen, []]);
+    expect(await inNamespaces(`${setup(dir)}; cd ${dir}`, choose)).toEqual([chosen, []]);
   });
 });
 
 describe('the kernel log', () => {
   const whyNot = `return (await use('host/kernelLog.js')).whyNoKernelLog()`;
   test('of this machine can be read', async () => {
-    expect(await apart(':', whyNot)).toBe(null);
+    expect(await inNamespaces(':', whyNot)).toBe(null);
   });
 
   test.for([
@@ -53,7 +53,7 @@ describe('the kernel log', () => {
     },
     { case: 'is a pipe', setup: 'mount -n -t tmpfs tmpfs /dev; mkfifo /dev/kmsg', reason: /not a device/ },
   ])('that $case cannot be read, with the reason', async ({ setup, reason }) => {
-    expect(await apart(setup, whyNot)).toMatch(reason);
+    expect(await inNamespaces(setup, whyNot)).toMatch(reason);
   });
 });
 
@@ -74,11 +74,11 @@ describe("the machine's own address", () => {
     },
     { where: 'not of a bridge, without a default route', route: ':', ip: '192.0.2.7' },
   ])('is that $where', async ({ route, ip }) => {
-    expect(await apart(`${links}; ${route}`, own)).toBe(ip);
+    expect(await inNamespaces(`${links}; ${route}`, own)).toBe(ip);
   });
 
   test('is missing without an interface, with a remedy', async () => {
-    expect(await apart(':', own)).toMatchObject({
+    expect(await inNamespaces(':', own)).toMatchObject({
       code: 'preflight',
       hint: expect.stringContaining('ip address add') as string,
     });

@@ -1,14 +1,11 @@
 import { beforeAll, expect, test } from 'vitest';
-import { install } from '../../src/install/install.ts';
-import { nodeBinaries } from '../../src/install/find/binaries.ts';
-import { cacheDir } from '../../src/lib/paths.ts';
-import { apart } from '../support/apart.ts';
+import { testBinaries } from '../support/installBinaries.ts';
+import { inNamespaces } from '../support/namespaces.ts';
 
 let save = '';
 let restore = '';
 beforeAll(async () => {
-  const binaries = nodeBinaries.filter(({ name }) => name === 'iptables-save' || name === 'iptables-restore');
-  const { files } = await install({ binDirs: [], cacheDir: cacheDir(), binaries });
+  const files = await testBinaries('iptables-save', 'iptables-restore');
   [save, restore] = [files['iptables-save'], files['iptables-restore']];
 }, 120_000);
 
@@ -37,7 +34,7 @@ COMMIT
 `;
 
 test("a node's chains are removed with the rules that jump to them, and other rules stay", async () => {
-  const seen = await apart(
+  const result = await inNamespaces(
     ':',
     `const { chainsOf, removeChains } = await use('host/packetFilter.js');
      const { execFileSync } = await import('node:child_process');
@@ -52,7 +49,7 @@ test("a node's chains are removed with the rules that jump to them, and other ru
      await removeChains({ ...programs, prefixes });
      return { chains: chains.sort(), left: await chainsOf(programs, prefixes), same: rules().join() === rulesBefore.join(), count: rules().length };`,
   );
-  expect(seen).toEqual({
+  expect(result).toEqual({
     chains: ['CNI-0123', 'KUBE-FIREWALL', 'KUBE-SERVICES', 'KUBE-SVC-1'],
     left: [],
     same: true,

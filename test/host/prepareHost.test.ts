@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { apart } from '../support/apart.ts';
+import { inNamespaces } from '../support/namespaces.ts';
 import { tempDir } from '../support/cli.ts';
 
 /** The sysctls, mounts and devices before a node starts. */
@@ -12,7 +12,7 @@ const state = `
 
 async function prepared(setup: string, after: string): Promise<unknown> {
   const dir = await tempDir('direct');
-  return apart(
+  return inNamespaces(
     `mkdir ${dir}/run ${dir}/data; ${setup}`,
     `${state}
      const { prepareHost } = await use('host/prepareHost.js');

@@ -12,7 +12,8 @@ import { containerd } from '../../src/kubernetes/components/containerd.ts';
 import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { imageStore } from '../../src/kubernetes/images/imageStore.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
-import { busyboxArchive, testBinaries } from '../support/busybox.ts';
+import { busyboxArchive } from '../support/busybox.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 import { tempDir } from '../support/cli.ts';
 
 const signal = new AbortController().signal;
@@ -30,7 +31,7 @@ async function onOverlay(): Promise<string> {
 
 /** Starts the node's containerd on the folder, in a new network namespace. Resolves when CRI is ready. */
 async function startContainerd(data: string, snapshotter: Snapshotter) {
-  const programs = await testBinaries();
+  const programs = await testBinaries('containerd', 'ctr');
   const paths = { ...nodePaths('snapshotter-test', data), run: data, containerdSocket: join(data, 's.sock') };
   const config = { ...(await configWithoutFile()).node, pauseImage: 'pause:1' };
   const facts = {

@@ -6,16 +6,16 @@ import { tempDir } from '../support/cli.ts';
 
 const project = join(import.meta.dirname, '../..');
 
-test('each time the program is laid out anew its files are newer: BuildKit knows them by size and age alone', async () => {
+test('each run of image/program creates newer files: BuildKit identifies them by size and age alone', async () => {
   const target = join(await tempDir('program'), 'program');
-  const lay = async () => execa('sh', ['image/program', target], { cwd: project });
+  const layOut = async () => execa('sh', ['image/program', target], { cwd: project });
   const ages = async () => {
     const files = await readdir(target, { recursive: true });
     return Promise.all(files.map(async (file) => (await stat(join(target, file))).mtimeMs));
   };
-  await lay();
+  await layOut();
   const newest = Math.max(...(await ages()));
-  await lay();
+  await layOut();
   const again = await ages();
   expect(again.length).toBeGreaterThan(10);
   expect(Math.min(...again)).toBeGreaterThan(newest);

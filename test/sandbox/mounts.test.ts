@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { apart } from '../support/apart.ts';
+import { inNamespaces } from '../support/namespaces.ts';
 import { tempDir } from '../support/cli.ts';
 
 const imports = `const { mountAll } = await use('sandbox/mounts.js'); const { run } = await use('host/tool.js');`;
@@ -14,7 +14,7 @@ test('mounts in the given order, with any characters in the paths', async () => 
     ['own', source, 'tmpfs', 'mode=700'],
     [source, target, 'none', 'bind,X-mount.mkdir'],
   ];
-  const mount = await apart(
+  const mount = await inNamespaces(
     ':',
     `${imports}
     await run(mountAll('${dir}/fstab', ${JSON.stringify(lines)}));
@@ -30,7 +30,10 @@ test('reports which mount failed, and why', async () => {
     ['own', `${dir}/fine`, 'tmpfs', 'mode=700'],
     [`${dir}/nowhere`, `${dir}/fine`, 'none', 'bind'],
   ];
-  const error = await apart(':', `${imports} await run(mountAll('${dir}/fstab', ${JSON.stringify(lines)}));`);
+  const error = await inNamespaces(
+    ':',
+    `${imports} await run(mountAll('${dir}/fstab', ${JSON.stringify(lines)}));`,
+  );
   expect(error).toMatchObject({
     code: 'preflight',
     message: expect.stringContaining(

@@ -1,24 +1,15 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { install } from '../../src/install/install.ts';
-import { imageBinaries, nodeBinaries } from '../../src/install/find/binaries.ts';
 import { imageArchive } from '../../src/kubernetes/images/imageArchive.ts';
 import { imageStore } from '../../src/kubernetes/images/imageStore.ts';
-import { cacheDir } from '../../src/lib/paths.ts';
+import { testBinaries } from './installBinaries.ts';
 
 export const busyboxImage = 'k8s-single.local/busybox:1';
 
-/** The binaries that build and store images. */
-export async function testBinaries(): Promise<Record<'busybox' | 'containerd' | 'ctr', string>> {
-  const all = [...nodeBinaries, ...imageBinaries];
-  const binaries = all.filter(({ name }) => ['busybox', 'containerd', 'ctr'].includes(name));
-  return (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files;
-}
-
 /** Builds an image of Debian's static busybox in the folder; resolves with the path of its archive. */
 export async function busyboxArchive(folder: string, image: string): Promise<string> {
-  const { busybox } = await testBinaries();
+  const { busybox } = await testBinaries('busybox');
   const bin = join(folder, 'root/bin');
   await mkdir(bin, { recursive: true });
   await copyFile(busybox, join(bin, 'busybox'));
@@ -30,7 +21,7 @@ export async function busyboxArchive(folder: string, image: string): Promise<str
 
 /** Builds {@link busyboxImage} and imports it into the containerd that listens on the socket. */
 export async function importBusybox(socket: string): Promise<void> {
-  const { ctr } = await testBinaries();
+  const { ctr } = await testBinaries('ctr');
   const folder = await mkdtemp(join(tmpdir(), 'k8s-single-busybox-'));
   try {
     await imageStore({ ctr, socket }).load(await busyboxArchive(folder, busyboxImage));

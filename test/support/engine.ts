@@ -12,7 +12,7 @@ import type { RunningGraph } from '../../src/engine/startGraph.ts';
 const fixtures = join(import.meta.dirname, '../fixtures/engine');
 
 /** A graph under test in a folder of its own. Everything that it started is stopped at the end of the test. */
-export interface Bench {
+export interface TestGraph {
   readonly dir: string;
   readonly events: Event[];
   /** Resolves with the next matching event, past or future, that it has not returned before. */
@@ -22,7 +22,7 @@ export interface Bench {
   up(components: readonly Component[], options?: { timeoutMs?: number }): RunningGraph;
 }
 
-export async function bench(): Promise<Bench> {
+export async function testGraph(): Promise<TestGraph> {
   const dir = await mkdtemp(join(tmpdir(), 'k8s-single-engine-'));
   const events: Event[] = [];
   const returned = new Set<Event>();

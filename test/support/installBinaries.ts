@@ -1,4 +1,7 @@
 import { execa } from 'execa';
+import { imageBinaries, nodeBinaries } from '../../src/install/find/binaries.ts';
+import { install } from '../../src/install/install.ts';
+import { cacheDir } from '../../src/lib/paths.ts';
 import { main } from './cli.ts';
 
 /**
@@ -7,4 +10,15 @@ import { main } from './cli.ts';
  */
 export default async function installBinaries(): Promise<void> {
   await execa(process.execPath, [main, 'install'], { stdout: 'ignore', stderr: 'inherit' });
+}
+
+const allBinaries = [...nodeBinaries, ...imageBinaries];
+type BinaryName = (typeof allBinaries)[number]['name'];
+
+/** The paths of these binaries, by name. Installs what is missing. */
+export async function testBinaries<Name extends BinaryName>(
+  ...names: readonly Name[]
+): Promise<Readonly<Record<Name, string>>> {
+  const binaries = allBinaries.filter(({ name }) => names.some((wanted) => wanted === name));
+  return (await install({ binDirs: [], cacheDir: cacheDir(), binaries })).files;
 }

@@ -8,15 +8,15 @@ import { until } from '../../../probes/until.ts';
 import type { Component, Event } from '../../../src/engine/component.ts';
 import { toComponents } from '../../../src/config/components/toComponents.ts';
 import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
-import { bench } from '../../support/engine.ts';
-import type { Bench } from '../../support/engine.ts';
+import { testGraph } from '../../support/engine.ts';
+import type { TestGraph } from '../../support/engine.ts';
 
 const never = new AbortController().signal;
 
 let dir = '';
-let engine: Bench;
+let engine: TestGraph;
 beforeEach(async () => {
-  engine = await bench();
+  engine = await testGraph();
   dir = await mkdtemp(join(tmpdir(), 'k8s-single-tasks-'));
   onTestFinished(async () => rm(dir, { recursive: true }));
 });
@@ -52,7 +52,7 @@ test('its output goes to `logFile`, which the log directory links to', async () 
 
 test('without `logFile`, the link from an earlier run is replaced by a log', async () => {
   await engine.up(task('command: [echo, there], logFile: my.log')).ready;
-  const again = await bench();
+  const again = await testGraph();
   await again.up(task('command: [echo, here]')).ready;
   expect(await readdir(join(again.dir, 'log'))).toEqual(['step.log']);
 });

@@ -4,11 +4,11 @@ import type { EventBody } from '../../../src/engine/component.ts';
 import { ReadinessLatch } from '../../../src/engine/supervise/readinessLatch.ts';
 import { ForcedShutdown } from '../../../src/engine/supervise/forcedShutdown.ts';
 import { ComponentSupervisor } from '../../../src/engine/supervise/componentSupervisor.ts';
-import { bench, gated, task } from '../../support/engine.ts';
+import { testGraph, gated, task } from '../../support/engine.ts';
 
 describe('a lost dependency', () => {
   it('is waited for again before the next start, and its loss is no failure', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 1 } });
     const b = await gated(t.dir, 'b', { needs: ['a'], restart: { maxFailures: 0 } });
     t.up([a, b]);
@@ -29,7 +29,7 @@ describe('a lost dependency', () => {
   });
 
   it('restarts or stops the dependents whose edge says so', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { restart: { delayMs: 1 } });
     const b = await gated(t.dir, 'b', { needs: [{ on: 'a', whenLost: 'restart' }] });
     const c = await gated(t.dir, 'c', { needs: [{ on: 'a', whenLost: 'stop' }] });
@@ -51,7 +51,7 @@ describe('a lost dependency', () => {
 
   it('may be one of many, without a warning of Node.js about a leak', async () => {
     using warn = vi.spyOn(process, 'emitWarning');
-    const t = await bench();
+    const t = await testGraph();
     const names = Array.from({ length: 12 }, (_, index) => `dependency-${index}`);
     const needs = names.map((on) => ({ on, whenLost: 'restart' }) as const);
     const work = async (): Promise<void> => undefined;

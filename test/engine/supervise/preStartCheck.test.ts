@@ -1,11 +1,11 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { bench, gated, task } from '../../support/engine.ts';
+import { testGraph, gated, task } from '../../support/engine.ts';
 
 describe('the pre-start check', () => {
   it('refuses a port that is in use, and names the holder', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -24,13 +24,13 @@ describe('the pre-start check', () => {
   });
 
   it('refuses to start a service that seems to be running already', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { ready: async () => undefined });
     await expect(t.up([a]).done).rejects.toMatchObject({ code: 'preflight' });
   });
 
   it('does not wait for a probe that hangs', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const never = new Promise<void>(() => undefined);
     const a = await gated(t.dir, 'a', { ready: async () => never, readyTiming: { attemptTimeoutMs: 10 } });
     t.up([a]);
@@ -42,7 +42,7 @@ describe('a command function that hangs', () => {
   const hangs = async (): Promise<never> => new Promise(() => undefined);
 
   it('ends at the time limit of the component', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = await gated(t.dir, 'a', { command: hangs, timeoutMs: 50, restart: { when: 'never' } });
     await expect(t.up([a]).done).rejects.toThrow('its command is not known after 0.05 s');
     const b = task('b', [], { command: hangs });
@@ -50,7 +50,7 @@ describe('a command function that hangs', () => {
   });
 
   it('does not block the stop of the graph', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const emitter = new EventEmitter();
     const command = async (): Promise<never> => {
       emitter.emit('called');

@@ -11,7 +11,8 @@ import { until } from '../../../probes/until.ts';
 import type { NodeFacts } from '../../../src/kubernetes/facts.ts';
 import { imagePlaces, importImages } from '../../../src/kubernetes/images/images.ts';
 import { imageStore } from '../../../src/kubernetes/images/imageStore.ts';
-import { busyboxArchive, testBinaries } from '../../support/busybox.ts';
+import { busyboxArchive } from '../../support/busybox.ts';
+import { testBinaries } from '../../support/installBinaries.ts';
 import { tempDir } from '../../support/cli.ts';
 
 const signal = new AbortController().signal;
@@ -19,7 +20,7 @@ const signal = new AbortController().signal;
 /** A containerd without CRI: it only stores images. */
 async function startContainerd() {
   const dir = await tempDir('images');
-  const { containerd, ctr } = await testBinaries();
+  const { containerd, ctr } = await testBinaries('containerd', 'ctr');
   const socket = join(dir, 'containerd.sock');
   await writeFile(
     join(dir, 'config.toml'),
