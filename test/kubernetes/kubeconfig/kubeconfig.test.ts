@@ -1,7 +1,7 @@
 import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { kubeconfigPaths } from '../../../src/kubernetes/kubeconfig/clients.ts';
 import { adminKubeconfig, ensureKubeconfigs } from '../../../src/kubernetes/kubeconfig/kubeconfig.ts';
 import { madePki, temporaryFolder } from '../../support/pki.ts';
@@ -58,6 +58,37 @@ test('the kubeconfig of the admin embeds its certificates and key', async () => 
   expect(parse(await adminKubeconfig({ server, pki, name: 'two' }))['current-context']).toBe(
     'k8s-single-two',
   );
+});
+
+test.each([
+  ['https://127.0.0.1:6443', '/var/lib/k8s-single/n/pki', 'n'],
+  ['https://[fd00::1]:6443', '/data/a: b #c/"d" \\ {e}', 'n'],
+  ['https://h', "/da\u00fc/'x'\ty\nz", '1.0'],
+  ['yes', '/data/k:', '-'],
+  ['1e3', '/', 'k: v'],
+])('any server (%s), folder (%j) and name (%s) is quoted as YAML needs it', async (url, folder, name) => {
+  const { pki } = await madePki();
+  const kubelet = { cert: `${folder}/kubelet.crt`, key: folder };
+  const paths = await ensureKubeconfigs({
+    dir: await temporaryFolder(),
+    server: url,
+    pki: { ...pki, kubelet },
+    name,
+  });
+  await expect(current(paths.kubelet)).resolves.toEqual({
+    cluster: { server: url, 'certificate-authority': pki.ca.cert },
+    user: { 'client-certificate': kubelet.cert, 'client-key': kubelet.key },
+  });
+  expect(parse(await readFile(paths.admin, 'utf8'))['current-context']).toBe(`k8s-single-${name}`);
+});
+
+test('an ordinary kubeconfig is as the YAML library writes it', async () => {
+  const { pki } = await madePki();
+  const paths = await ensureKubeconfigs({ dir: await temporaryFolder(), server, pki });
+  for (const path of Object.values(paths)) {
+    const text = await readFile(path, 'utf8');
+    expect(text).toBe(stringify(parse(text), { indentSeq: false, lineWidth: 0 }));
+  }
 });
 
 test('only the owner can read a kubeconfig, and an unchanged one is not rewritten', async () => {
