@@ -39,8 +39,9 @@ export async function up(options: UpOptions): Promise<number> {
   if (!isSandboxed || node.kubernetes === false) {
     if (options.detach === true) throw cannotDetach();
     await launch.locks.acquireNode(node.name, nodePaths(node.name).run);
-    const { runDirectly } = await import('../launcher/runDirectly.ts');
-    return await runDirectly(spec, launch.locks, signals);
+    const { directHost } = await import('../supervisor/directHost.ts');
+    const { runNode } = await import('../supervisor/runNode.ts');
+    return await runNode(spec, await directHost(node, launch.locks), signals);
   }
 
   if (!launch.hasStarted) await launch.start({ ...node, openLog });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { link, rename, rm, writeFile } from 'node:fs/promises';
+import { chownSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { hasErrorCode } from './systemError.ts';
 
 interface WriteOptions {
@@ -15,23 +15,6 @@ export async function writeFileAtomically(
   options: WriteOptions = {},
 ): Promise<void> {
   await replaceAtomically(path, (temporary) => writeFile(temporary, content, { ...options, flag: 'wx' }));
-}
-
-/** Like {@link writeFileAtomically}, but an existing file stays: of several processes, the first one wins. */
-export async function createFileAtomically(
-  path: string,
-  content: string,
-  options: WriteOptions = {},
-): Promise<void> {
-  const temporary = temporaryFor(path);
-  try {
-    await writeFile(temporary, content, { ...options, flag: 'wx' });
-    await link(temporary, path).catch((error: unknown) => {
-      if (!hasErrorCode(error, 'EEXIST')) throw error;
-    });
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
 
 /** Creates or replaces `path` with what `make` creates at a temporary path in the same folder: a file or a symbolic link. */
@@ -63,6 +46,19 @@ export function writeFileAtomicallySync(
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Like {@link writeFileAtomicallySync}, but an existing file stays: of several processes, the first one wins. */
+export function createFileAtomicallySync(path: string, content: string, options: WriteOptions = {}): void {
+  const temporary = temporaryFor(path);
+  try {
+    writeFileSync(temporary, content, { ...options, flag: 'wx' });
+    linkSync(temporary, path);
+  } catch (error) {
+    if (!hasErrorCode(error, 'EEXIST')) throw error;
+  } finally {
+    rmSync(temporary, { force: true });
   }
 }
 

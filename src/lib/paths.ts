@@ -33,7 +33,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
   return {
     data: dataDir,
     run,
-    pki: pkiIn(dataDir),
+    pki: join(dataDir, 'pki'),
     kubeconfigs: join(dataDir, 'kubeconfig'),
     kubeconfig: join(dataDir, 'kubeconfig', 'admin.conf'),
     logs: join(dataDir, 'log'),
@@ -44,11 +44,6 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     controlSocket: join(run, 'control.sock'),
     containerdSocket: join(run, 'containerd.sock'),
   };
-}
-
-/** The folder of certificates and keys in a data folder. */
-export function pkiIn(dataDir: string): string {
-  return join(dataDir, 'pki');
 }
 
 /** The user's cache folder, for files that are slow to create and safe to lose. */

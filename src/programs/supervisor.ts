@@ -1,8 +1,5 @@
-import { discardCertificateWorker, preforkCertificateWorker } from '../kubernetes/pki/issuing.ts';
-import { pkiIn } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
 import { LauncherGone, receiveBoot } from '../sandbox/bootChannel.ts';
-import { sandboxDataDir } from '../sandbox/sandboxSpec.ts';
 import { decodeBootSpec } from '../supervisor/bootSpec.ts';
 import { sandboxHost } from '../supervisor/nodeHost.ts';
 import { runNode } from '../supervisor/runNode.ts';
@@ -18,9 +15,6 @@ import '../observe/terminal/pretty.ts';
  */
 async function supervise(): Promise<number> {
   setV8Flags();
-  const data = sandboxDataDir();
-  // Starts while the sandbox is provisioned.
-  if (data !== undefined) preforkCertificateWorker(pkiIn(data));
   try {
     const boot = await receiveBoot();
     const spec = decodeBootSpec(boot.task);
@@ -32,8 +26,6 @@ async function supervise(): Promise<number> {
   } catch (error) {
     if (error instanceof LauncherGone) return 0;
     throw error;
-  } finally {
-    discardCertificateWorker();
   }
 }
 

@@ -46,19 +46,12 @@ export function namespacesOf(pid: number, ...types: readonly ('mnt' | 'pid' | 'n
   );
 }
 
-/** The environment of the process inside until it receives its boot message: its node's data folder. */
-export function sandboxEnv(data: string): Readonly<Record<string, string>> {
-  return { [variable]: data };
-}
-
-/** That data folder, before anything else is known. `undefined` outside of a sandbox. */
-export function sandboxDataDir(): string | undefined {
-  return process.env[variable];
-}
+/** Marks the process inside as that of a sandbox, until it receives its boot message. */
+export const sandboxEnv: Readonly<Record<string, string>> = { [variable]: '1' };
 
 /** Whether this process was started in a sandbox, directly or by its init. */
 export function isInSandbox(): boolean {
-  return sandboxDataDir() !== undefined;
+  return process.env[variable] !== undefined;
 }
 
 /** Hides the mark of the sandbox from the processes that are started from now on. */

@@ -70,7 +70,7 @@ export async function spawnShim(
   const child = spawn('/bin/sh', ['-c', script, 'k8s-single', ...args], {
     // A session of its own: Ctrl-C in the terminal reaches only the launcher, which passes it on once.
     detached: true,
-    env: { ...childEnv(process.env), ...sandboxEnv(data), PATH: pathWithSbin() },
+    env: { ...childEnv(process.env), ...sandboxEnv, PATH: pathWithSbin() },
     stdio: [
       ...(stdio ?? (['inherit', 'inherit', 'inherit'] as const)),
       'pipe',

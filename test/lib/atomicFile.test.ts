@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
-  createFileAtomically,
+  createFileAtomicallySync,
   writeFileAtomically,
   writeFileAtomicallySync,
 } from '../../src/lib/atomicFile.ts';
@@ -37,8 +37,8 @@ test.for(writers)('$name leaves no temporary file when it fails', async ({ write
 test('a file that is created once keeps the content of the first writer', async () => {
   const dir = await tempDir('atomic');
   const file = join(dir, 'file');
-  await createFileAtomically(file, 'first', { mode: 0o600 });
-  await createFileAtomically(file, 'second', { mode: 0o644 });
+  createFileAtomicallySync(file, 'first', { mode: 0o600 });
+  createFileAtomicallySync(file, 'second', { mode: 0o644 });
   expect(await readFile(file, 'utf8')).toBe('first');
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   expect(await readdir(dir)).toEqual(['file']);

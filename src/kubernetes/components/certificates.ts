@@ -2,7 +2,7 @@ import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
-import { issue } from '../pki/issuing.ts';
+import { issueAll } from '../pki/issueAll.ts';
 
 /** The certificates and the kubeconfigs that point at them. */
 export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Task {
@@ -28,7 +28,7 @@ export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Ta
         // Loopback is another one on the other side of the node's namespaces.
         adminServer: `https://${ip}:${config.network.apiserverPort}`,
       };
-      await issue(order, report, signal);
+      await issueAll(order, report, signal);
     },
   };
 }

@@ -1,18 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { Failure } from '../../lib/errors.ts';
 import { parseCertificate, timeFlaw } from './check.ts';
-import { createFileAtomically } from '../../lib/atomicFile.ts';
+import { createFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { publicMode, readIfThere } from './files.ts';
 import { ensureKey } from './keys.ts';
 import type { CertificateFiles } from './paths.ts';
-import { authorityOf, signAuthority } from './sign.ts';
-import type { Authority } from './sign.ts';
+import type { Authority, Issuer } from './sign.ts';
 
 /**
- * The CA in `files`: made when neither file is there; its certificate signed again when only the key is. Replaces
- * nothing: everything in the cluster trusts this key.
- *
- * Rejects with a {@link Failure} when the CA is there but cannot be used, which only a person can mend.
+ * The CA in `files`. Creates it if both files are missing, and signs its certificate again if only the key exists.
+ * Replaces nothing: everything in the cluster trusts this key.
+ * @throws Failure `preflight`, with what to do, if there is a CA that cannot be used
  */
 export async function ensureAuthority(
   files: CertificateFiles,
@@ -20,15 +18,17 @@ export async function ensureAuthority(
   now: Date,
 ): Promise<Authority> {
   const { cert: certFile, key: keyFile } = files;
-  // The certificate is made last and looked for first: if it is there and the key is not, the key was lost.
+  // The certificate is written last and read first: if it exists and the key does not, the key was lost.
   const found = await readIfThere(certFile);
   if (found !== undefined && (await readIfThere(keyFile)) === undefined) {
     throw keyFailure(files, `${keyFile} is missing: ${certFile} is a CA without its private key`);
   }
-  const key = await ensureKey(keyFile);
-  if (key === undefined) throw keyFailure(files, `${keyFile} is not a private key in PEM form`);
+  const stored = await ensureKey(keyFile);
+  if (stored === undefined) throw keyFailure(files, `${keyFile} is not a private key in PEM form`);
+  const { key } = stored;
   if (found === undefined) {
-    await createFileAtomically(certFile, await signAuthority(commonName, key, keyFile, now), {
+    const { signAuthority } = await import('./sign.ts');
+    createFileAtomicallySync(certFile, signAuthority(commonName, key, keyFile, now), {
       mode: publicMode,
     });
   }
@@ -39,7 +39,9 @@ export async function ensureAuthority(
   }
   const flaw = cert.ca ? timeFlaw(cert, now) : 'not the certificate of a CA';
   if (flaw !== undefined) throw certFailure(files, `${certFile} is ${flaw}`);
-  return authorityOf(cert, key, keyFile);
+  let issuer: Promise<Issuer> | undefined;
+  const loadIssuer = async () => (await import('./sign.ts')).issuerOf(cert, key, keyFile);
+  return { cert, issuer: async () => (issuer ??= loadIssuer()) };
 }
 
 function keyFailure({ cert, key }: CertificateFiles, message: string): Failure {

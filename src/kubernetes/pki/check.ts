@@ -1,15 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isAddress } from './leaves.ts';
 import type { Leaf } from './leaves.ts';
 
 /** RFC 5280, 4.2.1.12. */
-const usageOids = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const;
+export const usageOids = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const;
 
 /** A leaf with less than this part of its life left is issued again. */
 const renewalPart = 1 / 5;
 
-/** The certificate in a PEM text, or undefined when it is none that can be read. */
+/** The certificate in a PEM text, or undefined if the text is not a certificate. */
 export function parseCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);
@@ -26,7 +26,7 @@ export function timeFlaw(cert: X509Certificate, now: Date): string | undefined {
 }
 
 /**
- * Why `cert` cannot serve as `leaf` with the private key `key`, or undefined when it can. The cheap looks come first
+ * Why `cert` cannot serve as `leaf` with the private key `key`, or undefined when it can. The cheap checks come first
  * and the CA's signature last.
  */
 export function leafFlaw(
@@ -53,7 +53,9 @@ export function leafFlaw(
 
 function nameFlaw(leaf: Leaf, cert: X509Certificate): string | undefined {
   const names = cert.subjectAltName?.split(', ') ?? [];
-  const missing = leaf.sans.find((san) => !(isIP(san) ? cert.checkIP(san) : names.includes(`DNS:${san}`)));
+  const missing = leaf.sans.find(
+    (san) => !(isAddress(san) ? cert.checkIP(san) : names.includes(`DNS:${san}`)),
+  );
   if (missing !== undefined) return `not valid for ${missing}`;
   return names.length > leaf.sans.length ? `valid for more than ${leaf.sans.join(', ')}` : undefined;
 }

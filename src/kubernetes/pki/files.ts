@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { hasErrorCode } from '../../lib/systemError.ts';
 
-/** For what only its owner may read. */
+/** The mode of files that only their owner may read. */
 export const privateMode = 0o600;
-/** For what anybody may read who can reach it. */
+/** The mode of files that anybody may read who can reach the folder. */
 export const publicMode = 0o644;
 
 /** The text of `file`, or undefined when there is no such file. */

@@ -14,9 +14,17 @@ export interface Order {
   readonly adminServer: string;
 }
 
-/** Makes what is missing or no longer right. `report` is told what is issued and why. */
-export async function issueAll(order: Order, report: (reason: string) => void): Promise<void> {
+/**
+ * Creates what is missing, and replaces what is no longer valid. `report` receives what is issued and why. Rejects with the
+ * reason of `signal` soon after that has aborted; every file is then whole or does not exist.
+ */
+export async function issueAll(
+  order: Order,
+  report: (reason: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const { name, identity, pkiDir, kubeconfigDir, server, adminServer } = order;
-  const pki = await ensurePki({ dir: pkiDir, ...identity, report });
+  const pki = await ensurePki({ dir: pkiDir, ...identity, report, signal });
+  signal.throwIfAborted();
   await ensureKubeconfigs({ dir: kubeconfigDir, server, adminServer, pki, name });
 }
