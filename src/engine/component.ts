@@ -40,6 +40,10 @@ export interface Command {
   readonly args: readonly string[];
   /** Added to the supervisor's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** `false`: `env` is the whole environment. Default: true. */
+  readonly inheritEnv?: boolean;
+  /** Default: the supervisor's. */
+  readonly umask?: number;
   readonly cwd?: string;
   /** Numeric user and group to run as. Default: those of the supervisor. */
   readonly uid?: number;

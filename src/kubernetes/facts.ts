@@ -40,6 +40,8 @@ export interface NodeFacts {
   readonly areNetworkSettingsWritable: boolean;
   /** The parent cgroup of the pods, relative to the root of each hierarchy. */
   readonly cgroupRoot: string;
-  /** Added to the environment of every component. */
+  /** The whole environment of every program: see environment.ts. */
   readonly env: Readonly<Record<string, string>>;
+  /** The proxy variables for the programs that pull images. */
+  readonly proxyEnv: Readonly<Record<string, string>>;
 }

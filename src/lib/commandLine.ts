@@ -29,18 +29,27 @@ export function commandLine(words: readonly string[]): string {
   return words.map(shellQuote).join(' ');
 }
 
-/** The command as typed in a shell, after its folder and environment. */
-export function shellCommand({ file, args, env = {}, cwd }: ShellCommand): string {
+/** The command as typed in a shell, after its folder, umask and environment. */
+export function shellCommand(command: ShellCommand): string {
+  const { file, args, env = {}, inheritEnv = true, cwd, umask } = command;
   const assignments = Object.entries(env).map(([name, value]) => `${name}=${shellQuote(value)}`);
-  const words = [...assignments, commandLine([file, ...args])].join(' ');
-  return cwd === undefined ? words : `cd ${shellQuote(cwd)} && ${words}`;
+  const words = [...(inheritEnv ? [] : ['env', '-i']), ...assignments, commandLine([file, ...args])].join(
+    ' ',
+  );
+  return [
+    ...(cwd === undefined ? [] : [`cd ${shellQuote(cwd)}`]),
+    ...(umask === undefined ? [] : [`umask ${umask.toString(8).padStart(3, '0')}`]),
+    words,
+  ].join(' && ');
 }
 
 interface ShellCommand {
   readonly file: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly inheritEnv?: boolean | undefined;
   readonly cwd?: string | undefined;
+  readonly umask?: number | undefined;
 }
 
 /** Quotes a word for a shell, if necessary. */

@@ -4,9 +4,11 @@ import type { NodeConfig } from '../config/schema/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { HostCapabilities } from '../host/hostCapabilities.ts';
+import { nodeAddresses, nodeEnvironment } from '../kubernetes/environment.ts';
 import type { NodeFacts } from '../kubernetes/facts.ts';
 import { imagePlaces } from '../kubernetes/images/images.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
+import { proxyEnv } from '../lib/proxyEnv.ts';
 
 /** Stands in for the host's capabilities in a graph that is only shown. */
 export const unknownHost = {
@@ -33,12 +35,10 @@ export function factsOf(
     minor: Number(/^v?1\.(\d+)/.exec(binaries.versions['kube-apiserver'])?.[1]),
     ...capabilities,
     cgroupRoot: nodeCgroup(config.name),
-    env: {
-      PATH: binaries.searchPath,
-      // For ctr, whose default is overlayfs.
-      CONTAINERD_SNAPSHOTTER: capabilities.snapshotter,
-      // Without it a kubelet with in-tree cloud providers asks 169.254.169.254.
-      AWS_EC2_METADATA_DISABLED: 'true',
-    },
+    env: nodeEnvironment(process.env, {
+      searchPath: binaries.searchPath,
+      snapshotter: capabilities.snapshotter,
+    }),
+    proxyEnv: proxyEnv(process.env, nodeAddresses(config, capabilities.ip)),
   };
 }

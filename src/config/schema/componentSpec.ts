@@ -113,7 +113,7 @@ const keys = {
   timeout: duration().exactOptional().describe('The time limit from start to ready. Default: 120s.'),
   env: named(/^[^=\0]+$/, 'a name without =', word())
     .exactOptional()
-    .describe('Environment variables, added to those of k8s-single.'),
+    .describe('Environment variables, added to those of the shell or, for a built-in component, to its own.'),
   envFile: oneOrMore(filled('a path'))
     .exactOptional()
     .describe(

@@ -72,11 +72,13 @@ async function spawnInto(log: number, command: Command, path: string): Promise<P
 
 /** Node.js throws some errors; the others arrive as an event, see {@link errorOf}. */
 function startChild(command: Command, log: number): ChildProcess {
-  const { file, args, cwd, env, uid, gid } = command;
+  const { file, args, cwd, env, inheritEnv = true, umask, uid, gid } = command;
+  // Inherited like the environment. spawn() has no option for it, but returns only when the child has been forked.
+  const before = umask === undefined ? undefined : process.umask(umask);
   try {
     return spawnChild(file, args, {
       ...(cwd === undefined ? {} : { cwd }),
-      ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
+      env: { ...(inheritEnv && process.env), ...env },
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
       stdio: ['ignore', log, log],
@@ -84,6 +86,8 @@ function startChild(command: Command, log: number): ChildProcess {
     });
   } catch (error) {
     throw cannotStart(command, error);
+  } finally {
+    if (before !== undefined) process.umask(before);
   }
 }
 

@@ -1,13 +1,14 @@
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { adminAccess, localServer } from '../kubeconfig/clients.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** kube-apiserver, on every address of the node. Admits only clients with a certificate of the node's CA. */
 export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, paths, programs, env, ip } = facts;
+  const { config, paths, ip } = facts;
   const { network } = config;
   const pki = pkiPaths(paths.pki);
   const args = flags({
@@ -44,7 +45,7 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     kind: 'service',
     name: 'apiserver',
     needs,
-    command: { file: programs['kube-apiserver'], args, env },
+    command: nodeProgram(facts, 'kube-apiserver', args),
     // readyz waits for the start-up hooks; livez is for restarts (both since 1.16).
     ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
     // Every later component waits for it. After its 2.7 s the default period (250 ms) would cost 125 ms on

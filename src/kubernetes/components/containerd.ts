@@ -3,19 +3,22 @@ import { join } from 'node:path';
 import { cri } from '../../../probes/kinds/cri.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { bridgeNetwork } from './cni.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 
 /** containerd, with its own root, state and socket: independent of any other containerd on the machine. */
 export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { paths, programs, env } = facts;
+  const { paths, proxyEnv } = facts;
   const configFile = join(paths.containerd, 'config.toml');
   const command = async () => {
     for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
     writeFileSync(configFile, configuration(facts));
     // Before the kubelet asks for the network.
     writeFileSync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
-    return { file: programs.containerd, args: ['--config', configFile], env };
+    const program = nodeProgram(facts, 'containerd', ['--config', configFile]);
+    // It pulls images.
+    return { ...program, env: { ...program.env, ...proxyEnv } };
   };
   return {
     kind: 'service',

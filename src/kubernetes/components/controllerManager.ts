@@ -1,12 +1,13 @@
 import type { Dependency, Service } from '../../engine/component.ts';
 import { controllerFlags } from './controllerFlags.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** kube-controller-manager. */
 export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, paths, programs, env } = facts;
+  const { config, paths } = facts;
   const pki = pkiPaths(paths.pki);
   const common = controllerFlags(facts, {
     name: 'controllerManager',
@@ -28,7 +29,7 @@ export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]
     kind: 'service',
     name: 'controller-manager',
     needs,
-    command: { file: programs['kube-controller-manager'], args, env },
+    command: nodeProgram(facts, 'kube-controller-manager', args),
     ready: healthy,
     live: healthy,
     ports: [common.port],

@@ -1,13 +1,12 @@
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags, knownFlags } from './flags.ts';
 
 /** etcd, on loopback only. */
-export function etcd(
-  { config, paths, programs, env, cacheDir }: NodeFacts,
-  needs: readonly Dependency[],
-): Service {
+export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
+  const { config, paths, programs, cacheDir } = facts;
   const { etcdPort, etcdPeerPort } = config.network;
   const client = `http://127.0.0.1:${etcdPort}`;
   const peer = `http://127.0.0.1:${etcdPeerPort}`;
@@ -25,7 +24,7 @@ export function etcd(
   const command = async () => {
     // Since 3.4.14 and 3.5. An older etcd only writes more slowly.
     const noFsync = !config.etcd.fsync && (await knownFlags(programs.etcd, cacheDir)).has('unsafe-no-fsync');
-    return { file: programs.etcd, args: flags({ ...fixed, 'unsafe-no-fsync': noFsync || undefined }), env };
+    return nodeProgram(facts, 'etcd', flags({ ...fixed, 'unsafe-no-fsync': noFsync || undefined }));
   };
   return {
     kind: 'service',

@@ -1,6 +1,7 @@
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 
@@ -9,7 +10,7 @@ const metricsPort = 10249;
 
 /** kube-proxy: routes the cluster IPs and node ports of Services. */
 export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, paths, programs, env, ip } = facts;
+  const { config, paths, ip } = facts;
   const args = flags({
     // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node
     // is not registered yet.
@@ -30,7 +31,7 @@ export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Servi
     kind: 'service',
     name: 'kube-proxy',
     needs,
-    command: { file: programs['kube-proxy'], args, env },
+    command: nodeProgram(facts, 'kube-proxy', args),
     ready: healthy,
     live: healthy,
     ports: [healthPort, metricsPort],

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
@@ -12,7 +13,7 @@ const healthPort = 10248;
 
 /** The kubelet. Does not need the API server to start: it registers the node when the API server answers. */
 export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, paths, programs, env, ip } = facts;
+  const { config, paths, ip } = facts;
   const configFile = join(paths.kubelet, 'config.json');
   const command = async () => {
     const runtime = await runtimeFlags(facts);
@@ -28,7 +29,7 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
       'root-dir': paths.kubelet,
       ...runtime.flags,
     });
-    return { file: programs.kubelet, args, env };
+    return nodeProgram(facts, 'kubelet', args);
   };
   const healthy = http(`http://127.0.0.1:${healthPort}/healthz`);
   return {

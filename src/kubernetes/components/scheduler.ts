@@ -1,5 +1,6 @@
 import type { Dependency, Service } from '../../engine/component.ts';
 import { controllerFlags } from './controllerFlags.ts';
+import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
 
@@ -12,7 +13,7 @@ export function scheduler(facts: NodeFacts, needs: readonly Dependency[]): Servi
     kind: 'service',
     name: 'scheduler',
     needs,
-    command: { file: facts.programs['kube-scheduler'], args: flags(common.flags), env: facts.env },
+    command: nodeProgram(facts, 'kube-scheduler', flags(common.flags)),
     ready: common.health(hasReadyz ? 'readyz' : 'healthz'),
     live: common.health(hasReadyz ? 'livez' : 'healthz'),
     ports: [common.port],

@@ -29,10 +29,12 @@ const architectures: Readonly<Record<string, string>> = {
  */
 export async function imageArchive(folder: string, small: SmallImage, signal?: AbortSignal): Promise<string> {
   const { image, root, config } = small;
+  // Containers may run as any user, so every file is readable, whatever the umask under which it was made.
+  const owner = ['--numeric-owner', '--owner=0', '--group=0', '--mode=a+rX'];
   const tar = async (file: string, dir: string, ...names: string[]) =>
     execute(
       'tar',
-      ['--numeric-owner', '--owner=0', '--group=0', '-C', dir, '-cf', join(folder, file), ...names],
+      [...owner, '-C', dir, '-cf', join(folder, file), ...names],
       signal === undefined ? {} : { signal },
     );
   await tar('layer.tar', root, '.');

@@ -13,6 +13,7 @@ interface Containerd {
   /** The path of ctr, which comes with containerd. */
   readonly ctr: string;
   readonly socket: string;
+  /** The whole environment. Default: PATH alone. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -26,12 +27,13 @@ interface CtrOptions {
  * Runs `ctr images ARGS` on the images that the kubelet uses. Rejects with the last line of ctr's stderr,
  * with the error of `input`, or with the reason of `signal`.
  */
-export function ctrImages({ ctr, socket, env = {} }: Containerd) {
+export function ctrImages({ ctr, socket, env }: Containerd) {
   // The namespace of the CRI plugin (constants.K8sContainerdNamespace).
   const images = ['--address', socket, '--namespace', 'k8s.io', 'images'];
   return async (args: readonly string[], { input, signal }: CtrOptions = {}) => {
     const running = execute(ctr, [...images, ...args], {
-      env: { ...process.env, ...env },
+      // ctr reads CONTAINERD_... variables.
+      env: { PATH: process.env['PATH'], ...env },
       maxBuffer: 16 * 1024 * 1024,
       ...(signal && { signal }),
     });

@@ -110,4 +110,13 @@ describe('the command to paste', () => {
     const command = { file: 'sh', args: ['-c', 'echo "$PWD:$A"'], env: { A: "b'c d" }, cwd: '/tmp' };
     expect(spawnSync('sh', ['-c', shellCommand(command)], { encoding: 'utf8' }).stdout).toBe("/tmp:b'c d\n");
   });
+
+  it('keeps the umask, and an environment that is whole', () => {
+    const command = { file: '/usr/bin/env', args: ['sh', '-c', 'umask; env'], env: { A: '1' }, umask: 0o022 };
+    const whole = shellCommand({ ...command, inheritEnv: false });
+    expect(whole).toMatch(/^umask 022 && env -i A=1 \/usr\/bin\/env /);
+    const { stdout } = spawnSync('sh', ['-c', whole], { encoding: 'utf8' });
+    expect(stdout).toMatch(/^0022\n/);
+    expect(stdout).not.toContain('PATH=');
+  });
 });
