@@ -3,6 +3,7 @@ import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { oneLine } from '../../probes/transport/reason.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
+import { proxyEnv } from '../lib/proxyEnv.ts';
 import { ApiError, apiOf, readAccess, withToken, type Api } from './api.ts';
 import type { Check, Image, Result } from './check.ts';
 import { runChecks, type RunOptions, type Watcher } from './run.ts';
@@ -50,7 +51,7 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
     namespacePath: `/api/v1/namespaces/${namespace}`,
     image,
     exec: async (pod: string, command: readonly string[], attemptSignal: AbortSignal) =>
-      kubectlExec({ kubectl, kubeconfig, namespace }, pod, command, attemptSignal),
+      kubectlExec({ kubectl, kubeconfig, namespace, server: access.server }, pod, command, attemptSignal),
   };
   const suspects = options.suspects ?? (async () => []);
   try {
@@ -119,13 +120,16 @@ async function deleteNamespace(api: Api, path: string, name: string): Promise<vo
  * or WebSocket). Resolves with stdout; rejects with an Unhealthy that quotes the last line of stderr.
  */
 async function kubectlExec(
-  { kubectl, kubeconfig, namespace }: { kubectl: string; kubeconfig: string; namespace: string },
+  target: { kubectl: string; kubeconfig: string; namespace: string; server: string },
   pod: string,
   command: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {
+  const { kubectl, kubeconfig, namespace, server } = target;
   const args = ['--kubeconfig', kubeconfig, '--namespace', namespace, 'exec', pod, '--', ...command];
-  const result = await execa(kubectl, args, { reject: false, stdin: 'ignore', cancelSignal: signal });
+  // No other request of the smoke test takes a proxy.
+  const env = proxyEnv(process.env, [new URL(server).hostname]);
+  const result = await execa(kubectl, args, { env, reject: false, stdin: 'ignore', cancelSignal: signal });
   signal.throwIfAborted();
   if (result.exitCode === 0) return result.stdout;
   const lines = result.stderr.trim().split('\n');

@@ -18,3 +18,18 @@ it('a kubectl that was removed is reported with the command that installs it', a
   expect(String(stderr)).toContain('k8s-single install');
   expect(exitCode).toBe(6);
 });
+
+it('no proxy of the shell is asked for the node', async () => {
+  const name = 'kubectl-proxy';
+  const { run, data } = nodePaths(name);
+  await mkdir(run, { recursive: true });
+  onTestFinished(async () => rm(run, { recursive: true }));
+  const node = { name, pid: process.pid, ip: '172.30.7.2', dataDir: data, kubeconfig: '/no/such/config' };
+  await writeNodeFile({ ...node, kubectl: '/usr/bin/env' });
+  const env = { HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'intranet.example' };
+  const { stdout } = await cli(['kubectl', '--name', name], { env });
+  const list = 'intranet.example,localhost,127.0.0.1,127.0.0.0/8,::1,172.30.7.2';
+  expect(String(stdout).split('\n')).toEqual(
+    expect.arrayContaining(['HTTPS_PROXY=http://127.0.0.1:9', `NO_PROXY=${list}`, `no_proxy=${list}`]),
+  );
+});

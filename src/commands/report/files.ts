@@ -9,6 +9,7 @@ import { reasonOf } from '../../lib/errors.ts';
 import { inContainer } from '../../host/preflight.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { Paths } from '../../lib/paths.ts';
+import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { logNames, readLogs } from '../../observe/logs/logs.ts';
 import { replay } from '../../observe/state/state.ts';
 import { statusOf } from '../../observe/state/status.ts';
@@ -69,11 +70,11 @@ async function* lastLines(folder: string, component: string): AsyncGenerator<str
 }
 
 async function* kubernetes(name: string): AsyncGenerator<ReportFile, void> {
-  const { kubectl, kubeconfig } = await readNodeFile(name);
+  const { ip, kubectl, kubeconfig } = await readNodeFile(name);
   if (kubectl === undefined || kubeconfig === undefined) return;
   const args = ['get', 'nodes,pods,services,events', '--all-namespaces', '--output', 'wide'];
   const result = await execa(kubectl, args, {
-    env: { KUBECONFIG: kubeconfig },
+    env: { ...proxyEnv(process.env, [ip]), KUBECONFIG: kubeconfig },
     timeout: kubectlTimeoutMs,
     reject: false,
     all: true,

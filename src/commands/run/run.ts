@@ -5,14 +5,17 @@ import type { Config } from '../../config/config.ts';
 import { killNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
 import { assertRoot } from '../../host/preflight.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
+import { readNodeFile } from '../../instance/nodeFile.ts';
 import { followBoot } from '../../launcher/followBoot.ts';
 import { Launch } from '../../launcher/launch.ts';
 import type { Supervisor } from '../../launcher/launch.ts';
 import { openAnonymousLog } from '../../launcher/supervisorLog.ts';
+import { nodeAddresses } from '../../kubernetes/environment.ts';
 import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
 import { exitCodes, Failure } from '../../lib/errors.ts';
 import { nodePaths } from '../../lib/paths.ts';
 import type { Paths } from '../../lib/paths.ts';
+import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
 import { failureFile, keepArtifacts } from '../../observe/records/artifacts.ts';
@@ -131,7 +134,8 @@ class Run {
     const isReady = await followBoot(supervisor, spec);
     if (!isReady || signals.first !== undefined) return this.#notReady();
     const readyMs = performance.now();
-    const code = await runCommand(command, { env: this.#env(), signals, signal: this.#nodeEnded.signal });
+    const env = await this.#env();
+    const code = await runCommand(command, { env, signals, signal: this.#nodeEnded.signal });
     const commandMs = performance.now();
     if (this.#nodeEnded.signal.aborted) return this.#endedEarly();
     if (code !== 0 && this.#artifacts !== undefined) {
@@ -149,9 +153,12 @@ class Run {
   }
 
   /** The environment in which the command finds the node. */
-  #env(): NodeJS.ProcessEnv {
-    const { files } = this.#context.supervisor.binaries;
+  async #env(): Promise<NodeJS.ProcessEnv> {
+    const { supervisor, spec } = this.#context;
+    const { files } = supervisor.binaries;
+    const { ip } = await readNodeFile(this.#name);
     return {
+      ...proxyEnv(process.env, nodeAddresses(spec.config.node, ip)),
       KUBECONFIG: this.#paths.kubeconfig,
       K8S_SINGLE_NAME: this.#name,
       PATH: [dirname(files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter),
