@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
+import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
@@ -56,7 +57,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const { files, versions } = binaries;
   return {
     components: kubernetesNode(factsOf(node, binaries, { ip: host.ip, ...capabilities })),
-    checks: [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data)],
+    checks: [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data), setProcessLimits()],
     clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
   };
 }
