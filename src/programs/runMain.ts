@@ -9,6 +9,7 @@ import { ignoreBrokenPipe } from './ignoreBrokenPipe.ts';
 export async function runMain(main: () => Promise<number | undefined>): Promise<void> {
   restoreEnv();
   ignoreBrokenPipe();
+  leaveDeletedFolder();
   try {
     const code = await main();
     if (code !== undefined) process.exitCode = code;
@@ -20,5 +21,15 @@ export async function runMain(main: () => Promise<number | undefined>): Promise<
     }
     const { printError } = await import('./printError.ts');
     process.exitCode = printError(error);
+  }
+}
+
+/** Moves to / when the working folder has been deleted: process.cwd() and Go's os.Getwd() fail there. */
+function leaveDeletedFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    process.chdir('/');
+    console.error('k8s-single: the working folder has been deleted: relative paths start from / instead');
   }
 }

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { haveJoinedNodeCgroup, joinNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { ReceivedBoot } from './bootChannel.ts';
 
@@ -8,8 +8,10 @@ import type { ReceivedBoot } from './bootChannel.ts';
  */
 export async function finishSetupInside({ spec, addresses, provisioned }: ReceivedBoot): Promise<void> {
   await provisioned;
-  // The working folder was opened before the mounts and is still the host's: look it up again.
-  process.chdir(process.cwd());
+  // The working folder was opened before the mounts and is still the host's: look it up again. The sandbox has its own /run and
+  // /dev/shm, where it may be missing.
+  const folder = process.cwd();
+  process.chdir(existsSync(folder) ? folder : '/');
   // Pods are reached through the node. The setting is that of the network namespace.
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   setHostName(spec.nodeName, addresses.nodeIp);
