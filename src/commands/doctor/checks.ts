@@ -11,7 +11,8 @@ import { checkMountPropagation } from '../../host/mountPropagation.ts';
 import { checkOomScore } from '../../host/oomScore.ts';
 import { ownAddress } from '../../host/ownAddress.ts';
 import { assertCanIsolate, assertRoot, inContainer } from '../../host/preflight.ts';
-import { checkOpenFiles, checkSwap } from '../../host/resources.ts';
+import { setProcessLimits } from '../../host/processLimits.ts';
+import { checkSwap } from '../../host/resources.ts';
 import { chooseSnapshotter, snapshotterResult } from '../../host/snapshotter.ts';
 import { checkSysctls } from '../../host/sysctls.ts';
 import { binaryRows } from '../../install/find/binaryRows.ts';
@@ -95,7 +96,8 @@ async function checkHost(
     ...(await checkSysctls(isDirect)),
     checkKernelLog(),
     checkOomScore(),
-    await checkOpenFiles(),
+    // Of this process alone: whether it may.
+    setProcessLimits(),
     await checkSwap(),
     ...(isDirect
       ? [
