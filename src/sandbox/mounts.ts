@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
@@ -29,6 +29,8 @@ export async function setUpMounts(spec: SandboxSpec, namespaces: SandboxNamespac
   const overlaid = systemFolders.flatMap((folder) => overlay(stage, folder));
   const sys = mountsBelowSys();
   for (const folder of [stage, ...tmpfs, ...Object.values(binds)]) mkdirSync(folder, { recursive: true });
+  // They have this mode inside, too, whatever the umask.
+  for (const folder of Object.values(binds)) chmodSync(folder, 0o755);
   // Differs from the source of every mount of the host: see mountAll.
   const own = `k8s-single-${name}`;
   await runAt(
