@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { undoMkdir } from '../host/undoMkdir.ts';
+import { tempDir } from '../lib/paths.ts';
 
 /** The file that a supervisor without a terminal writes its output to. */
 export interface SupervisorLog {
@@ -32,7 +32,7 @@ export async function openSupervisorLog(logs: string): Promise<SupervisorLog> {
 
 /** A file without a name: it goes with the last process that has it open. */
 export async function openAnonymousLog(name: string): Promise<SupervisorLog> {
-  const path = join(tmpdir(), `k8s-single-${name}.log`);
+  const path = join(tempDir(), `k8s-single-${name}.log`);
   const file = await open(path, 'wx+', 0o600);
   await rm(path);
   return logIn(file, 0, async () => file.close());

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 
 /** The files and folders of one node: absolute paths; nothing is created. */
 export interface Paths {
@@ -46,9 +46,23 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
   };
 }
 
+/** The user's home folder: HOME, or that of the user database if it is no absolute path. */
+export function homeDir(): string {
+  const home = homedir();
+  return isAbsolute(home) ? home : userInfo().homedir;
+}
+
+/** The folder for temporary files: TMPDIR, or /tmp if there is no such folder. */
+export function tempDir(): string {
+  const given = tmpdir();
+  return isAbsolute(given) && existsSync(given) ? given : '/tmp';
+}
+
 /** The user's cache folder, for files that are slow to create and safe to lose. */
 export function cacheDir(): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k8s-single');
+  // By the XDG Base Directory Specification, a relative path is ignored.
+  const given = process.env['XDG_CACHE_HOME'] ?? '';
+  return join(isAbsolute(given) ? given : join(homeDir(), '.cache'), 'k8s-single');
 }
 
 /** The path of a file of this package, relative to its top: works from the sources, from dist/ and when installed. */

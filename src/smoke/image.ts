@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure, reasonOf, type FailureCode } from '../lib/errors.ts';
+import { tempDir } from '../lib/paths.ts';
 import { imageArchive } from '../kubernetes/images/imageArchive.ts';
 import { ctrImages } from '../kubernetes/images/imageStore.ts';
 
@@ -26,7 +26,7 @@ export async function importImage(
 ): Promise<OwnImage> {
   const name = `k8s-single.local/smoke:${run}`;
   const images = ctrImages({ ctr, socket });
-  const folder = await mkdtemp(join(tmpdir(), 'k8s-single-smoke-'));
+  const folder = await mkdtemp(join(tempDir(), 'k8s-single-smoke-'));
   try {
     const root = join(folder, 'root');
     const bin = join(root, 'bin');

@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
+import { tempDir } from '../../lib/paths.ts';
 import { fingerprintMasker } from '../../observe/records/fingerprint.ts';
 import { redactor } from '../../observe/records/redact.ts';
 import { readBootRecord } from '../../observe/records/bootRecord.ts';
@@ -30,7 +30,7 @@ export async function report({ output, ...node }: ReportOptions): Promise<number
   const file = resolve(output ?? `k8s-single-${node.name}-${time}.tar.gz`);
   const mask = fingerprintMasker(record.secrets);
   await createArchive(file);
-  const folder = await mkdtemp(join(tmpdir(), 'k8s-single-report-'));
+  const folder = await mkdtemp(join(tempDir(), 'k8s-single-report-'));
   const name = basename(file).replace(/\.(tar\.gz|tgz)$/, '');
   try {
     for await (const { path, lines } of reportFiles(node.name, paths, record)) {

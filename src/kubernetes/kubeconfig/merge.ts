@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import type { Document, YAMLSeq } from 'yaml';
 import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
+import { homeDir } from '../../lib/paths.ts';
 import { hasErrorCode } from '../../lib/systemError.ts';
 import { privateMode } from '../pki/files.ts';
 import { contextName } from './kubeconfig.ts';
@@ -17,7 +17,7 @@ const sections = ['clusters', 'users', 'contexts'] as const;
  */
 export function userKubeconfig(env: NodeJS.ProcessEnv = process.env): string {
   const files = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
-  return files.find((file) => fs.existsSync(file)) ?? files.at(-1) ?? join(homedir(), '.kube', 'config');
+  return files.find((file) => fs.existsSync(file)) ?? files.at(-1) ?? join(homeDir(), '.kube', 'config');
 }
 
 /**
