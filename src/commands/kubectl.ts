@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
-import { proxyEnv } from '../lib/proxyEnv.ts';
+import { kubectlEnv } from '../lib/proxyEnv.ts';
 import { signalExitCode } from '../lib/signals.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function kubectl(args: readonly string[], { name }: { name: string 
     env: {
       ...process.env,
       // The node is on this machine: no proxy reaches it.
-      ...proxyEnv(process.env, [node.ip]),
+      ...kubectlEnv([node.ip]),
       KUBECONFIG: node.kubeconfig,
       // kubectl caches the API of a server by its address. A later node of another version may have the same address, so
       // keep the cache in the run folder, which goes with the node. kubectl 1.20 ignores this variable.

@@ -1,3 +1,5 @@
+import { homeDir } from './paths.ts';
+
 const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
 
 /** Never behind a proxy. */
@@ -16,4 +18,9 @@ export function proxyEnv(env: NodeJS.ProcessEnv, direct: readonly string[]): Rec
   const all = exceptions.includes('*') ? ['*'] : [...exceptions.filter(Boolean), ...loopback, ...direct];
   const list = [...new Set(all)].join(',');
   return { ...Object.fromEntries(given), NO_PROXY: list, no_proxy: list };
+}
+
+/** For a kubectl that talks to these hosts. Without a home folder it keeps a cache in the working folder (1.20). */
+export function kubectlEnv(direct: readonly string[]): Record<string, string> {
+  return { ...proxyEnv(process.env, direct), HOME: homeDir() };
 }

@@ -2,7 +2,7 @@ import { execa } from 'execa';
 import { client } from '../control/client.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
-import { proxyEnv } from '../lib/proxyEnv.ts';
+import { kubectlEnv } from '../lib/proxyEnv.ts';
 import { main, startChild } from './child.ts';
 import type { NodeOptions } from './child.ts';
 
@@ -44,7 +44,7 @@ export async function startNode(options: NodeOptions = {}): Promise<StartedNode>
     ip,
     kubeconfig,
     async kubectl(...args) {
-      const env = { ...proxyEnv(process.env, [ip]), KUBECONFIG: kubeconfig };
+      const env = { ...kubectlEnv([ip]), KUBECONFIG: kubeconfig };
       return (await execa(kubectl, args, { env })).stdout;
     },
     async logs(component) {

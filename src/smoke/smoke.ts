@@ -3,7 +3,7 @@ import { Unhealthy, type Probe } from '../../probes/probe.ts';
 import { oneLine } from '../../probes/transport/reason.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { proxyEnv } from '../lib/proxyEnv.ts';
+import { kubectlEnv } from '../lib/proxyEnv.ts';
 import { ApiError, apiOf, readAccess, withToken, type Api } from './api.ts';
 import type { Check, Image, Result } from './check.ts';
 import { runChecks, type RunOptions, type Watcher } from './run.ts';
@@ -128,7 +128,7 @@ async function kubectlExec(
   const { kubectl, kubeconfig, namespace, server } = target;
   const args = ['--kubeconfig', kubeconfig, '--namespace', namespace, 'exec', pod, '--', ...command];
   // No other request of the smoke test takes a proxy.
-  const env = proxyEnv(process.env, [new URL(server).hostname]);
+  const env = kubectlEnv([new URL(server).hostname]);
   const result = await execa(kubectl, args, { env, reject: false, stdin: 'ignore', cancelSignal: signal });
   signal.throwIfAborted();
   if (result.exitCode === 0) return result.stdout;

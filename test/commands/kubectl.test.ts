@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { expect, it, onTestFinished } from 'vitest';
 import { writeNodeFile } from '../../src/instance/nodeFile.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
@@ -19,7 +20,7 @@ it('a kubectl that was removed is reported with the command that installs it', a
   expect(exitCode).toBe(6);
 });
 
-it('no proxy of the shell is asked for the node', async () => {
+it('no proxy of the shell is asked for the node, and no cache is made in the working folder without a HOME', async () => {
   const name = 'kubectl-proxy';
   const { run, data } = nodePaths(name);
   await mkdir(run, { recursive: true });
@@ -27,9 +28,14 @@ it('no proxy of the shell is asked for the node', async () => {
   const node = { name, pid: process.pid, ip: '172.30.7.2', dataDir: data, kubeconfig: '/no/such/config' };
   await writeNodeFile({ ...node, kubectl: '/usr/bin/env' });
   const env = { HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: 'intranet.example' };
-  const { stdout } = await cli(['kubectl', '--name', name], { env });
+  const { stdout } = await cli(['kubectl', '--name', name], { env: { ...env, HOME: undefined } });
   const list = 'intranet.example,localhost,127.0.0.1,127.0.0.0/8,::1,172.30.7.2';
   expect(String(stdout).split('\n')).toEqual(
-    expect.arrayContaining(['HTTPS_PROXY=http://127.0.0.1:9', `NO_PROXY=${list}`, `no_proxy=${list}`]),
+    expect.arrayContaining([
+      `HOME=${userInfo().homedir}`,
+      'HTTPS_PROXY=http://127.0.0.1:9',
+      `NO_PROXY=${list}`,
+      `no_proxy=${list}`,
+    ]),
   );
 });

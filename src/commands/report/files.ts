@@ -9,7 +9,7 @@ import { reasonOf } from '../../lib/errors.ts';
 import { inContainer } from '../../host/preflight.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { Paths } from '../../lib/paths.ts';
-import { proxyEnv } from '../../lib/proxyEnv.ts';
+import { kubectlEnv } from '../../lib/proxyEnv.ts';
 import { logNames, readLogs } from '../../observe/logs/logs.ts';
 import { replay } from '../../observe/state/state.ts';
 import { statusOf } from '../../observe/state/status.ts';
@@ -74,7 +74,7 @@ async function* kubernetes(name: string): AsyncGenerator<ReportFile, void> {
   if (kubectl === undefined || kubeconfig === undefined) return;
   const args = ['get', 'nodes,pods,services,events', '--all-namespaces', '--output', 'wide'];
   const result = await execa(kubectl, args, {
-    env: { ...proxyEnv(process.env, [ip]), KUBECONFIG: kubeconfig },
+    env: { ...kubectlEnv([ip]), KUBECONFIG: kubeconfig },
     timeout: kubectlTimeoutMs,
     reject: false,
     all: true,
