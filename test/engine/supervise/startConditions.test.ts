@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Command } from '../../../src/engine/component.ts';
-import { bench } from '../../support/engine.ts';
+import { testGraph } from '../../support/engine.ts';
 
 const command = { file: '/bin/sh', args: ['-c', 'umask; pwd; env'] };
 
 /** What a task with this command prints. */
 async function linesOf(more: Partial<Command>): Promise<string[]> {
-  const t = await bench();
+  const t = await testGraph();
   await t.up([{ kind: 'task', name: 'a', needs: [], run: { command: { ...command, ...more } } }]).ready;
   return (await readFile(join(t.dir, 'log/a.log'), 'utf8')).trim().split('\n');
 }
