@@ -19,6 +19,9 @@ import { liveSchema, probeSchema } from './probeSpec.ts';
 
 const signalNames = Object.keys(constants.signals);
 
+/** The largest `restart.maxFailures`: more than fit into the longest window with the default back-off. */
+export const mostFailures = 1_000_000;
+
 const need = short(
   'on',
   map({
@@ -58,7 +61,7 @@ const restartKeys = {
     .describe(
       'The time a component must be ready to be restarted without delay, and to reset the back-off. Default: 30s.',
     ),
-  maxFailures: integer(0, 1000)
+  maxFailures: integer(0, mostFailures)
     .exactOptional()
     .describe('The number of failures within the window above which it is a crash loop. Default: 5.'),
   window: duration().exactOptional().describe('The time in which failures are counted. Default: 60s.'),

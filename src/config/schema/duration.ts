@@ -5,7 +5,7 @@ const term = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 const whole = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
 
 /** The longest delay of a Node.js timer, in ms (2^31 - 1): about 24 days. */
-const longestMs = 2_147_483_647;
+export const longestMs = 2_147_483_647;
 
 /**
  * Parses a duration in the notation of Go and Kubernetes to ms: `300s`, `1m30s`, `500ms`, `1.5h`; `0` needs no unit.

@@ -39,7 +39,7 @@ components:
     '9:20: components.web.ready.http: not a URL: 127.0.0.1',
     '10:12: components.web.needs: expected a list, not "db"',
     '11:30: components.web.live.period: "5" has no unit: write 5s or 5ms',
-    '14:29: components.db.restart.maxFailures: expected a whole number from 0 to 1000, not "many"',
+    '14:29: components.db.restart.maxFailures: expected a whole number from 0 to 1000000, not "many"',
     '15:21: components.db.stop.signal: expected a signal like TERM or SIGINT, not "SIGNOPE"',
     '16:18: unknown reference ${paths.kubeconfg}; did you mean "paths.kubeconfig"?',
   ]);
