@@ -1,7 +1,11 @@
 import { constants, hostname } from 'node:os';
+import { mostFailures } from '../config/schema/componentSpec.ts';
+import { longestMs } from '../config/schema/duration.ts';
+import { restartDefaults } from '../engine/component.ts';
 import type { ConfigSection } from './ini.ts';
-import { expandExpressions, keyValues, shellWords } from './values.ts';
-import type { Expansions } from './values.ts';
+import { Options } from './options.ts';
+import { keyValues, shellWords } from './values.ts';
+import type { Environment, Expansions } from './values.ts';
 
 /** One process of a supervisord config. */
 export interface Program {
@@ -22,57 +26,61 @@ export interface ProgramContext {
   readonly groupPriority: number | undefined;
   /** The variables of `[supervisord]`. */
   readonly environment: Readonly<Record<string, string>>;
-  /** The current environment, to find values that supervisord would split into several words. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The user of `[supervisord]`, as which supervisord runs all programs. */
+  readonly user: string | undefined;
+  /** The current environment, for options that our config has to know. */
+  readonly env: Environment;
 }
 
 /**
- * The processes of a `[program:x]`: one, or `numprocs`.
+ * The processes of a `[program:x]`: `numprocs`, or one that is disabled if that is 0.
  * @throws Error for options that supervisord would refuse, too.
  */
 export function programsOf(section: ConfigSection, context: ProgramContext): Program[] {
-  const count = Number(section.options.get('numprocs') ?? 1);
-  const first = Number(section.options.get('numprocs_start') ?? 0);
-  return Array.from({ length: count }, (_, index) =>
+  const options = new Options(section, expansionsOf(section, context), context.env);
+  const count = options.integer('numprocs', 1);
+  const first = options.integer('numprocs_start', 0);
+  if (count > 1 && !options.source('process_name')?.includes('%(process_num)'))
+    throw new Error('process_name: with numprocs above 1 it needs %(process_num)');
+  const programs = Array.from({ length: Math.max(count, 1) }, (_, index) =>
     programOf(section, context, { numprocs: count, process_num: first + index }),
   );
+  const [head, ...others] = programs;
+  if (head === undefined) return [];
+  const component = count < 1 ? { ...head.component, enabled: false } : head.component;
+  return [{ ...head, component, notes: [...options.notes, ...head.notes] }, ...others];
 }
 
-function programOf(
-  { name: title, options, dir }: ConfigSection,
-  { group, groupPriority, environment, env }: ProgramContext,
-  numbers: Expansions,
-): Program {
-  const program = title.slice(title.indexOf(':') + 1).trim();
-  const known: Expansions = {
+function expansionsOf(
+  { name, dir }: ConfigSection,
+  { group, environment }: ProgramContext,
+): Record<string, string | number> {
+  return {
     here: dir,
-    program_name: program,
+    program_name: name.slice(name.indexOf(':') + 1).trim(),
     group_name: group,
     host_node_name: hostname(),
-    ...numbers,
     ...asExpansions(environment),
   };
-  const own = keyValues(expandExpressions(options.get('environment') ?? '', known));
-  const all: Expansions = { ...known, ...asExpansions(own) };
-  const get = (option: string): string | undefined => {
-    const value = options.get(option);
-    return value === undefined ? undefined : expandExpressions(value, all);
-  };
-  const command = shellWords(get('command') ?? '');
-  if (command.length === 0) throw new Error('it has no command');
-  const priority = Number(get('priority') ?? 999);
-  const { component, notes } = translateOptions(
-    command,
-    { ...environment, ...own },
-    [...options.keys()],
-    get,
-  );
+}
+
+function programOf(section: ConfigSection, context: ProgramContext, numbers: Expansions): Program {
+  const { group, groupPriority, environment, env } = context;
+  const known = { ...expansionsOf(section, context), ...numbers };
+  const own = new Options(section, known, env).parsed('environment', keyValues) ?? {};
+  const options = new Options(section, { ...known, ...asExpansions(own) }, env);
+  const command = options.parsed('command', shellWords);
+  if (command === undefined || command.length === 0) throw new Error('it has no command');
+  const priority = options.integer('priority', 999);
+  const name = options.current('process_name') ?? String(known['program_name']);
+  const { component, notes } = translateOptions(options, context.user);
+  const variables = { ...environment, ...own };
   return {
-    name: get('process_name') ?? program,
+    name,
     group,
     priorities: [groupPriority ?? priority, priority],
-    component,
-    notes: [...notes, ...unsplitValues(options.get('command') ?? '', env)],
+    component: { command, ...(Object.keys(variables).length > 0 && { env: variables }), ...component },
+    notes: [...options.notes, ...notes, ...unsplitValues(options.source('command') ?? '', env)],
   };
 }
 
@@ -81,116 +89,169 @@ function asExpansions(variables: Readonly<Record<string, string>>): Record<strin
 }
 
 /** supervisord expands variables before it splits the command; in our config a reference is always part of one word. */
-function unsplitValues(command: string, env: ProgramContext['env']): string[] {
+function unsplitValues(command: string, env: Environment): string[] {
   const names = [...command.matchAll(/%\(ENV_(\w+)\)s/g)].map((match) => match[1] ?? '');
   return names
     .filter((name) => /[\s'"\\]/.test(env[name] ?? ''))
     .map((name) => `splitting of ${name}: its current value has several words, but a reference is one word`);
 }
 
-/** The options that are not translated one by one by {@link translators}. */
-const handledOptions = new Set(
+/** A part of a component, and notes on what has no counterpart. */
+interface Translation {
+  readonly keys: Readonly<Record<string, unknown>>;
+  readonly notes?: readonly (string | undefined)[];
+}
+
+/** The options that have a counterpart, or a note of their own. */
+const translatedOptions = new Set(
   (
-    'command process_name numprocs numprocs_start priority environment ' +
-    'autorestart exitcodes stdout_logfile stderr_logfile redirect_stderr'
+    'command process_name numprocs numprocs_start priority environment autostart autorestart exitcodes startsecs startretries ' +
+    'stopsignal stopwaitsecs stopasgroup killasgroup directory user redirect_stderr stdout_logfile stderr_logfile ' +
+    'stdout_logfile_maxbytes stdout_logfile_backups stderr_logfile_maxbytes stderr_logfile_backups'
   ).split(' '),
 );
 
 function translateOptions(
-  command: readonly string[],
-  env: Readonly<Record<string, string>>,
-  options: readonly string[],
-  get: (option: string) => string | undefined,
-): Pick<Program, 'component' | 'notes'> {
-  const translated = options
-    .filter((option) => !handledOptions.has(option))
-    .map((option) => translators[option]?.(get(option) ?? '') ?? { note: `${option}=${get(option)}` });
+  options: Options,
+  globalUser: string | undefined,
+): { component: object; notes: string[] } {
+  const others = options.names().filter((name) => !translatedOptions.has(name));
   const all: Translation[] = [
-    translateAutorestart(get('autorestart'), get('exitcodes')),
-    translateLogFiles(get('stdout_logfile'), get('stderr_logfile'), get('redirect_stderr')),
-    ...translated,
+    translateAutostart(options),
+    translateAccount(options, globalUser),
+    translateLogFiles(options),
+    translateRestart(options),
+    translateStop(options),
+    { keys: {}, notes: others.map((name) => `${name}=${options.text(name)}`) },
   ];
-  const stop = merge(all.map((one) => one.stop));
-  const component = {
-    command,
-    ...(Object.keys(env).length > 0 && { env }),
-    ...merge(all.map(({ keys }) => keys)),
-    // supervisord keeps running when it stops restarting a program.
-    restart: { onFailure: 'keepOthers', ...merge(all.map(({ restart }) => restart)) },
-    ...(Object.keys(stop).length > 0 && { stop }),
+  const notes = all.flatMap((part) => part.notes ?? []).filter((note) => note !== undefined);
+  const component = Object.fromEntries(all.flatMap(({ keys }) => Object.entries(keys)));
+  return { component, notes };
+}
+
+function translateAutostart(options: Options): Translation {
+  const enabled = options.boolOrReference('autostart', true);
+  return { keys: enabled === true ? {} : { enabled } };
+}
+
+function translateAccount(options: Options, globalUser: string | undefined): Translation {
+  const directory = options.text('directory');
+  const user = options.text('user') ?? globalUser;
+  return {
+    keys: { ...(directory !== undefined && { workingDir: directory }), ...(user !== undefined && { user }) },
+    notes: [user === undefined ? undefined : 'the supplementary groups of the user'],
   };
-  return { component, notes: [...new Set(all.flatMap(({ note }) => note ?? []))] };
 }
-
-function merge(parts: readonly (object | undefined)[]): object {
-  return Object.fromEntries(parts.flatMap((part) => Object.entries(part ?? {})));
-}
-
-/** The translation of an option: keys of a component, and a note on what has no counterpart. */
-interface Translation {
-  readonly keys?: Readonly<Record<string, unknown>>;
-  readonly restart?: Readonly<Record<string, string>>;
-  readonly stop?: Readonly<Record<string, string>>;
-  readonly note?: string;
-}
-
-/** The translations of single options, from a value with its expressions already expanded. */
-const translators: Readonly<Record<string, (value: string) => Translation>> = {
-  autostart: (value) => (isTrue(value) ? {} : { keys: { enabled: false } }),
-  startsecs: (value) => ({ restart: { resetAfter: `${value}s` } }),
-  startretries: (value) => ({ restart: { maxFailures: value } }),
-  stopsignal: (value) => ({ stop: { signal: signalName(value) } }),
-  stopwaitsecs: (value) => ({ stop: { grace: `${value}s` } }),
-  directory: (value) => ({ keys: { workingDir: value } }),
-  user: (value) => ({ keys: { user: value }, note: 'the supplementary groups of the user' }),
-  stdout_logfile_maxbytes: logRotation,
-  stdout_logfile_backups: logRotation,
-  stderr_logfile_maxbytes: logRotation,
-  stderr_logfile_backups: logRotation,
-  stopasgroup: groupSignals,
-  killasgroup: groupSignals,
-};
 
 /** A component has one log for both streams. */
-function translateLogFiles(stdout = 'auto', stderr = 'auto', isRedirected = 'false'): Translation {
-  const both = [stdout, isTrue(isRedirected) ? 'auto' : stderr];
-  const [out, err] = both.map((file) => (/^(none|off|auto)$/i.test(file) ? undefined : file));
+function translateLogFiles(options: Options): Translation {
+  const isRedirected = options.bool('redirect_stderr', false);
+  const both = [options.text('stdout_logfile'), isRedirected ? 'auto' : options.text('stderr_logfile')];
+  const [out, err] = both.map((file) =>
+    /^(none|off|auto)$/i.test(file ?? 'auto') ? undefined : file?.replace(/^~(?=\/)/, () => '${env:HOME}'),
+  );
   const own = [out, err].find((file) => file !== undefined && !notRegular.test(file));
   const lost = [out, err].filter((file) => file !== undefined && file !== own);
+  const hasRotation = options.names().some((name) => /_logfile_(maxbytes|backups)$/.test(name));
   return {
-    ...(own !== undefined && { keys: { logFile: own } }),
-    ...(lost.length > 0 && {
-      note: `log file ${lost.join(' and ')}: both streams go to the same regular file`,
-    }),
+    keys: own === undefined ? {} : { logFile: own },
+    notes: [
+      lost.length > 0
+        ? `log file ${lost.join(' and ')}: both streams go to the same regular file`
+        : undefined,
+      hasRotation ? 'log rotation of its own: logs.maxMiB and logs.keep apply to all components' : undefined,
+    ],
   };
 }
 
 /** Logs that are not regular files: terminals, the output of supervisord itself, syslog. */
 const notRegular = /^(\/dev\/.*|\/proc\/.*|syslog)$/;
 
-/** With the default, `unexpected`, supervisord does not restart a program that exits with one of `exitcodes`. */
-function translateAutorestart(value = 'unexpected', exitcodes = '0'): Translation {
-  if (/^(no|false|off|0)$/i.test(value)) return { restart: { when: 'never' } };
-  if (value.toLowerCase() !== 'unexpected') return {};
+/** The longest duration of our config, in s. */
+const longestSeconds = Math.floor(longestMs / 1000);
+
+/** The defaults of `restart.maxDelay` and `restart.window`, in s. */
+const defaultMaxDelay = restartDefaults.maxDelayMs / 1000;
+const defaultWindow = restartDefaults.windowMs / 1000;
+
+/** With the default of autorestart, `unexpected`, supervisord does not restart a program that exits with one of `exitcodes`. */
+function translateRestart(options: Options): Translation {
+  const value = options.current('autorestart') ?? 'unexpected';
+  const { keys, notes, startsecs } = translateLimits(options);
+  if (value.toLowerCase() === 'unexpected') {
+    const codes = options.current('exitcodes') ?? '0';
+    const note = `no restart after exit code ${codes}: the component is always restarted (for a step that ends, set \`task: true\`)`;
+    // The place for a value of `restart.when` that restarts only after a non-zero exit code.
+    return { keys: { restart: { ...keepOthers, ...keys } }, notes: [...notes, note] };
+  }
+  if (options.bool('autorestart', true)) return { keys: { restart: { ...keepOthers, ...keys } }, notes };
+  const note = 'restarts after a run shorter than startsecs: with autorestart=false it runs once';
+  return { keys: { restart: { when: 'never', ...keepOthers } }, notes: [startsecs > 0 ? note : undefined] };
+}
+
+/** supervisord keeps running when it stops restarting a program. */
+const keepOthers = { onFailure: 'keepOthers' };
+
+/**
+ * supervisord counts a run shorter than `startsecs` as a failure. After failure n it waits n s, and gives up after more than
+ * `startretries` failures in a row. It restarts after any longer run, without end, about once a second. Our back-off doubles from
+ * 1 s; `maxDelay` and `window` make it give up after about the same time.
+ */
+function translateLimits(options: Options) {
+  const startsecs = limited(options, 'startsecs', { initial: 1, max: longestSeconds });
+  const retries = limited(options, 'startretries', { initial: 3, max: mostFailures });
+  const notes = [startsecs.note, retries.note];
+  // The engine counts a run shorter than 1 s as a failure. With a pause of 1 s there are never that many in the default window.
+  if (startsecs.value === 0)
+    return {
+      keys: { delay: '1s', maxDelay: '1s', resetAfter: '1s', maxFailures: 1000 },
+      notes,
+      startsecs: 0,
+    };
+  const maxDelay = Math.min(Math.max(retries.value, 1), defaultMaxDelay);
+  const window = Math.min(retries.value * (maxDelay + startsecs.value), longestSeconds);
+  const keys = {
+    delay: '1s',
+    ...(maxDelay < defaultMaxDelay && { maxDelay: `${maxDelay}s` }),
+    resetAfter: `${startsecs.value}s`,
+    maxFailures: retries.value,
+    ...(window > defaultWindow && { window: `${window}s` }),
+  };
+  return { keys, notes, startsecs: startsecs.value };
+}
+
+function translateStop(options: Options): Translation {
+  const signal = options.currentParsed('stopsignal', signalName);
+  const { value, note } = limited(options, 'stopwaitsecs', { initial: 10, max: longestSeconds });
+  const stop = {
+    ...(signal !== undefined && { signal }),
+    ...(options.source('stopwaitsecs') !== undefined && { grace: `${value}s` }),
+  };
+  const isSingle = ['stopasgroup', 'killasgroup'].some((name) => !options.bool(name, true));
   return {
-    note: `no restart after exit code ${exitcodes}: the component is always restarted (for a step that ends, set \`task: true\`)`,
+    keys: Object.keys(stop).length > 0 ? { stop } : {},
+    notes: [note, isSingle ? 'signals to one process: they always go to the whole process group' : undefined],
   };
 }
 
-function isTrue(value: string): boolean {
-  return /^(yes|true|on|1)$/i.test(value);
-}
-
-function groupSignals(value: string): Translation {
-  return isTrue(value) ? {} : { note: 'signals to one process: they always go to the whole process group' };
-}
-
-function logRotation(): Translation {
-  return { note: 'log rotation of its own: logs.maxMiB and logs.keep apply to all components' };
+/** A whole number from 0 to `max`. To supervisord, a negative number is the same as 0. */
+function limited(
+  options: Options,
+  name: string,
+  { initial, max }: { readonly initial: number; readonly max: number },
+): { value: number; note?: string } {
+  const value = Math.max(options.integer(name, initial), 0);
+  return value <= max
+    ? { value }
+    : { value: max, note: `${name}=${options.source(name)}: the most is ${max}` };
 }
 
 /** `TERM`, `SIGTERM` or `15` as `SIGTERM`. */
 function signalName(value: string): string {
-  const byNumber = Object.entries(constants.signals).find(([, number]) => String(number) === value)?.[0];
-  return byNumber ?? `SIG${value.toUpperCase().replace(/^SIG/, '')}`;
+  const name = `SIG${value.toUpperCase().replace(/^SIG/, '')}`;
+  const found = Object.entries(constants.signals).find(
+    ([each, number]) => each === name || String(number) === value,
+  );
+  if (found === undefined) throw new Error(`there is no signal "${value}"`);
+  return found[0];
 }

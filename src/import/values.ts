@@ -23,6 +23,26 @@ export function expandExpressions(text: string, known: Expansions): string {
     });
 }
 
+/** The environment of this process, or of a test. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The text that a translated value (see {@link expandExpressions}) has in this environment, and the variables it refers to.
+ * @throws Error for a variable that is not set.
+ */
+export function currentText(value: string, env: Environment): { text: string; variables: string[] } {
+  const variables: string[] = [];
+  const text = value.replaceAll(/\$\$\{|\$\{env:(\w+)\}/g, (_whole, name?: string) => {
+    if (name === undefined) return '${';
+    const current = env[name];
+    if (current === undefined)
+      throw new Error(`the environment variable ${name} is not set; set it for the import`);
+    variables.push(name);
+    return current;
+  });
+  return { text, variables };
+}
+
 function pad(value: string, flag: string | undefined, width: number): string {
   return flag === '-' ? value.padEnd(width) : value.padStart(width, flag === '0' ? '0' : ' ');
 }

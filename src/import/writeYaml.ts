@@ -8,7 +8,9 @@ const introduction = `Imported from supervisord, which starts all programs at on
 component what it needs before it can start, and how to tell that it is ready:
 
     needs: [database]
-    ready: { tcp: 5432 }`;
+    ready: { tcp: 5432 }
+
+A step that must end before others start needs \`task: true\` instead of \`restart\`.`;
 
 /** The YAML of a graph of these programs, in their order, with notes and priorities as comments. */
 export function writeYaml(programs: readonly Program[], notes: readonly string[]): string {
@@ -31,7 +33,7 @@ export function writeYaml(programs: readonly Program[], notes: readonly string[]
     ];
     if (lines.length > 0) pair.key.commentBefore = comment(lines.join('\n'));
     for (const { value } of pair.value.items)
-      if (isCollection(value)) value.flow = JSON.stringify(value).length <= maxFlowLength;
+      if (isCollection(value)) value.flow = JSON.stringify(value).replaceAll('"', '').length <= maxFlowLength;
   }
   return document.toString({ lineWidth: 0, singleQuote: true, flowCollectionPadding: true });
 }

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/yaml/parseConfig.ts';
 import { importSupervisord } from '../../src/import/supervisord.ts';
+import type { Environment } from '../../src/import/values.ts';
 import type { Imported } from '../../src/import/supervisord.ts';
+
+const corpus = join(import.meta.dirname, '../fixtures/import/corpus');
 
 let dir = '';
 let file = '';
@@ -14,9 +17,9 @@ beforeAll(async () => {
 });
 afterAll(async () => rm(dir, { recursive: true }));
 
-async function imported(text: string): Promise<Imported> {
+async function imported(text: string, env: Environment = { OPTIONS: '-a -b' }): Promise<Imported> {
   await writeFile(file, text);
-  return importSupervisord(file, { OPTIONS: '-a -b' });
+  return importSupervisord(file, env);
 }
 
 /** The component for a program with these options, as read from the imported config. */
@@ -34,9 +37,13 @@ test('the result is a config without Kubernetes', async () => {
 
 test.each([
   ['autostart=false', { enabled: false }],
-  ['autorestart=true', { restart: { onFailure: 'keepOthers' } }],
-  ['autorestart=false', { restart: { when: 'never' } }],
-  ['startsecs=7\nstartretries=2', { restart: { resetAfter: 7000, maxFailures: 2 } }],
+  ['autorestart=true', { restart: { onFailure: 'keepOthers', resetAfter: 1000, maxFailures: 3 } }],
+  ['autorestart=false', { restart: { when: 'never', onFailure: 'keepOthers' } }],
+  ['startsecs=0\nstartretries=2', { restart: { delay: 1000, maxDelay: 1000, maxFailures: 1000 } }],
+  ['startsecs=7\nstartretries=2', { restart: { resetAfter: 7000, maxFailures: 2, maxDelay: 2000 } }],
+  ['startsecs=20\nstartretries=4', { restart: { window: 96_000 } }],
+  ['startretries=999999', { restart: { maxFailures: 999_999, window: 2_147_483_000 } }],
+  ['startretries=-1\nstopwaitsecs=-1', { restart: { maxFailures: 0 }, stop: { grace: 0 } }],
   ['stopsignal=QUIT\nstopwaitsecs=3', { stop: { signal: 'SIGQUIT', grace: 3000 } }],
   ['stopsignal=10', { stop: { signal: 'SIGUSR1' } }],
   ['directory=/usr', { workingDir: '/usr' }],
@@ -111,15 +118,117 @@ stopasgroup=false
     '[supervisord] logfile: no counterpart',
     '[unix_http_server] has no counterpart',
     '[eventlistener:e] has no counterpart',
-    'x: no restart after exit code 0: the component is always restarted (for a step that ends, set `task: true`)',
-    'x: log file /var/log/x.err: both streams go to the same regular file',
-    'x: umask=022',
     'x: the supplementary groups of the user',
+    'x: log file /var/log/x.err: both streams go to the same regular file',
     'x: log rotation of its own: logs.maxMiB and logs.keep apply to all components',
+    'x: no restart after exit code 0: the component is always restarted (for a step that ends, set `task: true`)',
     'x: signals to one process: they always go to the whole process group',
+    'x: umask=022',
     'x: splitting of OPTIONS: its current value has several words, but a reference is one word',
   ]);
   for (const note of notes) expect(yaml).toContain(`# Not imported: ${note.replace(/^x: /, '')}.`);
+});
+
+test('a number, a switch or a name has the current value of its variable, with a note', async () => {
+  const env = {
+    COUNT: '2',
+    FIRST: '5',
+    PRIORITY: '1',
+    ON: 'Yes',
+    AGAIN: 'off',
+    HOSTNAME: 'box',
+    SIGNAL: 'int',
+  };
+  const options = [
+    'numprocs=%(ENV_COUNT)s',
+    'numprocs_start=%(ENV_FIRST)s',
+    'priority=%(ENV_PRIORITY)s',
+    'autostart=%(ENV_ON)s',
+    'autorestart=%(ENV_AGAIN)s',
+    'process_name=%(ENV_HOSTNAME)s_%(process_num)d',
+    'stopsignal=%(ENV_SIGNAL)s',
+  ];
+  const { yaml, notes } = await imported(`[program:x]\ncommand=x\nstartsecs=0\n${options.join('\n')}`, env);
+  expect(parseConfig(yaml, 'c.yaml').components).toMatchObject({
+    box_5: { enabled: true, restart: { when: 'never' }, stop: { signal: 'SIGINT' } },
+    box_6: { enabled: true },
+  });
+  expect(yaml).toContain('# priority 1\n');
+  expect(notes).toContain('box_5: the variable in numprocs=%(ENV_COUNT)s: its current value, 2, is used');
+  expect(notes).toHaveLength(2 + 2 * 5);
+});
+
+test.each(['true', 'false', undefined])(
+  'autostart of a variable that is %s is decided at `up`',
+  async (ON) => {
+    const { yaml, notes } = await imported('[program:x]\ncommand=x\nautostart=%(ENV_ON)s', { ON });
+    expect(yaml).toContain('enabled: ${env:ON}');
+    for (const value of ['true', 'false'])
+      expect(parseConfig(yaml, 'c.yaml', { env: { ON: value } }).components['x']?.enabled).toBe(
+        value === 'true',
+      );
+    expect(notes).toContain(
+      'x: values of ON other than true and false in autostart: the config is refused then',
+    );
+  },
+);
+
+test('numprocs=0 disables the program', async () => {
+  expect(await component('numprocs=0')).toMatchObject({ enabled: false });
+});
+
+test('a value above a limit is lowered, with a note', async () => {
+  const options = 'startretries=2147483647\nstopwaitsecs=31536000\nautorestart=true';
+  expect(await component(options)).toMatchObject({
+    restart: { maxFailures: 1_000_000 },
+    stop: { grace: 2_147_483_000 },
+  });
+  const { notes } = await imported(`[program:x]\ncommand=x\n${options}`);
+  expect(notes).toEqual([
+    'x: startretries=2147483647: the most is 1000000',
+    'x: stopwaitsecs=31536000: the most is 2147483',
+  ]);
+});
+
+test('programs run as the user of [supervisord], unless that is root', async () => {
+  const programs = '[program:a]\ncommand=x\n[program:b]\ncommand=x\nuser=www-data';
+  const users = async (user: string): Promise<unknown> => {
+    const { yaml } = await imported(`[supervisord]\nuser=${user}\n${programs}`);
+    return Object.values(parseConfig(yaml, 'c.yaml').components).map((spec) => spec.user);
+  };
+  expect(await users('nobody')).toEqual(['nobody', 'www-data']);
+  expect(await users('root')).toEqual([undefined, 'www-data']);
+});
+
+test('a program in two groups runs in both', async () => {
+  const { yaml } = await imported(`
+[program:x]
+command=x %(group_name)s
+[group:a]
+programs=x
+[group:b]
+programs=x
+`);
+  expect(parseConfig(yaml, 'c.yaml').components).toMatchObject({
+    x: { command: ['x', 'a'] },
+    'b-x': { command: ['x', 'b'] },
+  });
+});
+
+test('included files change sections; a pattern without a match is reported', async () => {
+  const config = join(corpus, 'include/supervisord.conf');
+  const { yaml, notes } = await importSupervisord(config, { ROLE: 'role1' });
+  expect(parseConfig(yaml, 'c.yaml').components).toMatchObject({
+    web: {
+      command: ['serve', '--local', join(corpus, 'include/conf.d')],
+      env: { LOCAL: '2', BOTH: 'local' },
+    },
+    base: { command: ['serve', '--base', '--env', '2'], stop: { signal: 'SIGINT' } },
+    alpha: { command: ['serve', '--alpha', join(corpus, 'include/sites/alpha')] },
+    extra: { command: ['serve', '--extra'] },
+  });
+  expect(Object.keys(parseConfig(yaml, 'c.yaml').components)).toHaveLength(4);
+  expect(notes[0]).toBe('[include] /nowhere/*.conf: no file matches');
 });
 
 test('a duplicate name gets the group as prefix', async () => {
@@ -130,17 +239,41 @@ process_name=same
 [program:b]
 command=x
 process_name=same
+[program:b-c]
+command=x
+process_name=b-same
+[program:d]
+command=x
+process_name=%(program_name)s/x
 `);
-  expect(Object.keys(parseConfig(yaml, 'c.yaml').components)).toEqual(['same', 'b-same']);
+  const names = ['same', 'b-same', 'b-c-b-same', 'd-x'];
+  expect(Object.keys(parseConfig(yaml, 'c.yaml').components)).toEqual(names);
 });
 
 test.each([
   ['[supervisord]', 'has no [program:NAME] section'],
   ['[program:x]\nautostart=true', '[program:x]: it has no command'],
-  ['[program:x]\ncommand="x', '[program:x]: unterminated quote or backslash'],
-  ['[program:x]\ncommand=%(nope)s', '[program:x]: unknown name in %(nope)s; known: here, program_name,'],
-  ['[program:x]\ncommand=100%', '[program:x]: invalid format "%": write %(name)s, or %% for a percent sign'],
-  ['[program:x]\ncommand=x\nenvironment=A', '[program:x]: expected KEY=value pairs'],
+  ['[program:x]\ncommand="x', '[program:x]: command: unterminated quote or backslash'],
+  [
+    '[program:x]\ncommand=%(nope)s',
+    '[program:x]: command: unknown name in %(nope)s; known: here, program_name,',
+  ],
+  [
+    '[program:x]\ncommand=100%',
+    '[program:x]: command: invalid format "%": write %(name)s, or %% for a percent sign',
+  ],
+  ['[program:x]\ncommand=x\nenvironment=A', '[program:x]: environment: expected KEY=value pairs'],
+  ['[program:x]\ncommand=x\nstopsignal=FOO', '[program:x]: stopsignal: there is no signal "FOO"'],
+  ['[program:x]\ncommand=x\nstopsignal=99', '[program:x]: stopsignal: there is no signal "99"'],
+  ['[program:x]\ncommand=x\nautostart=maybe', '[program:x]: autostart: expected true or false, not "maybe"'],
+  ['[program:x]\ncommand=x\nautorestart=never', '[program:x]: autorestart: expected true or false'],
+  ['[program:x]\ncommand=x\nstartsecs=1.5', '[program:x]: startsecs: expected a whole number, not "1.5"'],
+  ['[program:x]\ncommand=x\nnumprocs=2', '[program:x]: process_name: with numprocs above 1 it needs'],
+  [
+    '[program:x]\ncommand=x\nnumprocs=%(ENV_N)s',
+    '[program:x]: numprocs: the environment variable N is not set; set it for the import',
+  ],
+  ['[program:x]\ncommand=x\n[group:g]\nprograms=x,y', '[group:g]: programs: there is no program "y"'],
 ])('%j is refused', async (text, message) => {
   await expect(imported(text)).rejects.toMatchObject({
     code: 'usage',
