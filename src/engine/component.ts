@@ -159,7 +159,7 @@ export type EventBody =
   | { readonly type: 'ready'; readonly ms: number }
   /** The liveness probe failed `failureThreshold` times in a row. */
   | { readonly type: 'unhealthy'; readonly reason: string }
-  /** The process exited without being stopped. `lastLines`: the end of its log. */
+  /** The process exited without being stopped. `lastLines`: the end of its log, or around the cause. */
   | { readonly type: 'exited'; readonly reason: string; readonly lastLines: readonly string[] }
   /** The next start follows in `ms`. */
   | { readonly type: 'backoff'; readonly ms: number; readonly reason: string }

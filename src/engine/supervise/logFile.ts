@@ -2,13 +2,17 @@ import { closeSync, constants, fstatSync, open, openSync, readSync } from 'node:
 import { mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { lacksCause, linesWithCause } from './causeLine.ts';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 const appendFlags = O_WRONLY | O_CREAT | O_APPEND;
 const openAsync = promisify(open);
 
-/** {@link tail} reads at most this much of the end of a file, in bytes. */
+/** {@link tail} reads this much of the end of a file, in bytes. */
 const tailBytes = 64 * 1024;
+
+/** So much of it if it ends in a dump of goroutines: klog's Fatal prints up to 1.6 MB of them. */
+const dumpBytes = 2 * 1024 * 1024;
 
 /** {@link tail} shows at most this much of a line that is longer than {@link tailBytes}, in characters. */
 const longLineChars = 1000;
@@ -53,26 +57,30 @@ async function updateLink(path: string, target: string | undefined): Promise<voi
 }
 
 /**
- * Returns the last `count` non-empty lines of a file, from offset `from` on; none if the file cannot be read. A file that
- * is shorter than `from` was rotated and is read from its start. Reads at most the last 64 KiB: if no line begins there, the
- * result is the end of the one long line, after an ellipsis. Synchronous: the next start waits for it, and reading by
+ * Returns the last `count` non-empty lines of a file, from offset `from` on; none if the file cannot be read. If the file
+ * ends in a dump of goroutines, they are those around the line above it, which names the cause. A file that is shorter than
+ * `from` was rotated and is read from its start. Reads at most the last 64 KiB (2 MiB of a dump): if no line begins there,
+ * the result is the end of the one long line, after an ellipsis. Synchronous: the next start waits for it, and reading by
  * promises would start threads.
  */
 export function tail(path: string, count: number, from = 0): string[] {
   try {
-    return lastLines(readEnd(path, from), count);
+    const end = readEnd(path, from, tailBytes);
+    const lines = wholeLines(end);
+    const more = end.isCut && lacksCause(lines) ? wholeLines(readEnd(path, from, dumpBytes)) : lines;
+    return linesWithCause(more, count);
   } catch {
     return [];
   }
 }
 
 /** The end of the file as text. `isCut`: its first line may be incomplete. */
-function readEnd(path: string, from: number): { text: string; isCut: boolean } {
+function readEnd(path: string, from: number, bytes: number): { text: string; isCut: boolean } {
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
     const first = from > size ? 0 : from;
-    const start = Math.max(first, size - tailBytes);
+    const start = Math.max(first, size - bytes);
     const buffer = Buffer.alloc(size - start);
     const bytesRead = readSync(file, buffer, 0, buffer.length, start);
     return { text: buffer.toString('utf8', 0, bytesRead), isCut: start > first };
@@ -81,11 +89,11 @@ function readEnd(path: string, from: number): { text: string; isCut: boolean } {
   }
 }
 
-function lastLines({ text, isCut }: { text: string; isCut: boolean }, count: number): string[] {
+function wholeLines({ text, isCut }: { text: string; isCut: boolean }): string[] {
   const lines = text.split('\n');
   const cutLine = isCut ? lines.shift() : undefined;
   const whole = lines.filter((line) => line.trim() !== '');
   if (whole.length === 0 && cutLine !== undefined && cutLine.trim() !== '')
     return [`…${cutLine.slice(-longLineChars)}`];
-  return whole.slice(-count);
+  return whole;
 }

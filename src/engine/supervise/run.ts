@@ -3,6 +3,7 @@ import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Command, EventBody, Program, Service, Task } from '../component.ts';
+import { causeLine } from './causeLine.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import { preStartCheck } from './preStartCheck.ts';
@@ -156,8 +157,8 @@ async function unexpectedExit(child: Process, signal: AbortSignal, emit: RunCont
   if (signal.aborted) return rejectOnAbort(signal);
   const lastLines = child.lastLines(quotedLines);
   emit({ type: 'exited', reason: description, lastLines });
-  const last = lastLines.at(-1);
-  throw new Error(last === undefined ? description : `${description}: ${last}`);
+  const cause = causeLine(lastLines);
+  throw new Error(cause === undefined ? description : `${description}: ${cause}`);
 }
 
 /** Emits `unhealthy` and rejects when the liveness probe gives up; rejects with the signal's reason when that aborts. */

@@ -1,4 +1,5 @@
 import type { Event } from '../../engine/component.ts';
+import { causeLine } from '../../engine/supervise/causeLine.ts';
 import { formatMs, oneLine } from '../../lib/text/text.ts';
 import type { ComponentState, Summary } from './state.ts';
 
@@ -27,7 +28,7 @@ export function describeEvent(event: Event, before: ComponentState | undefined):
     case 'exited':
       return before?.phase === 'stopping'
         ? undefined
-        : warn([event.reason, ...event.lastLines.slice(-1)].map(oneLine).join(': '));
+        : warn([event.reason, causeLine(event.lastLines) ?? []].flat().map(oneLine).join(': '));
     case 'backoff':
       return warn(`restarting in ${formatMs(event.ms)}`);
     case 'stopping':

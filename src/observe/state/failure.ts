@@ -28,7 +28,7 @@ export interface FailedStage {
   readonly lastProbe: string | null;
   /** How its last process ended: exit code or signal, in words. */
   readonly exit: string | null;
-  /** The last lines of its log, at most 20. */
+  /** The last lines of its log, or those around the line that names the cause: at most 20. */
   readonly lastLines: readonly string[];
   /** For a shell. */
   readonly command: string | null;
