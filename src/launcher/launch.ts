@@ -119,6 +119,7 @@ export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig):
     run,
     data,
     binds: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
+    nodeSubnet: network.nodeSubnet,
     excludeSubnets: [network.podCidr, network.serviceCidr],
   };
 }

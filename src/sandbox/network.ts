@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { join } from 'node:path';
+import { ipToNumber, numberToIp, parseCidr } from '../config/schema/addresses.ts';
 import { Failure } from '../lib/errors.ts';
 import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
@@ -15,12 +16,12 @@ import type { Argv } from '../host/tool.ts';
  * Writes the name of the host's end to `<run>/interface`.
  */
 export async function connectToHost(
-  { name, run, excludeSubnets }: SandboxSpec,
+  { name, run, nodeSubnet, excludeSubnets }: SandboxSpec,
   { pid, path }: SandboxNamespaces,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
   const routes = await runAt(place, ['ip', '-json', '-4', 'route', 'show', 'table', 'all']);
-  for (const subnet of freeSubnets(name, routes, excludeSubnets)) {
+  for (const subnet of freeSubnets(name, routes, { nodeSubnet, exclude: excludeSubnets })) {
     const host = subnet.interface;
     const add: Argv = [
       'ip',
@@ -56,13 +57,17 @@ export async function connectToHost(
     }
     return subnet;
   }
-  throw new Failure(
-    'preflight',
-    'no subnet is free for the node: every one of 172.30, 10.30 and 192.168 is routed',
-    {
-      hint: 'see "ip route", or run with --host',
-    },
-  );
+  throw nodeSubnet === undefined
+    ? new Failure(
+        'preflight',
+        'no subnet is free for the node: every one of 172.30, 10.30 and 192.168 is routed',
+        {
+          hint: 'see "ip route"; choose a range with network.nodeSubnet in a config, or run with --host',
+        },
+      )
+    : new Failure('preflight', `no subnet of network.nodeSubnet ${nodeSubnet} is free for the node`, {
+        hint: 'see "ip route", and choose another range, or a larger one',
+      });
 }
 
 /** Several commands of ip(8) in one process, through a file. Stops at the first that fails and names its line. */
@@ -88,36 +93,91 @@ interface Subnet {
   readonly nodeIp: string;
 }
 
+/** Subnets of a /30 in a range: `count` of them, `step` addresses from one to the next. */
+interface Pool {
+  readonly first: number;
+  readonly count: number;
+  readonly step: number;
+}
+
 /** 172.30 first; the others for hosts on which a network covers all of it (Docker uses 172.17 to 172.31). */
-const pools = ['172.30', '10.30', '192.168'] as const;
+const defaultPools = ['172.30.0.0', '10.30.0.0', '192.168.0.0'].map((ip): Pool => ({
+  first: ipToNumber(ip),
+  count: 256,
+  step: 256,
+}));
 
 /**
- * The subnets that a node can have, the best first, computed lazily: none that overlaps a route of the host. The first
+ * Prefix lengths up to which a route does not count, in rounds. A /30 is more specific than any of these routes, so it takes
+ * four addresses from such a network and works. Parts of a default route first (a VPN covers it by 0.0.0.0/1 and
+ * 128.0.0.0/1); then, only if nothing else is free, the networks of an office: 10/8, 172.16/12, and 192.168/16.
+ */
+const ignoredPrefixes = [7, 12, 16] as const;
+
+/** A range that was chosen is trusted: only an address or a link of the host in it is in the way. */
+const ignoredInChosen = [29] as const;
+
+/** A route as `ip -json -4 route show table all` prints it. The main table is not named. */
+interface Route {
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly table?: string;
+}
+
+/**
+ * The subnets that a node can have, the best first, computed lazily: none that a route of the host needs for itself. The first
  * candidate depends on the name, so that a node keeps its address and two nodes get different ones.
  * @param routes what `ip -json -4 route show table all` prints; a default route covers nothing
- * @param excluded further ranges
+ * @param nodeSubnet the range to choose from; by default, the pools above
+ * @param exclude further ranges
  * @internal exported for tests
  */
 export function* freeSubnets(
   name: string,
   routes: string,
-  excluded: readonly string[] = [],
+  {
+    nodeSubnet,
+    exclude = [],
+  }: { nodeSubnet?: string | undefined; exclude?: readonly string[] | undefined } = {},
 ): Generator<Subnet, void> {
-  const table: readonly { readonly dst: string }[] = JSON.parse(routes);
-  const routed = table.map(({ dst }) => dst);
-  const taken = blockList([...routed.filter((dst) => dst !== 'default'), ...excluded]);
-  const start = startOf(name);
-  for (const pool of pools) {
-    for (let offset = 0; offset < 256; offset++) {
-      const third = (start + offset) % 256;
-      if ([0, 1, 2, 3].some((last) => taken.check(`${pool}.${third}.${last}`))) continue;
-      yield {
-        interface: `k8s-${pool.replace('.', '-')}-${third}`,
-        hostIp: `${pool}.${third}.1`,
-        nodeIp: `${pool}.${third}.2`,
-      };
+  const table: readonly Route[] = JSON.parse(routes);
+  const pools = nodeSubnet === undefined ? defaultPools : [poolOf(nodeSubnet)];
+  const offered = new Set<number>();
+  for (const ignored of nodeSubnet === undefined ? ignoredPrefixes : ignoredInChosen) {
+    const taken = blockList([...table.flatMap((route) => rangesOf(route, ignored)), ...exclude]);
+    for (const first of pools.flatMap((pool) => candidates(pool, name))) {
+      const addresses = [0, 1, 2, 3].map((last) => numberToIp(first + last));
+      if (offered.has(first) || addresses.some((address) => taken.check(address))) continue;
+      offered.add(first);
+      yield { interface: interfaceOf(first), hostIp: addresses[1]!, nodeIp: addresses[2]! };
     }
   }
+}
+
+function poolOf(cidr: string): Pool {
+  const range = parseCidr(cidr);
+  if (typeof range === 'string') throw new Error(range);
+  return { first: range.first, count: range.size / 4, step: 4 };
+}
+
+function candidates({ first, count, step }: Pool, name: string): number[] {
+  const start = startOf(name);
+  return Array.from({ length: count }, (_, offset) => first + ((start + offset) % count) * step);
+}
+
+/** The ranges in which no node can be because of this route. The routes of other tables may precede those of the main one. */
+function rangesOf({ dst, gateway, table }: Route, ignoredPrefix: number): string[] {
+  const gateways = gateway === undefined ? [] : [gateway];
+  const prefix = Number(dst.split('/')[1] ?? 32);
+  const counts = dst !== 'default' && (prefix > ignoredPrefix || table !== undefined);
+  return counts ? [dst, ...gateways] : gateways;
+}
+
+/** At most the 15 characters that the kernel takes. */
+function interfaceOf(first: number): string {
+  return first % 256 === 0
+    ? `k8s-${numberToIp(first).split('.').slice(0, 3).join('-')}`
+    : `k8s-${first.toString(16).padStart(8, '0')}`;
 }
 
 /** From 0 to 255. Not a hash of node:crypto, which takes 1.5 ms to load. */

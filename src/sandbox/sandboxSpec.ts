@@ -10,6 +10,8 @@ export interface SandboxSpec {
   readonly kept?: readonly string[];
   /** Folders below the data folder that are in memory and go with the sandbox. */
   readonly tmpfs?: readonly string[];
+  /** The range from which the subnet between host and node is taken. Default: see network.ts. */
+  readonly nodeSubnet?: string | undefined;
   /** Ranges that must not contain the node's address: those of its pods and services. */
   readonly excludeSubnets?: readonly string[];
   /** Bind mounts of the node's own folders: path inside -> folder. Both are made when missing. */

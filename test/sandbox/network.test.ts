@@ -23,16 +23,62 @@ describe('freeSubnets', () => {
   });
 
   test('skips excluded subnets', () => {
-    expect(all('default', routes('default'), ['172.30.0.0/16'])[0]?.nodeIp).toMatch(/^10\.30\./);
+    expect(all('default', routes('default'), { exclude: ['172.30.0.0/16'] })[0]?.nodeIp).toMatch(/^10\.30\./);
   });
 
   test('takes another range if a route covers the first', () => {
     expect(all('default', routes('172.16.0.0/12'))[0]?.nodeIp).toMatch(/^10\.30\.\d+\.2$/);
-    expect(all('default', routes('172.16.0.0/12', '10.0.0.0/8', '192.168.0.0/16'))).toEqual([]);
+  });
+
+  test('takes the two halves of a default route, or smaller parts, for one', () => {
+    for (const parts of [
+      ['0.0.0.0/1', '128.0.0.0/1'],
+      ['0.0.0.0/2', '64.0.0.0/2', '128.0.0.0/3', '160.0.0.0/5'],
+    ])
+      expect(all('default', routes(...parts))[0]).toEqual(first('default'));
+  });
+
+  test('takes a subnet in a large network when such networks cover all, but none in a small one', () => {
+    const office = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'];
+    expect(all('default', routes(...office))[0]).toEqual(first('default'));
+    expect(all('default', routes(...office, '172.30.0.0/16'))[0]?.nodeIp).toMatch(/^10\.30\./);
+    const docker = routes(...office, '172.30.0.0/17', '172.30.128.0/17', '10.30.0.0/17', '10.30.128.0/17');
+    expect(all('default', docker)[0]?.nodeIp).toMatch(/^192\.168\./);
+    const all24 = ['172.30', '10.30', '192.168'].flatMap((pool) =>
+      Array.from({ length: 256 }, (_, i) => `${pool}.${i}.0/24`),
+    );
+    expect(all('default', routes(...office, ...all24))).toEqual([]);
+  });
+
+  test('leaves out the gateways of routes, and large routes of tables that may come before the main one', () => {
+    const { hostIp = '' } = first('default') ?? {};
+    const via = JSON.stringify([{ dst: 'default', gateway: hostIp }]);
+    expect(all('default', via)[0]?.hostIp).not.toBe(hostIp);
+    const other = JSON.stringify([{ dst: '172.16.0.0/12', table: '52' }]);
+    expect(all('default', other).some(({ nodeIp }) => nodeIp.startsWith('172.'))).toBe(false);
+  });
+
+  test('offers the subnets of a range that is chosen, whatever network covers it', () => {
+    const covered = routes('0.0.0.0/1', '10.0.0.0/8', '10.9.8.0/24');
+    expect(all('a', covered, { nodeSubnet: '10.9.8.4/30' })).toEqual([
+      { interface: 'k8s-0a090804', hostIp: '10.9.8.5', nodeIp: '10.9.8.6' },
+    ]);
+    const pool = all('a', covered, { nodeSubnet: '10.9.8.0/28' });
+    expect(pool.map(({ hostIp }) => hostIp).toSorted()).toEqual([
+      '10.9.8.1',
+      '10.9.8.13',
+      '10.9.8.5',
+      '10.9.8.9',
+    ]);
+    // Another node, or an address of the host.
+    expect(all('a', routes('10.9.8.4/30', '10.9.8.9'), { nodeSubnet: '10.9.8.0/28' })).toHaveLength(2);
   });
 
   test('returns interface names that the kernel accepts, a different one for each subnet', () => {
-    const names = all('default', routes()).map((subnet) => subnet.interface);
+    const names = [
+      ...all('default', routes()),
+      ...all('default', routes(), { nodeSubnet: '100.127.0.0/16' }),
+    ].map((subnet) => subnet.interface);
     expect(Math.max(...names.map((name) => name.length))).toBeLessThanOrEqual(15);
     expect(new Set(names).size).toBe(names.length);
   });

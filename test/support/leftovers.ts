@@ -107,7 +107,9 @@ function isOfOtherNode(text: string, node: string): boolean {
 /** Includes the interface of a sandbox that is being set up: `k8s-172-30-7`, whose alias is set right after. */
 function foreignInterfaces(interfaces: Resources, node: string): string[] {
   return [...interfaces]
-    .filter(([name, text]) => isOfOtherNode(text, node) || (/^\s*k8s-\d/.test(name) && !text.includes(node)))
+    .filter(
+      ([name, text]) => isOfOtherNode(text, node) || (/^\s*k8s-[\da-f]/.test(name) && !text.includes(node)),
+    )
     .map(([name]) => name.trim().split('@')[0] ?? name);
 }
 

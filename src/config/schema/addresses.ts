@@ -45,11 +45,13 @@ export function firstAddress(cidr: string): string {
   return first;
 }
 
-function ipToNumber(ip: string): number {
+/** The IPv4 address as a number. */
+export function ipToNumber(ip: string): number {
   return ip.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
 }
 
-function numberToIp(address: number): string {
+/** The number as an IPv4 address. */
+export function numberToIp(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
 

@@ -26,6 +26,11 @@ const shape = map({
     .refine((value) => isIPv4(value), { error: 'expected an IPv4 address' })
     .exactOptional()
     .describe('The cluster IP of the DNS Service. Default: the tenth address of serviceCidr.'),
+  nodeSubnet: cidr()
+    .exactOptional()
+    .describe(
+      'The IPv4 range, a /30 or larger, from which the subnet between host and node is taken. Default: one of 172.30, 10.30 or 192.168 that is free.',
+    ),
   clusterDomain: pattern(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'a domain name in lower case')
     .default(initial.clusterDomain)
     .describe(`The DNS domain of the Services. Default: ${initial.clusterDomain}.`),
@@ -61,6 +66,11 @@ export const networkSchema = shape.transform((network, context) => {
       `${network.podCidr} overlaps serviceCidr ${network.serviceCidr}: choose separate ranges`,
     );
 
+  if (network.nodeSubnet !== undefined) {
+    const flaw = nodeSubnetFlaw(network.nodeSubnet, network);
+    if (flaw !== undefined) refuse('nodeSubnet', flaw);
+  }
+
   const dnsIp = network.dnsIp ?? nthAddress(services, dnsIndex);
   if (dnsIp === undefined)
     refuse('serviceCidr', `${network.serviceCidr} has no tenth address for DNS: widen it or set dnsIp`);
@@ -75,3 +85,32 @@ export const networkSchema = shape.transform((network, context) => {
   }
   return { ...network, dnsIp: dnsIp ?? '' };
 });
+
+/** Ranges that no host uses for its links: this network, loopback, and everything from multicast on. */
+const reserved = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'] as const;
+
+/** A /16 has 16,384 subnets. */
+const subnetSizes = { smallest: 2 ** (32 - 30), largest: 2 ** (32 - 16) } as const;
+
+/** Why the range is none for the subnet between host and node; undefined if it is one. */
+function nodeSubnetFlaw(
+  nodeSubnet: string,
+  { podCidr, serviceCidr }: { readonly podCidr: string; readonly serviceCidr: string },
+): string | undefined {
+  const range = parseCidr(nodeSubnet);
+  // Refused by the field itself.
+  if (typeof range === 'string') return undefined;
+  const { smallest, largest } = subnetSizes;
+  if (range.size < smallest || range.size > largest)
+    return 'expected a range from /16 to /30, like 172.30.7.0/30';
+  const overlaps = (other: string): boolean => {
+    const parsed = parseCidr(other);
+    return typeof parsed !== 'string' && overlap(range, parsed);
+  };
+  const reservedRange = reserved.find(overlaps);
+  if (reservedRange !== undefined) return `${nodeSubnet} overlaps ${reservedRange}, which is reserved`;
+  for (const [key, other] of Object.entries({ podCidr, serviceCidr })) {
+    if (overlaps(other)) return `${nodeSubnet} overlaps ${key} ${other}: choose separate ranges`;
+  }
+  return undefined;
+}

@@ -61,6 +61,26 @@ test.each([
     'network: { serviceCidr: 10.0.0.0/29 }',
     '1:25: network.serviceCidr: 10.0.0.0/29 has no tenth address for DNS: widen it or set dnsIp',
   ],
+  [
+    'network: { nodeSubnet: 172.30.7.1 }',
+    '1:24: network.nodeSubnet: expected an IPv4 range like 10.0.0.0/24, not "172.30.7.1"',
+  ],
+  [
+    'network: { nodeSubnet: 172.30.7.1/30 }',
+    '1:24: network.nodeSubnet: 172.30.7.1/30 has host bits set: write 172.30.7.0/30',
+  ],
+  [
+    'network: { nodeSubnet: 172.30.7.0/31 }',
+    '1:24: network.nodeSubnet: expected a range from /16 to /30, like 172.30.7.0/30, not "172.30.7.0/31"',
+  ],
+  [
+    'network: { nodeSubnet: 127.1.0.0/16 }',
+    '1:24: network.nodeSubnet: 127.1.0.0/16 overlaps 127.0.0.0/8, which is reserved',
+  ],
+  [
+    'network: { nodeSubnet: 10.244.0.0/16 }',
+    '1:24: network.nodeSubnet: 10.244.0.0/16 overlaps podCidr 10.244.0.0/24: choose separate ranges',
+  ],
   ['dataDir: here', '1:10: dataDir: expected an absolute path, not "here"'],
   ['kubernetes: latest', '1:13: kubernetes: expected a version like 1.20 or 1.20.2, or false, not "latest"'],
   [
