@@ -1,4 +1,4 @@
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
@@ -46,7 +46,8 @@ export async function forceCleanUp(
 }
 
 /** Removes what a dead node left and kills what still runs of it, but keeps the run folder with its lock. */
-export async function cleanUpLeftovers({ name, run, data }: NodeDirs): Promise<void> {
+export async function cleanUpLeftovers(dirs: NodeDirs): Promise<void> {
+  const { name, run, data } = dirs;
   await removeNodeCgroup(name);
   // Not everything below the data folder: a user may have mounted a disk there.
   for (const folder of [run, join(data, 'containerd'), join(data, 'kubelet')]) {
@@ -55,7 +56,7 @@ export async function cleanUpLeftovers({ name, run, data }: NodeDirs): Promise<v
       await runAll(...mountPoints.map((place): Argv => ['umount', '--no-mtab', place]));
   }
   await rollBack(run);
-  await waitUntilInterfaceGone(run);
+  await removeInterface(dirs);
   for (const entry of await readdir(run).catch(() => [])) {
     if (join(run, entry) !== lockFile(run)) await rm(join(run, entry), { recursive: true });
   }
@@ -73,12 +74,37 @@ export async function cleanUp(dirs: NodeDirs): Promise<void> {
   }
 }
 
-/** The kernel removes a network namespace in the background, some ms after its last process. */
-async function waitUntilInterfaceGone(run: string): Promise<void> {
+/** The kernel removes a network namespace some ms after its last process. */
+const kernelMs = 500;
+
+/**
+ * Waits until the kernel has removed the node's end of the link, which is in its network namespace, and with it the host's
+ * end. Somebody's process in that namespace, such as tcpdump, keeps it: then removes the host's end, and with it the pair.
+ */
+async function removeInterface({ name: node, run }: NodeDirs): Promise<void> {
   const name = await readFile(join(run, 'interface'), 'utf8').catch(() => undefined);
   if (name === undefined) return;
-  const gone = async (): Promise<void> => {
-    if (existsSync(join('/sys/class/net', name))) throw new Unhealthy(`interface ${name} is still there`);
+  // Another node may have got the name. Our own has no alias yet if its start was interrupted.
+  const alias = await readFile(join('/sys/class/net', name, 'ifalias'), 'utf8').catch(() => '');
+  if (alias.trim() !== '' && alias.trim() !== interfaceAlias(node)) return;
+  // Not by /sys, which may be mounted for another network namespace than that of this process.
+  const exists = async (): Promise<boolean> => {
+    const lines = (await readFile('/proc/net/dev', 'utf8')).split('\n');
+    return lines.some((line) => line.trimStart().startsWith(`${name}:`));
   };
-  await until(gone, { timeoutMs: 10_000 }, new AbortController().signal);
+  const gone = async (): Promise<void> => {
+    if (await exists()) throw new Unhealthy(`interface ${name} is still there`);
+  };
+  const never = new AbortController().signal;
+  await until(gone, { timeoutMs: kernelMs }, never).catch(async () => {
+    await runAll(['ip', 'link', 'delete', 'dev', name]).catch(async (error: unknown) => {
+      // The kernel may have been quicker.
+      if (await exists()) throw error;
+    });
+  });
+}
+
+/** The alias of the host's end of the link to a node. */
+export function interfaceAlias(node: string): string {
+  return `k8s-single node ${node}`;
 }

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { ipToNumber, numberToIp, parseCidr } from '../config/schema/addresses.ts';
+import { interfaceAlias } from '../instance/cleanUp.ts';
 import { Failure } from '../lib/errors.ts';
 import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
@@ -35,7 +36,7 @@ export async function connectToHost(
         add,
         batch(
           join(run, 'network.host'),
-          `link set dev ${host} alias "k8s-single node ${name}" up`,
+          `link set dev ${host} alias "${interfaceAlias(name)}" up`,
           `address add ${subnet.hostIp}/30 dev ${host}`,
         ),
         [

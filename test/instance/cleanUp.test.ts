@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,4 +41,31 @@ test('forceCleanUp of a node that never ran leaves nothing behind', async () => 
   const node = await deadNode();
   await forceCleanUp(node);
   expect(existsSync(node.run)).toBe(false);
+});
+
+/** Both ends of a pair, the node's in a network namespace that a process keeps. */
+async function linkHeldByProcess(node: string): Promise<string> {
+  const name = `k8s-${randomBytes(4).toString('hex')}`;
+  const holder = execa('unshare', ['--net', 'sh', '-c', 'echo; exec sleep infinity'], { reject: false });
+  onTestFinished(() => void holder.kill('SIGKILL'));
+  await once(holder.stdout, 'data');
+  await execa('ip', `link add ${name} type veth peer name eth0 netns ${holder.pid}`.split(' '));
+  onTestFinished(async () => void (await execa('ip', ['link', 'delete', name], { reject: false })));
+  await execa('ip', ['link', 'set', 'dev', name, 'alias', `k8s-single node ${node}`]);
+  return name;
+}
+
+test('forceCleanUp removes the interface even while a process stays in the network of the node', async () => {
+  const node = await deadNode();
+  const [own, foreign] = [await linkHeldByProcess(node.name), await linkHeldByProcess('another')];
+  for (const [name, remains] of [
+    [own, false],
+    [foreign, true],
+  ] as const) {
+    mkdirSync(node.run, { recursive: true });
+    writeFileSync(join(node.run, 'interface'), name);
+    await forceCleanUp(node);
+    expect(existsSync(join('/sys/class/net', name))).toBe(remains);
+    expect(existsSync(node.run)).toBe(false);
+  }
 });
