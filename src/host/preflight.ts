@@ -4,6 +4,8 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
+import { ok, problem, toFailure } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 import { notInstalled, pathWithSbin } from './tool.ts';
 
 /** Throws a preflight {@link Failure} unless this process runs as root. */
@@ -37,6 +39,40 @@ export async function assertCanIsolate(
       { hint: `in a container run it with --privileged; or ${alternative}` },
     );
   }
+}
+
+/**
+ * Checks everything that can be checked before a node of Kubernetes makes its first file.
+ * @throws Failure `preflight` with what to do.
+ */
+export function assertCanBoot(data: string): void {
+  for (const result of [checkClock(), checkDataPath(data)])
+    if (result.level === 'problem') throw toFailure(result);
+}
+
+/** This program is younger: a clock before it was never set, as on a board without a battery. */
+const earliest = '2026-01-01';
+
+/** Certificates made under a wrong clock are expired, or not valid yet, once it is set. `now` in ms since the epoch. */
+export function checkClock(now = Date.now()): CheckResult {
+  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  if (now >= Date.parse(earliest)) return ok('clock', time);
+  const message = `${time} is wrong: certificates made now would be expired once it is set`;
+  return problem('clock', message, 'set it with date --set, or wait for NTP; then start the node');
+}
+
+/**
+ * The longest path of a data folder, in bytes. A unix socket's path has at most 107 (unix(7)), and the kubelet's is
+ * `<data>/kubelet/pod-resources/kubelet.sock`.
+ */
+const maxDataPath = 107 - '/kubelet/pod-resources/kubelet.sock'.length;
+
+/** The kubelet dies of a path that is too long for its socket. */
+export function checkDataPath(data: string): CheckResult {
+  const length = Buffer.byteLength(data);
+  if (length <= maxDataPath) return ok('data path', `${length} bytes`);
+  const message = `${data} has ${length} bytes: at most ${maxDataPath} fit into the path of the kubelet's socket`;
+  return problem('data path', message, 'choose a shorter path: --data-dir, or dataDir in the config');
 }
 
 /** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel creates at boot. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
+import { assertCanBoot } from '../host/preflight.ts';
 import { cacheDirs } from '../install/find/cacheLayout.ts';
 import { findBinaries, searchPath } from '../install/find/findBinaries.ts';
 import { sandboxBinaries } from '../install/find/binaries.ts';
@@ -59,10 +60,11 @@ export class Launch implements AsyncDisposable {
 
   /**
    * Takes the locks and starts the supervisor process in new namespaces, where it waits for its boot spec.
-   * @throws Failure `preflight` when the node runs already, its data folder is in use, or a port is taken
+   * @throws Failure `preflight` when the node runs already, its data folder is in use or cannot be used, or a port is taken
    */
   async start({ name, dataDir, listen, openLog, alternative }: NodeStart): Promise<void> {
     const { run, data, logs } = nodePaths(name, dataDir);
+    assertCanBoot(data);
     await this.locks.acquireNode(name, run);
     await this.locks.acquireData(name, data);
     this.#log = await openLog?.(logs);

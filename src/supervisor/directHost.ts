@@ -6,7 +6,7 @@ import { inspectHost } from '../host/hostCapabilities.ts';
 import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
 import { prepareHost } from '../host/prepareHost.ts';
-import { inContainer } from '../host/preflight.ts';
+import { assertCanBoot, inContainer } from '../host/preflight.ts';
 import { recordUndo } from '../host/undoJournal.ts';
 import type { Binaries } from '../install/install.ts';
 import { cleanUp, cleanUpLeftovers } from '../instance/cleanUp.ts';
@@ -31,6 +31,7 @@ export async function directHost(
   const { run, data, kubelet, containerd } = nodePaths(name, dataDir);
   const dirs = { name, run, data };
   const isPlainGraph = kubernetes === false;
+  if (!isPlainGraph) assertCanBoot(data);
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
   await cleanUpLeftovers(dirs);

@@ -47,6 +47,32 @@ it('a data folder that cannot be created is reported, and nothing is left', asyn
   expect(await leftoversSince(before, name)).toEqual([]);
 });
 
+it.for(['up', 'doctor'])(
+  '%s refuses a data path that is too long for the kubelet, and leaves nothing',
+  async (command) => {
+    const before = await snapshotHost();
+    const data = join(await tempDir('begin'), 'a'.repeat(60));
+    const { exitCode, stdout, stderr } = await cli([command, '--name', name, '--data-dir', data]);
+    expect([stdout, stderr].join('\n')).toMatch(
+      /data path.*: at most 72 fit into the path of the kubelet's socket/,
+    );
+    expect(exitCode).toBe(3);
+    expect(existsSync(data)).toBe(false);
+    expect(await leftoversSince(before, name)).toEqual([]);
+  },
+);
+
+it('a clock that was never set is refused before a certificate is made', async () => {
+  const dir = await tempDir('begin');
+  const past = join(dir, 'past.cjs');
+  await writeFile(past, "const { now } = Date; Date.now = () => now() - Date.parse('2026-06-01');");
+  const env = { NODE_OPTIONS: `--require ${past}` };
+  const { exitCode, stderr } = await cli(['up', '--name', name, '--data-dir', join(dir, 'data')], { env });
+  expect(stderr).toMatch(/clock: \d{4}-.* is wrong: certificates made now would be expired once it is set/);
+  expect(exitCode).toBe(3);
+  expect(existsSync(join(dir, 'data'))).toBe(false);
+});
+
 it('a run that is interrupted before its node boots exits with 128 + signal', async () => {
   const before = await snapshotHost();
   const running = cli(['run', '--name', name, '--', 'true']);

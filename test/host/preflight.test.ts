@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { assertCanIsolate, inContainer } from '../../src/host/preflight.ts';
+import { assertCanIsolate, checkClock, checkDataPath, inContainer } from '../../src/host/preflight.ts';
 
 const dist = join(import.meta.dirname, '../../dist/src/host/preflight.js');
 
@@ -92,4 +92,25 @@ describe('assertCanIsolate', () => {
     expect(stderr).toContain('; or use a node on the host itself: k8s-single up --host');
     expect(exitCode).toBe(3);
   });
+});
+
+test('a clock that was never set is a problem', () => {
+  const level = (time: string) => checkClock(Date.parse(time)).level;
+  expect(['1970-01-02', '1980-01-01', '2025-12-31T23:59:59Z', '2026-01-01'].map(level)).toEqual([
+    'problem',
+    'problem',
+    'problem',
+    'ok',
+  ]);
+  expect(checkClock(0)).toMatchObject({ message: expect.stringMatching(/^1970-01-01T00:00:00Z is wrong/) });
+  expect(checkClock().level).toBe('ok');
+});
+
+test('a data path is as long as the path of the kubelet socket allows, in bytes', () => {
+  expect(checkDataPath(`/${'a'.repeat(71)}`).level).toBe('ok');
+  expect(checkDataPath(`/${'a'.repeat(72)}`)).toMatchObject({
+    level: 'problem',
+    message: expect.stringContaining('has 73 bytes: at most 72 fit'),
+  });
+  expect(checkDataPath(`/${'ü'.repeat(36)}`).level).toBe('problem');
 });

@@ -10,7 +10,13 @@ import { checkKernelLog } from '../../host/kernelLog.ts';
 import { checkMountPropagation } from '../../host/mountPropagation.ts';
 import { checkOomScore } from '../../host/oomScore.ts';
 import { ownAddress } from '../../host/ownAddress.ts';
-import { assertCanIsolate, assertRoot, inContainer } from '../../host/preflight.ts';
+import {
+  assertCanIsolate,
+  assertRoot,
+  checkClock,
+  checkDataPath,
+  inContainer,
+} from '../../host/preflight.ts';
 import { setProcessLimits } from '../../host/processLimits.ts';
 import { checkSwap } from '../../host/resources.ts';
 import { chooseSnapshotter, snapshotterResult } from '../../host/snapshotter.ts';
@@ -62,6 +68,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       await assertCanIsolate();
       return ok('isolation', 'namespaces can be made');
     }),
+    ...(hasKubernetes ? [checkClock(), checkDataPath(paths.data)] : []),
     ...(hasKubernetes ? await checkHost(paths, { isDirect, inContainer: container !== undefined }) : []),
     await checkSafely('data', async () => {
       await assertNotInUseByOther(paths.data, name);
