@@ -10,6 +10,9 @@ export class Unhealthy extends Error {
   override readonly name = 'Unhealthy';
 }
 
+/** A failed attempt after which no other would pass: what is probed has to be started anew. */
+export class PermanentFailure extends Unhealthy {}
+
 /** Passes when all probes do. Runs them in order and rejects with the first reason. */
 export function all(...probes: readonly Probe[]): Probe {
   return async (signal) => {

@@ -1,6 +1,6 @@
 import pRetry from 'p-retry';
 import { clampTimeout, probeOnce } from './probeOnce.ts';
-import { Unhealthy, type Probe } from './probe.ts';
+import { PermanentFailure, Unhealthy, type Probe } from './probe.ts';
 
 /** All times in ms. */
 export interface UntilOptions {
@@ -34,8 +34,8 @@ export class DeadlineExceeded extends Error {
  * Runs the probe until it passes: immediately, then after 25 ms, growing to every 250 ms. The pause grows by a fifth, so that
  * readiness is noticed at most a fifth of the wait (or 250 ms) late. The only wait loop of the program.
  *
- * Rejects with {@link DeadlineExceeded} at the deadline; immediately with `signal.reason` when the signal aborts, or with a
- * programming error of the probe (see {@link probeOnce}). Leaves no timer and no listener behind.
+ * Rejects with {@link DeadlineExceeded} at the deadline; immediately with `signal.reason` when the signal aborts, with a
+ * {@link PermanentFailure}, or with a programming error of the probe (see {@link probeOnce}). Leaves no timer and no listener behind.
  */
 export async function until(probe: Probe, options: UntilOptions, signal: AbortSignal): Promise<void> {
   const { timeoutMs, periodMs = 25, maxPeriodMs = 250, attemptTimeoutMs = 2000, onAttemptFailed } = options;
@@ -52,7 +52,7 @@ export async function until(probe: Probe, options: UntilOptions, signal: AbortSi
       minTimeout: periodMs,
       maxTimeout: maxPeriodMs,
       signal: stop.signal,
-      shouldRetry: ({ error }) => error instanceof Unhealthy,
+      shouldRetry: ({ error }) => error instanceof Unhealthy && !(error instanceof PermanentFailure),
       onFailedAttempt: ({ error }) => {
         if (stop.signal.aborted || !(error instanceof Unhealthy)) return;
         last = error;

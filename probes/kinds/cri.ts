@@ -1,5 +1,5 @@
 import { grpcChannel, type Call } from '../transport/grpcChannel.ts';
-import { Unhealthy, type Probe } from '../probe.ts';
+import { PermanentFailure, Unhealthy, type Probe } from '../probe.ts';
 import { oneLine } from '../transport/reason.ts';
 import { decode, messagesField, numberField, stringField, type Fields } from '../transport/protobuf.ts';
 import { GrpcError, UNIMPLEMENTED } from '../transport/unary.ts';
@@ -10,7 +10,7 @@ const versions = ['v1', 'v1alpha2'] as const;
 /**
  * Passes when the container runtime reports RuntimeReady through its CRI; with `network` also NetworkReady (a CNI
  * configuration is loaded). That its socket accepts connections is not enough: containerd listens before its CRI plugin
- * serves, and even without it.
+ * serves, and even without it; then the failure is permanent.
  */
 export function cri(socketPath: string, { network = false }: { readonly network?: boolean } = {}): Probe {
   const getConditions = conditionsOf(grpcChannel(socketPath));
@@ -49,6 +49,7 @@ function conditionsOf(call: Call): (signal: AbortSignal) => Promise<readonly Fie
         firstError ||= error.message;
       }
     }
-    throw new Unhealthy(`no CRI on this socket: ${firstError}`);
+    // A gRPC server registers all its services before it accepts connections.
+    throw new PermanentFailure(`no CRI on this socket: ${firstError}`);
   };
 }

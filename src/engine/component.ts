@@ -137,6 +137,8 @@ export interface Service extends ComponentBase, Program {
   /** Liveness: run while the service is ready. Without it, only the exit of the process is noticed. */
   readonly live?: Probe;
   readonly liveTiming?: ProbeTiming;
+  /** What to do about a final failure with this reason. Default: look at its log. */
+  readonly remedy?: (reason: string) => string | undefined;
   /** TCP ports it listens on. A port that is in use is reported before the start, instead of ending in a crash loop. */
   readonly ports?: readonly number[];
 }

@@ -1,7 +1,7 @@
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Unhealthy } from '../../probes/probe.ts';
+import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
 import { alive, testGraph, gated, stubborn } from '../support/engine.ts';
 
 describe('restart', () => {
@@ -49,6 +49,23 @@ describe('restart', () => {
     });
     expect(t.events.filter((event) => event.component === 'a' && event.type === 'starting')).toHaveLength(3);
     expect(alive(pid!)).toBe(false);
+  });
+
+  it('follows at once when no further attempt of the probe would pass; the hint is the remedy for the reason', async () => {
+    const t = await testGraph();
+    const a = await gated(t.dir, 'a', {
+      ready: async () => {
+        throw new PermanentFailure('runs without its plugin');
+      },
+      restart: { delayMs: 1, maxFailures: 1 },
+      remedy: (reason) => `the remedy for: ${reason}`,
+    });
+    await expect(t.up([a]).done).rejects.toMatchObject({
+      code: 'crashLoop',
+      message: 'a is in a crash loop (more than 1 failures within 60 s): runs without its plugin',
+      hint: 'the remedy for: runs without its plugin',
+    });
+    expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(2);
   });
 
   it('restarts a process that runs but is unhealthy', async () => {

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Unhealthy, type Probe } from '../../probes/probe.ts';
+import { PermanentFailure, Unhealthy, type Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until, type UntilOptions } from '../../probes/until.ts';
 import { never } from '../fixtures/probes/attempts.ts';
 
@@ -51,6 +51,17 @@ describe('the attempts', () => {
     expect(pauses).toEqual([
       25, 30, 36, 43, 52, 62, 75, 90, 107, 129, 155, 186, 223, 250, 250, 250, 250, 250,
     ]);
+  });
+
+  test('none after a permanent failure, which is the error', async () => {
+    const failures = [new Unhealthy('not yet'), new PermanentFailure('never')];
+    const reasons: string[] = [];
+    const probe: Probe = async () => {
+      throw failures[reasons.length]!;
+    };
+    const onAttemptFailed = (reason: string): void => void reasons.push(reason);
+    expect(await run(probe, { timeoutMs: 60_000, onAttemptFailed })).toBe(failures[1]);
+    expect(reasons).toEqual(['not yet', 'never']);
   });
 
   test.each([

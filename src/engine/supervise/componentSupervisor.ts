@@ -187,11 +187,12 @@ function lossesOf(dependencies: readonly ResolvedDependency[]): number {
 }
 
 function failureOf(
-  { kind, name }: Component,
+  component: Component,
   policy: RestartPolicy,
   { cause, logsCommand }: { cause: unknown; logsCommand: string | undefined },
 ): Failure {
   if (cause instanceof Failure) return cause;
+  const { kind, name } = component;
   const reason = reasonOf(cause);
   if (kind === 'task') return new Failure('notReady', `${name} failed: ${reason}`, { cause });
   if (isProgrammingError(cause))
@@ -200,8 +201,10 @@ function failureOf(
     policy.when === 'never'
       ? 'ended and is not to be restarted'
       : `is in a crash loop (more than ${policy.maxFailures} failures within ${policy.windowMs / 1000} s)`;
+  const remedy = component.kind === 'service' ? component.remedy?.(reason) : undefined;
+  const hint = remedy ?? (logsCommand === undefined ? undefined : `see its log: ${logsCommand}`);
   return new Failure('crashLoop', `${name} ${how}: ${reason}`, {
     cause,
-    ...(logsCommand !== undefined && { hint: `see its log: ${logsCommand}` }),
+    ...(hint !== undefined && { hint }),
   });
 }

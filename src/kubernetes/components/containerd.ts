@@ -1,9 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cri } from '../../../probes/kinds/cri.ts';
+import { PermanentFailure } from '../../../probes/probe.ts';
+import type { Probe } from '../../../probes/probe.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
+import { tail } from '../../engine/supervise/logFile.ts';
 import { bridgeNetwork } from './cni.ts';
 import { nodeProgram } from '../environment.ts';
+import { assertDatabase, ifDamaged } from './database.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 
@@ -11,7 +15,9 @@ import { pauseImageOf } from '../images/pauseImage.ts';
 export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { paths, proxyEnv } = facts;
   const configFile = join(paths.containerd, 'config.toml');
+  const remedy = `remove ${root(facts)}: the images of the config come again, those of "image load" have to be loaded again`;
   const command = async () => {
+    for (const file of databases(facts)) assertDatabase(file, remedy);
     for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
     writeFileSync(configFile, configuration(facts));
     // Before the kubelet asks for the network.
@@ -26,16 +32,56 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
     needs,
     command,
     // Not just the socket: containerd also listens when its CRI plugin has failed to load.
-    ready: cri(paths.containerdSocket),
+    ready: criOf(facts),
     live: cri(paths.containerdSocket),
+    remedy: (reason) => ifDamaged(reason, remedy),
   };
+}
+
+/** Where containerd keeps images, and what it knows of them. */
+function root({ paths }: NodeFacts): string {
+  return join(paths.containerd, 'root');
+}
+
+function databases(facts: NodeFacts): string[] {
+  const snapshots = `io.containerd.snapshotter.v1.${facts.snapshotter}/metadata.db`;
+  return ['io.containerd.metadata.v1.bolt/meta.db', snapshots].map((file) => join(root(facts), file));
+}
+
+/** The lines that containerd logs from its start until it serves; it logs one for each of some 50 plugins. */
+const startLines = 200;
+
+/** The CRI. If containerd runs without it, the reason is that of its log, in which the first plugins fail by themselves. */
+function criOf({ paths }: NodeFacts): Probe {
+  const probe = cri(paths.containerdSocket);
+  return async (signal) =>
+    probe(signal).catch((error: unknown) => {
+      if (!(error instanceof PermanentFailure)) throw error;
+      const why = pluginFailure(tail(join(paths.logs, 'containerd.log'), startLines));
+      throw new PermanentFailure(`containerd runs without its CRI plugin: ${why ?? error.message}`);
+    });
+}
+
+/**
+ * Why the CRI plugin failed to load, and the database on which it is built, if that failed.
+ * @internal exported for tests
+ */
+export function pluginFailure(lines: readonly string[]): string | undefined {
+  // containerd 1.x names the plugin in the message, 2.x in the field `id`.
+  const failed = (plugin: RegExp): string | undefined => {
+    const line = lines.findLast((each) => each.includes('failed to load plugin') && plugin.test(each));
+    return line === undefined ? undefined : /error="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+  };
+  const database = failed(/io\.containerd\.metadata\.v1\.bolt/);
+  const own = failed(/io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.\w+)/);
+  return database === undefined ? own : `its database meta.db: ${database}`;
 }
 
 /** The config file in version 2, which containerd reads since 1.3; containerd 2.x converts it. */
 function configuration(facts: NodeFacts): string {
   const { config, paths, cniBinDir, snapshotter, canLowerOomScore } = facts;
   return `version = 2
-root = ${quote(join(paths.containerd, 'root'))}
+root = ${quote(root(facts))}
 state = ${quote(join(paths.run, 'containerd'))}
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
 [grpc]
