@@ -1,7 +1,7 @@
 import type { Probe } from '../../probes/probe.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { unix } from '../../probes/kinds/unix.ts';
-import { until } from '../../probes/until.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
@@ -21,7 +21,7 @@ const never = new AbortController().signal;
 /**
  * Stops a node, also one that is only starting: in order while its supervisor answers, otherwise by SIGKILL. Resolves when no
  * process of it lives.
- * @throws DeadlineExceeded with what could not be stopped
+ * @throws Failure `notReady` when a process cannot be killed
  */
 export async function stopNode(node: NodeInstance, name: string, controlSocket: string): Promise<void> {
   const ended: Probe = async () => {
@@ -36,7 +36,13 @@ export async function stopNode(node: NodeInstance, name: string, controlSocket: 
       if (!(await node.hasEnded())) await killNodeCgroup(name);
       await ended(signal);
     };
-    await until(killed, { timeoutMs: killedWithinMs }, never);
+    await until(killed, { timeoutMs: killedWithinMs }, never).catch((cause: unknown) => {
+      if (!(cause instanceof DeadlineExceeded)) throw cause;
+      throw new Failure('notReady', `node ${name} cannot be taken down: ${cause.lastReason}`, {
+        hint: 'a process keeps its lock; one in state D waits for the kernel: ps -eo pid,stat,wchan:20,args',
+        cause,
+      });
+    });
   }
 }
 
