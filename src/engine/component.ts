@@ -52,14 +52,17 @@ export interface Command {
 
 /** When and how often a component is restarted. Times in ms. Defaults: {@link restartDefaults}; for a task, `when` is `never`. */
 export interface RestartPolicy {
-  /** `never`: the first failure is final. */
-  readonly when: 'always' | 'never';
-  /** After the final failure: stop the whole graph, or keep the other components running. */
+  /**
+   * `always`; `onFailure`: not after exit code 0; `never`: the first failure is final. With the last two, a service whose
+   * program exits with code 0 is done: it stays ready, as a task does.
+   */
+  readonly when: 'always' | 'onFailure' | 'never';
+  /** After the final failure, also during the boot: stop the whole graph, or keep the other components running. */
   readonly onFailure: 'stopAll' | 'keepOthers';
   /** The first back-off. It doubles with each failure, up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
-  /** After this long ready, the next restart is immediate and the back-off starts again at `delayMs`. */
+  /** After this long ready, and at least 1 s, the next restart is immediate and the back-off starts again at `delayMs`. */
   readonly resetAfterMs: number;
   /** More failures than this within `windowMs` are a crash loop, which is final. */
   readonly maxFailures: number;
@@ -163,12 +166,14 @@ export type EventBody =
   | { readonly type: 'unhealthy'; readonly reason: string }
   /** The process exited without being stopped. `lastLines`: the end of its log, or around the cause. */
   | { readonly type: 'exited'; readonly reason: string; readonly lastLines: readonly string[] }
+  /** The program of a service exited with code 0 and is not to be restarted. The service stays ready. */
+  | { readonly type: 'done'; readonly reason: string }
   /** The next start follows in `ms`. */
   | { readonly type: 'backoff'; readonly ms: number; readonly reason: string }
   | { readonly type: 'stopping' }
   | { readonly type: 'stopped' }
-  /** Final: the component is not restarted. */
-  | { readonly type: 'failed'; readonly reason: string };
+  /** Final: the component is not restarted. With `othersKept`, the other components run on; otherwise all are stopped. */
+  | { readonly type: 'failed'; readonly reason: string; readonly othersKept?: true };
 
 /** Receives each event synchronously. Must not throw. */
 export type Emit = (event: Event) => void;

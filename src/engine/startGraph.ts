@@ -20,7 +20,10 @@ export interface StartGraphOptions {
 
 /** A graph that is starting or has started. */
 export interface RunningGraph {
-  /** Resolves when every component is ready for the first time. Rejects with the Failure that prevents it. */
+  /**
+   * Resolves when every component was ready once. Does not wait for one that failed and keeps the others, nor for its
+   * dependents. Rejects with the Failure that stops the graph before.
+   */
   readonly ready: Promise<void>;
   /** Settles when everything has stopped. Rejects with the Failure that caused the stop, if one did. */
   readonly done: Promise<void>;
@@ -55,14 +58,17 @@ class Graph implements RunningGraph {
   readonly #latches: Readonly<Record<Condition, ReadonlyMap<string, ReadinessLatch>>>;
   readonly #supervisors: ReadonlyMap<string, ComponentSupervisor>;
   readonly #forcedShutdown = new ForcedShutdown();
+  #onBooted = (): void => undefined;
   /** Aborted to stop everything: with a Failure, or with a plain Error for a requested stop. */
   readonly #stopAll = new AbortController();
-  #hasBooted = false;
+  /** The components that the boot waits for. */
+  readonly #pending: Set<string>;
 
   constructor(components: readonly Component[], options: StartGraphOptions) {
     this.#options = options;
     this.#order = sortByDependencies(components);
     this.#names = this.#order.map(({ name }) => name);
+    this.#pending = new Set(this.#names);
     this.#dependents = dependentsOf(this.#order);
     const latches = () => new Map(this.#names.map((name) => [name, new ReadinessLatch(name)]));
     this.#latches = { ready: latches(), started: latches() };
@@ -75,11 +81,9 @@ class Graph implements RunningGraph {
 
   startAll(): void {
     const deadline = AbortSignal.timeout(this.#options.timeoutMs);
-    deadline.addEventListener('abort', () => this.#hasBooted || this.#stopAll.abort(this.#bootTimeout()));
-    this.ready.then(
-      () => (this.#hasBooted = true),
-      () => undefined,
-    );
+    deadline.addEventListener('abort', () => {
+      if (this.#pending.size > 0) this.#stopAll.abort(this.#bootTimeout());
+    });
     for (const name of this.#names) this.#find(name).start();
   }
 
@@ -117,7 +121,8 @@ class Graph implements RunningGraph {
       logFile: join(logDir, `${name}.log`),
       emit: (event) => emit({ component: name, at: Date.now(), ...event }),
       onFailed: (failure) => {
-        if (!this.#hasBooted || restart?.onFailure !== 'keepOthers') this.#stopAll.abort(failure);
+        if (restart?.onFailure !== 'keepOthers') this.#stopAll.abort(failure);
+        else for (const each of this.#affected(name, true)) this.#bootedOrBlocked(each);
       },
       forcedShutdown: this.#forcedShutdown,
       logsCommand: logsCommand?.(name),
@@ -151,9 +156,17 @@ class Graph implements RunningGraph {
       this.#stopAll.signal.addEventListener('abort', () => reject(this.#stopAll.signal.reason), {
         once: true,
       });
-      const latches = [...this.#latches.ready.values()];
-      Promise.all(latches.map(async (latch) => latch.whenSet())).then(() => resolve(), reject);
+      this.#onBooted = resolve;
+      for (const latch of this.#latches.ready.values())
+        latch.whenSet().then(() => this.#bootedOrBlocked(latch.name), reject);
+      if (this.#pending.size === 0) resolve();
     });
+  }
+
+  /** The boot no longer waits for this component: it was ready, or it cannot become ready. */
+  #bootedOrBlocked(name: string): void {
+    this.#pending.delete(name);
+    if (this.#pending.size === 0) this.#onBooted();
   }
 
   async #allStopped(): Promise<void> {
@@ -170,8 +183,7 @@ class Graph implements RunningGraph {
 
   #bootTimeout(): Failure {
     const { timeoutMs, logsCommand } = this.#options;
-    const latches = [...this.#latches.ready.values()];
-    const missing = latches.filter(({ isSet }) => !isSet).map(({ name }) => name);
+    const missing = this.#names.filter((name) => !this.#latches.ready.get(name)?.isSet);
     const longer = 'raise --timeout';
     return new Failure('notReady', `not ready within ${timeoutMs / 1000} s: ${missing.join(', ')}`, {
       hint: logsCommand === undefined ? longer : `see why: ${logsCommand()}; or ${longer}`,

@@ -2,7 +2,7 @@ import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
-import { alive, testGraph, gated, stubborn } from '../support/engine.ts';
+import { alive, testGraph, gated, shell, stubborn } from '../support/engine.ts';
 
 describe('restart', () => {
   it('starts a process that exited again, after a back-off that grows', async () => {
@@ -21,16 +21,40 @@ describe('restart', () => {
     await t.next('a', 'starting');
   });
 
-  it('is immediate and no failure after a long time ready', async () => {
+  it('is immediate and no failure after a long time ready, which is at least 1 s', async () => {
     const t = await testGraph();
-    const a = await gated(t.dir, 'a', { restart: { resetAfterMs: 0, maxFailures: 0 } });
-    t.up([a]);
-    await a.open();
-    await t.next('a', 'ready');
-    await a.send('exit 1');
+    t.up([shell('a', 'sleep 1.05; exit 1', { resetAfterMs: 0, maxFailures: 0 })]);
     await t.next('a', 'starting');
     expect((await t.next('a', 'starting')).attempt).toBe(2);
     expect(t.events.some((event) => event.type === 'backoff')).toBe(false);
+  });
+
+  it.each([0, 1])(
+    'follows a pause after a short life with exit code %i, whatever resetAfter says',
+    async (code) => {
+      const t = await testGraph();
+      const a = shell('a', `exit ${code}`, { resetAfterMs: 0, delayMs: 20, maxFailures: 2 });
+      await expect(t.up([a]).done).rejects.toMatchObject({ code: 'crashLoop' });
+      expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(3);
+      expect(t.events.filter(({ type }) => type === 'backoff')).toHaveLength(2);
+    },
+  );
+
+  it.each(['always', 'onFailure'] as const)('with `when: %s` follows exit code 3', async (when) => {
+    const t = await testGraph();
+    t.up([shell('a', 'exit 3', { when, delayMs: 1 })]);
+    await t.next('a', 'backoff');
+    expect((await t.next('a', 'starting')).attempt).toBe(1);
+    expect((await t.next('a', 'starting')).attempt).toBe(2);
+  });
+
+  it('with `when: never` follows no exit, however long it was ready', async () => {
+    const t = await testGraph();
+    const restart = { when: 'never', onFailure: 'keepOthers', resetAfterMs: 0 } as const;
+    const running = t.up([shell('a', 'sleep 1.1; exit 7', restart)]);
+    await running.ready;
+    expect(await t.next('a', 'failed')).toMatchObject({ reason: 'exited with code 7', othersKept: true });
+    expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(1);
   });
 
   it('stops the whole graph after a crash loop', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import { file } from '../../probes/kinds/file.ts';
-import type { Component, Event, Service, Task } from '../../src/engine/component.ts';
+import type { Component, Event, RestartPolicy, Service, Task } from '../../src/engine/component.ts';
 import { startGraph } from '../../src/engine/startGraph.ts';
 import type { RunningGraph } from '../../src/engine/startGraph.ts';
 
@@ -102,6 +102,18 @@ export function stubborn(
     ready: file(ready),
     ...more,
   };
+}
+
+/** A service of the shell without a readiness probe, as a config makes it. */
+export function shell(
+  name: string,
+  script: string,
+  restart: Partial<RestartPolicy>,
+  more: Partial<Omit<Service, 'kind' | 'name'>> = {},
+): Service {
+  const command = { file: 'sh', args: ['-c', script] };
+  const ready = async (): Promise<void> => undefined;
+  return { kind: 'service', name, needs: [], ports: [], command, ready, restart, ...more };
 }
 
 /** Whether the process exists; true for a zombie. */

@@ -131,8 +131,8 @@ class Run {
 
   async exitCode(): Promise<number> {
     const { supervisor, spec, signals, command } = this.#context;
-    const isReady = await followBoot(supervisor, spec);
-    if (!isReady || signals.first !== undefined) return this.#notReady();
+    const failed = await followBoot(supervisor, spec);
+    if (failed === undefined || signals.first !== undefined) return this.#notReady();
     const readyMs = performance.now();
     const env = await this.#env();
     const code = await runCommand(command, { env, signals, signal: this.#nodeEnded.signal });

@@ -44,13 +44,15 @@ const command = z
   .refine((words) => words.length > 0 && words[0] !== '', { error: 'the command is empty' });
 
 const restartKeys = {
-  when: oneOf(['always', 'never'])
+  when: oneOf(['always', 'onFailure', 'never'])
     .exactOptional()
-    .describe('Whether to restart the component when it exits or is unhealthy. Default: always.'),
+    .describe(
+      'When to restart the component: always when it exits or is unhealthy; onFailure: not after exit code 0; never. After exit code 0, a component that is not restarted is done, and stays ready. Default: always.',
+    ),
   onFailure: oneOf(['stopAll', 'keepOthers'])
     .exactOptional()
     .describe(
-      'What to do when the component is not restarted any more: stop the whole graph, or keep the other components. Default: stopAll.',
+      'What to do when the component failed and is not restarted any more: stop the whole graph, or keep the other components. Default: stopAll.',
     ),
   delay: duration()
     .exactOptional()
@@ -59,7 +61,7 @@ const restartKeys = {
   resetAfter: duration()
     .exactOptional()
     .describe(
-      'The time a component must be ready to be restarted without delay, and to reset the back-off. Default: 30s.',
+      'The time a component must be ready, at least 1s, to be restarted without delay and to reset the back-off. Default: 30s.',
     ),
   maxFailures: integer(0, mostFailures)
     .exactOptional()

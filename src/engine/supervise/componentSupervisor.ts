@@ -27,6 +27,9 @@ export interface SupervisorContext {
   readonly logsCommand?: string | undefined;
 }
 
+/** A run that was ready for a shorter time than this is followed by a back-off, whatever `resetAfterMs` says. */
+const shortRunMs = 1000;
+
 /** Exists from `start` until the component has stopped or failed for good. */
 interface Active {
   readonly stopRequested: AbortController;
@@ -36,14 +39,18 @@ interface Active {
 /**
  * Keeps one component up:
  *
- *     start() -> waiting for dependencies -> starting -> ready --- stop() --> stopped
- *                         ^                     |          |
- *                         +----- back-off ------+----------+ exited, unhealthy, dependency lost
+ *                                                             +-- exit code 0 --> ready, and done: no process
+ *                                                             |                     |
+ *     start() -> waiting for dependencies -> starting ----> ready --- stop() ---+---+--> stopped
+ *                         ^                     |             |
+ *                         +----- back-off ------+-------------+ exited, unhealthy, dependency lost
  *                                   |
- *                                   +-- too many failures --> failed
+ *                                   +-- too many failures, or restart.when is `never` --> failed
  *
- * After a run that was ready for `resetAfterMs`, the next starts immediately and the back-off starts again. A run that
- * ends because of a dependency is not a failure. Every other end is.
+ * A service whose program exits with code 0 is done if `when` is `onFailure` or `never`; if it was not ready before, its
+ * readiness probe must pass once more. A run that ends because of a dependency is not a failure. Every other end is, and
+ * final with `never`. After a run that was ready for `resetAfterMs` and for 1 s, the next starts immediately and the
+ * back-off starts again: after a shorter one there is always a back-off.
  */
 export class ComponentSupervisor {
   readonly #component: Component;
@@ -95,7 +102,8 @@ export class ComponentSupervisor {
   #onFinalError(error: unknown): void {
     this.#active = undefined;
     if (error instanceof DependencyLost) return this.#emit({ type: 'stopped' });
-    this.#emit({ type: 'failed', reason: reasonOf(error) });
+    const othersKept = this.#policy.onFailure === 'keepOthers';
+    this.#emit({ type: 'failed', reason: reasonOf(error), ...(othersKept && { othersKept }) });
     const { logsCommand } = this.#context;
     this.#context.onFailed(failureOf(this.#component, this.#policy, { cause: error, logsCommand }));
   }
@@ -147,7 +155,8 @@ export class ComponentSupervisor {
       started.reset();
     };
     this.#attempt += 1;
-    const common = { attempt: this.#attempt, logFile, forcedShutdown, emit };
+    const successIsDone = this.#policy.when !== 'always';
+    const common = { attempt: this.#attempt, successIsDone, logFile, forcedShutdown, emit };
     const context = { ...common, onReady, onEnd, signal: end.signal };
     try {
       await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
@@ -158,8 +167,9 @@ export class ComponentSupervisor {
         // Not a failure, even if the dependency was lost before the losses were counted above.
         return;
       }
+      if (component.kind === 'service' && this.#policy.when === 'never') throw error;
       const isDependencysFault = lossesOf(dependencies) > lossesBefore;
-      if (!isDependencysFault && wasReadyFor < this.#policy.resetAfterMs) throw error;
+      if (!isDependencysFault && wasReadyFor < Math.max(shortRunMs, this.#policy.resetAfterMs)) throw error;
     } finally {
       unlink();
       end.abort(finished);

@@ -3,8 +3,8 @@ import type { Service } from '../component.ts';
 import { Failure } from '../../lib/errors.ts';
 import { portHolder } from './ports.ts';
 
-/** Time limit of the probe before the start, in ms: that of an attempt after the start (probes/until.ts). */
-const attemptTimeoutMs = 2000;
+/** Time limit of a single attempt of the readiness probe, in ms: that of each attempt after the start (probes/until.ts). */
+export const attemptTimeoutMs = 2000;
 
 /**
  * Refuses the start if another process holds one of the ports, or already passes the readiness probe: it would be mistaken

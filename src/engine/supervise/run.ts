@@ -1,12 +1,14 @@
 import { once } from 'node:events';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
+import { reasonOf } from '../../lib/errors.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Command, EventBody, Program, Service, Task } from '../component.ts';
 import { causeLine } from './causeLine.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
-import { preStartCheck } from './preStartCheck.ts';
+import { attemptTimeoutMs, preStartCheck } from './preStartCheck.ts';
 import { spawn } from './process.ts';
 import type { Process } from './process.ts';
 
@@ -17,6 +19,8 @@ const quotedLines = 20;
 export interface RunContext {
   /** Counts the runs from 1. */
   readonly attempt: number;
+  /** A service whose program exits with code 0 is done, which is no failure. */
+  readonly successIsDone: boolean;
   readonly logFile: string;
   readonly emit: (event: EventBody) => void;
   /** Called once, when the component is ready. */
@@ -30,30 +34,82 @@ export interface RunContext {
 
 /**
  * One run of a service: check, resolve the command, spawn, wait until ready, watch. Ends with the stop of its process
- * group, then rejects with the reason: the process exited, became unhealthy, was not ready in time, or `signal` aborted.
+ * group, then rejects with the reason: the process exited, became unhealthy, was not ready in time, or `signal` aborted. A
+ * service that is done stays ready until `signal` aborts.
  */
 export async function runService(service: Service, context: RunContext): Promise<never> {
-  const { attempt, emit, onReady, onEnd, signal } = context;
-  const { timeoutMs = startTimeoutMs, readyTiming } = service;
+  const { attempt, emit, signal } = context;
   await preStartCheck(service, attempt, signal);
-  const command = await resolveCommand(service, timeoutMs, signal);
-  return withProcess(service, command, context, async (child, startedAt) => {
-    const { controller: end, unlink } = linkedController(signal);
-    try {
-      const exited = unexpectedExit(child, end.signal, emit);
-      const timing = { ...readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') };
-      await Promise.race([exited, until(service.ready, timing, end.signal)]);
-      // The probe may have passed because of a stale socket, or just as we were asked to stop. Check both.
-      end.signal.throwIfAborted();
-      if (child.hasExited()) await exited;
-      emit({ type: 'ready', ms: performance.now() - startedAt });
-      onReady();
-      return await Promise.race([exited, becameUnhealthy(service, end.signal, emit)]);
-    } finally {
-      onEnd();
-      unlink();
-      end.abort(finished);
+  const command = await resolveCommand(service, service.timeoutMs ?? startTimeoutMs, signal);
+  const reason = await withProcess(service, command, context, async (child, startedAt) =>
+    watchService(service, context, child, startedAt),
+  );
+  signal.throwIfAborted();
+  emit({ type: 'done', reason });
+  return rejectOnAbort(signal);
+}
+
+/** Resolves with how the process ended when the service is done; rejects with the reason of a failure. */
+async function watchService(
+  service: Service,
+  context: RunContext,
+  child: Process,
+  startedAt: number,
+): Promise<string> {
+  const { emit, onReady, onEnd } = context;
+  const { timeoutMs = startTimeoutMs, readyTiming } = service;
+  const { controller: end, unlink } = linkedController(context.signal);
+  let isDone = false;
+  try {
+    const ended = programEnded(context, child, end.signal);
+    const timing = { ...readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') };
+    const passed = until(service.ready, timing, end.signal).then(() => true);
+    const isReady = await Promise.race([ended.then(() => false), passed]);
+    // The probe may have passed because of a stale socket, or just as we were asked to stop. Check both.
+    end.signal.throwIfAborted();
+    if (child.hasExited()) {
+      await ended;
+      if (!isReady) await lastAttempt(service, child, emit, end.signal);
     }
+    emit({ type: 'ready', ms: performance.now() - startedAt });
+    onReady();
+    const reason = await Promise.race([ended, becameUnhealthy(service, end.signal, emit)]);
+    isDone = true;
+    return reason;
+  } finally {
+    if (!isDone) onEnd();
+    unlink();
+    end.abort(finished);
+  }
+}
+
+/**
+ * Resolves with how the program ended if the service is done. Otherwise emits `exited` and rejects; rejects with the
+ * signal's reason if that aborted before.
+ */
+async function programEnded(
+  { successIsDone, emit }: RunContext,
+  child: Process,
+  signal: AbortSignal,
+): Promise<string> {
+  const { isSuccess, description } = await child.exited;
+  return isSuccess && successIsDone && !signal.aborted ? description : failOnExit(child, signal, emit);
+}
+
+/** Runs the readiness probe once more, for a program that exited with code 0 between two attempts. */
+async function lastAttempt(
+  { ready, readyTiming }: Service,
+  child: Process,
+  emit: RunContext['emit'],
+  signal: AbortSignal,
+): Promise<void> {
+  const timeoutMs = readyTiming?.attemptTimeoutMs ?? attemptTimeoutMs;
+  await probeOnce(ready, timeoutMs, signal).catch(async (cause: unknown) => {
+    if (signal.aborted) return rejectOnAbort(signal);
+    const { description } = await child.exited;
+    const reason = `${description} before it was ready: ${reasonOf(cause)}`;
+    emit({ type: 'exited', reason, lastLines: child.lastLines(quotedLines) });
+    throw new Error(reason, { cause });
   });
 }
 
@@ -102,7 +158,7 @@ async function doWork(
   report.last = 'its program is still running';
   await withProcess(run, command, context, async (child) => {
     const { isSuccess } = await Promise.race([child.exited, rejectOnAbort(end)]);
-    if (!isSuccess) await unexpectedExit(child, end, emit);
+    if (!isSuccess) await failOnExit(child, end, emit);
   });
 }
 
@@ -151,8 +207,8 @@ async function withProcess<Result>(
   }
 }
 
-/** Emits `exited` and rejects when the process exits; rejects with the signal's reason if that aborted before. */
-async function unexpectedExit(child: Process, signal: AbortSignal, emit: RunContext['emit']): Promise<never> {
+/** Emits `exited` and rejects after the exit of the process; rejects with the signal's reason if that aborted before. */
+async function failOnExit(child: Process, signal: AbortSignal, emit: RunContext['emit']): Promise<never> {
   const { description } = await child.exited;
   if (signal.aborted) return rejectOnAbort(signal);
   const lastLines = child.lastLines(quotedLines);

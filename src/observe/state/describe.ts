@@ -29,6 +29,8 @@ export function describeEvent(event: Event, before: ComponentState | undefined):
       return before?.phase === 'stopping'
         ? undefined
         : warn([event.reason, causeLine(event.lastLines) ?? []].flat().map(oneLine).join(': '));
+    case 'done':
+      return info(`done: ${oneLine(event.reason)}`);
     case 'backoff':
       return warn(`restarting in ${formatMs(event.ms)}`);
     case 'stopping':

@@ -16,6 +16,8 @@ export interface Stage {
  *
  *     any ---> stopping ---> stopped        any ---> failed (given up)
  *
+ * A service whose program is done stays `ready`, without a process.
+ *
  * Only a new `waiting` or `starting` leaves `stopped` and `failed`.
  */
 type PhaseState =
@@ -26,7 +28,8 @@ type PhaseState =
   | { readonly phase: 'down'; readonly nextAt: number | undefined }
   | { readonly phase: 'stopping' }
   | { readonly phase: 'stopped' }
-  | { readonly phase: 'failed' };
+  /** Given up. `othersKept`: the other components run on. */
+  | { readonly phase: 'failed'; readonly othersKept: boolean };
 
 export type Phase = PhaseState['phase'];
 
@@ -123,6 +126,8 @@ function step(before: ComponentState, event: Event): ComponentState {
       return { ...before, reason: event.reason, lastProbe: event.reason };
     case 'ready':
       return { ...before, phase: 'ready', ms: event.ms, since: at, readyMs: event.ms, reason: undefined };
+    case 'done':
+      return { ...before, pid: undefined };
     case 'unhealthy':
       return { ...down(before, at), reason: event.reason, lastProbe: event.reason };
     case 'exited': {
@@ -137,8 +142,10 @@ function step(before: ComponentState, event: Event): ComponentState {
     case 'stopped':
       if (before.phase === 'failed') return { ...before, pid: undefined };
       return { ...before, phase: 'stopped', since: at, pid: undefined, reason: undefined };
-    case 'failed':
-      return { ...before, phase: 'failed', since: at, pid: undefined, reason: event.reason };
+    case 'failed': {
+      const othersKept = event.othersKept === true;
+      return { ...before, phase: 'failed', othersKept, since: at, pid: undefined, reason: event.reason };
+    }
   }
 }
 

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { replay, summarize } from '../../src/observe/state/state.ts';
+import { bench, gated, shell } from '../support/engine.ts';
+import type { Bench } from '../support/engine.ts';
+
+const runOnce = { when: 'never', onFailure: 'keepOthers' } as const;
+
+/** What `status` shows of each component. */
+function phases({ events }: Bench, ...names: string[]): string[] {
+  const state = replay(names, events);
+  return names.map((name) => state.get(name)!.phase);
+}
+
+describe.each(['never', 'onFailure'] as const)(
+  'a service with `when: %s` whose program exits with 0',
+  (when) => {
+    it('is done and stays ready, while others still start and after the boot', async () => {
+      const t = await bench();
+      const a = shell('a', 'echo migrated', { when });
+      const b = await gated(t.dir, 'b', { needs: ['a'] });
+      const running = t.up([a, b]);
+      expect((await t.next('a', 'done')).reason).toBe('exited with code 0');
+      await b.open();
+      await running.ready;
+      expect(phases(t, 'a', 'b')).toEqual(['ready', 'ready']);
+      expect(summarize(replay(['a', 'b'], t.events))).toEqual({ phase: 'ready' });
+      expect(replay(['a'], t.events).get('a')?.pid).toBeUndefined();
+      const ofA = t.events.filter(({ component }) => component === 'a').map(({ type }) => type);
+      expect(ofA).toEqual(['starting', 'ready', 'done']);
+      await running.restart('a');
+      await t.next('a', 'done');
+      await running.down();
+      expect(phases(t, 'a', 'b')).toEqual(['stopped', 'stopped']);
+    });
+
+    it('is done after it was ready for a long time, too', async () => {
+      const t = await bench();
+      const a = shell('a', 'sleep 1.1', { when, resetAfterMs: 0 });
+      t.up([a]);
+      await t.next('a', 'done');
+      expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(1);
+    });
+
+    it('has failed if its own readiness probe does not pass', async () => {
+      const t = await bench();
+      const ready = async (): Promise<void> => {
+        throw new Unhealthy('nothing is migrated');
+      };
+      const a = shell('a', 'exit 0', { when, maxFailures: 0 }, { ready });
+      await expect(t.up([a]).done).rejects.toThrow(
+        'exited with code 0 before it was ready: nothing is migrated',
+      );
+    });
+  },
+);
+
+describe('a component that fails during the boot and keeps the others', () => {
+  it('does not end the boot, which waits neither for it nor for its dependents', async () => {
+    const t = await bench();
+    const a = shell('a', 'exit 7', runOnce, { ready: async () => Promise.reject(new Unhealthy('not yet')) });
+    const b = await gated(t.dir, 'b', { needs: ['a'] });
+    const c = await gated(t.dir, 'c');
+    const running = t.up([a, b, c], { timeoutMs: 5000 });
+    await t.next('a', 'failed');
+    await c.open();
+    await running.ready;
+    expect(phases(t, 'a', 'b', 'c')).toEqual(['failed', 'waiting', 'ready']);
+    await running.down();
+  });
+});
