@@ -1,12 +1,18 @@
 import { readdir, readFile } from 'node:fs/promises';
 
+/** A clock tick of /proc, in ms: 1/100 s on all common architectures (USER_HZ, proc(5)). */
+export const msPerTick = 10;
+
 /** What /proc/PID/stat says of a process; the names are those of proc_pid_stat(5). */
 export interface ProcessStat {
   /** Name of the program, up to 15 bytes. */
   readonly comm: string;
   readonly state: string;
+  /** Parent. */
+  readonly ppid: number;
   /** Process group. */
   readonly pgrp: number;
+  readonly session: number;
   /** Processor time in user and in kernel mode, in clock ticks. */
   readonly utime: number;
   readonly stime: number;
@@ -32,7 +38,9 @@ export async function readProcessStat(pid: string): Promise<ProcessStat | undefi
   return {
     comm: text.slice(text.indexOf('(') + 1, end),
     state: fields[0] ?? '',
+    ppid: field(4),
     pgrp: field(5),
+    session: field(6),
     utime: field(14),
     stime: field(15),
     numThreads: field(20),

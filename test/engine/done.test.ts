@@ -1,8 +1,14 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
+import { processGroupExited } from '../../probes/kinds/processGroupExited.ts';
+import { tcp } from '../../probes/kinds/tcp.ts';
 import { replay, summarize } from '../../src/observe/state/state.ts';
 import { bench, gated, shell } from '../support/engine.ts';
 import type { Bench } from '../support/engine.ts';
+import { testBinaries } from '../support/busybox.ts';
 
 const runOnce = { when: 'never', onFailure: 'keepOthers' } as const;
 
@@ -67,5 +73,57 @@ describe('a component that fails during the boot and keeps the others', () => {
     await running.ready;
     expect(phases(t, 'a', 'b', 'c')).toEqual(['failed', 'waiting', 'ready']);
     await running.down();
+  });
+});
+
+describe('a program that puts itself into the background', () => {
+  /** A port that was free a moment ago. */
+  async function freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+
+  it.each([[true], [false]])('is called so and stopped; with `ports`: %s', async (hasPorts) => {
+    const t = await bench();
+    const { busybox } = await testBinaries();
+    const port = await freePort();
+    const command = { file: busybox, args: ['httpd', '-p', `127.0.0.1:${port}`, '-h', t.dir] };
+    const ready = tcp(port);
+    const web = shell('web', '', {}, { command, ready, ...(hasPorts && { ports: [port] }) });
+    const error: unknown = await t.up([web]).done.catch((cause: unknown) => cause);
+    expect(error).toMatchObject({
+      code: 'preflight',
+      message: expect.stringMatching(
+        /^web put itself into the background: it exited with code 0, but pid \d+ \(/,
+      ),
+      hint: expect.stringContaining('run it in the foreground'),
+    });
+    const pid = Number(/pid (\d+)/.exec(String(error))?.[1]);
+    await processGroupExited(pid)(new AbortController().signal);
+    expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(1);
+  });
+
+  it('is done if it is not to be restarted, and named', async () => {
+    const t = await bench();
+    const { busybox } = await testBinaries();
+    const script = `${busybox} httpd -p 127.0.0.1:${await freePort()} -h ${t.dir}; exit 0`;
+    t.up([shell('web', script, runOnce)]);
+    const { reason } = await t.next('web', 'done');
+    expect(reason).toMatch(/^exited with code 0, and left pid \d+ \(.*httpd.*\) in the background$/);
+    process.kill(Number(/pid (\d+)/.exec(reason)?.[1]), 'SIGKILL');
+  });
+
+  it('is not seen in another component with the same command, or in a silent child', async () => {
+    const t = await bench();
+    const pause = { delayMs: 60_000, maxDelayMs: 60_000 };
+    const twin = `mkdir ${t.dir}/first && exit 0; sleep 1000; :`;
+    t.up([shell('a', twin, pause), shell('b', twin, pause), shell('child', 'sleep 1000 & exit 0', pause)]);
+    expect((await t.next('child', 'backoff')).reason).toBe('exited with code 0');
+    const exited = t.events.find(({ component, type }) => component !== 'child' && type === 'exited')!;
+    expect((await t.next(exited.component, 'backoff')).reason).toMatch('exited with code 0');
   });
 });

@@ -6,6 +6,9 @@ import { listPids } from '../../../probes/proc.ts';
 /** The state TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h). */
 const tcpListen = '0A';
 
+/** The flag __SO_ACCEPTCON in /proc/net/unix (include/uapi/linux/net.h). */
+const unixListen = '00010000';
+
 /**
  * The process that listens on a TCP port in this network namespace, on any address: `pid 123 (etcd --data-dir=...)`.
  * Undefined if the port is free. Makes no connection.
@@ -14,8 +17,9 @@ export async function portHolder(port: number): Promise<string | undefined> {
   if (isFree(port)) return undefined;
   const inode = listenerInode(port);
   if (inode === undefined) return undefined;
+  const sockets = new Set([inode]);
   for (const pid of await listPids()) {
-    if (await holdsSocket(pid, inode)) return `pid ${pid} (${await commandLine(pid)})`;
+    if (await holdsSocket(pid, sockets)) return `pid ${pid} (${await commandLine(pid)})`;
   }
   return 'a process of another PID namespace';
 }
@@ -34,34 +38,40 @@ function isFree(port: number): boolean {
 
 function listenerInode(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of linesOf(table).slice(1)) {
-      const fields = line.trim().split(/\s+/);
-      if (fields[3] === tcpListen && fields[1]?.endsWith(suffix)) return fields[9];
-    }
-  }
-  return undefined;
+  return tcpListeners().find((fields) => fields[1]?.endsWith(suffix))?.[9];
 }
 
-/** Empty if the file does not exist: tcp6 on a machine without IPv6. */
-function linesOf(table: string): string[] {
+/** The rows of all TCP sockets that listen: address in field 1, inode in field 9. */
+function tcpListeners(): string[][] {
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap(rowsOf).filter((fields) => fields[3] === tcpListen);
+}
+
+/** The inodes of all TCP and unix sockets in this network namespace that listen. */
+export function listeningSockets(): Set<string> {
+  const unix = rowsOf('/proc/net/unix').filter((fields) => fields[3] === unixListen);
+  return new Set([...tcpListeners().map((fields) => fields[9]!), ...unix.map((fields) => fields[6]!)]);
+}
+
+/** The fields of each row. Empty if the file does not exist: tcp6 on a machine without IPv6. */
+function rowsOf(table: string): string[][] {
   try {
-    return readFileSync(table, 'utf8').split('\n');
+    const [, ...lines] = readFileSync(table, 'utf8').split('\n');
+    return lines.map((line) => line.trim().split(/\s+/));
   } catch {
     return [];
   }
 }
 
-/** False if the process has exited in the meantime. */
-async function holdsSocket(pid: string, inode: string): Promise<boolean> {
+/** Whether the process holds a socket with one of these inodes. False if it has exited in the meantime. */
+export async function holdsSocket(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {
   const folder = `/proc/${pid}/fd`;
   const descriptors = await readdir(folder).catch(() => []);
   const targets = await Promise.all(descriptors.map((fd) => readlink(`${folder}/${fd}`).catch(() => '')));
-  return targets.includes(`socket:[${inode}]`);
+  return targets.some((target) => inodes.has(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? ''));
 }
 
-/** At most 80 characters. */
-async function commandLine(pid: string): Promise<string> {
+/** The command line of a process, at most 80 characters. */
+export async function commandLine(pid: string): Promise<string> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   const words = text.split('\0').join(' ').trim();
   return words.length > 80 ? `${words.slice(0, 79)}…` : words || 'already exited';

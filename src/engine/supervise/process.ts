@@ -120,7 +120,8 @@ function cannotStart({ file }: Command, cause: unknown): Error {
   });
 }
 
-async function stopGroup(
+/** Signals the process group and resolves when it is gone; SIGKILL after the grace period, or at a forced shutdown. */
+export async function stopGroup(
   { pid, exited }: Pick<Process, 'pid' | 'exited'>,
   policy: StopPolicy,
   forcedShutdown: ForcedShutdown,

@@ -2,14 +2,15 @@ import { once } from 'node:events';
 import { probeOnce } from '../../../probes/probeOnce.ts';
 import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
-import { reasonOf } from '../../lib/errors.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
 import type { Command, EventBody, Program, Service, Task } from '../component.ts';
 import { causeLine } from './causeLine.ts';
+import { findDaemon } from './daemon.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import { attemptTimeoutMs, preStartCheck } from './preStartCheck.ts';
-import { spawn } from './process.ts';
+import { spawn, stopGroup } from './process.ts';
 import type { Process } from './process.ts';
 
 /** Number of log lines quoted when a process exits. */
@@ -42,26 +43,29 @@ export async function runService(service: Service, context: RunContext): Promise
   await preStartCheck(service, attempt, signal);
   const command = await resolveCommand(service, service.timeoutMs ?? startTimeoutMs, signal);
   const reason = await withProcess(service, command, context, async (child, startedAt) =>
-    watchService(service, context, child, startedAt),
+    watchService(service, context, { child, command, startedAt }),
   );
   signal.throwIfAborted();
   emit({ type: 'done', reason });
   return rejectOnAbort(signal);
 }
 
+/** A process that was started, and when, in ms of `performance.now()`. */
+interface Started {
+  readonly child: Process;
+  readonly command: Command;
+  readonly startedAt: number;
+}
+
 /** Resolves with how the process ended when the service is done; rejects with the reason of a failure. */
-async function watchService(
-  service: Service,
-  context: RunContext,
-  child: Process,
-  startedAt: number,
-): Promise<string> {
+async function watchService(service: Service, context: RunContext, started: Started): Promise<string> {
   const { emit, onReady, onEnd } = context;
   const { timeoutMs = startTimeoutMs, readyTiming } = service;
+  const { child, startedAt } = started;
   const { controller: end, unlink } = linkedController(context.signal);
   let isDone = false;
   try {
-    const ended = programEnded(context, child, end.signal);
+    const ended = programEnded(service, context, started, end.signal);
     const timing = { ...readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') };
     const passed = until(service.ready, timing, end.signal).then(() => true);
     const isReady = await Promise.race([ended.then(() => false), passed]);
@@ -86,14 +90,35 @@ async function watchService(
 /**
  * Resolves with how the program ended if the service is done. Otherwise emits `exited` and rejects; rejects with the
  * signal's reason if that aborted before.
+ * @throws Failure `preflight` if the program runs on in the background, where it cannot be supervised. It is stopped then.
  */
 async function programEnded(
-  { successIsDone, emit }: RunContext,
-  child: Process,
+  { name, stop }: Service,
+  { successIsDone, emit, forcedShutdown }: RunContext,
+  { child, command, startedAt }: Started,
   signal: AbortSignal,
 ): Promise<string> {
   const { isSuccess, description } = await child.exited;
-  return isSuccess && successIsDone && !signal.aborted ? description : failOnExit(child, signal, emit);
+  if (!isSuccess || signal.aborted) return failOnExit(child, signal, emit);
+  const daemon = await findDaemon(child.pid, command, startedAt, signal);
+  if (signal.aborted) return rejectOnAbort(signal);
+  if (successIsDone)
+    return daemon === undefined ? description : `${description}, and left ${daemon.label} in the background`;
+  if (daemon === undefined) return failOnExit(child, signal, emit);
+  emit({ type: 'exited', reason: description, lastLines: child.lastLines(quotedLines) });
+  if (daemon.group !== child.pid)
+    await stopGroup(
+      { pid: daemon.group, exited: child.exited },
+      { ...stopDefaults, ...stop },
+      forcedShutdown,
+    );
+  throw new Failure(
+    'preflight',
+    `${name} put itself into the background: it exited with code 0, but ${daemon.label} ran on`,
+    {
+      hint: 'run it in the foreground, as with nginx -g "daemon off;", httpd -f or cron -f: only then can it be supervised',
+    },
+  );
 }
 
 /** Runs the readiness probe once more, for a program that exited with code 0 between two attempts. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { listPids, readProcessStat } from '../../../probes/proc.ts';
+import { listPids, msPerTick, readProcessStat } from '../../../probes/proc.ts';
 
 /** Resource usage of a process group. */
 export interface Usage {
@@ -11,8 +11,6 @@ export interface Usage {
   readonly cpuPercent: number;
 }
 
-/** The unit of times in /proc is 1/100 s on all common architectures (USER_HZ, proc(5)). */
-const msPerTick = 10;
 /** Samples closer together say nothing about the load. */
 const minSpanMs = 1000;
 

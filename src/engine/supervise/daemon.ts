@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Unhealthy } from '../../../probes/probe.ts';
+import { listPids, msPerTick, readProcessStat } from '../../../probes/proc.ts';
+import type { ProcessStat } from '../../../probes/proc.ts';
+import { until } from '../../../probes/until.ts';
+import type { Command } from '../component.ts';
+import { commandLine, holdsSocket, listeningSockets } from './ports.ts';
+
+/** A process that runs on after the program that started it has exited. */
+export interface Daemon {
+  /** `pid 123 (nginx ...)`. */
+  readonly label: string;
+  /** Its process group. */
+  readonly group: number;
+}
+
+/** How long a daemon may take from the exit of its parent until it listens, in ms. */
+const listenTimeoutMs = 500;
+
+/**
+ * The process as which a program runs on in the background, after its first process `leader` has exited with code 0.
+ * That is one with the same command line and a session of its own (daemon(3)). Or it listens on a socket, and either is in
+ * the process group or has the name of a program in the command: nginx and others change their command lines. `since`: when
+ * the program was started, in ms of `performance.now()`. Rejects only when the signal aborts.
+ */
+export async function findDaemon(
+  leader: number,
+  command: Command,
+  since: number,
+  signal: AbortSignal,
+): Promise<Daemon | undefined> {
+  const suspects = await findSuspects(leader, command, since);
+  const itself = suspects.find(({ isItself }) => isItself);
+  if (itself !== undefined) return describe(itself);
+  if (suspects.length === 0) return undefined;
+  let daemon: Daemon | undefined;
+  const listens = async (): Promise<void> => {
+    const sockets = listeningSockets();
+    for (const suspect of suspects) {
+      if (!(await holdsSocket(suspect.pid, sockets))) continue;
+      daemon = await describe(suspect);
+      return;
+    }
+    throw new Unhealthy('none of them listens');
+  };
+  await until(listens, { timeoutMs: listenTimeoutMs }, signal).catch(() => undefined);
+  return daemon;
+}
+
+interface Suspect {
+  readonly pid: string;
+  readonly pgrp: number;
+  /** It has the same command line and has detached itself. */
+  readonly isItself: boolean;
+}
+
+async function describe({ pid, pgrp }: Suspect): Promise<Daemon> {
+  return { label: `pid ${pid} (${await commandLine(pid)})`, group: pgrp };
+}
+
+/** The processes that may be descendants of the leader, whose parent is gone. */
+async function findSuspects(leader: number, { file, args }: Command, since: number): Promise<Suspect[]> {
+  const startedMs = uptimeMs() - (performance.now() - since) - msPerTick;
+  const adopters = await ancestors();
+  const argv = [file, ...args].join('\0');
+  const names = new Set(
+    [file, ...args].flatMap((word) => word.split(/[\s'";&|()]+/)).map((word) => basename(word).slice(0, 15)),
+  );
+  const suspects = (await listPids()).map(async (pid): Promise<Suspect | undefined> => {
+    const stat = await readProcessStat(pid);
+    if (stat === undefined || stat.state === 'Z' || stat.starttime * msPerTick < startedMs) return undefined;
+    const { pgrp } = stat;
+    if (pgrp === leader) return { pid, pgrp, isItself: false };
+    if (!isDetached(stat, adopters)) return undefined;
+    const isItself = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === `${argv}\0`;
+    return isItself || names.has(stat.comm) ? { pid, pgrp, isItself } : undefined;
+  });
+  return (await Promise.all(suspects)).filter((one) => one !== undefined);
+}
+
+/** Whether one of the adopters is its parent, and its session is not theirs: that of a terminal or of this program. */
+function isDetached({ ppid, pgrp, session }: ProcessStat, adopters: ReadonlyMap<number, number>): boolean {
+  return pgrp > 1 && adopters.has(ppid) && ![...adopters.values()].includes(session);
+}
+
+/**
+ * The ancestors of this process, each with its session. Orphans are adopted by one of them: PID 1 or a child subreaper
+ * (prctl(2)). Children of this process are no orphans but other components.
+ */
+async function ancestors(): Promise<Map<number, number>> {
+  const found = new Map<number, number>();
+  let stat = await readProcessStat(String(process.pid));
+  while (stat !== undefined && stat.ppid > 0) {
+    const { ppid } = stat;
+    stat = await readProcessStat(String(ppid));
+    found.set(ppid, stat?.session ?? 0);
+  }
+  return found;
+}
+
+function uptimeMs(): number {
+  return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
+}
