@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseEnv } from 'node:util';
 import type { Command, Event } from '../engine/component.ts';
 import type { Config } from './config.ts';
+import { parseEnvFile } from './envFile.ts';
 
 /** The replacement for a secret. */
 export const masked = '***';
@@ -54,7 +54,7 @@ export async function secretsInFiles({
 }: Pick<Config, 'components' | 'dir'>): Promise<string[]> {
   const files = Object.values(components).flatMap(({ envFile }) => envFile ?? []);
   const texts = files.map(async (file) => readFile(resolve(dir, file), 'utf8').catch(() => ''));
-  return (await Promise.all(texts)).flatMap((text) => valuesOf(parseEnv(text)));
+  return (await Promise.all(texts)).flatMap((text) => valuesOf(parseEnvFile(text)));
 }
 
 /** A function that masks these secrets in a text, and also passwords in URLs and values of secret flags. */

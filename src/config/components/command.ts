@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseEnv } from 'node:util';
+import { parseEnvFile } from '../envFile.ts';
 import type { Command, Service } from '../../engine/component.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import type { ComponentSpec } from '../schema/componentSpec.ts';
@@ -47,7 +47,7 @@ async function readEnvFiles(files: readonly string[], dir: string): Promise<Reco
     const text = await readRegularFile(resolve(dir, file)).catch((error: unknown) => {
       throw new Error(`cannot read the envFile: ${reasonOf(error)}`, { cause: error });
     });
-    Object.assign(all, parseEnv(text));
+    Object.assign(all, parseEnvFile(text));
   }
   return all;
 }

@@ -122,7 +122,7 @@ const keys = {
   envFile: oneOrMore(filled('a path'))
     .exactOptional()
     .describe(
-      'Files with NAME=value lines, read at each start; relative to this config. `env` takes precedence.',
+      'Files with NAME=value lines, read at each start; relative to this config. A # after a blank begins a comment. `env` takes precedence.',
     ),
   workingDir: filled('a directory')
     .exactOptional()
