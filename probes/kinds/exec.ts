@@ -6,6 +6,9 @@ export interface ExecOptions {
   readonly cwd?: string;
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Numeric user and group to run as. Default: those of this process. */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 /** How much of the end of stderr is kept, in characters. */
@@ -14,16 +17,20 @@ const tailChars = 4096;
 /**
  * Passes when the command, run without a shell, exits with 0. The reason is its exit code and its last line on stderr;
  * stdout is discarded. It runs in its own process group, which is killed at its exit and at an abort, so that an attempt
- * leaves nothing running.
+ * leaves nothing running. If `options` is a function, it is called for each attempt.
  */
-export function exec(command: readonly [string, ...string[]], options: ExecOptions = {}): Probe {
+export function exec(
+  command: readonly [string, ...string[]],
+  options: ExecOptions | (() => Promise<ExecOptions>) = {},
+): Probe {
   const [name, ...args] = command;
   return async (signal) => {
     // Loaded at the first attempt: loading takes about 50 ms.
     const { execa } = await import('execa');
+    const given = typeof options === 'function' ? await options() : options;
     signal.throwIfAborted();
     const child = execa(name, args, {
-      ...options,
+      ...given,
       detached: true,
       reject: false,
       buffer: false,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { ExecOptions } from '../../../probes/kinds/exec.ts';
 import { until } from '../../../probes/until.ts';
 import type {
+  Command,
   Component,
   Dependency,
   ProbeTiming,
@@ -23,7 +24,6 @@ export function buildComponent(name: string, spec: ComponentSpec, dir: string): 
     kind: 'service',
     name,
     needs: [],
-    command: commandFactory(spec, dir),
     ready: async () => undefined,
     // Before a start, the engine refuses if `ready` already passes, unless there are `ports` to check. This probe always does.
     ...(spec.ready === undefined && { ports: [] }),
@@ -34,11 +34,10 @@ export function buildComponent(name: string, spec: ComponentSpec, dir: string): 
 /** The built-in `component` with the given keys replaced; `args` and `env` are added to its own. */
 export function overrideComponent(component: Component, spec: ComponentSpec, dir: string): Component {
   if (component.kind === 'task') return { ...component, ...commonParts(spec) };
-  const parts = serviceParts(spec, dir);
+  const parts = serviceParts(spec, dir, component.command);
   return {
     ...component,
     ...parts,
-    command: commandFactory(spec, dir, component.command),
     restart: { ...component.restart, ...parts.restart },
     stop: { ...component.stop, ...parts.stop },
   };
@@ -47,7 +46,7 @@ export function overrideComponent(component: Component, spec: ComponentSpec, dir
 /** A task runs its command or waits for its probe, without a time limit: the engine sets one. */
 function taskRun(spec: ComponentSpec, dir: string): Task['run'] {
   if (spec.ready === undefined) return { command: commandFactory(spec, dir), ...programParts(spec, dir) };
-  const probe = buildProbe(spec.ready, execOptions(spec, dir));
+  const probe = buildProbe(spec.ready, processOf(spec, dir).execOptions);
   return async (signal, report) =>
     until(probe, { timeoutMs: Number.POSITIVE_INFINITY, onAttemptFailed: report }, signal);
 }
@@ -69,9 +68,10 @@ function programParts({ stop, logFile }: ComponentSpec, dir: string) {
 
 type PartName = 'ready' | 'readyTiming' | 'live' | 'liveTiming' | 'ports';
 
-function serviceParts(spec: ComponentSpec, dir: string) {
-  const options = execOptions(spec, dir);
+function serviceParts(spec: ComponentSpec, dir: string, base?: Service['command']) {
+  const { command, execOptions: options } = processOf(spec, dir, base);
   return {
+    command,
     ...commonParts(spec),
     ...programParts(spec, dir),
     ...definedOnly<Pick<Service, PartName>>({
@@ -90,12 +90,19 @@ function serviceParts(spec: ComponentSpec, dir: string) {
   };
 }
 
-/** A probe's command has the environment and working directory of its component. */
-function execOptions({ workingDir, env }: ComponentSpec, dir: string): ExecOptions {
-  return definedOnly<ExecOptions>({
-    cwd: workingDir === undefined ? workingDir : resolve(dir, workingDir),
-    env,
-  });
+/**
+ * The command of a component, and how the commands of its probes run: with the environment, working directory and user of
+ * its last start. Before the first one, those of the next start.
+ */
+function processOf(spec: ComponentSpec, dir: string, base?: Service['command']) {
+  const make = commandFactory(spec, dir, base);
+  let last: Command | undefined;
+  const command = async (): Promise<Command> => (last = await make());
+  const execOptions = async (): Promise<ExecOptions> => {
+    const { cwd, env, uid, gid } = last ?? (await make());
+    return definedOnly<ExecOptions>({ cwd, env, uid, gid });
+  };
+  return { command, execOptions };
 }
 
 function restartPolicy({

@@ -7,14 +7,14 @@ import type { Probe } from '../../../probes/probe.ts';
 import type { ProbeSpec } from '../schema/probeSpec.ts';
 import { etcdProbe, httpProbe } from '../schema/urlProbes.ts';
 
-/** The probe of a config. `options` apply to its commands. */
-export function buildProbe(spec: ProbeSpec, options: ExecOptions): Probe {
+/** The probe of a config. `options` gives those of its commands. */
+export function buildProbe(spec: ProbeSpec, options: () => Promise<ExecOptions>): Probe {
   const { timeout } = spec;
   const probe = untimedProbe(spec, options);
   return timeout === undefined ? probe : async (signal) => probeOnce(probe, timeout, signal);
 }
 
-function untimedProbe(spec: ProbeSpec, options: ExecOptions): Probe {
+function untimedProbe(spec: ProbeSpec, options: () => Promise<ExecOptions>): Probe {
   if (spec.all !== undefined) return all(...spec.all.map((one) => buildProbe(one, options)));
   if (spec.http !== undefined) return httpProbe(spec.http);
   if (spec.etcd !== undefined) return etcdProbe(spec.etcd);

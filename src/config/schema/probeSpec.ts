@@ -58,7 +58,7 @@ const kinds = {
     .min(1, { error: 'expected a list of words, the command' })
     .exactOptional()
     .describe(
-      'The command, a list of words, exits with 0; it runs with the environment and working directory of the component.',
+      'The command, a list of words, exits with 0; it runs with the environment, working directory and user of the component.',
     ),
   file: target('file'),
   etcd: short('url', etcdSpec).exactOptional().describe('etcd reports that it is healthy: a URL, or a map.'),

@@ -7,7 +7,7 @@ const never = new AbortController().signal;
 
 function probe(yaml: string) {
   const { components } = parseConfig(`components: { a: { command: [a], ready: ${yaml} } }`, 'c.yaml');
-  return buildProbe(components['a']?.ready ?? {}, { env: { WHO: 'me' } });
+  return buildProbe(components['a']?.ready ?? {}, async () => ({ env: { WHO: 'me' } }));
 }
 
 test.each(Object.entries(kinds))('a config has the kind %s of the command line', (kind, { example }) => {

@@ -192,3 +192,34 @@ test.each([
     expect.objectContaining({ code: 'usage', message: `${join(dir, 'c.yaml')}:${message}` }),
   );
 });
+
+test("a probe's command runs as its component does: envFile, env, directory and user of the last start", async () => {
+  const signal = new AbortController().signal;
+  await writeFile(join(dir, 'db.env'), 'DB_USER=app\nBOTH=file\n');
+  const check = 'test "$DB_USER $BOTH $PWD $(id -u):$(id -g)" = "app config /tmp 65534:65534"';
+  const exec = JSON.stringify(['sh', '-c', check]);
+  const keys = `envFile: db.env, env: { BOTH: config }, workingDir: /tmp, user: '65534:65534'`;
+  const db = service(
+    graph(
+      `components: { db: { command: [db], ${keys}, ready: { exec: ${exec} }, live: { exec: ${exec} } } }`,
+    ),
+    'db',
+  );
+  await db.ready(signal);
+  await command(db);
+  await rm(join(dir, 'db.env'));
+  await db.live!(signal);
+  await expect(command(db)).rejects.toThrow('cannot read the envFile');
+  const task = graph(`components: { wait: { task: true, ${keys}, ready: { exec: ${exec} } } }`).at(-1);
+  await writeFile(join(dir, 'db.env'), 'DB_USER=app\n');
+  if (task?.kind !== 'task' || typeof task.run !== 'function') throw new Error('not a task with a probe');
+  await task.run(signal, () => undefined);
+});
+
+test('a probe of a built-in component has its environment', async () => {
+  const etcd = service(
+    graph(`components: { etcd: { live: { exec: [sh, -c, 'test "$A" = own'] } } }`),
+    'etcd',
+  );
+  await etcd.live!(new AbortController().signal);
+});
