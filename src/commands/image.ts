@@ -12,11 +12,6 @@ export async function loadImage(file: string, { name }: { name: string }): Promi
     file === '-'
       ? await store.read(await unzipped(process.stdin), 'localhost/image')
       : await store.load(file);
-  if (names.length === 0) {
-    throw new Failure('usage', 'no image in the archive has a name', {
-      hint: 'give it one: buildah push IMAGE docker-archive:FILE:NAME:TAG',
-    });
-  }
   for (const image of names) console.log(image);
   return 0;
 }

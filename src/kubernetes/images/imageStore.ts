@@ -68,9 +68,12 @@ interface Image {
 /** The images of a containerd that the kubelet uses. */
 interface ImageStore {
   readonly list: () => Promise<Image[]>;
-  /** Imports the images of a place (see {@link archiveOf}) and resolves with their names. */
+  /**
+   * Imports the images of a place (see {@link archiveOf}) and resolves with their names.
+   * @throws Failure `usage` if the place is no image, or none of its images has a name that a pod could use
+   */
   readonly load: (place: string, signal?: AbortSignal) => Promise<string[]>;
-  /** Imports the images of an archive. An image that has only a tag gets the name `<baseName>:<tag>`. */
+  /** Imports the images of an archive like `load`. An image that has only a tag gets the name `<baseName>:<tag>`. */
   readonly read: (archive: Readable, baseName: string, signal?: AbortSignal) => Promise<string[]>;
 }
 
@@ -78,21 +81,51 @@ export function imageStore(containerd: Containerd): ImageStore {
   const ctr = ctrImages(containerd);
   const list = async (): Promise<Image[]> => parseTable((await ctr(['list'])).stdout);
   const read: ImageStore['read'] = async (input, baseName, signal) => {
-    const args = ['import', '--base-name', baseName, '-'];
-    const { stdout, stderr } = await ctr(args, { input, ...(signal && { signal }) });
+    const options = signal && { signal };
+    // Not with --base-name, which drops images with a full reference in org.opencontainers.image.ref.name.
+    const { stdout, stderr } = await ctr(['import', '-'], { input, ...options });
     // The output contains the names; the text around them depends on the version.
     const words = new Set(`${stdout}\n${stderr}`.split(/\s+/));
-    return (await list()).map(({ name }) => name).filter((name) => words.has(name));
+    const imported = (await list()).map(({ name }) => name).filter((name) => words.has(name));
+    const names = new Set<string>();
+    for (const name of imported) {
+      const full = fullName(name.replace(baseNameOfCtr, baseName));
+      names.add(full);
+      if (full === name) continue;
+      await ctr(['tag', '--force', name, full], options);
+      await ctr(['rm', name], options);
+    }
+    if (names.size > 0) return [...names];
+    throw new Failure('usage', 'no image in the archive has a name, so no pod can use it', {
+      hint: 'give it one: docker save NAME:TAG, or buildah push IMAGE docker-archive:FILE:NAME:TAG',
+    });
   };
   const load: ImageStore['load'] = async (place, signal) =>
     read(await archiveOf(place), nameOfPlace(place), signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
+      if (cause instanceof Failure)
+        throw new Failure(cause.code, `${place}: ${cause.message}`, { hint: cause.hint ?? '', cause });
       throw new Failure('usage', `${place} cannot be imported: ${reasonOf(cause)}`, {
         hint: 'it takes archives of docker save or in OCI layout, gzipped or not, and folders in OCI layout',
         cause,
       });
     });
   return { list, load, read };
+}
+
+/** The base name that ctr gives to an image with only a tag: `import-2026-01-31`. */
+const baseNameOfCtr = /^import-\d{4}-\d{2}-\d{2}(?=[:@])/;
+
+/**
+ * The name under which the kubelet looks for an image: with registry and tag, as Docker fills them in (distribution/reference,
+ * ParseDockerRef). `app` is `docker.io/library/app:latest`.
+ * @internal exported for tests
+ */
+export function fullName(name: string): string {
+  const [first = '', ...rest] = name.split('/');
+  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  const path = hasRegistry ? name : `docker.io/${rest.length > 0 ? name : `library/${name}`}`;
+  return /[:@][^/]*$/.test(path) ? path : `${path}:latest`;
 }
 
 /** Parses `ctr images list`: REF TYPE DIGEST SIZE PLATFORMS LABELS. */

@@ -10,10 +10,11 @@ import { unix } from '../../../probes/kinds/unix.ts';
 import { until } from '../../../probes/until.ts';
 import type { NodeFacts } from '../../../src/kubernetes/facts.ts';
 import { imagePlaces, importImages } from '../../../src/kubernetes/images/images.ts';
-import { imageStore } from '../../../src/kubernetes/images/imageStore.ts';
+import { fullName, imageStore } from '../../../src/kubernetes/images/imageStore.ts';
 import { busyboxArchive } from '../../support/busybox.ts';
 import { testBinaries } from '../../support/installBinaries.ts';
 import { tempDir } from '../../support/cli.ts';
+import { ociLayout, platform } from '../../support/ociLayout.ts';
 
 const signal = new AbortController().signal;
 
@@ -93,4 +94,84 @@ it('finds the named places and the files of the folder that are not hidden', asy
   await Promise.all(['b.tar', 'a.tar.gz', '.part'].map(async (name) => writeFile(join(dir, name), '')));
   expect(imagePlaces(['/x.tar'], dir)).toEqual(['/x.tar', join(dir, 'a.tar.gz'), join(dir, 'b.tar')]);
   expect(imagePlaces([], join(dir, 'none'))).toEqual([]);
+});
+
+const refName = 'org.opencontainers.image.ref.name';
+const containerdName = 'io.containerd.image.name';
+
+it('names the images of an archive in OCI layout as the kubelet looks for them', async () => {
+  const { dir, ctr, socket } = await startContainerd();
+  const layout = await ociLayout(join(dir, 'app'));
+  const named = async (content: string, name: string, key = refName) => ({
+    ...(await layout.image(content)),
+    annotations: { [key]: name },
+  });
+  const a = await named('a', 'registry.example/team/app:1');
+  await layout.finish([
+    a,
+    { ...a, annotations: { [refName]: 'registry.example/team/app:stable' } },
+    await named('b', 'localhost/b:1'),
+    await named('c', 'c:1'),
+    await named('d', 'team/d'),
+    await named('e', '2.0'),
+    await named('f', 'docker.io/library/f:1', containerdName),
+    { ...(await layout.image('z', { zstd: true })), annotations: { [refName]: 'localhost/zstd:1' } },
+  ]);
+  const names = [
+    'docker.io/library/c:1',
+    'docker.io/library/f:1',
+    'docker.io/team/d:latest',
+    'localhost/app:2.0',
+    'localhost/b:1',
+    'localhost/zstd:1',
+    'registry.example/team/app:1',
+    'registry.example/team/app:stable',
+  ];
+  const store = imageStore({ ctr, socket });
+  for (const place of [await layout.archive(), layout.dir]) {
+    expect((await store.load(place)).sort()).toEqual(names);
+    expect((await store.list()).map(({ name }) => name).sort()).toEqual(names);
+  }
+});
+
+it("imports this machine's part of a multi-platform index whose other parts are not in the archive", async () => {
+  const { dir, ctr, socket } = await startContainerd();
+  const layout = await ociLayout(join(dir, 'multi'));
+  const mine = { ...(await layout.image('mine')), platform };
+  const absent = (architecture: string, os: string, digit: string) => ({
+    ...mine,
+    digest: `sha256:${digit.repeat(64)}`,
+    platform: { architecture, os },
+  });
+  const index = await layout.index([absent('s390x', 'linux', '1'), mine, absent('unknown', 'unknown', '2')]);
+  await layout.finish([{ ...index, annotations: { [refName]: 'localhost/multi:1' } }]);
+  expect(await imageStore({ ctr, socket }).load(await layout.archive())).toEqual(['localhost/multi:1']);
+});
+
+it('refuses an archive whose images have no name, also among the images of a node', async () => {
+  const { dir, ctr, socket } = await startContainerd();
+  const layout = await ociLayout(join(dir, 'anon'));
+  await layout.finish([await layout.image('anonymous')]);
+  const archive = await layout.archive();
+  const expected = {
+    code: 'usage',
+    message: `${archive}: no image in the archive has a name, so no pod can use it`,
+    hint: expect.stringContaining('docker save NAME:TAG'),
+  };
+  await expect(imageStore({ ctr, socket }).load(archive)).rejects.toMatchObject(expected);
+  const paths = { containerd: dir, containerdSocket: socket };
+  const facts = { images: [archive], paths, programs: { ctr }, env: {} } as unknown as NodeFacts;
+  await expect(importImages(facts, signal, () => undefined)).rejects.toMatchObject(expected);
+});
+
+it.each([
+  ['app', 'docker.io/library/app:latest'],
+  ['app:1', 'docker.io/library/app:1'],
+  ['team/app:1', 'docker.io/team/app:1'],
+  ['localhost/app', 'localhost/app:latest'],
+  ['host:5000/app', 'host:5000/app:latest'],
+  ['registry.example/app@sha256:1', 'registry.example/app@sha256:1'],
+  ['docker.io/library/app:1', 'docker.io/library/app:1'],
+])('%s is called %s in full', (name, full) => {
+  expect(fullName(name)).toBe(full);
 });
