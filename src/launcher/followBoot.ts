@@ -77,8 +77,11 @@ export async function followBoot(
   }
 }
 
-/** The components that failed, if every other one is ready or depends on one of them; otherwise undefined. */
-function failedAtEnd(stages: readonly Stage[], state: State): string[] | undefined {
+/**
+ * The components that failed, if every other one is ready or depends on one of them; otherwise undefined.
+ * @internal exported for tests
+ */
+export function failedAtEnd(stages: readonly Stage[], state: State): string[] | undefined {
   const failed = [...state.values()].flatMap((each) =>
     each.phase === 'failed' && each.othersKept ? [each.name] : [],
   );
