@@ -34,7 +34,8 @@ describe('restart', () => {
     async (code) => {
       const t = await testGraph();
       const a = shell('a', `exit ${code}`, { resetAfterMs: 0, delayMs: 20, maxFailures: 2 });
-      await expect(t.up([a]).done).rejects.toMatchObject({ code: 'crashLoop' });
+      const hint = code === 0 ? 'if it is meant to end: restart: { when: onFailure }' : undefined;
+      await expect(t.up([a]).done).rejects.toMatchObject({ code: 'crashLoop', hint });
       expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(3);
       expect(t.events.filter(({ type }) => type === 'backoff')).toHaveLength(2);
     },

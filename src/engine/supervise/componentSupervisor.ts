@@ -212,9 +212,12 @@ function failureOf(
       ? 'ended and is not to be restarted'
       : `is in a crash loop (more than ${policy.maxFailures} failures within ${policy.windowMs / 1000} s)`;
   const remedy = component.kind === 'service' ? component.remedy?.(reason) : undefined;
-  const hint = remedy ?? (logsCommand === undefined ? undefined : `see its log: ${logsCommand}`);
+  const hints = [
+    remedy ?? (logsCommand === undefined ? [] : `see its log: ${logsCommand}`),
+    reason.startsWith('exited with code 0') ? 'if it is meant to end: restart: { when: onFailure }' : [],
+  ].flat();
   return new Failure('crashLoop', `${name} ${how}: ${reason}`, {
     cause,
-    ...(hint !== undefined && { hint }),
+    ...(hints.length > 0 && { hint: hints.join('; ') }),
   });
 }
