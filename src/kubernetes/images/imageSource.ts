@@ -16,7 +16,7 @@ export async function archiveOf(place: string): Promise<Readable> {
   const entry = await stat(place).catch((cause: unknown) => {
     throw new Failure('usage', `cannot read the image ${place}: ${reasonOf(cause)}`, { cause });
   });
-  if (!entry.isDirectory()) return unzipped(createReadStream(place));
+  if (!entry.isDirectory()) return unzipped(createReadStream(place), place);
   await access(join(place, 'oci-layout')).catch((cause: unknown) => {
     throw new Failure('usage', `${place} is not an image: the folder has no file "oci-layout"`, { cause });
   });
@@ -25,12 +25,22 @@ export async function archiveOf(place: string): Promise<Readable> {
   return execa('tar', ['-C', place, '-cf', '-', '.'], { buffer: false }).readable();
 }
 
-/** The stream, decompressed if it is gzip. */
-export async function unzipped(stream: Readable): Promise<Readable> {
+/** The magic number of zstd: RFC 8878, 3.1.1. */
+const zstdMagic = Buffer.from('28b52ffd', 'hex');
+
+/**
+ * The stream, decompressed if it is gzip.
+ * @throws Failure `usage` when it is empty or zstd, which not every supported Node.js can decompress
+ */
+export async function unzipped(stream: Readable, name = 'the image archive'): Promise<Readable> {
   await once(stream, 'readable');
   const start: Buffer | null = stream.read();
-  if (start === null) throw new Failure('usage', 'the image archive is empty');
+  if (start === null) throw new Failure('usage', `${name} is empty`);
   stream.unshift(start);
+  if (start.subarray(0, 4).equals(zstdMagic))
+    throw new Failure('usage', `${name} is compressed with zstd`, {
+      hint: 'decompress it first: zstd -dc FILE | k8s-single image load -',
+    });
   // The magic number of gzip: RFC 1952, 2.3.1.
   if (start[0] !== 0x1f || start[1] !== 0x8b) return stream;
   return pipeline(stream, createGunzip(), () => undefined);

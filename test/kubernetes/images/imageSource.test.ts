@@ -15,6 +15,11 @@ it('decompresses gzip and passes anything else through', async () => {
   expect(await read(content)).toEqual(content);
   expect(await read(gzipSync(content))).toEqual(content);
   await expect(unzipped(Readable.from([]))).rejects.toThrow('the image archive is empty');
+  await expect(read(Buffer.from('28b52ffd00', 'hex'))).rejects.toMatchObject({
+    message: 'the image archive is compressed with zstd',
+    hint: expect.stringContaining('zstd -dc FILE'),
+  });
+  expect(await read(Buffer.from('x'))).toEqual(Buffer.from('x'));
   await expect(read(gzipSync(content).subarray(0, 15))).rejects.toThrow('unexpected end of file');
 });
 
