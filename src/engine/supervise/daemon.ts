@@ -16,8 +16,8 @@ export interface Daemon {
   readonly group: number;
 }
 
-/** How long a daemon may take from the exit of its parent until it listens, in ms. */
-const listenTimeoutMs = 500;
+/** How long a daemon may take from the exit of its parent until it has left its process group and listens, in ms. */
+const settleTimeoutMs = 500;
 
 /**
  * The process as which a program runs on in the background, after its first process `leader` has exited with code 0.
@@ -31,33 +31,30 @@ export async function findDaemon(
   since: number,
   signal: AbortSignal,
 ): Promise<Daemon | undefined> {
-  const suspects = await findSuspects(leader, command, since);
-  const itself = suspects.find(({ isItself }) => isItself);
-  if (itself !== undefined) return describe(itself);
-  if (suspects.length === 0) return undefined;
-  let daemon: Daemon | undefined;
-  const listens = async (): Promise<void> => {
-    const sockets = listeningSockets();
-    for (const suspect of suspects) {
-      if (!(await holdsSocket(suspect.pid, sockets))) continue;
-      daemon = await describe(suspect);
-      return;
-    }
-    throw new Unhealthy('none of them listens');
+  let found: Suspect | undefined;
+  const isSettled = async (): Promise<void> => {
+    const suspects = await findSuspects(leader, command, since);
+    found = suspects.find((each) => each.isSameCommand && each.isDetached) ?? (await firstListener(suspects));
+    // A fork may be just before setsid(2), and would escape the stop of its group.
+    if (suspects.length === 0 || found?.isDetached === true) return;
+    throw new Unhealthy('it may still leave its process group, or listen');
   };
-  await until(listens, { timeoutMs: listenTimeoutMs }, signal).catch(() => undefined);
-  return daemon;
+  await until(isSettled, { timeoutMs: settleTimeoutMs }, signal).catch(() => undefined);
+  return found && { label: `pid ${found.pid} (${await commandLine(found.pid)})`, group: found.pgrp };
 }
 
 interface Suspect {
   readonly pid: string;
   readonly pgrp: number;
-  /** It has the same command line and has detached itself. */
-  readonly isItself: boolean;
+  readonly isSameCommand: boolean;
+  /** It has left the process group. */
+  readonly isDetached: boolean;
 }
 
-async function describe({ pid, pgrp }: Suspect): Promise<Daemon> {
-  return { label: `pid ${pid} (${await commandLine(pid)})`, group: pgrp };
+async function firstListener(suspects: readonly Suspect[]): Promise<Suspect | undefined> {
+  const sockets = suspects.length > 0 ? listeningSockets() : new Set<string>();
+  for (const suspect of suspects) if (await holdsSocket(suspect.pid, sockets)) return suspect;
+  return undefined;
 }
 
 /** The processes that may be descendants of the leader, whose parent is gone. */
@@ -71,17 +68,18 @@ async function findSuspects(leader: number, { file, args }: Command, since: numb
   const suspects = (await listPids()).map(async (pid): Promise<Suspect | undefined> => {
     const stat = await readProcessStat(pid);
     if (stat === undefined || stat.state === 'Z' || stat.starttime * msPerTick < startedMs) return undefined;
-    const { pgrp } = stat;
-    if (pgrp === leader) return { pid, pgrp, isItself: false };
-    if (!isDetached(stat, adopters)) return undefined;
-    const isItself = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === `${argv}\0`;
-    return isItself || names.has(stat.comm) ? { pid, pgrp, isItself } : undefined;
+    const { pgrp, comm } = stat;
+    const isDetached = pgrp !== leader;
+    if (isDetached && !isOrphan(stat, adopters)) return undefined;
+    const isSameCommand = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === `${argv}\0`;
+    if (isDetached && !isSameCommand && !names.has(comm)) return undefined;
+    return { pid, pgrp, isSameCommand, isDetached };
   });
   return (await Promise.all(suspects)).filter((one) => one !== undefined);
 }
 
 /** Whether one of the adopters is its parent, and its session is not theirs: that of a terminal or of this program. */
-function isDetached({ ppid, pgrp, session }: ProcessStat, adopters: ReadonlyMap<number, number>): boolean {
+function isOrphan({ ppid, pgrp, session }: ProcessStat, adopters: ReadonlyMap<number, number>): boolean {
   return pgrp > 1 && adopters.has(ppid) && ![...adopters.values()].includes(session);
 }
 
