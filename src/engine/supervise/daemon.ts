@@ -23,7 +23,7 @@ const settleTimeoutMs = 500;
  * The process as which a program runs on in the background, after its first process `leader` has exited with code 0.
  * That is one with the same command line and a session of its own (daemon(3)). Or it listens on a socket, and either is in
  * the process group or has the name of a program in the command: nginx and others change their command lines. `since`: when
- * the program was started, in ms of `performance.now()`. Rejects only when the signal aborts.
+ * the program was started, in ms of `performance.now()`. Undefined also when the signal aborts.
  */
 export async function findDaemon(
   leader: number,
