@@ -6,14 +6,14 @@ import { Unhealthy } from '../../probes/probe.ts';
 import { processGroupExited } from '../../probes/kinds/processGroupExited.ts';
 import { tcp } from '../../probes/kinds/tcp.ts';
 import { replay, summarize } from '../../src/observe/state/state.ts';
-import { bench, gated, shell } from '../support/engine.ts';
-import type { Bench } from '../support/engine.ts';
-import { testBinaries } from '../support/busybox.ts';
+import { testGraph, gated, shell } from '../support/engine.ts';
+import type { TestGraph } from '../support/engine.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 
 const runOnce = { when: 'never', onFailure: 'keepOthers' } as const;
 
 /** What `status` shows of each component. */
-function phases({ events }: Bench, ...names: string[]): string[] {
+function phases({ events }: TestGraph, ...names: string[]): string[] {
   const state = replay(names, events);
   return names.map((name) => state.get(name)!.phase);
 }
@@ -22,7 +22,7 @@ describe.each(['never', 'onFailure'] as const)(
   'a service with `when: %s` whose program exits with 0',
   (when) => {
     it('is done and stays ready, while others still start and after the boot', async () => {
-      const t = await bench();
+      const t = await testGraph();
       const a = shell('a', 'echo migrated', { when });
       const b = await gated(t.dir, 'b', { needs: ['a'] });
       const running = t.up([a, b]);
@@ -41,7 +41,7 @@ describe.each(['never', 'onFailure'] as const)(
     });
 
     it('is done after it was ready for a long time, too', async () => {
-      const t = await bench();
+      const t = await testGraph();
       const a = shell('a', 'sleep 1.1', { when, resetAfterMs: 0 });
       t.up([a]);
       await t.next('a', 'done');
@@ -49,7 +49,7 @@ describe.each(['never', 'onFailure'] as const)(
     });
 
     it('has failed if its own readiness probe does not pass', async () => {
-      const t = await bench();
+      const t = await testGraph();
       const ready = async (): Promise<void> => {
         throw new Unhealthy('nothing is migrated');
       };
@@ -63,7 +63,7 @@ describe.each(['never', 'onFailure'] as const)(
 
 describe('a component that fails during the boot and keeps the others', () => {
   it('does not end the boot, which waits neither for it nor for its dependents', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const a = shell('a', 'exit 7', runOnce, { ready: async () => Promise.reject(new Unhealthy('not yet')) });
     const b = await gated(t.dir, 'b', { needs: ['a'] });
     const c = await gated(t.dir, 'c');
@@ -88,8 +88,8 @@ describe('a program that puts itself into the background', () => {
   }
 
   it.each([[true], [false]])('is called so and stopped; with `ports`: %s', async (hasPorts) => {
-    const t = await bench();
-    const { busybox } = await testBinaries();
+    const t = await testGraph();
+    const { busybox } = await testBinaries('busybox');
     const port = await freePort();
     const command = { file: busybox, args: ['httpd', '-p', `127.0.0.1:${port}`, '-h', t.dir] };
     const ready = tcp(port);
@@ -108,8 +108,8 @@ describe('a program that puts itself into the background', () => {
   });
 
   it('is done if it is not to be restarted, and named', async () => {
-    const t = await bench();
-    const { busybox } = await testBinaries();
+    const t = await testGraph();
+    const { busybox } = await testBinaries('busybox');
     const script = `${busybox} httpd -p 127.0.0.1:${await freePort()} -h ${t.dir}; exit 0`;
     t.up([shell('web', script, runOnce)]);
     const { reason } = await t.next('web', 'done');
@@ -118,7 +118,7 @@ describe('a program that puts itself into the background', () => {
   });
 
   it('is not seen in another component with the same command, or in a silent child', async () => {
-    const t = await bench();
+    const t = await testGraph();
     const pause = { delayMs: 60_000, maxDelayMs: 60_000 };
     const twin = `mkdir ${t.dir}/first && exit 0; sleep 1000; :`;
     t.up([shell('a', twin, pause), shell('b', twin, pause), shell('child', 'sleep 1000 & exit 0', pause)]);
