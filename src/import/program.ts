@@ -174,19 +174,27 @@ const longestSeconds = Math.floor(longestMs / 1000);
 const defaultMaxDelay = restartDefaults.maxDelayMs / 1000;
 const defaultWindow = restartDefaults.windowMs / 1000;
 
-/** With the default of autorestart, `unexpected`, supervisord does not restart a program that exits with one of `exitcodes`. */
 function translateRestart(options: Options): Translation {
-  const value = options.current('autorestart') ?? 'unexpected';
   const { keys, notes, startsecs } = translateLimits(options);
-  if (value.toLowerCase() === 'unexpected') {
-    const codes = options.current('exitcodes') ?? '0';
-    const note = `no restart after exit code ${codes}: the component is always restarted (for a step that ends, set \`task: true\`)`;
-    // The place for a value of `restart.when` that restarts only after a non-zero exit code.
-    return { keys: { restart: { ...keepOthers, ...keys } }, notes: [...notes, note] };
+  if ((options.current('autorestart') ?? 'unexpected').toLowerCase() === 'unexpected') {
+    const { when, note } = translateExitCodes(options.current('exitcodes') ?? '0');
+    return { keys: { restart: { ...when, ...keepOthers, ...keys } }, notes: [...notes, note] };
   }
   if (options.bool('autorestart', true)) return { keys: { restart: { ...keepOthers, ...keys } }, notes };
   const note = 'restarts after a run shorter than startsecs: with autorestart=false it runs once';
   return { keys: { restart: { when: 'never', ...keepOthers } }, notes: [startsecs > 0 ? note : undefined] };
+}
+
+/**
+ * With the default of autorestart, `unexpected`, supervisord does not restart a program that exits with one of `exitcodes`. The
+ * only such code in our config is 0.
+ */
+function translateExitCodes(exitCodes: string): { when?: object; note?: string } {
+  const codes = exitCodes.split(',').map((code) => code.trim());
+  const others = codes.filter((code) => Number(code) !== 0);
+  const note =
+    others.length > 0 ? { note: `no restart after exit code ${others.join(', ')}: it is restarted` } : {};
+  return codes.length === others.length ? note : { when: { when: 'onFailure' }, ...note };
 }
 
 /** supervisord keeps running when it stops restarting a program. */

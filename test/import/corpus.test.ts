@@ -24,7 +24,7 @@ interface SupervisordProcess {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly enabled: boolean;
-  readonly autorestart: string;
+  readonly autorestart: 'true' | 'unexpected' | 'false';
   readonly directory: string | null;
   readonly user: string | null;
   readonly startsecs: number;
@@ -83,7 +83,8 @@ function fromComponent(spec: ComponentSpec): string {
     enabled: spec.enabled,
     directory: spec.workingDir ?? null,
     user: spec.user ?? null,
-    limits: when === 'never' ? 'runs once' : [resetAfter / 1000, maxFailures],
+    when: when ?? 'always',
+    limits: when === 'never' ? null : [resetAfter / 1000, maxFailures],
     stop: [spec.stop?.signal ?? 'SIGTERM', (spec.stop?.grace ?? 10_000) / 1000],
   });
 }
@@ -99,7 +100,8 @@ function fromProcess(process: SupervisordProcess): string {
     enabled: process.enabled,
     directory: process.directory,
     user: process.user === 'root' ? null : process.user,
-    limits: process.autorestart === 'false' ? 'runs once' : limits,
+    when: { true: 'always', unexpected: 'onFailure', false: 'never' }[process.autorestart],
+    limits: process.autorestart === 'false' ? null : limits,
     stop: [process.stopsignal, Math.min(process.stopwaitsecs, longestSeconds)],
   });
 }

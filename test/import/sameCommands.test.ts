@@ -116,8 +116,8 @@ test('supervisord and k8s-single start the same command lines from the same file
 });
 
 /** The files of the corpus that are run, with the commands they start. */
-const runFiles = ['restarts.conf', 'pollers.conf', 'groups.conf', 'include/supervisord.conf'];
-const commandLines = 18;
+const runFiles = ['restarts.conf', 'endings.conf', 'pollers.conf', 'groups.conf', 'include/supervisord.conf'];
+const commandLines = 22;
 const stubs = ['serve', 'exits', 'poll', 'tagged'];
 
 /** The time in which starts are counted, from the first: `broken` of restarts.conf starts three times within 5 s. */
@@ -179,6 +179,7 @@ test('supervisord and k8s-single start the same programs of the corpus, equally 
   const countOf = (option: string): number | undefined =>
     Object.entries(actual).find(([line]) => line.includes(` --${option} `))?.[1];
   expect([countOf('steady'), countOf('once'), countOf('broken')]).toEqual([1, 1, 3]);
+  expect([countOf('at-once'), countOf('expected'), countOf('expected-at-once')]).toEqual([1, 1, 1]);
   expect(countOf('short-worker')).toBeGreaterThanOrEqual(4);
   expect(countOf('short-worker')).toBeLessThanOrEqual(8);
 }, 120_000);

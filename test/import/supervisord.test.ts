@@ -38,6 +38,7 @@ test('the result is a config without Kubernetes', async () => {
 test.each([
   ['autostart=false', { enabled: false }],
   ['autorestart=true', { restart: { onFailure: 'keepOthers', resetAfter: 1000, maxFailures: 3 } }],
+  ['', { restart: { when: 'onFailure', onFailure: 'keepOthers' } }],
   ['autorestart=false', { restart: { when: 'never', onFailure: 'keepOthers' } }],
   ['startsecs=0\nstartretries=2', { restart: { delay: 1000, maxDelay: 1000, maxFailures: 1000 } }],
   ['startsecs=7\nstartretries=2', { restart: { resetAfter: 7000, maxFailures: 2, maxDelay: 2000 } }],
@@ -93,8 +94,8 @@ programs=grouped
 priority=15
 `);
   expect(Object.keys(parseConfig(yaml, 'c.yaml').components)).toEqual(['first', 'grouped', 'second', 'last']);
-  expect(yaml).toMatch(/# priority 10\n.*\n {2}first:/);
-  expect(yaml).toMatch(/# priority 1 in group g with 15\n.*\n {2}grouped:/);
+  expect(yaml).toMatch(/# priority 10\n {2}first:/);
+  expect(yaml).toMatch(/# priority 1 in group g with 15\n {2}grouped:/);
 });
 
 test('reports what has no counterpart, also in the YAML', async () => {
@@ -121,7 +122,6 @@ stopasgroup=false
     'x: the supplementary groups of the user',
     'x: log file /var/log/x.err: both streams go to the same regular file',
     'x: log rotation of its own: logs.maxMiB and logs.keep apply to all components',
-    'x: no restart after exit code 0: the component is always restarted (for a step that ends, set `task: true`)',
     'x: signals to one process: they always go to the whole process group',
     'x: umask=022',
     'x: splitting of OPTIONS: its current value has several words, but a reference is one word',
@@ -172,6 +172,12 @@ test.each(['true', 'false', undefined])(
     );
   },
 );
+
+test('exit codes other than 0 have no counterpart', async () => {
+  const { yaml, notes } = await imported('[program:x]\ncommand=x\nexitcodes=0, 2,3');
+  expect(parseConfig(yaml, 'c.yaml').components['x']?.restart?.when).toBe('onFailure');
+  expect(notes).toEqual(['x: no restart after exit code 2, 3: it is restarted']);
+});
 
 test('numprocs=0 disables the program', async () => {
   expect(await component('numprocs=0')).toMatchObject({ enabled: false });
