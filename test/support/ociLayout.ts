@@ -6,7 +6,7 @@ import { execa } from 'execa';
 const ociTypes = 'application/vnd.oci.image';
 
 /** A reference to a blob (OCI image-spec, descriptor.md). */
-export interface Descriptor {
+interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
