@@ -1,7 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { Failure } from '../../lib/errors.ts';
-import { hasErrorCode } from '../../lib/systemError.ts';
 
 /** go.etcd.io/bbolt, db.go: the beginning of a meta page, after the header of the page, in the order of the machine's bytes. */
 const magic = 0xed_0c_da_ed;
@@ -17,19 +16,21 @@ const damaged =
 
 /**
  * Refuses a file that is no database of bbolt, as etcd and containerd have them. They themselves give up without its name, or
- * live on without what they are for. A file that is missing or empty is made by them.
+ * live on without what they are for. Accepts a file that is
+ * missing, empty or not to be opened: they make it, or report why they cannot.
  * @throws Failure `preflight` with the file and the hint.
  */
 export function assertDatabase(file: string, hint: string): void {
   let fd: number;
   try {
     fd = openSync(file, 'r');
-  } catch (error) {
-    if (hasErrorCode(error, 'ENOENT')) return;
-    throw error;
+  } catch {
+    // Missing, or not to be opened, as below a file: the program makes it, or reports why it cannot.
+    return;
   }
   try {
-    if (fstatSync(fd).size === 0 || metaPages.some((offset) => isMetaPage(fd, offset))) return;
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size === 0 || metaPages.some((offset) => isMetaPage(fd, offset))) return;
   } finally {
     closeSync(fd);
   }
