@@ -5,7 +5,7 @@
  *
  * - Node.js reads the file of NODE_EXTRA_CA_CERTS whenever it starts: 30 ms for a machine's usual CA bundle. It is renamed, and
  *   read only by code that needs the certificates: probes/transport/caBundle.ts.
- * - MALLOC_ARENA_MAX (mallopt(3)): by default, each thread of a supervisor keeps an arena, 2 MB that are never used again.
+ * - MALLOC_ARENA_MAX (mallopt(3)): with arenas for its threads, a supervisor keeps 4 MB that are never used again.
  */
 const mark = 'K8S_SINGLE_ENV';
 const [certificates, renamed] = ['NODE_EXTRA_CA_CERTS', 'K8S_SINGLE_EXTRA_CA_CERTS'];
@@ -16,7 +16,7 @@ export function childEnv({ [certificates]: extra, ...env }: NodeJS.ProcessEnv): 
   return {
     ...env,
     ...(extra !== undefined && { [renamed]: extra }),
-    ...(env[arenas] === undefined && { [arenas]: '2', [mark]: arenas }),
+    ...(env[arenas] === undefined && { [arenas]: '1', [mark]: arenas }),
   };
 }
 
