@@ -1,4 +1,6 @@
 import { unix } from '../../probes/kinds/unix.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import type { Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
@@ -25,17 +27,21 @@ export async function detachWhenReady(
 ): Promise<number> {
   const { name } = spec.config.node;
   const failed = await followBoot(supervisor, spec);
-  if (failed !== undefined) {
+  // Without its node file the node has ended since: it is the exit code and the log that say why.
+  const file = failed === undefined ? undefined : await readNodeFile(name).catch(() => undefined);
+  if (failed !== undefined && file !== undefined) {
     await supervisor.detach();
-    const { url } = await readNodeFile(name);
-    if (url !== undefined) console.error(`see it in a browser: ${url}`);
+    if (file.url !== undefined) console.error(`see it in a browser: ${file.url}`);
     if (failed.length === 0) return exitCodes.ok;
     console.error(`node ${name} runs on without ${failed.join(', ')}: ${nodeCommand('status', { name })}`);
     return exitCodes.notReady;
   }
   const code = await supervisor.exitCode;
   console.error(await launch.log());
-  if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
+  if (code === exitCodes.ok)
+    console.error(
+      `node ${name} was taken down ${failed === undefined ? 'before it was ready' : 'as soon as it was ready'}`,
+    );
   return code || exitCodes.notReady;
 }
 
@@ -51,8 +57,12 @@ export async function followBoot(
   const ended = new AbortController();
   const end = (): void => ended.abort();
   exitCode.then(end, end);
+  // The supervisor knows how long the boot may take.
+  const forAsLongAsItLives = {
+    timeoutMs: Number.POSITIVE_INFINITY,
+    attemptTimeoutMs: Number.POSITIVE_INFINITY,
+  };
   try {
-    // The supervisor knows how long the boot may take.
     await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, ended.signal);
     const { stages } = await readBootRecord(data);
     const reporter = await createReporter({ output: options.output, stages, startedAt });
@@ -61,13 +71,24 @@ export async function followBoot(
         stages.map(({ name }) => name),
         Date.now(),
       );
-      for await (const event of client(controlSocket).events(ended.signal)) {
-        state.add(event);
-        reporter.emit(event);
-        const failed = state.isReady ? [] : failedAtEnd(stages, state.components);
-        if (failed !== undefined) return failed;
-      }
-      return undefined;
+      let seen = 0;
+      let failed: readonly string[] | undefined;
+      const isComplete: Probe = async () => {
+        let index = 0;
+        for await (const event of client(controlSocket).events(ended.signal)) {
+          // A new connection begins with the events that the last one has brought.
+          if (index++ < seen) continue;
+          seen = index;
+          state.add(event);
+          reporter.emit(event);
+          failed = state.isReady ? [] : failedAtEnd(stages, state.components);
+          if (failed !== undefined) return;
+        }
+        // A connection that ends says nothing of the node: it may be closed before the exit is seen. Only the exit counts.
+        throw new Unhealthy('the node closed the connection');
+      };
+      await until(isComplete, forAsLongAsItLives, ended.signal);
+      return failed;
     } finally {
       await reporter.end();
     }

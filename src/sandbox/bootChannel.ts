@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
@@ -54,10 +53,11 @@ export class BootSender {
     this.#send(signal);
   }
 
-  /** Lets the node live on without this process. Resolves when the message is out. */
+  /** Lets the node live on without this process. Resolves when the message is out, or the node has ended before. */
   async detach(): Promise<void> {
-    this.#pipe.end(`${detach}\n`);
-    await once(this.#pipe, 'finish');
+    await new Promise<void>((resolve) => {
+      this.#pipe.end(`${detach}\n`, () => resolve());
+    });
     // Its readable side would keep this process alive.
     this.#pipe.destroy();
   }

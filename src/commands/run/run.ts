@@ -134,7 +134,10 @@ class Run {
     const failed = await followBoot(supervisor, spec);
     if (failed === undefined || signals.first !== undefined) return this.#notReady();
     const readyMs = performance.now();
-    const env = await this.#env();
+    // Without its node file the node has ended since it was ready.
+    const node = await readNodeFile(this.#name).catch(() => undefined);
+    if (node === undefined) return this.#endedEarly();
+    const env = this.#env(node.ip);
     const code = await runCommand(command, { env, signals, signal: this.#nodeEnded.signal });
     const commandMs = performance.now();
     if (this.#nodeEnded.signal.aborted) return this.#endedEarly();
@@ -153,10 +156,9 @@ class Run {
   }
 
   /** The environment in which the command finds the node. */
-  async #env(): Promise<NodeJS.ProcessEnv> {
+  #env(ip: string): NodeJS.ProcessEnv {
     const { supervisor, spec } = this.#context;
     const { files } = supervisor.binaries;
-    const { ip } = await readNodeFile(this.#name);
     return {
       ...proxyEnv(process.env, nodeAddresses(spec.config.node, ip)),
       KUBECONFIG: this.#paths.kubeconfig,
