@@ -6,6 +6,7 @@ import type { Component, Emit } from '../engine/component.ts';
 import { startGraph } from '../engine/startGraph.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
+import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -172,6 +173,7 @@ async function beginRecord(
   try {
     for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     removeFailureFile(data);
+    if (options.versions !== undefined) recordDataVersions(data, options.versions);
     return await recordBoot(data, components, options);
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;

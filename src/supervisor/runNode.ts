@@ -4,6 +4,7 @@ import type { Component } from '../engine/component.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
+import { assertDataFits } from '../kubernetes/dataVersions.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
@@ -28,6 +29,8 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const kubernetes = await planKubernetes(spec, config, host, signals);
     const components = await graphOf(config, kubernetes?.components ?? []);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
+    // In a sandbox the data folder is in its place only now.
+    if (kubernetes !== undefined) assertDataFits(config.node, kubernetes.clients.versions);
     const { output } = options;
     const graph: GraphOptions = { config, ip: host.ip, output, startedAt, signals, listener, checks };
     return await runGraph(components, { ...graph, ...kubernetes?.clients });

@@ -1,0 +1,79 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { assertDataFits, recordDataVersions } from '../../src/kubernetes/dataVersions.ts';
+import { tempDir } from '../support/cli.ts';
+
+/** A data folder with a cluster that these versions have run. */
+async function usedBy(versions?: Record<string, string>): Promise<string> {
+  const data = await tempDir('versions');
+  await mkdir(join(data, 'etcd', 'member'), { recursive: true });
+  if (versions !== undefined) recordDataVersions(data, { ...versions, kubelet: '9.9.9' });
+  return data;
+}
+
+const of = (kubernetes: string, etcd = '3.4.23') => ({ 'kube-apiserver': kubernetes, etcd });
+const node = (dataDir: string) => ({ name: 'default', dataDir });
+
+test.each([
+  ['the same', of('1.20.2'), of('1.20.2')],
+  ['an older patch', of('1.20.2'), of('1.20.1')],
+  ['the next minor version', of('1.20.2'), of('1.21.0', '3.5.1')],
+  ['etcd, some minor versions later', of('1.20.2', '3.3.1'), of('1.20.2', '3.5.1')],
+  ['an unknown version', of('dev'), of('1.20.2')],
+])('data is used by %s', async (_what, last, next) => {
+  const data = await usedBy(last);
+  expect(() => assertDataFits(node(data), next)).not.toThrow();
+});
+
+test.each([
+  [
+    of('1.36.2', '3.6.1'),
+    of('1.20.2'),
+    /Kubernetes 1\.36\.2, and this is 1\.20\.2: an older version cannot/,
+    /start it with Kubernetes 1\.36 or newer: --bin-dir/,
+  ],
+  [
+    of('1.20.2', '3.5.1'),
+    of('1.20.2'),
+    /of etcd 3\.5\.1, and this is 3\.4\.23: an older version cannot read it/,
+    /with etcd 3\.5 or newer/,
+  ],
+  [
+    of('1.20.2'),
+    of('1.22.0'),
+    /Kubernetes 1\.20\.2, and this is 1\.22\.0: an upgrade must not skip/,
+    /with Kubernetes 1\.21 first, then/,
+  ],
+])('data of %j is refused for %j', async (last, next, message, hint) => {
+  const data = await usedBy(last);
+  const before = readFileSync(join(data, 'versions.json'), 'utf8');
+  expect(() => assertDataFits(node(data), next)).toThrow(
+    expect.objectContaining({
+      code: 'preflight',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    }),
+  );
+  expect(() => assertDataFits(node(data), next)).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining(`k8s-single down --data-dir ${data} --purge`) }),
+  );
+  expect(readFileSync(join(data, 'versions.json'), 'utf8')).toBe(before);
+});
+
+test('data without a record, or with one that cannot be read, is taken as it is', async () => {
+  const data = await usedBy();
+  expect(() => assertDataFits(node(data), of('1.20.2'))).not.toThrow();
+  for (const text of ['', '{"kube-apiserver', '[]']) {
+    writeFileSync(join(data, 'versions.json'), text);
+    expect(() => assertDataFits(node(data), of('1.20.2'))).not.toThrow();
+  }
+});
+
+test('a record without a cluster says nothing, as after "remove the folder of etcd"', async () => {
+  const data = await tempDir('versions');
+  recordDataVersions(data, of('1.36.2'));
+  expect(existsSync(join(data, 'versions.json'))).toBe(true);
+  expect(() => assertDataFits(node(data), of('1.20.2'))).not.toThrow();
+});
