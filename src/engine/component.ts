@@ -131,6 +131,16 @@ export interface Task extends ComponentBase {
   readonly run: TaskFunction | Program;
 }
 
+/** What a program's own words say of its failure. */
+export interface Diagnosis {
+  /** No restart fixes it, such as a damaged file: if the next run fails like this, too, that is final. */
+  readonly isPermanent: boolean;
+  /** What is at fault, such as `/data/db is damaged`. */
+  readonly fault?: string;
+  /** What to do when the failure is final. Default: look at the log. */
+  readonly remedy?: string;
+}
+
 /** A process that is kept running. */
 export interface Service extends ComponentBase, Program {
   readonly kind: 'service';
@@ -140,8 +150,8 @@ export interface Service extends ComponentBase, Program {
   /** Liveness: run while the service is ready. Without it, only the exit of the process is noticed. */
   readonly live?: Probe;
   readonly liveTiming?: ProbeTiming;
-  /** What to do about a final failure with this reason. Default: look at its log. */
-  readonly remedy?: (reason: string) => string | undefined;
+  /** What a failure means, by its reason and the last lines of the log, if an exit has caused it. Undefined if unknown. */
+  readonly diagnose?: (reason: string, lastLines: readonly string[]) => Diagnosis | undefined;
   /** TCP ports it listens on. A port that is in use is reported before the start, instead of ending in a crash loop. */
   readonly ports?: readonly number[];
 }

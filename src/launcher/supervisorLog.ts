@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../../probes/errorCode.ts';
 import { undoMkdir } from '../host/undoMkdir.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { tempDir } from '../lib/paths.ts';
 
 /** The file that a supervisor without a terminal writes its output to. */
@@ -14,11 +16,21 @@ export interface SupervisorLog {
   readonly close: () => Promise<void>;
 }
 
-/** `supervisor.log` in the log folder. */
+/** `supervisor.log` in the log folder. @throws Failure `preflight` if it cannot be written. */
 export async function openSupervisorLog(logs: string): Promise<SupervisorLog> {
+  const path = join(logs, 'supervisor.log');
+  return openIn(logs, path).catch((error: unknown) => {
+    if (errorCode(error) === undefined) throw error;
+    throw new Failure('preflight', `the log ${path} cannot be written: ${reasonOf(error)}`, {
+      hint: 'remove what is in the way, or free some space',
+      cause: error,
+    });
+  });
+}
+
+async function openIn(logs: string, path: string): Promise<SupervisorLog> {
   const removeFolders = undoMkdir(logs);
   await mkdir(logs, { recursive: true, mode: 0o700 });
-  const path = join(logs, 'supervisor.log');
   const isNew = !existsSync(path);
   // Appended to, like every log, because it is rotated.
   const file = await open(path, 'a+', 0o600);

@@ -1,4 +1,4 @@
-import { open, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
@@ -83,7 +83,7 @@ describe('restart', () => {
         throw new PermanentFailure('runs without its plugin');
       },
       restart: { delayMs: 1, maxFailures: 1 },
-      remedy: (reason) => `the remedy for: ${reason}`,
+      diagnose: (reason) => ({ isPermanent: false, remedy: `the remedy for: ${reason}` }),
     });
     await expect(t.up([a]).done).rejects.toMatchObject({
       code: 'crashLoop',
@@ -91,6 +91,81 @@ describe('restart', () => {
       hint: 'the remedy for: runs without its plugin',
     });
     expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(2);
+  });
+
+  it('ends with the second failure in a row that no restart fixes, by the words of the program', async () => {
+    const t = await testGraph();
+    const script = 'echo "panic: index out of range" >&2; echo "go.etcd.io/bbolt.(*DB)" >&2; exit 2';
+    const a = shell(
+      'a',
+      script,
+      { delayMs: 1 },
+      {
+        diagnose: (reason, lastLines) => ({
+          isPermanent:
+            reason.startsWith('exited with code 2') && lastLines.some((line) => line.includes('bbolt')),
+          fault: '/data/db is damaged',
+          remedy: 'remove it',
+        }),
+      },
+    );
+    const reason = '/data/db is damaged: exited with code 2: go.etcd.io/bbolt.(*DB)';
+    await expect(t.up([a]).done).rejects.toMatchObject({
+      code: 'crashLoop',
+      message: `a cannot run: ${reason}`,
+      hint: 'remove it',
+    });
+    expect(await t.next('a', 'failed')).toMatchObject({ reason });
+    expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(2);
+  });
+
+  it('goes on when such a failure is followed by another one', async () => {
+    const t = await testGraph();
+    const count = `n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; exit $((n % 2 + 1))`;
+    const a = shell(
+      'a',
+      `cd ${t.dir}; ${count}`,
+      { delayMs: 1, maxFailures: 4 },
+      {
+        diagnose: (reason) => ({ isPermanent: reason === 'exited with code 2' }),
+      },
+    );
+    await expect(t.up([a]).done).rejects.toThrow('a is in a crash loop (more than 4 failures');
+    expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(5);
+  });
+
+  it('does not follow when a folder is in the place of the log', async () => {
+    const t = await testGraph();
+    await mkdir(join(t.dir, 'log', 'a.log'), { recursive: true });
+    await expect(t.up([shell('a', 'exit 1', { delayMs: 1 })]).done).rejects.toMatchObject({
+      code: 'preflight',
+      message: expect.stringMatching(/^the log .*a\.log cannot be written: EISDIR/),
+    });
+    expect(t.events.some(({ type }) => type === 'backoff')).toBe(false);
+  });
+
+  it('counts failures anew after a good run', async () => {
+    const t = await testGraph();
+    // Fails at once, then runs for 1.05 s, and so on.
+    const count = `n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; test $((n % 2)) = 0 || sleep 1.05; exit 3`;
+    const a = shell('a', `cd ${t.dir}; ${count}`, { delayMs: 1, maxFailures: 1, resetAfterMs: 0 });
+    t.up([a]);
+    for (const attempt of [1, 2, 3, 4, 5]) expect((await t.next('a', 'starting')).attempt).toBe(attempt);
+    expect(t.events.some(({ type }) => type === 'failed')).toBe(false);
+  });
+
+  it.each([
+    ['a window in which the limit is never reached', { maxFailures: 5, windowMs: 1 }],
+    ['a high limit', { maxFailures: 1_000_000, windowMs: 60_000 }],
+  ])('pauses for 1 s after a short life with %s, whatever the delay is', async (_what, limit) => {
+    const t = await testGraph();
+    t.up([shell('a', 'exit 1', { delayMs: 0, maxDelayMs: 0, resetAfterMs: 0, ...limit })]);
+    const first = await t.next('a', 'starting');
+    await t.next('a', 'starting');
+    const third = await t.next('a', 'starting');
+    expect(third.at - first.at).toBeGreaterThanOrEqual(2000);
+    const pauses = t.events.flatMap((event) => (event.type === 'backoff' ? [event.ms] : []));
+    expect(pauses).toEqual([1000, 1000]);
   });
 
   it('restarts a process that runs but is unhealthy', async () => {

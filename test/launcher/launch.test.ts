@@ -31,3 +31,13 @@ it.for(['old output\n', ''])(
     expect(await readFile(log, 'utf8')).toBe(text);
   },
 );
+
+it('a log folder that is a file is named', async () => {
+  const logs = join(await tempDir('launch'), 'log');
+  await writeFile(logs, '');
+  await expect(openSupervisorLog(logs)).rejects.toMatchObject({
+    code: 'preflight',
+    message: expect.stringContaining(`the log ${join(logs, 'supervisor.log')} cannot be written: EEXIST`),
+    hint: 'remove what is in the way, or free some space',
+  });
+});

@@ -56,12 +56,14 @@ const restartKeys = {
     ),
   delay: duration()
     .exactOptional()
-    .describe('The first back-off before a restart; it doubles with each failure. Default: 500ms.'),
+    .describe(
+      'The first back-off before a restart; it doubles with each failure. At least 1s, unless maxFailures is at most 5 and window longer than maxFailures seconds. Default: 500ms.',
+    ),
   maxDelay: duration().exactOptional().describe('The longest back-off. Default: 30s.'),
   resetAfter: duration()
     .exactOptional()
     .describe(
-      'The time a component must be ready, at least 1s, to be restarted without delay and to reset the back-off. Default: 30s.',
+      'The time a component must be ready, at least 1s, to be restarted without delay and to reset the back-off and the count of failures. Default: 30s.',
     ),
   maxFailures: integer(0, mostFailures)
     .exactOptional()

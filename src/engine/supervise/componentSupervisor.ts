@@ -2,14 +2,14 @@ import pRetry from 'p-retry';
 import { isProgrammingError } from '../../../probes/probeOnce.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { restartDefaults } from '../component.ts';
-import type { Component, EventBody, RestartPolicy } from '../component.ts';
+import type { Component, Diagnosis, EventBody, RestartPolicy } from '../component.ts';
 import { DependencyLost, dependencyLost, waitForDependencies } from './dependencies.ts';
 import type { ResolvedDependency } from './dependencies.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import type { ReadinessLatch } from './readinessLatch.ts';
 import { RestartLimiter } from './restartLimiter.ts';
-import { runService, runTask } from './run.ts';
+import { ProgramExited, runService, runTask } from './run.ts';
 
 /** What a {@link ComponentSupervisor} gets from the graph. */
 export interface SupervisorContext {
@@ -27,7 +27,10 @@ export interface SupervisorContext {
   readonly logsCommand?: string | undefined;
 }
 
-/** A run that was ready for a shorter time than this is followed by a back-off, whatever `resetAfterMs` says. */
+/**
+ * A run that was ready for a shorter time than this is followed by a back-off, whatever `resetAfterMs` says. So long is the
+ * shortest back-off if the limit of failures does not end a loop of such runs.
+ */
 const shortRunMs = 1000;
 
 /** Exists from `start` until the component has stopped or failed for good. */
@@ -45,7 +48,8 @@ interface Active {
  *                         ^                     |             |
  *                         +----- back-off ------+-------------+ exited, unhealthy, dependency lost
  *                                   |
- *                                   +-- too many failures, or restart.when is `never` --> failed
+ *                                   +-- too many failures, twice one that no restart fixes,
+ *                                       or restart.when is `never` --> failed
  *
  * A service whose program exits with code 0 is done if `when` is `onFailure` or `never`; if it was not ready before, its
  * readiness probe must pass once more. A run that ends because of a dependency is not a failure. Every other end is, and
@@ -103,27 +107,42 @@ export class ComponentSupervisor {
     this.#active = undefined;
     if (error instanceof DependencyLost) return this.#emit({ type: 'stopped' });
     const othersKept = this.#policy.onFailure === 'keepOthers';
-    this.#emit({ type: 'failed', reason: reasonOf(error), ...(othersKept && { othersKept }) });
+    const diagnosis = diagnosisOf(this.#component, error);
+    const reason =
+      diagnosis?.fault === undefined ? reasonOf(error) : `${diagnosis.fault}: ${reasonOf(error)}`;
+    this.#emit({ type: 'failed', reason, ...(othersKept && { othersKept }) });
     const { logsCommand } = this.#context;
-    this.#context.onFailed(failureOf(this.#component, this.#policy, { cause: error, logsCommand }));
+    this.#context.onFailed(
+      failureOf(this.#component, this.#policy, { cause: error, reason, diagnosis, logsCommand }),
+    );
   }
 
   /** Runs the component in a loop, with back-off after failures. Rejects with the error that is final. */
   async #keepUp(stopRequested: AbortSignal): Promise<void> {
     const policy = this.#policy;
     const limiter = new RestartLimiter(policy);
+    const leastMs = limiter.endsLoops ? 0 : shortRunMs;
+    const maxTimeout = Math.max(policy.maxDelayMs, leastMs);
+    let isPermanent = false;
     while (!stopRequested.aborted) {
       // 10 % jitter, so that components that exited together do not restart together.
-      const minTimeout = policy.delayMs * (0.9 + Math.random() * 0.2);
-      await pRetry(async () => this.#runOnce(stopRequested), {
+      const minTimeout = Math.max(policy.delayMs * (0.9 + Math.random() * 0.2), leastMs);
+      const run = async (): Promise<void> => {
+        if ((await this.#runOnce(stopRequested)) === 'good') limiter.reset();
+        isPermanent = false;
+      };
+      await pRetry(run, {
         signal: stopRequested,
         retries: Number.POSITIVE_INFINITY,
         minTimeout,
-        maxTimeout: policy.maxDelayMs,
+        maxTimeout,
         shouldRetry: ({ error, retriesConsumed }) => {
           if (stopRequested.aborted || isFinal(error)) return false;
-          if (policy.when === 'never' || !limiter.recordFailure()) return false;
-          const ms = Math.min(policy.maxDelayMs, Math.round(minTimeout * 2 ** retriesConsumed));
+          const wasPermanent = isPermanent;
+          isPermanent = diagnosisOf(this.#component, error)?.isPermanent ?? false;
+          if (policy.when === 'never' || (wasPermanent && isPermanent)) return false;
+          if (!limiter.recordFailure()) return false;
+          const ms = Math.min(maxTimeout, Math.round(minTimeout * 2 ** retriesConsumed));
           this.#emit({ type: 'backoff', ms, reason: error.message });
           return true;
         },
@@ -131,8 +150,11 @@ export class ComponentSupervisor {
     }
   }
 
-  /** One run. Resolves if the next follows immediately; rejects if a back-off comes first, or if the error is final. */
-  async #runOnce(stopRequested: AbortSignal): Promise<void> {
+  /**
+   * One run. Resolves if the next follows immediately: because this one was ready for long enough, or because of a
+   * dependency. Rejects if a back-off comes first, or if the error is final.
+   */
+  async #runOnce(stopRequested: AbortSignal): Promise<'good' | 'dependency'> {
     const { dependencies, ready, started, logFile, forcedShutdown } = this.#context;
     const component = this.#component;
     const emit = (event: EventBody): void => this.#emit(event);
@@ -159,17 +181,18 @@ export class ComponentSupervisor {
     const common = { attempt: this.#attempt, successIsDone, logFile, forcedShutdown, emit };
     const context = { ...common, onReady, onEnd, signal: end.signal };
     try {
-      await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
+      return await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
     } catch (error) {
       if (stopRequested.aborted || error instanceof Failure) throw error;
       if (error instanceof DependencyLost) {
         if (error.whenLost === 'stop') throw error;
         // Not a failure, even if the dependency was lost before the losses were counted above.
-        return;
+        return 'dependency';
       }
       if (component.kind === 'service' && this.#policy.when === 'never') throw error;
-      const isDependencysFault = lossesOf(dependencies) > lossesBefore;
-      if (!isDependencysFault && wasReadyFor < Math.max(shortRunMs, this.#policy.resetAfterMs)) throw error;
+      if (wasReadyFor >= Math.max(shortRunMs, this.#policy.resetAfterMs)) return 'good';
+      if (lossesOf(dependencies) > lossesBefore) return 'dependency';
+      throw error;
     } finally {
       unlink();
       end.abort(finished);
@@ -196,24 +219,38 @@ function lossesOf(dependencies: readonly ResolvedDependency[]): number {
   return dependencies.reduce((sum, { latch }) => sum + latch.resetCount, 0);
 }
 
+/** What the component's program has said of this failure. */
+function diagnosisOf(component: Component, error: unknown): Diagnosis | undefined {
+  if (component.kind === 'task' || error instanceof Failure) return undefined;
+  return component.diagnose?.(reasonOf(error), error instanceof ProgramExited ? error.lastLines : []);
+}
+
+/** A failure that is final, and why. */
+interface FinalError {
+  readonly cause: unknown;
+  readonly reason: string;
+  readonly diagnosis: Diagnosis | undefined;
+  readonly logsCommand: string | undefined;
+}
+
 function failureOf(
-  component: Component,
+  { kind, name }: Component,
   policy: RestartPolicy,
-  { cause, logsCommand }: { cause: unknown; logsCommand: string | undefined },
+  { cause, reason, diagnosis, logsCommand }: FinalError,
 ): Failure {
   if (cause instanceof Failure) return cause;
-  const { kind, name } = component;
-  const reason = reasonOf(cause);
   if (kind === 'task') return new Failure('notReady', `${name} failed: ${reason}`, { cause });
   if (isProgrammingError(cause))
     return new Failure('crashLoop', `the definition of ${name} has a mistake: ${reason}`, { cause });
+  const crashLoop = `is in a crash loop (more than ${policy.maxFailures} failures within ${policy.windowMs / 1000} s)`;
   const how =
-    policy.when === 'never'
-      ? 'ended and is not to be restarted'
-      : `is in a crash loop (more than ${policy.maxFailures} failures within ${policy.windowMs / 1000} s)`;
-  const remedy = component.kind === 'service' ? component.remedy?.(reason) : undefined;
+    diagnosis?.isPermanent === true
+      ? 'cannot run'
+      : policy.when === 'never'
+        ? 'ended and is not to be restarted'
+        : crashLoop;
   const hints = [
-    remedy ?? (logsCommand === undefined ? [] : `see its log: ${logsCommand}`),
+    diagnosis?.remedy ?? (logsCommand === undefined ? [] : `see its log: ${logsCommand}`),
     reason.startsWith('exited with code 0') ? 'if it is meant to end: restart: { when: onFailure }' : [],
   ].flat();
   return new Failure('crashLoop', `${name} ${how}: ${reason}`, {

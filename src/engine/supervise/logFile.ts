@@ -2,6 +2,8 @@ import { closeSync, constants, fstatSync, open, openSync, readSync } from 'node:
 import { mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { errorCode } from '../../../probes/errorCode.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
 import { lacksCause, linesWithCause } from './causeLine.ts';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
@@ -26,6 +28,7 @@ export interface LogFile {
 /**
  * Opens the log file to append to it, creating its folder and the symlink, and replacing a symlink to another target.
  * Resolves with the file descriptor, which the caller closes.
+ * @throws Failure `preflight` if something else is in its place, which no restart removes
  */
 export async function openLog({ path, target }: LogFile): Promise<number> {
   if (target === undefined) {
@@ -33,10 +36,21 @@ export async function openLog({ path, target }: LogFile): Promise<number> {
     const descriptor = tryOpen(path);
     if (descriptor !== undefined) return descriptor;
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await updateLink(path, target);
-  return openAsync(path, appendFlags, 0o600);
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await updateLink(path, target);
+    return await openAsync(path, appendFlags, 0o600);
+  } catch (error) {
+    if (!inTheWay.has(errorCode(error) ?? '')) throw error;
+    throw new Failure('preflight', `the log ${path} cannot be written: ${reasonOf(error)}`, {
+      hint: 'remove what is in the way',
+      cause: error,
+    });
+  }
 }
+
+/** A folder in place of the file, a file in place of a folder. */
+const inTheWay: ReadonlySet<string> = new Set(['EISDIR', 'ENOTDIR', 'EEXIST']);
 
 function tryOpen(path: string): number | undefined {
   try {

@@ -16,6 +16,17 @@ import type { Process } from './process.ts';
 /** Number of log lines quoted when a process exits. */
 const quotedLines = 20;
 
+/** The program of a service has exited, and that is a failure. */
+export class ProgramExited extends Error {
+  /** The end of its log, or the lines around the cause. */
+  readonly lastLines: readonly string[];
+
+  constructor(message: string, lastLines: readonly string[]) {
+    super(message);
+    this.lastLines = lastLines;
+  }
+}
+
 /** What one run of a component gets from its supervisor. */
 export interface RunContext {
   /** Counts the runs from 1. */
@@ -239,7 +250,7 @@ async function failOnExit(child: Process, signal: AbortSignal, emit: RunContext[
   const lastLines = child.lastLines(quotedLines);
   emit({ type: 'exited', reason: description, lastLines });
   const cause = causeLine(lastLines);
-  throw new Error(cause === undefined ? description : `${description}: ${cause}`);
+  throw new ProgramExited(cause === undefined ? description : `${description}: ${cause}`, lastLines);
 }
 
 /** Emits `unhealthy` and rejects when the liveness probe gives up; rejects with the signal's reason when that aborts. */

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { cri } from '../../../probes/kinds/cri.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import type { Dependency, Service } from '../../engine/component.ts';
+import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { tail } from '../../engine/supervise/logFile.ts';
 import { bridgeNetwork } from './cni.ts';
 import { nodeProgram } from '../environment.ts';
-import { assertDatabase, ifDamaged } from './database.ts';
+import { assertDatabase, ifWrongKind, isDamage } from './database.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 
@@ -34,7 +34,7 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
     // Not just the socket: containerd also listens when its CRI plugin has failed to load.
     ready: criOf(facts),
     live: cri(paths.containerdSocket),
-    remedy: (reason) => ifDamaged(reason, remedy),
+    diagnose: (reason, lastLines) => diagnose(reason, lastLines, { databases: databases(facts), remedy }),
   };
 }
 
@@ -43,9 +43,28 @@ function root({ paths }: NodeFacts): string {
   return join(paths.containerd, 'root');
 }
 
-function databases(facts: NodeFacts): string[] {
+function databases(facts: NodeFacts): [string, string] {
   const snapshots = `io.containerd.snapshotter.v1.${facts.snapshotter}/metadata.db`;
-  return ['io.containerd.metadata.v1.bolt/meta.db', snapshots].map((file) => join(root(facts), file));
+  return [join(root(facts), 'io.containerd.metadata.v1.bolt/meta.db'), join(root(facts), snapshots)];
+}
+
+/** How the reason begins when containerd has come up, but its CRI plugin has not. */
+const withoutCri = 'containerd runs without its CRI plugin';
+
+/**
+ * What the reason of a failure says of the data. A plugin that failed to load fails the next time, too.
+ * @internal exported for tests
+ */
+export function diagnose(
+  reason: string,
+  lastLines: readonly string[],
+  { databases: [images, snapshots], remedy }: { databases: readonly [string, string]; remedy: string },
+): Diagnosis | undefined {
+  if (isDamage(reason, lastLines)) {
+    const isOfSnapshots = [reason, ...lastLines].some((line) => /snapshots\/storage|metadata\.db/.test(line));
+    return { isPermanent: true, fault: `${isOfSnapshots ? snapshots : images} is damaged`, remedy };
+  }
+  return reason.startsWith(withoutCri) ? { isPermanent: true } : ifWrongKind(reason);
 }
 
 /** The lines that containerd logs from its start until it serves; it logs one for each of some 50 plugins. */
@@ -58,7 +77,7 @@ function criOf({ paths }: NodeFacts): Probe {
     probe(signal).catch((error: unknown) => {
       if (!(error instanceof PermanentFailure)) throw error;
       const why = pluginFailure(tail(join(paths.logs, 'containerd.log'), startLines));
-      throw new PermanentFailure(`containerd runs without its CRI plugin: ${why ?? error.message}`);
+      throw new PermanentFailure(`${withoutCri}: ${why ?? error.message}`);
     });
 }
 

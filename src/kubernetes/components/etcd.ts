@@ -1,9 +1,14 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
-import type { Dependency, Service } from '../../engine/component.ts';
+import { PermanentFailure } from '../../../probes/probe.ts';
+import type { Probe } from '../../../probes/probe.ts';
+import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
+import { tail } from '../../engine/supervise/logFile.ts';
+import { Failure } from '../../lib/errors.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
-import { assertDatabase, ifDamaged } from './database.ts';
+import { assertDatabase, hasContent, ifWrongKind, isDamage, withoutPaths } from './database.ts';
 import { flags, knownFlags } from './flags.ts';
 
 /** etcd, on loopback only. */
@@ -23,9 +28,11 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
     'listen-client-urls': client,
     'listen-peer-urls': peer,
   };
+  const files = { database: join(paths.etcd, 'member/snap/db'), wal: join(paths.etcd, 'member/wal') };
   const remedy = `the state of the cluster cannot be read: put a copy of ${paths.etcd} back, or remove it: the cluster is new then`;
   const command = async () => {
-    assertDatabase(join(paths.etcd, 'member/snap/db'), remedy);
+    assertDatabase(files.database, remedy);
+    assertWal(files, remedy);
     // Since 3.4.14 and 3.5. An older etcd only writes more slowly.
     const noFsync = !config.etcd.fsync && (await knownFlags(programs.etcd, cacheDir)).has('unsafe-no-fsync');
     return nodeProgram(facts, 'etcd', flags({ ...fixed, 'unsafe-no-fsync': noFsync || undefined }));
@@ -35,10 +42,76 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
     name: 'etcd',
     needs,
     command,
-    ready: healthy(client),
+    ready: unlessWithoutMembers(healthy(client), join(paths.logs, 'etcd.log')),
     // Ignores a full quota, which a restart does not fix.
     live: healthy(client, { live: true }),
-    remedy: (reason) => ifDamaged(reason, remedy),
+    diagnose: (reason, lastLines) => diagnose(reason, lastLines, { ...files, remedy }),
     ports: [etcdPort, etcdPeerPort],
   };
+}
+
+interface DataFiles {
+  readonly database: string;
+  /** The folder of the write-ahead log. */
+  readonly wal: string;
+}
+
+/**
+ * Refuses a database without its write-ahead log: etcd takes it for that of a new cluster, becomes ready, and then hangs.
+ * @throws Failure `preflight`
+ */
+function assertWal({ database, wal }: DataFiles, hint: string): void {
+  if (!hasContent(database) || filesIn(wal).some((name) => name.endsWith('.wal'))) return;
+  throw new Failure(
+    'preflight',
+    `${wal} has lost its files: ${database} is there without its write-ahead log`,
+    {
+      hint,
+    },
+  );
+}
+
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** The lines that etcd logs from its start until it serves: about 40. */
+const startLines = 100;
+
+const emptyLog = 'its write-ahead log is cut off: it starts as a member without entries, and waits for ever';
+
+/** A member whose log was cut off so early that it lists no members: etcd repairs it, and then waits for an election. */
+function unlessWithoutMembers(probe: Probe, log: string): Probe {
+  return async (signal) =>
+    probe(signal).catch((error: unknown) => {
+      throw hasNoMembers(tail(log, startLines)) ? new PermanentFailure(emptyLog, { cause: error }) : error;
+    });
+}
+
+/**
+ * Whether etcd, by the lines of its last start, goes on as a member whose log has no entries.
+ * @internal exported for tests
+ */
+export function hasNoMembers(lines: readonly string[]): boolean {
+  const start = lines.findLastIndex((line) => /\b(?:re)?starting (?:local )?member\b/.test(line));
+  if (start < 0 || !/\brestarting (?:local )?member\b/.test(lines[start]!)) return false;
+  return lines.slice(start).some((line) => /newRaft \w+ \[peers: \[\],.* lastindex: 0,/.test(line));
+}
+
+/**
+ * What the reason of a failure says of the data.
+ * @internal exported for tests
+ */
+export function diagnose(
+  reason: string,
+  lastLines: readonly string[],
+  { database, wal, remedy }: DataFiles & { readonly remedy: string },
+): Diagnosis | undefined {
+  if (!isDamage(reason, lastLines)) return ifWrongKind(reason);
+  const isWal = /\bwal(?:pb)?\b|write-ahead log|cannot use none as id/i.test(withoutPaths(reason));
+  return { isPermanent: true, fault: `${isWal ? wal : database} is damaged`, remedy };
 }

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
-import type { Dependency, Service } from '../../engine/component.ts';
+import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
+import { ifWrongKind } from './database.ts';
 import { flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
@@ -40,8 +41,24 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
     // healthz is a ping. The milestone `node` waits for registration and readiness for pods.
     ready: healthy,
     live: healthy,
+    diagnose: (reason) => diagnose(reason, paths.kubelet),
     ports: [port, healthPort],
   };
+}
+
+/**
+ * What the reason of a failure says of the kubelet's folder, in which nothing is that it does not make again.
+ * @internal exported for tests
+ */
+export function diagnose(reason: string, folder: string): Diagnosis | undefined {
+  if (
+    !/checkpoint is corrupted|could not restore state from checkpoint|configured policy .* differs/.test(
+      reason,
+    )
+  )
+    return ifWrongKind(reason);
+  const remedy = `remove the files in it that end in _state: they are made again`;
+  return { isPermanent: true, fault: `${folder} has a damaged state`, remedy };
 }
 
 /** containerd's endpoint: a flag up to 1.26, a field of the config file since 1.27. */

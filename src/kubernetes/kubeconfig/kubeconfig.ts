@@ -50,6 +50,7 @@ export async function ensureKubeconfigs(options: Access & Destination): Promise<
     ]);
   } catch (error) {
     throw new Failure('preflight', `the kubeconfigs in ${dir} cannot be written: ${reasonOf(error)}`, {
+      hint: `remove what is in the way: they are made again`,
       cause: error,
     });
   }

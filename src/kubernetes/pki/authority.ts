@@ -33,12 +33,14 @@ export async function ensureAuthority(
     });
   }
   const cert = parseCertificate(found ?? (await readFile(certFile, 'utf8')));
-  if (cert === undefined) throw certFailure(files, `${certFile} is not a certificate in PEM form`);
+  if (cert === undefined) throw certFailure(files, `${certFile} is not a certificate in PEM form`, 'remove');
   if (!cert.checkPrivateKey(key)) {
     throw keyFailure(files, `${keyFile} is not the private key of ${certFile}`);
   }
-  const flaw = cert.ca ? timeFlaw(cert, now) : 'not the certificate of a CA';
-  if (flaw !== undefined) throw certFailure(files, `${certFile} is ${flaw}`);
+  if (!cert.ca) throw certFailure(files, `${certFile} is not the certificate of a CA`, 'remove');
+  const flaw = timeFlaw(cert, now);
+  if (flaw !== undefined)
+    throw certFailure(files, `${certFile} is ${flaw}`, "If this machine's clock is right, remove");
   let issuer: Promise<Issuer> | undefined;
   const loadIssuer = async () => (await import('./sign.ts')).issuerOf(cert, key, keyFile);
   return { cert, issuer: async () => (issuer ??= loadIssuer()) };
@@ -52,10 +54,10 @@ function keyFailure({ cert, key }: CertificateFiles, message: string): Failure {
   });
 }
 
-function certFailure({ cert, key }: CertificateFiles, message: string): Failure {
+function certFailure({ cert, key }: CertificateFiles, message: string, remove: string): Failure {
   return new Failure('preflight', message, {
     hint:
-      `If this machine's clock is right, remove ${cert}: the next up signs it again with ${key}, ` +
+      `${remove} ${cert}: the next up signs it again with ${key}, ` +
       'and what trusts that key goes on working.',
   });
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Failure } from '../../lib/errors.ts';
 import { hasErrorCode } from '../../lib/systemError.ts';
 
 /** The mode of files that only their owner may read. */
@@ -6,12 +7,20 @@ export const privateMode = 0o600;
 /** The mode of files that anybody may read who can reach the folder. */
 export const publicMode = 0o644;
 
-/** The text of `file`, or undefined when there is no such file. */
+/**
+ * The text of `file`, or undefined when there is no such file.
+ * @throws Failure `preflight` if it is a folder: the system's error does not name it
+ */
 export async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
     if (hasErrorCode(error, 'ENOENT')) return undefined;
+    if (hasErrorCode(error, 'EISDIR'))
+      throw new Failure('preflight', `${file} is a folder, not a file`, {
+        hint: 'put the file back in its place',
+        cause: error,
+      });
     throw error;
   }
 }

@@ -46,9 +46,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     throw new Failure(
       'preflight',
       `the certificates in ${dir} cannot be read or written: ${reasonOf(error)}`,
-      {
-        cause: error,
-      },
+      { hint: 'remove what is in the way, or put the files back', cause: error },
     );
   }
   return pki;

@@ -2,8 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { endianness, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { pluginFailure } from '../../../src/kubernetes/components/containerd.ts';
-import { assertDatabase, ifDamaged } from '../../../src/kubernetes/components/database.ts';
+import {
+  diagnose as diagnoseContainerd,
+  pluginFailure,
+} from '../../../src/kubernetes/components/containerd.ts';
+import { assertDatabase } from '../../../src/kubernetes/components/database.ts';
+import { diagnose as diagnoseEtcd, hasNoMembers } from '../../../src/kubernetes/components/etcd.ts';
+import { diagnose as diagnoseKubelet } from '../../../src/kubernetes/components/kubelet.ts';
 
 /** A file with this content. */
 function file(content: Buffer | string): string {
@@ -57,18 +62,93 @@ test.each([
   );
 });
 
+const etcd = (reason: string, lines: readonly string[] = []) =>
+  diagnoseEtcd(reason, lines, { database: '/d/db', wal: '/d/wal', remedy: 'hint' });
+const containerd = (reason: string, lines: readonly string[] = []) =>
+  diagnoseContainerd(reason, lines, { databases: ['/d/meta.db', '/d/metadata.db'], remedy: 'hint' });
+const boltFrames = [
+  'goroutine 1 [running]:',
+  'go.etcd.io/bbolt.(*node).read(...)',
+  '\tgo.etcd.io/bbolt/node.go:162',
+];
+
+// As etcd 3.4.23 and containerd 1.6.20 print it.
 test.each([
-  'exited with code 1: C | etcdmain: wal: max entry size limit exceeded',
-  'exited with code 2: panic: cannot open database at /d/member/snap/db (invalid database)',
-  'exited with code 2: panic: freepages: failed to get all reachable pages (page 3: multiple references) checksum error',
-])('the reason of damaged files gets the hint: %s', (reason) => {
-  expect(ifDamaged(reason, 'hint')).toBe('hint');
+  ['/d/wal', 'exited with code 1: C | etcdmain: wal: max entry size limit exceeded'],
+  ['/d/wal', 'exited with code 1: 2026-11-28 10:32:49.113436 C | etcdmain: walpb: crc mismatch'],
+  ['/d/wal', 'exited with code 1: 2026-11-28 10:33:10.165019 C | etcdmain: wal: file not found'],
+  ['/d/wal', 'exited with code 2: panic: cannot use none as id'],
+  ['/d/wal', 'its write-ahead log is cut off: it starts as a member without entries, and waits for ever'],
+  ['/d/db', 'exited with code 2: panic: cannot open database at /d/member/snap/db (invalid database)'],
+  [
+    '/d/db',
+    'exited with code 2: panic: freepages: failed to get all reachable pages (page 3: multiple references)',
+  ],
+  ['/d/db', 'exited with code 2: fatal error: fault', boltFrames],
+  ['/d/db', 'exited with code 2: panic: runtime error: index out of range [5] with length 3', boltFrames],
+])('etcd cannot run with damage of %s: %s', (path, reason, lines: readonly string[] = []) => {
+  expect(etcd(reason, lines)).toEqual({ isPermanent: true, fault: `${path} is damaged`, remedy: 'hint' });
 });
 
-test('another reason gets none', () => {
-  expect(
-    ifDamaged('exited with code 1: listen tcp 127.0.0.1:4001: bind: address already in use', 'hint'),
-  ).toBeUndefined();
+test.each([
+  [
+    '/d/meta.db',
+    'exited with code 2: panic: runtime error: index out of range [5] with length 3',
+    boltFrames,
+  ],
+  ['/d/meta.db', 'containerd runs without its CRI plugin: its database meta.db: invalid database'],
+  [
+    '/d/metadata.db',
+    'exited with code 2: fatal error: fault',
+    [...boltFrames, 'github.com/containerd/containerd/snapshots/storage.x'],
+  ],
+])('containerd cannot run with damage of %s: %s', (path, reason, lines: readonly string[] = []) => {
+  expect(containerd(reason, lines)).toEqual({
+    isPermanent: true,
+    fault: `${path} is damaged`,
+    remedy: 'hint',
+  });
+});
+
+test('containerd cannot run with a plugin that does not load', () => {
+  expect(containerd('containerd runs without its CRI plugin: no CNI')).toEqual({ isPermanent: true });
+});
+
+test.each([
+  ['exited with code 1: listen tcp 127.0.0.1:4001: bind: address already in use', []],
+  ['exited with code 2: panic: failed to commit: write /d/db: no space left on device', boltFrames],
+  ['exited with code 1: C | etcdmain: open /d/wal/0.wal: permission denied', []],
+  ['exited with code 2: panic: assignment to entry in nil map', ['main.main()']],
+])('%s is no damage', (reason, lines) => {
+  expect(etcd(reason, lines)).toBeUndefined();
+  expect(containerd(reason, lines)).toBeUndefined();
+});
+
+test.each([
+  "EISDIR: illegal operation on a directory, open '/d/kubelet/config.json'",
+  "ENOTDIR: not a directory, stat '/srv/proto/etcd/member/snap/db'",
+  'exited with code 255: F1128 kubelet.go:1389] error creating pods directory: mkdir /d/kubelet/pods: not a directory',
+])('a file where a folder is needed is permanent: %s', (reason) => {
+  const remedy = 'remove what is in the way: it is made again';
+  for (const each of [etcd(reason), containerd(reason), diagnoseKubelet(reason, '/d')])
+    expect(each).toEqual({ isPermanent: true, remedy });
+});
+
+const restart =
+  '2026-11-28 10:35:23.1 I | etcdserver: restarting member b71f in cluster 1c45 at commit index 0';
+const start = '2026-11-28 10:35:23.1 I | etcdserver: starting member b71f in cluster 1c45';
+const newRaft = (last: number): string =>
+  `raft2026/11/28 10:35:23 INFO: newRaft b71f [peers: [], term: 0, commit: 0, applied: 0, lastindex: ${last}, lastterm: 0]`;
+const zap = (msg: string): string => JSON.stringify({ level: 'info', msg });
+
+test.each([
+  ['a restart with an empty log', [restart, newRaft(0)], true],
+  ['the same as etcd 3.5 logs it', [zap('restarting local member'), zap(newRaft(0))], true],
+  ['a restart with entries', [restart, newRaft(7)], false],
+  ['a first start', [start, newRaft(0)], false],
+  ['a first start after that', [restart, newRaft(0), start, newRaft(0)], false],
+])('etcd goes on without members: %s', (_what, lines, expected) => {
+  expect(hasNoMembers(lines)).toBe(expected);
 });
 
 const line = (rest: string): string => `time="2026-08-01T12:00:00Z" level=warning ${rest}`;

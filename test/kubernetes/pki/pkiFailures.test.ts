@@ -1,4 +1,4 @@
-import { copyFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
@@ -67,6 +67,17 @@ test.each(cases)('when the %s, it says what to do and destroys nothing', async (
     hint: expect.stringMatching(hint),
   });
   await expect(contents(dir)).resolves.toEqual(before);
+});
+
+test('a folder in the place of a file is named', async () => {
+  const { pki, again } = await madePki();
+  await rm(pki.apiserver.cert);
+  await mkdir(pki.apiserver.cert);
+  await expect(again()).rejects.toMatchObject({
+    code: 'preflight',
+    message: `${pki.apiserver.cert} is a folder, not a file`,
+    hint: 'put the file back in its place',
+  });
 });
 
 test.each([
