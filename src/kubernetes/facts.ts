@@ -1,5 +1,6 @@
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Paths } from '../lib/paths.ts';
+import type { Differences } from './components/differences.ts';
 
 /** Absolute paths of the node's programs, by name. */
 type Programs = Readonly<
@@ -28,8 +29,8 @@ export interface NodeFacts {
   readonly images: readonly string[];
   /** The user's cache folder. */
   readonly cacheDir: string;
-  /** The minor version of Kubernetes: 20 for 1.20. */
-  readonly minor: number;
+  /** What is different in the versions of this node's programs. */
+  readonly differences: Differences;
   /** The node's own address, on which the API server answers clients outside the node. */
   readonly ip: string;
   /** containerd's snapshotter: the best one that works on the file system of the data folder. */

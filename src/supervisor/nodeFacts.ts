@@ -4,6 +4,7 @@ import type { NodeConfig } from '../config/schema/node.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { HostCapabilities } from '../host/hostCapabilities.ts';
+import { differencesOf } from '../kubernetes/components/differences.ts';
 import { nodeAddresses, nodeEnvironment } from '../kubernetes/environment.ts';
 import type { NodeFacts } from '../kubernetes/facts.ts';
 import { imagePlaces } from '../kubernetes/images/images.ts';
@@ -32,7 +33,7 @@ export function factsOf(
     programs: binaries.files,
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),
-    minor: Number(/^v?1\.(\d+)/.exec(binaries.versions['kube-apiserver'])?.[1]),
+    differences: differencesOf({ ...binaries.versions, kubernetes: binaries.versions['kube-apiserver'] }),
     ...capabilities,
     cgroupRoot: nodeCgroup(config.name),
     env: nodeEnvironment(process.env, {

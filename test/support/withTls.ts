@@ -6,6 +6,7 @@ import { factsOf, unknownHost } from '../../src/supervisor/nodeFacts.ts';
 import { loadNodeConfig } from '../../src/supervisor/options.ts';
 import { resolveBinaries } from '../../src/supervisor/resolveBinaries.ts';
 import type { Service } from '../../src/engine/component.ts';
+import { differencesOf } from '../../src/kubernetes/components/differences.ts';
 import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { main } from './cli.ts';
 import type { TestNode } from './testNode.ts';
@@ -23,7 +24,8 @@ export async function startWithTls(node: TestNode, controller: Controller): Prom
   const options = { name, dataDir, install: false, source: 'auto', output: 'plain' } as const;
   const { node: config } = await loadNodeConfig(options);
   const facts = factsOf(config, await resolveBinaries(options, config), unknownHost);
-  const { command, ports } = controller({ ...facts, minor: 22 }, []);
+  const differences = differencesOf({ kubernetes: '1.22.0', etcd: '', containerd: '' });
+  const { command, ports } = controller({ ...facts, differences }, []);
   if (typeof command === 'function') throw new Error('the command is not static');
   const netns = `--net=/proc/${await node.hostPid(1)}/ns/net`;
   // Disable the port without TLS: that of the node's own controller is in use.

@@ -96,27 +96,55 @@ export function pluginFailure(lines: readonly string[]): string | undefined {
   return database === undefined ? own : `its database meta.db: ${database}`;
 }
 
-/** The config file in version 2, which containerd reads since 1.3; containerd 2.x converts it. */
+/** The config file, in the version that this containerd does not have to convert at each start. */
 function configuration(facts: NodeFacts): string {
-  const { config, paths, cniBinDir, snapshotter, canLowerOomScore } = facts;
-  return `version = 2
+  const { paths, differences } = facts;
+  const { configVersion } = differences.containerd;
+  return `version = ${configVersion}
 root = ${quote(root(facts))}
 state = ${quote(join(paths.run, 'containerd'))}
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
 [grpc]
   address = ${quote(paths.containerdSocket)}
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = ${quote(pauseImageOf(config))}
-  # Without the right to lower the OOM score, runc fails and no pod starts.
+${configVersion === 2 ? criPlugin(facts) : criPlugins(facts)}`;
+}
+
+/** The CRI in version 2: one plugin. */
+function criPlugin(facts: NodeFacts): string {
+  return `[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = ${quote(pauseImageOf(facts.config))}
+${runtimeKeys(facts)}
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = ${quote(facts.snapshotter)}
+  [plugins."io.containerd.grpc.v1.cri".cni]
+${cniKeys(facts)}
+`;
+}
+
+/** The CRI in version 3: one plugin for images, one for containers. */
+function criPlugins(facts: NodeFacts): string {
+  return `[plugins."io.containerd.cri.v1.images"]
+  snapshotter = ${quote(facts.snapshotter)}
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = ${quote(pauseImageOf(facts.config))}
+[plugins."io.containerd.cri.v1.runtime"]
+${runtimeKeys(facts)}
+  [plugins."io.containerd.cri.v1.runtime".cni]
+${cniKeys(facts)}
+`;
+}
+
+function runtimeKeys({ canLowerOomScore }: NodeFacts): string {
+  return `  # Without the right to lower the OOM score, runc fails and no pod starts.
   restrict_oom_score_adj = ${!canLowerOomScore}
   # Removed with the run folder.
-  netns_mounts_under_state_dir = true
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = ${quote(snapshotter)}
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = ${quote(cniBinDir)}
-    conf_dir = ${quote(paths.cni)}
-`;
+  netns_mounts_under_state_dir = true`;
+}
+
+function cniKeys({ paths, cniBinDir, differences }: NodeFacts): string {
+  const key = differences.containerd.cniBinDirKey;
+  return `    ${key} = ${key === 'bin_dirs' ? `[${quote(cniBinDir)}]` : quote(cniBinDir)}
+    conf_dir = ${quote(paths.cni)}`;
 }
 
 /** A TOML basic string: JSON's escapes are a subset of TOML's. */

@@ -4,12 +4,6 @@ import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
-interface Controller {
-  readonly name: 'controllerManager' | 'scheduler';
-  /** Its ports with TLS (the same since 1.12) and without (up to 1.21). */
-  readonly ports: { readonly tls: number; readonly plain: number };
-}
-
 interface Endpoint {
   readonly flags: Readonly<Record<string, string | number | boolean>>;
   readonly port: number;
@@ -18,9 +12,14 @@ interface Endpoint {
 }
 
 /** The flags and the health endpoint that kube-controller-manager and kube-scheduler have in common. */
-export function controllerFlags(facts: NodeFacts, { name, ports }: Controller): Endpoint {
+export function controllerFlags(
+  facts: NodeFacts,
+  name: 'controllerManager' | 'scheduler',
+  port: number,
+): Endpoint {
   const kubeconfig = kubeconfigPaths(facts.paths.kubeconfigs)[name];
-  const { flags, ...endpoint } = facts.minor < 22 ? plain(ports.plain) : tls(facts, kubeconfig, ports.tls);
+  const { controllers } = facts.differences.kubernetes;
+  const { flags, ...endpoint } = controllers.tls ? tls(facts, kubeconfig, port) : plain(port);
   return {
     ...endpoint,
     flags: {

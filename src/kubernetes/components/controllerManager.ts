@@ -9,10 +9,8 @@ import { pkiPaths } from '../pki/paths.ts';
 export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths } = facts;
   const pki = pkiPaths(paths.pki);
-  const common = controllerFlags(facts, {
-    name: 'controllerManager',
-    ports: { tls: 10257, plain: 10252 },
-  });
+  const { controllerManagerPort } = facts.differences.kubernetes.controllers;
+  const common = controllerFlags(facts, 'controllerManager', controllerManagerPort);
   const args = flags({
     ...common.flags,
     // The milestone `node` sets the node's pod range. Up to 1.20 the allocator sleeps for 10 s first.

@@ -9,15 +9,15 @@ import { Failure } from '../../lib/errors.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { assertDatabase, hasContent, ifWrongKind, isDamage, withoutPaths } from './database.ts';
-import { flags, knownFlags } from './flags.ts';
+import { flags } from './flags.ts';
 
 /** etcd, on loopback only. */
 export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, paths, programs, cacheDir } = facts;
+  const { config, paths, differences } = facts;
   const { etcdPort, etcdPeerPort } = config.network;
   const client = `http://127.0.0.1:${etcdPort}`;
   const peer = `http://127.0.0.1:${etcdPeerPort}`;
-  const fixed = {
+  const args = flags({
     'advertise-client-urls': client,
     'data-dir': paths.etcd,
     // In ms. Even a single member waits this long before it elects itself at a restart.
@@ -27,15 +27,15 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
     'initial-cluster': `default=${peer}`,
     'listen-client-urls': client,
     'listen-peer-urls': peer,
-  };
+    ...differences.etcd.watchProgress,
+    ...(!config.etcd.fsync && differences.etcd.noFsync),
+  });
   const files = { database: join(paths.etcd, 'member/snap/db'), wal: join(paths.etcd, 'member/wal') };
   const remedy = `the state of the cluster cannot be read: put a copy of ${paths.etcd} back, or remove it: the cluster is new then`;
   const command = async () => {
     assertDatabase(files.database, remedy);
     assertWal(files, remedy);
-    // Since 3.4.14 and 3.5. An older etcd only writes more slowly.
-    const noFsync = !config.etcd.fsync && (await knownFlags(programs.etcd, cacheDir)).has('unsafe-no-fsync');
-    return nodeProgram(facts, 'etcd', flags({ ...fixed, 'unsafe-no-fsync': noFsync || undefined }));
+    return nodeProgram(facts, 'etcd', args);
   };
   return {
     kind: 'service',

@@ -34,5 +34,8 @@ async function flagsInHelp(file: string): Promise<string[]> {
   // Loaded on demand: with the answer in the cache, a supervisor does not need execa.
   const { execa } = await import('execa');
   const { all } = await execa(file, ['--help'], { all: true, reject: false });
-  return [...(all ?? '').matchAll(/^\s+(?:-\w, )?--([a-z0-9-]+)/gm)].map(([, flag]) => flag!);
+  // A few have an underscore; the programs know them with a hyphen, too (WordSepNormalizeFunc of component-base).
+  return [...(all ?? '').matchAll(/^\s+(?:-\w, )?--([a-z0-9_-]+)/gm)].map(([, flag]) =>
+    flag!.replaceAll('_', '-'),
+  );
 }

@@ -1,10 +1,12 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
+import { pauseImageOf } from '../images/pauseImage.ts';
+import { kubeletRuntime } from './differences.ts';
 import { ifWrongKind } from './database.ts';
 import { flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
@@ -17,7 +19,10 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
   const { config, paths, ip } = facts;
   const configFile = join(paths.kubelet, 'config.json');
   const command = async () => {
-    const runtime = await runtimeFlags(facts);
+    const runtime = kubeletRuntime(await knownFlags(facts.programs.kubelet, facts.cacheDir), {
+      endpoint: `unix://${paths.containerdSocket}`,
+      pauseImage: pauseImageOf(config),
+    });
     mkdirSync(paths.kubelet, { recursive: true, mode: 0o700 });
     const configuration = { ...kubeletConfiguration(facts), ...runtime.config };
     writeFileSync(configFile, JSON.stringify(configuration, undefined, 2));
@@ -61,16 +66,7 @@ export function diagnose(reason: string, folder: string): Diagnosis | undefined 
   return { isPermanent: true, fault: `${folder} has a damaged state`, remedy };
 }
 
-/** containerd's endpoint: a flag up to 1.26, a field of the config file since 1.27. */
-async function runtimeFlags({ programs, cacheDir, paths }: NodeFacts) {
-  const known = await knownFlags(programs.kubelet, cacheDir);
-  const endpoint = `unix://${paths.containerdSocket}`;
-  return known.has('container-runtime')
-    ? { flags: { 'container-runtime': 'remote', 'container-runtime-endpoint': endpoint }, config: {} }
-    : { flags: {}, config: { containerRuntimeEndpoint: endpoint } };
-}
-
-function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFacts): object {
+function kubeletConfiguration({ config, paths, differences, cgroupRoot }: NodeFacts): object {
   const pki = pkiPaths(paths.pki);
   const { dnsIp, clusterDomain } = config.network;
   return {
@@ -94,14 +90,6 @@ function kubeletConfiguration({ config, paths, minor, cgroupRoot }: NodeFacts): 
     port,
     tlsCertFile: pki.kubeletServer.cert,
     tlsPrivateKeyFile: pki.kubeletServer.key,
-    // Up to 1.25 readiness is reported only at the next periodic update (default 10 s): update every second.
-    // That also changes the default interval of unchanged reports: set it to its usual 5 min.
-    ...(minor < 26 ? { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' } : {}),
-    // The field exists since 1.31. Since 1.35 the default is to refuse cgroup v1.
-    ...(minor >= 31 && isCgroupV1() ? { failCgroupV1: false } : {}),
+    ...differences.kubernetes.kubeletConfiguration,
   };
-}
-
-function isCgroupV1(): boolean {
-  return !existsSync('/sys/fs/cgroup/cgroup.controllers');
 }

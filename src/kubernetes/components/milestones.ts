@@ -43,14 +43,13 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
 
 /**
  * Ready when pods can use the default ServiceAccount, which is every pod's account by default: without it no
- * pod is admitted. Also waits for what only the controller manager makes. Up to 1.20: the account's token
- * Secret, without which pods are not admitted either (since 1.24 there is none). Since 1.21: the ConfigMap
- * with the cluster's CA, without which pods do not start (BoundServiceAccountTokenVolume).
+ * pod is admitted. Also waits for what only the controller manager makes: the account's token Secret, without
+ * which pods are not admitted either, or the ConfigMap with the cluster's CA, without which pods do not start.
  */
 export function defaultAccount(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const access = adminAccess(facts);
   const usable =
-    facts.minor <= 20
+    facts.differences.kubernetes.podsNeed === 'tokenSecret'
       ? serviceAccount({ ...access, token: true })
       : exists(
           access,
