@@ -13,7 +13,8 @@ type Programs = Readonly<
     | 'kube-proxy'
     | 'kube-scheduler'
     | 'kubelet'
-    | 'catatonit',
+    | 'catatonit'
+    | 'iptables-restore',
     string
   >
 >;
@@ -33,6 +34,8 @@ export interface NodeFacts {
   readonly differences: Differences;
   /** The node's own address, on which the API server answers clients outside the node. */
   readonly ip: string;
+  /** Whether the network around the node is its own, and ends with it. */
+  readonly isSandboxed: boolean;
   /** containerd's snapshotter: the best one that works on the file system of the data folder. */
   readonly snapshotter: 'overlayfs' | 'native';
   /** Whether we may lower the OOM score of processes (oom_score_adj), to protect pods from the OOM killer. */

@@ -123,5 +123,6 @@ export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig):
     binds: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
     nodeSubnet: network.nodeSubnet,
     excludeSubnets: [network.podCidr, network.serviceCidr],
+    serviceCidr: network.serviceCidr,
   };
 }

@@ -8,6 +8,7 @@ import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
+import { serviceRoute } from '../host/serviceRoute.ts';
 
 /**
  * On the host: connects the network namespace of a sandbox with the host's by a veth pair. The host reaches the node at
@@ -17,7 +18,7 @@ import type { Argv } from '../host/tool.ts';
  * Writes the name of the host's end to `<run>/interface`.
  */
 export async function connectToHost(
-  { name, run, nodeSubnet, excludeSubnets }: SandboxSpec,
+  { name, run, nodeSubnet, excludeSubnets, serviceCidr }: SandboxSpec,
   { pid, path }: SandboxNamespaces,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
@@ -48,6 +49,9 @@ export async function connectToHost(
             `address add ${subnet.nodeIp}/30 dev eth0`,
             'link set dev lo up',
             'route add unreachable default',
+            ...(serviceCidr === undefined
+              ? []
+              : [`route add ${serviceRoute(serviceCidr, subnet.nodeIp).join(' ')}`]),
           ),
         ],
       );

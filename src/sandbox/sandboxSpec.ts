@@ -14,6 +14,8 @@ export interface SandboxSpec {
   readonly nodeSubnet?: string | undefined;
   /** Ranges that must not contain the node's address: those of its pods and services. */
   readonly excludeSubnets?: readonly string[];
+  /** The range of the node's Services, which no packet leaves. */
+  readonly serviceCidr?: string;
   /** Bind mounts of the node's own folders: path inside -> folder. Both are made when missing. */
   readonly binds?: Readonly<Record<string, string>>;
 }

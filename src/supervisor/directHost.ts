@@ -7,6 +7,7 @@ import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
 import { prepareHost } from '../host/prepareHost.ts';
 import { assertCanBoot, inContainer } from '../host/preflight.ts';
+import { addServiceRoute } from '../host/serviceRoute.ts';
 import { recordUndo } from '../host/undoJournal.ts';
 import type { Binaries } from '../install/install.ts';
 import { cleanUp, cleanUpLeftovers } from '../instance/cleanUp.ts';
@@ -25,7 +26,7 @@ const chainPrefixes = ['KUBE-', 'CNI-'];
  * @throws Failure `preflight` with what to do when that is not possible; then everything is taken back
  */
 export async function directHost(
-  { name, dataDir, kubernetes }: NodeConfig,
+  { name, dataDir, kubernetes, network }: NodeConfig,
   locks: NodeLocks,
 ): Promise<NodeHost> {
   const { run, data, kubelet, containerd } = nodePaths(name, dataDir);
@@ -48,6 +49,7 @@ export async function directHost(
     const results: CheckResult[] = isPlainGraph
       ? []
       : await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined });
+    if (!isPlainGraph) await addServiceRoute(run, network.serviceCidr, ip);
     return {
       isSandboxed: false,
       ip,

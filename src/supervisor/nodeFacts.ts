@@ -14,6 +14,7 @@ import { proxyEnv } from '../lib/proxyEnv.ts';
 /** Stands in for the host's capabilities in a graph that is only shown. */
 export const unknownHost = {
   ip: unknownIp,
+  isSandboxed: false,
   snapshotter: 'overlayfs',
   canLowerOomScore: true,
   areNetworkSettingsWritable: true,
@@ -23,7 +24,7 @@ export const unknownHost = {
 export function factsOf(
   config: NodeConfig,
   binaries: Binaries,
-  capabilities: HostCapabilities & { readonly ip: string },
+  capabilities: HostCapabilities & Pick<NodeFacts, 'ip' | 'isSandboxed'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {

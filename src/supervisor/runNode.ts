@@ -59,7 +59,9 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const { snapshotter } = capabilities;
   const { files, versions } = binaries;
   return {
-    components: kubernetesNode(factsOf(node, binaries, { ip: host.ip, ...capabilities })),
+    components: kubernetesNode(
+      factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities }),
+    ),
     checks: [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data), setProcessLimits()],
     clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
   };

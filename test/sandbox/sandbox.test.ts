@@ -77,6 +77,16 @@ describe('in a sandbox', () => {
     expect(stdout).toBe(`${sandbox.nodeName}\n${sandbox.nodeName}\nECONNREFUSED\n`);
   });
 
+  test('a packet for a Service has a route, which ends in the sandbox', async () => {
+    const sandbox = { ...newSandbox(), serviceCidr: '10.99.0.0/24' };
+    const { stdout, inside } = await runInSandbox(
+      sandbox,
+      'ip route get 10.99.0.7; ip route get 10.98.0.7 2>&1',
+    );
+    expect(stdout).toContain(`10.99.0.7 dev lo src ${inside?.nodeIp} `);
+    expect(stdout).toContain('No route to host');
+  });
+
   test('the host reaches the node, and the node reaches nothing but the host', async () => {
     const serve = node(`require('net').createServer().listen(7777)`);
     const call = (host: string) =>

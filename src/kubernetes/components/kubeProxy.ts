@@ -1,4 +1,5 @@
 import { http } from '../../../probes/kinds/http.ts';
+import { refuseUnknownServices } from '../../host/serviceRoute.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
@@ -10,7 +11,7 @@ const metricsPort = 10249;
 
 /** kube-proxy: routes the cluster IPs and node ports of Services. */
 export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
-  const { config, paths, ip } = facts;
+  const { config, paths, ip, isSandboxed, programs } = facts;
   const args = flags({
     // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node
     // is not registered yet.
@@ -26,12 +27,19 @@ export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Servi
     'metrics-bind-address': `127.0.0.1:${metricsPort}`,
     'proxy-mode': 'iptables',
   });
+  const places = { run: paths.run, serviceCidr: config.network.serviceCidr };
+  let refused: Promise<void> | undefined;
+  const command = async () => {
+    // The rules stay when kube-proxy is started again. Outside of a sandbox the chains belong to the machine.
+    if (isSandboxed) await (refused ??= refuseUnknownServices(programs['iptables-restore'], places));
+    return nodeProgram(facts, 'kube-proxy', args);
+  };
   const healthy = http(`http://127.0.0.1:${healthPort}/healthz`);
   return {
     kind: 'service',
     name: 'kube-proxy',
     needs,
-    command: nodeProgram(facts, 'kube-proxy', args),
+    command,
     ready: healthy,
     live: healthy,
     ports: [healthPort, metricsPort],

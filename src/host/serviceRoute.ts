@@ -1,0 +1,73 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { endianness } from 'node:os';
+import { join } from 'node:path';
+import { parseCidr } from '../config/schema/addresses.ts';
+import { run as runAll } from './tool.ts';
+import { recordUndo } from './undoJournal.ts';
+
+/**
+ * A route for the addresses of Services, as arguments of ip(8). The kernel routes a packet of the node itself before
+ * kube-proxy's rules rewrite its destination, so without a route it would be refused first. What they do not rewrite ends at
+ * the loopback interface: no packet for a Service leaves the node. The metric is worse than that of any network of the host.
+ * @param ip the source address, otherwise 127.0.0.1
+ */
+export function serviceRoute(serviceCidr: string, ip: string): readonly [string, ...string[]] {
+  return [serviceCidr, 'dev', 'lo', 'src', ip, 'metric', '1000000'];
+}
+
+/**
+ * Adds the route to the network around this process and records it in the undo journal, unless the range belongs to a network
+ * there: a default route is none.
+ */
+export async function addServiceRoute(runDir: string, serviceCidr: string, ip: string): Promise<void> {
+  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
+  if (isRouted(serviceCidr, routes)) return;
+  const route = serviceRoute(serviceCidr, ip);
+  await recordUndo(runDir, { kind: 'route', route });
+  await runAll(['ip', 'route', 'add', ...route]);
+}
+
+/**
+ * Refuses at once what kube-proxy has not rewritten: a packet for an address or a port that no Service has. Otherwise its
+ * connection would not only wait in vain; the kernel would remember not to rewrite it when the Service comes.
+ * @param restore the program iptables-restore
+ */
+export async function refuseUnknownServices(
+  restore: string,
+  { run, serviceCidr }: { readonly run: string; readonly serviceCidr: string },
+): Promise<void> {
+  const file = join(run, 'services.iptables');
+  const rules = ['OUTPUT', 'FORWARD'].flatMap((chain) => [
+    // A reset ends a connection at once; the sender of anything else gets an error in OUTPUT, and ICMP in FORWARD.
+    `-A ${chain} -d ${serviceCidr} -p tcp -j REJECT --reject-with tcp-reset`,
+    `-A ${chain} -d ${serviceCidr} -j REJECT --reject-with icmp-port-unreachable`,
+  ]);
+  await writeFile(file, ['*filter', ...rules, 'COMMIT', ''].join('\n'));
+  // --wait would take what follows for a number of seconds, unless it is an option.
+  await runAll([restore, '--wait', '--noflush', file]);
+}
+
+/** Up to /7 a route is the default route or a part of it, such as the 0.0.0.0/1 of a VPN. */
+const longestDefaultMask = 0xfe_00_00_00;
+
+/**
+ * Whether a route for a network covers the start of the range.
+ * @param routes the text of /proc/net/route: destination and mask are hexadecimal and in the byte order of the machine
+ * @internal exported for tests
+ */
+export function isRouted(cidr: string, routes: string): boolean {
+  const range = parseCidr(cidr);
+  if (typeof range === 'string') throw new Error(range);
+  return routes.split('\n').some((line) => {
+    const [name, destination, , , , , , netmask] = line.split('\t');
+    // The first line has titles. `*`: a route that refuses packets.
+    if (netmask === undefined || name === 'Iface' || name === '*') return false;
+    const mask = fromHex(netmask);
+    return mask > longestDefaultMask && (range.first & mask) >>> 0 === fromHex(destination!);
+  });
+}
+
+function fromHex(text: string): number {
+  const bytes = Buffer.from(text, 'hex');
+  return endianness() === 'LE' ? bytes.readUInt32LE() : bytes.readUInt32BE();
+}
