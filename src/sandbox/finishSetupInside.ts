@@ -20,12 +20,15 @@ export async function finishSetupInside({ spec, addresses, provisioned }: Receiv
   if (!haveJoinedNodeCgroup(spec.name, pids)) await joinNodeCgroup(spec.name, pids);
 }
 
-/** Sets the host name, and lets names resolve without a DNS server: one that does not exist fails at once. */
+/**
+ * Sets the host name, and lets unknown names fail at once: the node's own address refuses queries, in pods as well. A loopback
+ * address would be the pod's own, and a DNS server in a pod would ask itself.
+ */
 function setHostName(nodeName: string, nodeIp: string): void {
   const files = {
     '/etc/hostname': `${nodeName}\n`,
     '/etc/hosts': `127.0.0.1 localhost\n${nodeIp} ${nodeName}\n`,
-    '/etc/resolv.conf': 'nameserver 127.0.0.1\n',
+    '/etc/resolv.conf': `nameserver ${nodeIp}\n`,
   };
   writeFileSync('/proc/sys/kernel/hostname', nodeName);
   for (const [file, text] of Object.entries(files)) {

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
+import { podResolvConf } from '../../host/resolvConf.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
@@ -24,7 +25,8 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
       pauseImage: pauseImageOf(config),
     });
     mkdirSync(paths.kubelet, { recursive: true, mode: 0o700 });
-    const configuration = { ...kubeletConfiguration(facts), ...runtime.config };
+    const resolvConf = await resolvConfFile(facts);
+    const configuration = { ...kubeletConfiguration(facts), ...runtime.config, resolvConf };
     writeFileSync(configFile, JSON.stringify(configuration, undefined, 2));
     const args = flags({
       'cert-dir': join(paths.kubelet, 'pki'),
@@ -64,6 +66,15 @@ export function diagnose(reason: string, folder: string): Diagnosis | undefined 
     return ifWrongKind(reason);
   const remedy = `remove the files in it that end in _state: they are made again`;
   return { isPermanent: true, fault: `${folder} has a damaged state`, remedy };
+}
+
+/** The resolv.conf from which the kubelet makes those of the pods. */
+async function resolvConfFile({ ip, paths }: NodeFacts): Promise<string> {
+  const found = await podResolvConf(ip);
+  if ('file' in found) return found.file;
+  const file = join(paths.kubelet, 'resolv.conf');
+  writeFileSync(file, found.text, { mode: 0o644 });
+  return file;
 }
 
 function kubeletConfiguration({ config, paths, differences, cgroupRoot }: NodeFacts): object {
