@@ -12,6 +12,7 @@ import { parseConfig } from '../src/config/yaml/parseConfig.ts';
 import { importSupervisord } from '../src/import/supervisord.ts';
 import { replay } from '../src/observe/state/state.ts';
 import { statusOf } from '../src/observe/state/status.ts';
+import { checks as smokeChecks } from '../src/smoke/checks.ts';
 import { readAction } from './support/action.ts';
 import { cli } from './support/cli.ts';
 import { blockIn, blocks, pages, proseOf, root, textOf } from './support/docs.ts';
@@ -29,6 +30,11 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'k8s-single-docs-'));
 });
 afterAll(async () => rm(dir, { recursive: true }));
+
+it('lists every check of the smoke test', async () => {
+  const table = (await textOf('docs/operations.md')).replaceAll(/^(?!\| `).*$/gm, '');
+  for (const { name } of smokeChecks) expect(table).toContain(`\`${name}\``);
+});
 
 it('has only code blocks that are tested', async () => {
   const found = await blocks();

@@ -1,5 +1,6 @@
 import type { Probe } from '../../probes/probe.ts';
 import type { Api } from './api.ts';
+import type { PodStream } from './podExec.ts';
 
 /** One feature of a cluster, proven by using it. */
 export interface Check {
@@ -33,6 +34,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Runs a command in a pod of `namespace` and resolves with its stdout. */
   readonly exec: (pod: string, command: readonly string[], signal: AbortSignal) => Promise<string>;
+  /** Starts a command in a pod of `namespace` whose stdin and stdout are the stream. The pod's end ends it. */
+  readonly stream: (pod: string, command: readonly string[], signal: AbortSignal) => PodStream;
   /**
    * Waits until the probe passes, at most until the check's deadline. The reason of a failure starts with
    * `step`, which names what is waited for. Fails at once when the probe rejects with {@link

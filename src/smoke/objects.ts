@@ -9,6 +9,8 @@ export interface PodOptions {
   readonly port?: number;
   /** Volumes by mount path. */
   readonly volumes?: Readonly<Record<string, object>>;
+  /** More fields of the pod's spec. */
+  readonly spec?: object;
 }
 
 /** The command of a pod that does nothing. */
@@ -20,7 +22,11 @@ export function pod(name: string, image: Image, options: PodOptions): object {
 }
 
 /** The same pod, as the template of a Deployment or Job. */
-export function podTemplate(name: string, image: Image, { command, once, port, volumes = {} }: PodOptions) {
+export function podTemplate(
+  name: string,
+  image: Image,
+  { command, once, port, volumes = {}, spec }: PodOptions,
+) {
   const mounts = Object.entries(volumes).map(([mountPath, volume], index) => {
     return { mount: { name: `volume-${index}`, mountPath }, volume: { name: `volume-${index}`, ...volume } };
   });
@@ -40,6 +46,7 @@ export function podTemplate(name: string, image: Image, { command, once, port, v
         },
       ],
       volumes: mounts.map(({ volume }) => volume),
+      ...spec,
     },
   };
 }

@@ -24,12 +24,17 @@ export const proxyHint = 'the pod itself answers, so look at kube-proxy';
  * Passes when the server answers the client at this address. `hint` ends the reason when it does not. Uses nc
  * because busybox's static wget looks up the port by name, which needs libraries that a small image lacks.
  */
-export function serverAnswers(context: Context, host: string, port: number, hint = ''): Probe {
+export function serverAnswers(
+  context: Context,
+  host: string,
+  port: number,
+  { hint = '', from = clientPod }: { readonly hint?: string; readonly from?: string } = {},
+): Probe {
   const request = `printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${host} ${port}`;
   const unhealthy = (what: string, cause?: unknown): Unhealthy =>
     new Unhealthy([`${host}:${port} ${what}`, hint].filter(Boolean).join('; '), { cause });
   return async (signal) => {
-    const answer = await context.exec(clientPod, ['sh', '-c', request], signal).catch((cause: unknown) => {
+    const answer = await context.exec(from, ['sh', '-c', request], signal).catch((cause: unknown) => {
       throw unhealthy(`does not answer: ${reasonOf(cause)}`, cause);
     });
     if (answer.includes(greeting(context))) return;

@@ -1,11 +1,9 @@
-import { execa } from 'execa';
-import { Unhealthy, type Probe } from '../../probes/probe.ts';
-import { oneLine } from '../../probes/transport/reason.ts';
+import type { Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { kubectlEnv } from '../lib/proxyEnv.ts';
 import { ApiError, apiOf, readAccess, withToken, type Api } from './api.ts';
 import type { Check, Image, Result } from './check.ts';
+import { execInPod, streamInPod } from './podExec.ts';
 import { runChecks, type RunOptions, type Watcher } from './run.ts';
 
 export interface SmokeOptions {
@@ -44,14 +42,15 @@ export async function smoke(options: SmokeOptions): Promise<readonly Result[]> {
   const access = await readAccess(kubectl, kubeconfig);
   const api = apiOf(access);
   const namespace = runNamespace(run);
+  const pods = { kubectl, kubeconfig, namespace, server: access.server };
   const context = {
     api,
     apiAs: (token: string) => apiOf(withToken(access, token)),
     namespace,
     namespacePath: `/api/v1/namespaces/${namespace}`,
     image,
-    exec: async (pod: string, command: readonly string[], attemptSignal: AbortSignal) =>
-      kubectlExec({ kubectl, kubeconfig, namespace, server: access.server }, pod, command, attemptSignal),
+    exec: execInPod.bind(undefined, pods),
+    stream: streamInPod.bind(undefined, pods),
   };
   const suspects = options.suspects ?? (async () => []);
   try {
@@ -79,8 +78,8 @@ export async function createNamespace(
   signal: AbortSignal,
   { timeoutMs = firstAnswerMs, hint }: { timeoutMs?: number; hint?: string | undefined } = {},
 ): Promise<void> {
-  // Admits our pods even in a cluster with a stricter default (Pod Security admission).
-  const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' };
+  // Admits our pods even in a cluster with a stricter default (Pod Security admission): one of them is in the host's network.
+  const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
   let refusal: ApiError | undefined;
   const created: Probe = async (attemptSignal) => {
@@ -113,27 +112,4 @@ async function deleteNamespace(api: Api, path: string, name: string): Promise<vo
       cause,
     });
   });
-}
-
-/**
- * Runs a command in a pod with `kubectl exec`, which supports the streaming protocol of every version (SPDY
- * or WebSocket). Resolves with stdout; rejects with an Unhealthy that quotes the last line of stderr.
- */
-async function kubectlExec(
-  target: { kubectl: string; kubeconfig: string; namespace: string; server: string },
-  pod: string,
-  command: readonly string[],
-  signal: AbortSignal,
-): Promise<string> {
-  const { kubectl, kubeconfig, namespace, server } = target;
-  const args = ['--kubeconfig', kubeconfig, '--namespace', namespace, 'exec', pod, '--', ...command];
-  // No other request of the smoke test takes a proxy.
-  const env = kubectlEnv([new URL(server).hostname]);
-  const result = await execa(kubectl, args, { env, reject: false, stdin: 'ignore', cancelSignal: signal });
-  signal.throwIfAborted();
-  if (result.exitCode === 0) return result.stdout;
-  const lines = result.stderr.trim().split('\n');
-  // kubectl's own last line has only the exit code; the command's lines are above it.
-  const reason = lines.findLast((line) => !line.startsWith('command terminated')) ?? lines.at(-1);
-  throw new Unhealthy(`kubectl exec: ${oneLine(reason || 'it failed')}`, { cause: result.cause });
 }

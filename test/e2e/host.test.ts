@@ -25,6 +25,7 @@ const web = {
   metadata: { name: 'web' },
   spec: {
     terminationGracePeriodSeconds: 0,
+    dnsPolicy: 'Default',
     containers: [
       {
         name: 'web',
@@ -75,6 +76,7 @@ async function machineState(): Promise<string> {
   const commands = [
     `'${iptablesSave}' | grep '^-A\\|^:[A-Z]*-' || true`,
     'ip -oneline link | cut -d: -f 2',
+    'ip route show 10.0.0.0/24',
     'cut -d" " -f 3,5 /proc/self/mountinfo | sort',
     'cd /proc/sys; grep . kernel/panic vm/overcommit_memory net/ipv4/ip_forward net/ipv4/conf/all/route_localnet',
   ];
@@ -102,6 +104,11 @@ it('a node directly on the machine restores the state of the machine when it sto
   await machine.run(process.execPath, apply, JSON.stringify(web));
   await podIsReady();
   expect(await machineState()).toContain('cni0');
+  // The machine has no default route, and its resolv.conf names 127.0.0.1.
+  const connect = 'exec 3<>/dev/tcp/10.0.0.1/443 && echo reached';
+  expect(await machine.run('bash', ['-c', connect])).toBe('reached');
+  expect(await machine.run('ip', ['route', 'get', '10.0.0.99'])).toContain('dev lo src 192.0.2.7');
+  expect(await kubectl('exec', 'web', '--', 'cat', '/etc/resolv.conf')).toBe('nameserver 192.0.2.7');
   expect(await stop('TERM')).toBe(0);
   expect(await machineState()).toBe(before);
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
@@ -9,6 +9,7 @@ import { readNodeFile } from '../../src/instance/nodeFile.ts';
 import { checks } from '../../src/smoke/checks.ts';
 import { clusterDns, storage } from '../support/addOns.ts';
 import { cli, main, tempDir } from '../support/cli.ts';
+import { testBinaries } from '../support/installBinaries.ts';
 import { dnsServer } from '../support/dnsServer.ts';
 import { TestNode } from '../support/testNode.ts';
 
@@ -31,9 +32,29 @@ async function smoke(...args: string[]) {
 const checksWith = (outcome: string, results: ReadonlyMap<string, Result>): string[] =>
   [...results.values()].filter((each) => each.outcome === outcome).map(({ check }) => check);
 
-/** The state that a run changes outside its namespace: the namespaces and the images of the node. */
+/** While this file exists, the kubelet makes its files for itself alone. */
+const hides = join(node.dataDir, 'hides');
+
+/** A folder with a kubelet that has umask 077 when {@link hides} exists. */
+async function binDir(): Promise<string> {
+  const { kubelet } = await testBinaries('kubelet');
+  const dir = join(node.dataDir, 'bin');
+  await mkdir(dir, { recursive: true });
+  const script = `#!/bin/sh\nif [ -e '${hides}' ]; then umask 077; fi\nexec '${kubelet}' "$@"\n`;
+  await writeFile(join(dir, 'kubelet'), script, { mode: 0o755 });
+  return dir;
+}
+
+/** Runs a program in the network and among the mounts of the node, and resolves with its output. */
+async function inNode(file: string, ...args: string[]): Promise<string> {
+  const { pid } = (await node.status()).get('kube-proxy')!;
+  const target = String(await node.hostPid(pid!));
+  return (await execa('nsenter', ['--target', target, '--net', '--mount', file, ...args])).stdout;
+}
+
+/** The state that a run changes outside its namespace: the cluster's other objects and the images of the node. */
 async function nodeState(): Promise<string> {
-  const namespaces = await node.kubectl('get', 'namespaces', '-o', 'name');
+  const namespaces = await node.kubectl('get', 'namespaces,validatingwebhookconfigurations', '-o', 'name');
   const { ctr = '' } = await readNodeFile(node.name);
   const images = ['--namespace', 'k8s.io', 'images', 'list', '--quiet'];
   const { stdout } = await execa(ctr, ['--address', node.containerdSocket, ...images]);
@@ -43,7 +64,8 @@ async function nodeState(): Promise<string> {
 let before: string;
 
 beforeAll(async () => {
-  await node.up();
+  await node.remove();
+  await node.up('--bin-dir', await binDir());
   before = await nodeState();
 });
 
@@ -134,6 +156,66 @@ describe('when something is broken', () => {
       expect(results.get('service')?.evidence).toContainEqual(expect.stringContaining('kube-proxy'));
     } finally {
       await node.run('start', 'kube-proxy');
+    }
+  });
+});
+
+describe('when it is broken for some pods only', () => {
+  it('a kubelet that hides its files fails the check of the pod of another user', async () => {
+    await writeFile(hides, '');
+    try {
+      await node.run('restart', 'kubelet');
+      const { exitCode, results } = await smoke('--only', 'config-files,other-user');
+      expect(exitCode).toBe(7);
+      expect(checksWith('failed', results)).toEqual(['other-user']);
+      expect(results.get('other-user')?.reason).toMatch(
+        /its log: is "cat: can't open '\S+': Permission denied/,
+      );
+    } finally {
+      await rm(hides);
+      await node.run('restart', 'kubelet');
+    }
+  });
+
+  it("without a route for Services, the checks of the node's own network fail", async () => {
+    const route = (await inNode('ip', 'route', 'show', '10.0.0.0/24')).trim().split(' ');
+    await inNode('ip', 'route', 'delete', ...route);
+    try {
+      const { exitCode, results } = await smoke('--only', 'service,host-network,webhook', '--timeout', '15s');
+      expect(exitCode).toBe(7);
+      expect(checksWith('failed', results).toSorted()).toEqual(['host-network', 'webhook']);
+      expect(results.get('host-network')?.reason).toMatch(/No route to host; .*ip route get/);
+      expect(results.get('webhook')?.reason).toMatch(/failed calling webhook .*: no route to host/);
+      expect(await nodeState()).toBe(before);
+    } finally {
+      await inNode('ip', 'route', 'add', ...route);
+    }
+  });
+
+  it('a firewall in front of the API server fails only the check that asks it from a pod', async () => {
+    const { iptables } = await testBinaries('iptables');
+    const rule = [
+      'INPUT',
+      '--in-interface',
+      'cni0',
+      '--protocol',
+      'tcp',
+      '--dport',
+      '6443',
+      '--jump',
+      'DROP',
+    ];
+    await inNode(iptables, '--insert', ...rule);
+    try {
+      const only = 'service,host-network,webhook,pod-to-api';
+      const { exitCode, results } = await smoke('--only', only, '--timeout', '15s');
+      expect(exitCode).toBe(7);
+      expect(checksWith('failed', results)).toEqual(['pod-to-api']);
+      expect(results.get('pod-to-api')?.reason).toMatch(
+        /^https:\/\/10\.0\.0\.1:443: .*timed out; .*firewall/,
+      );
+    } finally {
+      await inNode(iptables, '--delete', ...rule);
     }
   });
 });

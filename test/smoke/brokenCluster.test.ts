@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { apiOf } from '../../src/smoke/api.ts';
 import type { Check } from '../../src/smoke/check.ts';
+import { hostNetwork } from '../../src/smoke/checks/hostNetwork.ts';
 import { namespace } from '../../src/smoke/checks/namespace.ts';
 import { node } from '../../src/smoke/checks/node.ts';
 import { pod } from '../../src/smoke/checks/pod.ts';
@@ -24,8 +25,8 @@ async function brokenApi(answers: Record<string, object>, status = 200) {
 
 const namespacePath = '/api/v1/namespaces/test';
 
-async function reasonOf(check: Check, answers: Record<string, object>): Promise<string> {
-  const api = await brokenApi(answers);
+async function reasonOf(check: Check, answers: Record<string, object>, status = 200): Promise<string> {
+  const api = await brokenApi(answers, status);
   const never = new AbortController().signal;
   const [result] = await runChecks([{ ...check, needs: [], deadlineMs: 100 }], {
     context: {
@@ -35,6 +36,9 @@ async function reasonOf(check: Check, answers: Record<string, object>): Promise<
       namespacePath,
       image: { name: 'none', pull: 'Never' },
       exec: async () => '',
+      stream: () => {
+        throw new Error('no pod');
+      },
     },
     timeoutMs: 10_000,
     watcher: { started: () => undefined, waiting: () => undefined, ended: () => undefined },
@@ -87,6 +91,13 @@ describe('finds the fault of a cluster', () => {
     const items = [{ metadata: { name: 'disk', annotations }, reclaimPolicy: 'Retain' }];
     expect(await reasonOf(volume, { '/apis/storage.k8s.io/v1/storageclasses': { items } })).toBe(
       'skipped: the default StorageClass disk retains its volumes: the test would leave one behind',
+    );
+  });
+
+  it('that admits no pod in the network of its nodes', async () => {
+    const refusal = { message: 'pods "host-network" is forbidden: hostNetwork' };
+    expect(await reasonOf(hostNetwork, { [`${namespacePath}/pods`]: refusal }, 403)).toBe(
+      'skipped: this cluster admits no pod in the node\'s network: pods "host-network" is forbidden: hostNetwork',
     );
   });
 

@@ -29,6 +29,9 @@ async function start(checks: readonly Check[], more: { timeoutMs?: number } = {}
       namespacePath: '/api/v1/namespaces/test',
       image: { name: 'none', pull: 'Never' },
       exec: async () => '',
+      stream: () => {
+        throw new Error('no pod');
+      },
     },
     timeoutMs: 60_000,
     watcher: {

@@ -62,7 +62,12 @@ export function signAuthority(commonName: string, key: KeyObject, keyFile: strin
  * The certificate `leaf` for `key`, signed by `authority`, as PEM: one year, but never longer than the CA. Rejects like
  * {@link issuerOf}.
  */
-export async function signLeaf(leaf: Leaf, key: KeyObject, authority: Authority, now: Date): Promise<string> {
+export async function signLeaf(
+  leaf: Pick<Leaf, 'commonName' | 'organization' | 'usage' | 'sans'>,
+  key: KeyObject,
+  authority: Authority,
+  now: Date,
+): Promise<string> {
   const spki = spkiOf(key);
   const issuer = await authority.issuer();
   return certificate(issuer.key, now, {

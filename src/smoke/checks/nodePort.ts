@@ -14,6 +14,6 @@ export const nodePort: Check = {
     const created = await api.create(`${namespacePath}/services`, object, signal);
     const port = Number(at(listAt(created, 'spec', 'ports')[0], 'nodePort'));
     const host = textAt(await api.get(`${namespacePath}/pods/${serverPod.name}`, signal), 'status', 'hostIP');
-    await until('the node port', serverAnswers(context, host, port, proxyHint));
+    await until('the node port', serverAnswers(context, host, port, { hint: proxyHint }));
   },
 };

@@ -16,6 +16,6 @@ export const service: Check = {
       'spec',
       'clusterIP',
     );
-    await until('the cluster IP', serverAnswers(context, address, serverPod.port, proxyHint));
+    await until('the cluster IP', serverAnswers(context, address, serverPod.port, { hint: proxyHint }));
   },
 };
