@@ -129,6 +129,12 @@ export interface Task extends ComponentBase {
   readonly kind: 'task';
   /** The task is done, and stays ready, when the function resolves or the program exits with code 0. */
   readonly run: TaskFunction | Program;
+  /**
+   * Watches what a function has achieved. When it fails, the task is not ready, and the function is called until it resolves
+   * again, without a time limit: that is no failure, and no restart.
+   */
+  readonly live?: Probe;
+  readonly liveTiming?: ProbeTiming;
 }
 
 /** What a program's own words say of its failure. */

@@ -179,7 +179,8 @@ export class ComponentSupervisor {
     this.#attempt += 1;
     const successIsDone = this.#policy.when !== 'always';
     const common = { attempt: this.#attempt, successIsDone, logFile, forcedShutdown, emit };
-    const context = { ...common, onReady, onEnd, signal: end.signal };
+    const onLost = (): void => ready.reset();
+    const context = { ...common, onReady, onLost, onEnd, signal: end.signal };
     try {
       return await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
     } catch (error) {

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { probeOnce } from '../../../probes/probeOnce.ts';
+import { Unhealthy } from '../../../probes/probe.ts';
+import type { Probe } from '../../../probes/probe.ts';
+import { isProgrammingError, probeOnce } from '../../../probes/probeOnce.ts';
 import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
@@ -35,8 +37,10 @@ export interface RunContext {
   readonly successIsDone: boolean;
   readonly logFile: string;
   readonly emit: (event: EventBody) => void;
-  /** Called once, when the component is ready. */
+  /** Called when the component is ready: a service once, a task again each time that it has become true again. */
   readonly onReady: () => void;
+  /** Called when what a task has achieved is lost. */
+  readonly onLost: () => void;
   /** Called as soon as the component is no longer ready, before its processes are stopped. */
   readonly onEnd: () => void;
   /** Aborts, with the reason, when the run is to end. */
@@ -175,7 +179,35 @@ export async function runTask(task: Task, context: RunContext): Promise<never> {
   }
   emit({ type: 'ready', ms: performance.now() - startedAt });
   onReady();
-  return rejectOnAbort(signal);
+  return task.live === undefined ? rejectOnAbort(signal) : keepTrue(task, task.live, context);
+}
+
+/** The pauses between two calls of a task's function that has to achieve something again, in ms. */
+const againTiming = { periodMs: 1000, maxPeriodMs: 10_000 };
+
+/** Watches what a task has achieved, and calls its function again when that is lost. Rejects when the signal aborts. */
+async function keepTrue(
+  { run, timeoutMs = startTimeoutMs, liveTiming }: Task,
+  live: Probe,
+  { emit, onReady, onLost, signal }: RunContext,
+): Promise<never> {
+  if (typeof run !== 'function') throw new TypeError('only a task with a function has a live probe');
+  for (;;) {
+    const reason = await watch(live, { ...liveTiming }, signal);
+    const lostAt = performance.now();
+    emit({ type: 'unhealthy', reason });
+    onLost();
+    const report = reasonReporter(emit, reason);
+    const again: Probe = async (attempt) =>
+      run(attempt, report).catch((error: unknown) => {
+        if (isProgrammingError(error)) throw error;
+        throw new Unhealthy(reasonOf(error), { cause: error });
+      });
+    const timing = { ...againTiming, timeoutMs: Number.POSITIVE_INFINITY, attemptTimeoutMs: timeoutMs };
+    await until(again, { ...timing, onAttemptFailed: report }, signal);
+    emit({ type: 'ready', ms: performance.now() - lostAt });
+    onReady();
+  }
 }
 
 /** Calls the task's function, or runs its program to the end. Rejects with the reason if it fails or `end` aborts. */
