@@ -53,6 +53,17 @@ export function snapshotterResult(snapshotter: Snapshotter, data: string): Check
   return note(
     subject,
     `native: ${data} does not support an overlay, so each layer of an image is a full copy`,
-    'put the data folder on a separate disk: in a container, a volume',
+    otherDisk,
   );
+}
+
+const otherDisk = 'put the data folder on a separate disk: in a container, a volume';
+
+/** Reports where a sandboxed node keeps what its pods write to the system folders, by hostPath: see sandbox/mounts.ts. */
+export function systemFoldersResult(snapshotter: Snapshotter, data: string): CheckResult {
+  const subject = 'hostPath';
+  const folders = '/etc, /opt, /tmp and /var';
+  if (snapshotter === 'overlayfs') return ok(subject, `what pods write to ${folders} is kept in ${data}`);
+  const why = `${data} does not support an overlay`;
+  return note(subject, `what pods write to ${folders} is in memory and lost by down: ${why}`, otherDisk);
 }

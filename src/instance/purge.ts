@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { nodePaths } from '../lib/paths.ts';
 
 /** What a node creates in its data folder besides the folders of {@link nodePaths}. */
-const others = ['boot.json', 'failure.json', 'versions.json', 'pause-image', 'images', 'lock'];
+const others = [
+  'boot.json',
+  'failure.json',
+  'versions.json',
+  'pause-image',
+  'images',
+  'lock',
+  'system-folders',
+];
 
 /**
  * Removes what a node created in its data folder, and the folder when nothing else is in it. Resolves with the names of

@@ -1,9 +1,10 @@
-import { chmodSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
 import { mountTable } from '../host/mountTable.ts';
+import type { Snapshotter } from '../host/snapshotter.ts';
 import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/kubeletSysctls.ts';
@@ -11,13 +12,46 @@ import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/kubeletS
 /** System folders that a node, its pods and the tools it calls write to. */
 const systemFolders = ['/etc', '/opt', '/tmp', '/usr', '/var'];
 
+/** Those in which pods keep data, by hostPath. What is written to /usr, programs, is not kept: the host updates its own. */
+const persistentFolders: ReadonlySet<string> = new Set(['/etc', '/opt', '/tmp', '/var']);
+
+/** In the data folder: the layers `upper` and `work` of the persistent overlays. */
+const layersFolder = 'system-folders';
+
+/** What a new start must not find there: what {@link finishSetupInside} writes, results of CNI plugins, locks, sockets. */
+const volatilePaths = [
+  'etc/hostname',
+  'etc/hosts',
+  'etc/resolv.conf',
+  'var/lib/cni',
+  'var/lib/kubelet/device-plugins',
+  'var/lock',
+  'var/run',
+];
+
 /**
- * On the host: sets up the mount namespace of a sandbox. System folders are overlays whose changes stay in memory; /run,
- * /dev/shm and /sys are new; the run, data and kept folders are the host's. Unmounts on the host propagate to the inside, so
- * that the node keeps no disk busy; nothing propagates to the host. In the end every mount inside is shared, as kubelet and
- * containerd need for mount propagation. Meanwhile /sys is missing for a moment.
+ * Whether what a node writes to /etc, /opt, /tmp and /var is kept in its data folder, for the next start. Otherwise it is in
+ * memory: if the data folder goes with the node, or its file system cannot have the upper layer of an overlay.
  */
-export async function setUpMounts(spec: SandboxSpec, namespaces: SandboxNamespaces): Promise<void> {
+export function keepsSystemFolders({ run, data }: SandboxSpec, snapshotter: Snapshotter): boolean {
+  return snapshotter === 'overlayfs' && !data.startsWith(`${run}/`);
+}
+
+/**
+ * On the host: sets up the mount namespace of a sandbox. System folders are overlays whose changes never reach the host: with
+ * `persistent` they are kept in the data folder, except for /usr, else in memory. /run, /dev/shm and /sys are new; the run,
+ * data and kept folders are the host's. Unmounts on the host propagate to the inside, so that the node keeps no disk busy;
+ * nothing propagates to the host. In the end every mount inside is shared, as kubelet and containerd need for mount
+ * propagation. Meanwhile /sys is missing for a moment.
+ *
+ * cAdvisor measures a disk by statfs(2) on its first mount point, which an overlay may hide. An overlay reports the disk of its
+ * upper layer: with `persistent` that is the data folder's, so the kubelet measures the right one.
+ */
+export async function setUpMounts(
+  spec: SandboxSpec,
+  namespaces: SandboxNamespaces,
+  persistent: boolean,
+): Promise<void> {
   const { name, run, data, kept = [], tmpfs = [], binds = {} } = spec;
   const stage = join(run, 'stage');
   const at = (path: string): string => join(stage, path);
@@ -26,7 +60,15 @@ export async function setUpMounts(spec: SandboxSpec, namespaces: SandboxNamespac
   const memory = (folder: string): string => join(at('memory'), folder);
   const real = [run, ...[data, ...kept].map((folder) => realpathSync(folder))];
   const aside = real.map((_, index) => at(`kept/${index}`));
-  const overlaid = systemFolders.flatMap((folder) => overlay(stage, folder));
+  if (persistent) removeVolatile(data);
+  // By the path of the stage: mount(8) cannot quote every character of the data folder's.
+  const [, dataAside = ''] = aside;
+  const overlaid = systemFolders.flatMap((folder) => {
+    if (!persistent || !persistentFolders.has(folder)) return overlay(folder, stage);
+    makeLayers(folder, data);
+    return overlay(folder, join(dataAside, layersFolder));
+  });
+  const inStage = overlaid.filter(({ layers }) => layers === stage);
   const sys = mountsBelowSys();
   for (const folder of [stage, ...tmpfs, ...Object.values(binds)]) mkdirSync(folder, { recursive: true });
   // They have this mode inside, too, whatever the umask.
@@ -44,10 +86,9 @@ export async function setUpMounts(spec: SandboxSpec, namespaces: SandboxNamespac
       at('sys'),
       at('run'),
       ...tmpfs.map(memory),
-      ...overlaid.flatMap(({ upper, work }) => [upper, work]),
+      ...inStage.flatMap(({ upper, work }) => [upper, work]),
     ],
-    // The merged folder has the mode of its upper layer: /tmp must stay world-writable.
-    ...overlaid.filter(({ mode }) => mode !== '755').map(({ mode, upper }): Argv => ['chmod', mode, upper]),
+    ...inStage.filter(({ mode }) => mode !== '755').map(({ mode, upper }): Argv => ['chmod', mode, upper]),
     copyKubeletSysctls(stage),
     mountAll(join(run, 'fstab'), [
       ...real.map((folder, index) => bind(folder, aside[index]!)),
@@ -73,13 +114,39 @@ export async function setUpMounts(spec: SandboxSpec, namespaces: SandboxNamespac
   );
 }
 
-/** An overlay over a folder. None when the host has no such folder. */
-function overlay(stage: string, folder: string) {
+/** An overlay over a folder, with its upper layer in `layers`. None when the host has no such folder. */
+function overlay(folder: string, layers: string) {
+  const mode = modeOf(folder);
+  if (mode === undefined) return [];
+  const [upper, work] = [join(layers, 'upper', folder), join(layers, 'work', folder)];
+  // Without these features the host may change a lower layer while the node is down (overlayfs.rst, offline changes).
+  const features = 'index=off,metacopy=off,redirect_dir=off';
+  const options = `lowerdir=${folder},upperdir=${upper},workdir=${work},${features}`;
+  return [{ folder, layers, upper, work, options, mode: mode.toString(8) }];
+}
+
+/** Of a folder of the host, undefined if it is none. For the upper layer, whose mode is the merged folder's: /tmp is world-writable. */
+function modeOf(folder: string): number | undefined {
   const host = lstatSync(folder, { throwIfNoEntry: false });
-  if (!host?.isDirectory()) return [];
-  const [upper, work] = [join(stage, 'upper', folder), join(stage, 'work', folder)];
-  const options = `lowerdir=${folder},upperdir=${upper},workdir=${work}`;
-  return [{ folder, upper, work, options, mode: (host.mode & 0o7777).toString(8) }];
+  return host?.isDirectory() === true ? host.mode & 0o7777 : undefined;
+}
+
+/** Makes the layers of a persistent overlay in the data folder. */
+function makeLayers(folder: string, data: string): void {
+  const mode = modeOf(folder);
+  if (mode === undefined) return;
+  for (const layer of ['upper', 'work'])
+    mkdirSync(join(data, layersFolder, layer, folder), { recursive: true });
+  chmodSync(join(data, layersFolder, 'upper', folder), mode);
+}
+
+function removeVolatile(data: string): void {
+  const upper = join(realpathSync(data), layersFolder, 'upper');
+  for (const path of volatilePaths.map((each) => join(upper, each))) {
+    const parent = dirname(path);
+    // A pod may have put a link there, which must not lead to the host's own files.
+    if (existsSync(parent) && realpathSync(parent) === parent) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** The topmost mounts on /sys. */

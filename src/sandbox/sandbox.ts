@@ -12,7 +12,7 @@ import { Failure } from '../lib/errors.ts';
 import { signalExitCode } from '../lib/signals.ts';
 import type { Signals } from '../lib/signals.ts';
 import { BootSender } from './bootChannel.ts';
-import { setUpMounts } from './mounts.ts';
+import { keepsSystemFolders, setUpMounts } from './mounts.ts';
 import { connectToHost } from './network.ts';
 import type { Addresses, SandboxSpec } from './sandboxSpec.ts';
 import { spawnShim } from './shim.ts';
@@ -122,11 +122,13 @@ export class Sandbox {
     // An ephemeral node has its data in the run folder, which is empty at this point.
     mkdirSync(spec.data, { recursive: true, mode: 0o700 });
     const namespaces = { pid, path };
+    const snapshotter = chooseSnapshotter(join(spec.data, 'containerd'));
     // The mounts take longest.
-    const mounts = setUpMounts(spec, namespaces);
+    const mounts = snapshotter.then(async (chosen) =>
+      setUpMounts(spec, namespaces, keepsSystemFolders(spec, chosen)),
+    );
     const addresses = connectToHost(spec, namespaces);
     const cgroup = createNodeCgroup(spec.name).then(async () => joinProcessTree(spec.name, pid));
-    const snapshotter = chooseSnapshotter(join(spec.data, 'containerd'));
     const all = [mounts, addresses, cgroup];
     const done = Promise.allSettled(all).then(async () => void (await Promise.all(all)));
     for (const pending of [addresses, snapshotter, done]) pending.catch(() => undefined);

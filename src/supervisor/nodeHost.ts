@@ -1,6 +1,7 @@
 import type { CheckResult } from '../host/checkResult.ts';
 import { inspectHost } from '../host/hostCapabilities.ts';
 import type { HostCapabilities } from '../host/hostCapabilities.ts';
+import { systemFoldersResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
 import { forgetSupervisor, recordSupervisor } from '../instance/nodeLocks.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -26,17 +27,17 @@ export interface NodeHost {
 export function sandboxHost(boot: ReceivedBoot): NodeHost {
   const { spec, addresses, snapshotter } = boot;
   const { containerd } = nodePaths(spec.name, spec.data);
-  // A tmpfs takes overlays, whatever the file system of the data folder does.
-  const isInMemory = spec.tmpfs?.includes(containerd) === true;
+  // Its data is in a tmpfs, which takes overlays, whatever the file system of the data folder does.
+  const isEphemeral = spec.tmpfs?.includes(containerd) === true;
   let isRecorded = false;
   const prepare = async (): Promise<readonly CheckResult[]> => {
     await finishSetupInside(boot);
     recordSupervisor(spec.run, spec.data);
     isRecorded = true;
-    return [];
+    return isEphemeral ? [] : [systemFoldersResult(snapshotter, spec.data)];
   };
   const prepared = prepare();
-  const capabilities = inspectHost(containerd, isInMemory ? 'overlayfs' : snapshotter);
+  const capabilities = inspectHost(containerd, isEphemeral ? 'overlayfs' : snapshotter);
   // Whoever awaits them hears of a failure.
   for (const pending of [prepared, capabilities]) pending.catch(() => undefined);
   return {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -52,6 +52,71 @@ describe('in a sandbox', () => {
     );
     expect(await received('stdout')).toBe(files.map((file) => `${file}\n`).join(''));
     expect(files.filter((file) => existsSync(file))).toEqual(files.slice(-3));
+  });
+
+  test('what is written to /etc, /opt, /tmp and /var is kept in the data folder, as for hostPath', async () => {
+    const sandbox = newSandbox();
+    const files = ['/etc', '/opt', '/tmp', '/var/lib'].map((folder) => join(folder, `${sandbox.name}.txt`));
+    await runInSandbox(
+      sandbox,
+      `for f in ${files.join(' ')} /usr/${sandbox.name}.txt; do echo $f > $f; done`,
+    );
+    const { stdout } = await runInSandbox(sandbox, `cat ${files.join(' ')}; stat -c %a /tmp; ls /usr`);
+    expect(stdout).toContain([...files, '1777', ''].join('\n'));
+    expect(stdout?.split('\n')).not.toContain(`${sandbox.name}.txt`);
+    expect(files.filter((file) => existsSync(file))).toEqual([]);
+  });
+
+  test('a new start does not find what belongs to the last one', async () => {
+    const sandbox = newSandbox();
+    const write = 'mkdir -p /var/lib/cni/results /var/lib/kubelet/device-plugins';
+    const stale = ['/var/lib/cni/results/x', '/var/lib/kubelet/device-plugins/x', '/run/x', '/var/run/y'];
+    await runInSandbox(sandbox, `${write}; for f in ${stale.join(' ')} /etc/hosts; do echo stale > $f; done`);
+    const { stdout } = await runInSandbox(sandbox, `ls ${stale.join(' ')} 2> /dev/null; cat /etc/hosts`);
+    expect(stdout).toMatch(new RegExp(`^127.0.0.1 localhost\n.* ${sandbox.nodeName}\n$`));
+  });
+
+  test('a link that a pod has left in the way does not lead to files of the host', async () => {
+    const sandbox = newSandbox();
+    const mine = join(tmpdir(), `${sandbox.name}-mine`);
+    mkdirSync(join(mine, 'cni'), { recursive: true });
+    onTestFinished(() => rmSync(mine, { recursive: true }));
+    await runInSandbox(sandbox, 'mkdir -p /var/lib/cni; true');
+    const upper = join(sandbox.data, 'system-folders/upper/var/lib');
+    rmSync(upper, { recursive: true });
+    symlinkSync(mine, upper);
+    await runInSandbox(sandbox, ':');
+    expect(existsSync(join(mine, 'cni'))).toBe(true);
+  });
+
+  test('changes are in memory where the data goes with the node, or cannot be the upper layer of an overlay', async () => {
+    const plain = newSandbox();
+    const ephemeral = { ...plain, data: join(plain.run, 'data') };
+    const { stdout } = await runInSandbox(ephemeral, 'echo x > /var/x; ls $0; stat -f -c %T /var');
+    expect(stdout).not.toContain('system-folders');
+    const other = newSandbox();
+    // The kernel refuses an upper layer on an overlay.
+    const [lower, upper, work] = ['lower', 'upper', 'work'].map((part) => join(`${other.data}-layers`, part));
+    for (const folder of [lower!, upper!, work!, other.data]) mkdirSync(folder, { recursive: true });
+    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+    await execa('mount', ['--no-mtab', '-t', 'overlay', '-o', options, 'overlay', other.data]);
+    onTestFinished(async () => void (await execa('umount', ['--no-mtab', other.data])));
+    await runInSandbox(other, 'echo hello > /var/lib/x');
+    expect(existsSync(join(other.data, 'system-folders'))).toBe(false);
+  });
+
+  test('a disk below a folder that is an overlay inside is measured right: by its mount point', async () => {
+    const plain = newSandbox();
+    const disk = `${plain.data}-disk`;
+    mkdirSync(disk);
+    await execa('mount', ['--no-mtab', '-t', 'tmpfs', '-o', 'size=77m', 'tmpfs', disk]);
+    onTestFinished(async () => void (await execa('umount', ['--no-mtab', disk])));
+    const { stdout } = await runInSandbox(
+      { ...plain, data: join(disk, 'node') },
+      `stat -f -c '%b %S' ${disk}`,
+    );
+    const [blocks = 0, size = 0] = stdout!.trim().split(' ').map(Number);
+    expect(blocks * size).toBe(77 * 2 ** 20);
   });
 
   test('the kernel settings that kubelet writes do not change on the host', async () => {
