@@ -3,20 +3,39 @@ import { at, listAt, textAt } from '../transport/json.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
 import { oneLine } from '../transport/reason.ts';
 
-/** Passes when the condition Ready of the Node object is True, as reported by the kubelet to the API server. */
+/** The API server knows the node, and says that it is not ready. Any other Unhealthy says that nothing is known. */
+export class NodeNotReady extends Unhealthy {}
+
+/** The conditions under which the kubelet evicts pods and the scheduler places no more (node-pressure eviction). */
+export const pressures: readonly string[] = ['DiskPressure', 'MemoryPressure', 'PIDPressure'];
+
+/**
+ * Passes when the Node object has the condition Ready and no condition of pressure, as reported by the kubelet to the API
+ * server. Rejects with {@link NodeNotReady} if that is what the API server says.
+ */
 export function nodeReady({ node, ...api }: Api & { readonly node: string }): Probe {
-  const get = apiObject(
-    api,
-    `/api/v1/nodes/${encodeURIComponent(node)}`,
-    `node ${node} is not registered yet`,
-  );
+  const missing = `node ${node} is not registered yet`;
+  const get = apiObject(api, `/api/v1/nodes/${encodeURIComponent(node)}`, missing);
   return async (signal) => {
-    const conditions = listAt(await get(signal), 'status', 'conditions');
+    const object = await get(signal).catch((error: unknown) => {
+      const isMissing = error instanceof Unhealthy && error.message === missing;
+      throw isMissing ? new NodeNotReady(missing, { cause: error }) : error;
+    });
+    const conditions = listAt(object, 'status', 'conditions');
     // By type: the order is not specified.
-    const ready = conditions.find((condition) => at(condition, 'type') === 'Ready');
-    if (!ready) throw new Unhealthy(`node ${node} has not reported whether it is ready`);
-    if (at(ready, 'status') === 'True') return;
-    const why = oneLine([textAt(ready, 'reason'), textAt(ready, 'message')].filter(Boolean).join(': '));
-    throw new Unhealthy(why || `node ${node} is not ready`);
+    const find = (type: string): unknown => conditions.find((condition) => at(condition, 'type') === type);
+    const ready = find('Ready');
+    if (!ready) throw new NodeNotReady(`node ${node} has not reported whether it is ready`);
+    if (at(ready, 'status') !== 'True')
+      throw new NodeNotReady(describe(ready) || `node ${node} is not ready`);
+    const pressed = pressures.filter((type) => at(find(type), 'status') === 'True');
+    if (pressed.length === 0) return;
+    throw new NodeNotReady(
+      pressed.map((type) => `${type}: ${oneLine(textAt(find(type), 'message'))}`).join(', '),
+    );
   };
+}
+
+function describe(condition: unknown): string {
+  return oneLine([textAt(condition, 'reason'), textAt(condition, 'message')].filter(Boolean).join(': '));
 }

@@ -6,6 +6,7 @@ import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
+import { checkDisk } from './diskSpace.ts';
 import { notInstalled, pathWithSbin } from './tool.ts';
 
 /** Throws a preflight {@link Failure} unless this process runs as root. */
@@ -45,8 +46,8 @@ export async function assertCanIsolate(
  * Checks everything that can be checked before a node of Kubernetes makes its first file.
  * @throws Failure `preflight` with what to do.
  */
-export function assertCanBoot(data: string): void {
-  for (const result of [checkClock(), checkDataPath(data)])
+export function assertCanBoot(data: string, minFreeMiB?: number): void {
+  for (const result of [checkClock(), checkDataPath(data), checkDisk(data, minFreeMiB)])
     if (result.level === 'problem') throw toFailure(result);
 }
 

@@ -23,6 +23,7 @@ export interface NodeStart {
   /** Absolute. Default: see {@link nodePaths}. */
   readonly dataDir?: string | undefined;
   readonly listen?: string | undefined;
+  readonly kubelet?: Pick<NodeConfig['kubelet'], 'minFreeMiB'>;
   /** The output of a supervisor without a terminal. Called with the node's log folder, once its data lock is held. */
   readonly openLog?: ((logs: string) => Promise<SupervisorLog>) | undefined;
   /** The hint where there can be no sandbox. */
@@ -62,9 +63,9 @@ export class Launch implements AsyncDisposable {
    * Takes the locks and starts the supervisor process in new namespaces, where it waits for its boot spec.
    * @throws Failure `preflight` when the node runs already, its data folder is in use or cannot be used, or a port is taken
    */
-  async start({ name, dataDir, listen, openLog, alternative }: NodeStart): Promise<void> {
+  async start({ name, dataDir, listen, kubelet, openLog, alternative }: NodeStart): Promise<void> {
     const { run, data, logs } = nodePaths(name, dataDir);
-    assertCanBoot(data);
+    assertCanBoot(data, kubelet?.minFreeMiB);
     await this.locks.acquireNode(name, run);
     await this.locks.acquireData(name, data);
     this.#log = await openLog?.(logs);

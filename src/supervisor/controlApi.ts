@@ -54,22 +54,32 @@ export function withRecordedAttempts(component: Component, { attempts }: EventSt
   return { ...component, ready: recorded(ready), ...(live && { live: recorded(live) }) };
 }
 
+interface ControlledGraph {
+  readonly graph: RunningGraph;
+  readonly logDir: string;
+  readonly down: () => void;
+  /** What is wrong with the machine at the moment. */
+  readonly notes: () => readonly string[];
+}
+
 /** What the control API does with a graph: reads its store, and acts on the graph itself. */
 export function controlledNode(
   name: string,
   store: EventStore,
-  { graph, logDir, down }: { graph: RunningGraph; logDir: string; down: () => void },
+  { graph, logDir, down, notes: currentNotes }: ControlledGraph,
 ): ControlledNode {
   const sample = usageSampler();
-  const status = async () => {
+  const getStatus = async () => {
     const pids = [...store.state().values()].flatMap(({ pid }) => pid ?? []);
-    return statusOf(name, store.state(), await sample(pids), Date.now());
+    const notes = currentNotes();
+    const status = statusOf(name, store.state(), await sample(pids), Date.now());
+    return notes.length > 0 ? { ...status, notes } : status;
   };
   let metrics: Promise<{ text: () => Promise<string> }> | undefined;
   return {
     name,
     components: store.names,
-    status,
+    status: getStatus,
     isReady: store.isReady,
     notReady: () => notReadyLines(store.state(), Date.now()),
     history: store.events,

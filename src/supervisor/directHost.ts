@@ -26,13 +26,13 @@ const chainPrefixes = ['KUBE-', 'CNI-'];
  * @throws Failure `preflight` with what to do when that is not possible; then everything is taken back
  */
 export async function directHost(
-  { name, dataDir, kubernetes, network }: NodeConfig,
+  { name, dataDir, kubernetes, network, kubelet: { minFreeMiB } }: NodeConfig,
   locks: NodeLocks,
 ): Promise<NodeHost> {
   const { run, data, kubelet, containerd } = nodePaths(name, dataDir);
   const dirs = { name, run, data };
   const isPlainGraph = kubernetes === false;
-  if (!isPlainGraph) assertCanBoot(data);
+  if (!isPlainGraph) assertCanBoot(data, minFreeMiB);
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
   await cleanUpLeftovers(dirs);

@@ -5,6 +5,7 @@ import { removeStaleSocket } from '../control/socket.ts';
 import type { Component, Emit } from '../engine/component.ts';
 import { startGraph } from '../engine/startGraph.ts';
 import type { CheckResult } from '../host/checkResult.ts';
+import { checkDisk } from '../host/diskSpace.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -124,7 +125,9 @@ async function startAndServe(
   const down = (): void => void graph.down().catch(() => undefined);
   options.signals.handleWith(down);
   graph.ready.then(save, () => undefined);
-  const api = await serveControlApi(controlledNode(node.name, store, { graph, logDir: paths.logs, down }), {
+  const notes = (): string[] => notesOf(options, paths);
+  const controlled = controlledNode(node.name, store, { graph, logDir: paths.logs, down, notes });
+  const api = await serveControlApi(controlled, {
     controlSocket: paths.controlSocket,
     nodeFile: nodeFileOf(options, paths),
     listener: options.listener,
@@ -139,6 +142,13 @@ async function startAndServe(
   } finally {
     await api.close();
   }
+}
+
+/** A disk that fills up is said before the kubelet evicts pods. */
+function notesOf({ config: { node } }: GraphOptions, { data, kubelet }: Paths): string[] {
+  if (node.kubernetes === false) return [];
+  const { level, subject, message } = checkDisk(data, node.kubelet.minFreeMiB, kubelet);
+  return level === 'ok' ? [] : [`${subject}: ${message}`];
 }
 
 function nodeFileOf({ config, ip, kubectl, ctr, snapshotter }: GraphOptions, paths: Paths): NodeFile {

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
+import { checkDisk } from '../host/diskSpace.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
@@ -57,12 +58,17 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const binaries = spec.binaries ?? (await resolve(spec, node, signals));
   await host.onBinaries(binaries);
   const { snapshotter } = capabilities;
+  const { data, kubelet } = nodePaths(node.name, node.dataDir);
   const { files, versions } = binaries;
   return {
     components: kubernetesNode(
       factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities }),
     ),
-    checks: [snapshotterResult(snapshotter, nodePaths(node.name, node.dataDir).data), setProcessLimits()],
+    checks: [
+      snapshotterResult(snapshotter, data),
+      setProcessLimits(),
+      checkDisk(data, node.kubelet.minFreeMiB, kubelet),
+    ],
     clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
   };
 }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import { portHolder } from '../../engine/supervise/ports.ts';
 import { checkCgroups } from '../../host/cgroup/controllers.ts';
 import { note, ok, problem } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
+import { checkDisk } from '../../host/diskSpace.ts';
 import { checkKernelLog } from '../../host/kernelLog.ts';
 import { checkMountPropagation } from '../../host/mountPropagation.ts';
 import { checkOomScore } from '../../host/oomScore.ts';
@@ -19,7 +20,7 @@ import {
 } from '../../host/preflight.ts';
 import { setProcessLimits } from '../../host/processLimits.ts';
 import { checkSwap } from '../../host/resources.ts';
-import { chooseSnapshotter, snapshotterResult } from '../../host/snapshotter.ts';
+import { chooseSnapshotter, snapshotterResult, systemFoldersResult } from '../../host/snapshotter.ts';
 import { checkSysctls } from '../../host/sysctls.ts';
 import { binaryRows } from '../../install/find/binaryRows.ts';
 import type { BinaryRow } from '../../install/find/binaryRows.ts';
@@ -41,8 +42,6 @@ export interface DoctorOptions extends Pick<ConfigOptions, 'config' | 'name' | '
 
 /** An idle node takes about 1 GiB, and pods need some, too. In bytes. */
 const enoughMemory = 2 * 2 ** 30;
-/** etcd, images and logs of a small node, in bytes. The first build of Kubernetes checks for more itself. */
-const enoughDisk = 2 ** 30;
 
 /**
  * Checks everything that `up` with these options depends on, and changes nothing.
@@ -77,7 +76,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
     ...(hasKubernetes ? checkBinaries(rows) : []),
     ...(isDirect ? await checkPorts(config, rows) : []),
     await checkRunning(name),
-    ...(hasKubernetes ? [checkMemory(), await checkDisk(paths.data)] : []),
+    ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
   ];
 }
 
@@ -115,6 +114,13 @@ async function checkHost(
     await checkSafely('snapshotter', async () =>
       snapshotterResult(await chooseSnapshotter(containerd), data),
     ),
+    ...(isDirect
+      ? []
+      : [
+          await checkSafely('hostPath', async () =>
+            systemFoldersResult(await chooseSnapshotter(containerd), data),
+          ),
+        ]),
   ];
 }
 
@@ -170,11 +176,4 @@ function checkMemory(): CheckResult {
   const gib = `${(totalmem() / 2 ** 30).toFixed(1)} GiB`;
   if (totalmem() >= enoughMemory) return ok('memory', gib);
   return note('memory', gib, 'a node and its pods need 2 GiB');
-}
-
-async function checkDisk(data: string): Promise<CheckResult> {
-  const { bavail, bsize } = await statfs(nearestExisting(data));
-  const free = `${((bavail * bsize) / 2 ** 30).toFixed(1)} GiB free for ${data}`;
-  if (bavail * bsize >= enoughDisk) return ok('disk', free);
-  return problem('disk', free, 'free some, or choose another folder: --data-dir');
 }

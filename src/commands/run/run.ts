@@ -82,7 +82,8 @@ async function launchEphemeral(
   if (options.config === undefined) await launch.start(start);
   const config = await signals.interruptible(loadNodeConfig(options));
   if (config.node.kubernetes === false) throw needsNode(config);
-  if (!launch.hasStarted) await launch.start({ ...start, listen: config.node.listen });
+  if (!launch.hasStarted)
+    await launch.start({ ...start, listen: config.node.listen, kubelet: config.node.kubelet });
   if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
   // Nobody reads its stdout: the events come through the control socket.
   const spec = bootSpecOf({ ...options, output: 'json' }, config);

@@ -66,6 +66,11 @@ export const nodeShape = {
     maxPods: integer(1, 1000)
       .prefault(defaults.kubelet.maxPods)
       .describe(`The maximum number of pods on the node. Default: ${defaults.kubelet.maxPods}.`),
+    minFreeMiB: integer(0, 100_000_000)
+      .exactOptional()
+      .describe(
+        'The free space in MiB on the disk of the data directory below which the kubelet evicts pods and `up` refuses to start; 0: never. Default: 5 % of the disk, at most 1024.',
+      ),
   })
     .prefault({})
     .describe('Settings of the kubelet.'),

@@ -4,6 +4,7 @@ import { http } from '../../../probes/kinds/http.ts';
 import { podResolvConf } from '../../host/resolvConf.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { diskSpace, minFreeInodes } from '../../host/diskSpace.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
@@ -26,7 +27,12 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
     });
     mkdirSync(paths.kubelet, { recursive: true, mode: 0o700 });
     const resolvConf = await resolvConfFile(facts);
-    const configuration = { ...kubeletConfiguration(facts), ...runtime.config, resolvConf };
+    const configuration = {
+      ...kubeletConfiguration(facts),
+      ...eviction(facts),
+      ...runtime.config,
+      resolvConf,
+    };
     writeFileSync(configFile, JSON.stringify(configuration, undefined, 2));
     const args = flags({
       'cert-dir': join(paths.kubelet, 'pki'),
@@ -66,6 +72,27 @@ export function diagnose(reason: string, folder: string): Diagnosis | undefined 
     return ifWrongKind(reason);
   const remedy = `remove the files in it that end in _state: they are made again`;
   return { isPermanent: true, fault: `${folder} has a damaged state`, remedy };
+}
+
+/**
+ * When the kubelet evicts pods, which also removes images that no container uses: see images/pinnedImages.ts. Its defaults of
+ * 10 and 15 % leave a laptop with 30 GB free without a node, and its image garbage collection removes what may not come again.
+ */
+function eviction({ config, paths }: NodeFacts): object {
+  const { minFree } = diskSpace(paths.kubelet, config.kubelet.minFreeMiB);
+  const [space, inodes] = minFree > 0 ? [String(minFree), `${minFreeInodes * 100}%`] : ['0%', '0%'];
+  return {
+    imageGCHighThresholdPercent: 100,
+    // Without the fields below the kubelet would not evict for their sake.
+    evictionHard: {
+      'memory.available': '100Mi',
+      'nodefs.available': space,
+      'nodefs.inodesFree': inodes,
+      'imagefs.available': space,
+    },
+    // How long a condition stays after its cause has ended: by default 5 min, against oscillation among many nodes.
+    evictionPressureTransitionPeriod: '30s',
+  };
 }
 
 /** The resolv.conf from which the kubelet makes those of the pods. */

@@ -1,11 +1,12 @@
 import { apiObject } from '../../../probes/kinds/api.ts';
 import type { Api } from '../../../probes/kinds/api.ts';
 import { http } from '../../../probes/kinds/http.ts';
-import { nodeReady } from '../../../probes/kinds/nodeReady.ts';
+import { NodeNotReady, nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { serviceAccount } from '../../../probes/kinds/serviceAccount.ts';
 import { until } from '../../../probes/until.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
+import { checkDisk } from '../../host/diskSpace.ts';
 import { ensureDefaultServiceAccount, setPodCidr, removeNotReadyTaint } from './bootstrapSteps.ts';
 import { adminAccess, localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -27,18 +28,42 @@ export function roles(facts: NodeFacts, needs: readonly Dependency[]): Task {
   return milestone('roles', needs, [waitUntil(allowed)]);
 }
 
-/** Ready when the node accepts pods: it has the condition Ready and no not-ready taint. */
+/** The kubelet looks every 10 s whether it is short of something. */
+const nodeTiming = { periodMs: 4000, failureThreshold: 2 };
+
+/**
+ * Ready while the node accepts pods: it has the condition Ready, is not short of disk, memory or process IDs, and has no
+ * not-ready taint.
+ */
 export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName, network } = facts.config;
   const access = adminAccess(facts);
   const missing = `the kubelet has not registered ${nodeName} yet`;
-  return milestone('node', needs, [
+  const ready = withFreeSpace(nodeReady({ ...access, node: nodeName }), facts);
+  const task = milestone('node', needs, [
     waitUntil(exists(access, `/api/v1/nodes/${nodeName}`, missing)),
     // Once, without waiting: a node that has another range will never accept this one.
     setPodCidr(access, nodeName, network.podCidr),
-    waitUntil(nodeReady({ ...access, node: nodeName })),
+    waitUntil(ready),
     waitUntil(removeNotReadyTaint(access, nodeName)),
   ]);
+  // An API server that does not answer is a reason of its own, and says nothing of the node.
+  const live: Probe = async (signal) =>
+    ready(signal).catch((error: unknown) => {
+      if (error instanceof NodeNotReady) throw error;
+    });
+  return { ...task, live, liveTiming: nodeTiming };
+}
+
+/** The kubelet's reason does not say how much is missing. */
+function withFreeSpace(probe: Probe, { config, paths }: NodeFacts): Probe {
+  return async (signal) =>
+    probe(signal).catch((cause: unknown) => {
+      if (!(cause instanceof NodeNotReady) || !cause.message.includes('DiskPressure')) throw cause;
+      const { level, message } = checkDisk(paths.data, config.kubelet.minFreeMiB, paths.kubelet);
+      const again = level === 'problem' ? '' : ' again, which the kubelet sees within a minute';
+      throw new NodeNotReady(`${cause.message} (${message}${again})`, { cause });
+    });
 }
 
 /**

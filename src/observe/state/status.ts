@@ -16,6 +16,8 @@ export interface NodeStatus {
   readonly ready: boolean;
   readonly state: Summary['phase'];
   readonly components: readonly ComponentStatus[];
+  /** What is wrong with the machine although the node may be ready, such as a disk that is nearly full. Missing: nothing. */
+  readonly notes?: readonly string[];
 }
 
 interface ComponentStatus {

@@ -12,7 +12,7 @@ import { tick } from './ticker.ts';
 const headings = ['COMPONENT', 'STATE', 'SINCE', 'RESTARTS', 'PID', 'MEMORY', 'CPU'];
 const columnLayout = headings.map((_, i) => ({ align: i < 2 ? 'left' : 'right' }) as const);
 
-/** The status as a table, one line per component, none wider than `columns`. */
+/** The status as a table, one line per component, none wider than `columns`; below it the notes. */
 export function statusTable(status: NodeStatus, columns: number, style: Style): string[] {
   const now = Date.parse(status.at);
   const dim = (text: string): string => style('dim', text);
@@ -27,7 +27,14 @@ export function statusTable(status: NodeStatus, columns: number, style: Style): 
     { text: oneLine(component.reason ?? ''), style: dim },
   ]);
   const head = headings.map((text) => ({ text, style: dim }));
-  return table([head, ...rows], { columns: columnLayout, maxWidth: columns });
+  const notes = table(
+    (status.notes ?? []).map((text) => [{ text: oneLine(text), style: dim }]),
+    {
+      columns: [{}],
+      maxWidth: columns,
+    },
+  );
+  return [...table([head, ...rows], { columns: columnLayout, maxWidth: columns }), ...notes];
 }
 
 /** Redraws the status in place until the signal aborts. Shows the reason when the node cannot be reached. */

@@ -3,8 +3,9 @@ import { TLSSocket } from 'node:tls';
 import { createServer } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Api } from '../../../probes/kinds/api.ts';
-import { nodeReady } from '../../../probes/kinds/nodeReady.ts';
+import { NodeNotReady, nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import { serviceAccount } from '../../../probes/kinds/serviceAccount.ts';
+import { Unhealthy } from '../../../probes/probe.ts';
 import { authority, type Authority, type Pair } from '../../fixtures/probes/certificates.ts';
 import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { listen } from '../../fixtures/probes/servers.ts';
@@ -71,6 +72,22 @@ describe('nodeReady', () => {
     expect(await reason(nodeReady({ ...(await api(node(unknown))), node: 'node-1' }))).toBe(
       'node node-1 is not ready',
     );
+  });
+
+  test.for(['DiskPressure', 'MemoryPressure', 'PIDPressure'])('a node with %s is not ready', async (type) => {
+    const short = { type, status: 'True', message: 'kubelet has pressure' };
+    const probe = nodeReady({ ...(await api(node(ready, short))), node: 'node-1' });
+    expect(await reason(probe)).toBe(`${type}: kubelet has pressure`);
+    await expect(probe(new AbortController().signal)).rejects.toBeInstanceOf(NodeNotReady);
+  });
+
+  test('a client that is refused says nothing of the node', async () => {
+    const stranger = authority();
+    const probe = nodeReady({ ...(await api({})), ca: stranger.cert, node: 'node-1' });
+    const error = await probe(new AbortController().signal).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Unhealthy);
+    expect(error).not.toBeInstanceOf(NodeNotReady);
+    stranger.remove();
   });
 
   test('a node that is not registered, or has no condition yet', async () => {
