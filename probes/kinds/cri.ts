@@ -1,4 +1,4 @@
-import { grpcChannel, type Call } from '../transport/grpcChannel.ts';
+import { grpcChannel } from '../transport/grpcChannel.ts';
 import { PermanentFailure, Unhealthy, type Probe } from '../probe.ts';
 import { oneLine } from '../transport/reason.ts';
 import { decode, messagesField, numberField, stringField, type Fields } from '../transport/protobuf.ts';
@@ -13,7 +13,7 @@ const versions = ['v1', 'v1alpha2'] as const;
  * serves, and even without it; then the failure is permanent.
  */
 export function cri(socketPath: string, { network = false }: { readonly network?: boolean } = {}): Probe {
-  const getConditions = conditionsOf(grpcChannel(socketPath));
+  const getConditions = conditionsOf(socketPath);
   const required = network ? ['RuntimeReady', 'NetworkReady'] : ['RuntimeReady'];
   return async (signal) => {
     const conditions = await getConditions(signal);
@@ -30,18 +30,51 @@ function requireTrue(conditions: readonly Fields[], type: string): void {
   throw new Unhealthy(`${type} is false${why && `: ${why}`}`);
 }
 
-/** Calls RuntimeService/Status in the version that was served last time, then in the others. */
-function conditionsOf(call: Call): (signal: AbortSignal) => Promise<readonly Fields[]> {
+/**
+ * Passes when the container runtime has all images with these names, as the kubelet knows them: with registry and tag. Passes
+ * also when the runtime does not answer, of which nothing follows.
+ */
+export function criImages(socketPath: string, names: () => Promise<readonly string[]>): Probe {
+  // Each image has some hundred bytes.
+  const listImages = criCall(socketPath, 'ImageService/ListImages', { maxBytes: 4 * 1024 * 1024 });
+  return async (signal) => {
+    const wanted = await names();
+    if (wanted.length === 0) return;
+    const response = await listImages(signal).catch(() => undefined);
+    if (response === undefined) return;
+    // ListImagesResponse: images = 1; Image: repo_tags = 2.
+    const images = messagesField(decode(response), 1).map((image) => decode(image));
+    const present = new Set(images.flatMap((image) => messagesField(image, 2).map(String)));
+    const missing = wanted.filter((name) => !present.has(name));
+    if (missing.length > 0) throw new Unhealthy(`missing: ${missing.join(', ')}`);
+  };
+}
+
+/** Calls RuntimeService/Status. */
+function conditionsOf(socketPath: string): (signal: AbortSignal) => Promise<readonly Fields[]> {
+  const call = criCall(socketPath, 'RuntimeService/Status');
+  return async (signal) => {
+    // StatusResponse: status = 1; RuntimeStatus: conditions = 1.
+    const [status = Buffer.alloc(0)] = messagesField(decode(await call(signal)), 1);
+    return messagesField(decode(status), 1).map((condition) => decode(condition));
+  };
+}
+
+/** Calls a method, with a request without fields, in the version that was served last time, then in the others. */
+function criCall(
+  socketPath: string,
+  method: string,
+  options?: { readonly maxBytes: number },
+): (signal: AbortSignal) => Promise<Buffer> {
+  const call = grpcChannel(socketPath, options);
   let lastServed: (typeof versions)[number] = versions[0];
   return async (signal) => {
     let firstError = '';
     for (const version of [lastServed, ...versions.filter((other) => other !== lastServed)]) {
       try {
-        // StatusRequest without fields. StatusResponse: status = 1; RuntimeStatus: conditions = 1.
-        const response = await call(`/runtime.${version}.RuntimeService/Status`, Buffer.alloc(0), signal);
+        const response = await call(`/runtime.${version}.${method}`, Buffer.alloc(0), signal);
         lastServed = version;
-        const [status = Buffer.alloc(0)] = messagesField(decode(response), 1);
-        return messagesField(decode(status), 1).map((condition) => decode(condition));
+        return response;
       } catch (error) {
         if (!(error instanceof GrpcError)) throw error;
         if (error.status !== UNIMPLEMENTED)

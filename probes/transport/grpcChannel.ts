@@ -13,16 +13,16 @@ export type Call = (method: string, message: Buffer, signal: AbortSignal) => Pro
  * gRPC calls without TLS over one keep-alive connection to `unix:///path`, `/path` or `host:port`. A call rejects with a
  * {@link GrpcError} if the server returns an error status, and with an Unhealthy if there is no response.
  *
- * Throws an Error if the target is invalid.
+ * Throws an Error if the target is invalid. `maxBytes`: the limit of a response, 64 KiB by default.
  */
-export function grpcChannel(target: string): Call {
+export function grpcChannel(target: string, options: { readonly maxBytes?: number } = {}): Call {
   const { to, where } = parse(target);
   let session: ClientHttp2Session | undefined;
   return async (method, message, signal) => {
     try {
       session ??= await open(to, where, signal);
       session.ref();
-      return await unary(session, method, message, signal);
+      return await unary(session, { method, message, ...options }, signal);
     } catch (error) {
       if (error instanceof GrpcError) throw error;
       session?.destroy();

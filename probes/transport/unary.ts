@@ -16,7 +16,14 @@ export class GrpcError extends Error {
 export const UNIMPLEMENTED = 12;
 
 /** The responses of health services have some hundred bytes. */
-const maxBytes = 64 * 1024;
+const defaultMaxBytes = 64 * 1024;
+
+/** What is sent, and the limit of the response in bytes. */
+interface UnaryRequest {
+  readonly method: string;
+  readonly message: Buffer;
+  readonly maxBytes?: number;
+}
 
 /**
  * One unary gRPC call. Rejects with a {@link GrpcError}, or with the error of the connection.
@@ -24,8 +31,7 @@ const maxBytes = 64 * 1024;
  */
 export function unary(
   session: ClientHttp2Session,
-  method: string,
-  message: Buffer,
+  { method, message, maxBytes = defaultMaxBytes }: UnaryRequest,
   signal: AbortSignal,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {

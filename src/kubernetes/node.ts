@@ -20,8 +20,6 @@ import { pauseImage } from './images/pauseImage.ts';
  * whenever the API server answers.
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
-  const hasImages = facts.images.length > 0;
-  const imageNeeds = ['pause-image', ...(hasImages ? ['images'] : [])];
   const components = [
     certificates(facts, []),
     etcd(facts, []),
@@ -38,13 +36,13 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [
       { on: 'apiserver', condition: 'started' },
-      ...imageNeeds,
+      'pause-image',
+      'images',
       { on: 'kubelet', whenLost: 'restart' },
     ]),
   ];
   const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,
-    images: hasImages,
   };
   return components.filter(({ name }) => enabled[name] ?? true);
 }

@@ -15,6 +15,8 @@ export interface Paths {
   readonly logs: string;
   readonly etcd: string;
   readonly containerd: string;
+  /** What is known of the images that stay on a full disk: see kubernetes/images/pinnedImages.ts. */
+  readonly pinnedImages: string;
   readonly kubelet: string;
   readonly cni: string;
   /** The node's control socket (HTTP). */
@@ -39,6 +41,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     logs: join(dataDir, 'log'),
     etcd: join(dataDir, 'etcd'),
     containerd: join(dataDir, 'containerd'),
+    pinnedImages: join(dataDir, 'containerd', 'pinned-images'),
     kubelet: join(dataDir, 'kubelet'),
     cni: join(dataDir, 'cni'),
     controlSocket: join(run, 'control.sock'),

@@ -22,7 +22,7 @@ export function kubernetesCommands(cli: Command): void {
     .option('--server <url>', 'URL at which you reach the API server, such as that of a published port')
     .action(async (options) => exitWith((await import('../../commands/kubeconfig.ts')).kubeconfig(options)));
 
-  const image = cli.command('image').description('load and list images without a registry');
+  const image = cli.command('image').description('load, list and remove images without a registry');
   image
     .command('load')
     .description('import the images of an archive: docker save or OCI layout, gzipped or not')
@@ -36,6 +36,14 @@ export function kubernetesCommands(cli: Command): void {
     .description('list the images that pods can use without pulling')
     .addOption(nameOption())
     .action(async (options) => exitWith((await import('../../commands/image.ts')).listImages(options)));
+  image
+    .command('rm')
+    .description('remove images')
+    .argument('<image...>', 'name as `image ls` shows it, or as Docker shortens it')
+    .addOption(nameOption())
+    .action(async (images, options) =>
+      exitWith((await import('../../commands/image.ts')).removeImages(images, options)),
+    );
 
   cli
     .command('smoke')

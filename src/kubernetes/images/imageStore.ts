@@ -9,7 +9,8 @@ import { archiveOf, nameOfPlace } from './imageSource.ts';
 /** Not execa, which an ordinary boot does not load. */
 const execute = promisify(execFile);
 
-interface Containerd {
+/** How ctr reaches containerd. */
+export interface Containerd {
   /** The path of ctr, which comes with containerd. */
   readonly ctr: string;
   readonly socket: string;
@@ -27,11 +28,17 @@ interface CtrOptions {
  * Runs `ctr images ARGS` on the images that the kubelet uses. Rejects with the last line of ctr's stderr,
  * with the error of `input`, or with the reason of `signal`.
  */
-export function ctrImages({ ctr, socket, env }: Containerd) {
+export function ctrImages(containerd: Containerd) {
+  const run = ctrOf(containerd);
+  return async (args: readonly string[], options?: CtrOptions) => run(['images', ...args], options);
+}
+
+/** Runs `ctr ARGS` like {@link ctrImages}. */
+export function ctrOf({ ctr, socket, env }: Containerd) {
   // The namespace of the CRI plugin (constants.K8sContainerdNamespace).
-  const images = ['--address', socket, '--namespace', 'k8s.io', 'images'];
+  const common = ['--address', socket, '--namespace', 'k8s.io'];
   return async (args: readonly string[], { input, signal }: CtrOptions = {}) => {
-    const running = execute(ctr, [...images, ...args], {
+    const running = execute(ctr, [...common, ...args], {
       // ctr reads CONTAINERD_... variables.
       env: { PATH: process.env['PATH'], ...env },
       maxBuffer: 16 * 1024 * 1024,
@@ -60,6 +67,7 @@ async function feed(stdin: Writable, input: Readable): Promise<void> {
 
 interface Image {
   readonly name: string;
+  readonly mediaType: string;
   readonly digest: string;
   /** As ctr prints it: `712.0 KiB`. */
   readonly size: string;
@@ -68,6 +76,8 @@ interface Image {
 /** The images of a containerd that the kubelet uses. */
 interface ImageStore {
   readonly list: () => Promise<Image[]>;
+  /** Removes an image, by its full name, and the other name that CRI has given it: its id. */
+  readonly remove: (name: string) => Promise<void>;
   /**
    * Imports the images of a place (see {@link archiveOf}) and resolves with their names.
    * @throws Failure `usage` if the place is no image, or none of its images has a name that a pod could use
@@ -110,7 +120,16 @@ export function imageStore(containerd: Containerd): ImageStore {
         cause,
       });
     });
-  return { list, load, read };
+  const remove: ImageStore['remove'] = async (name) => {
+    const all = parseAll((await ctr(['list'])).stdout);
+    const digest = all.find((image) => image.name === name)?.digest;
+    const same = all.filter((image) => image.digest === digest);
+    // Without another name nobody can use it.
+    const named = same.filter((image) => image.name !== name && !hasNoTag(image));
+    const names = named.length > 0 ? [name] : same.map((image) => image.name);
+    await ctr(['rm', '--sync', ...names]);
+  };
+  return { list, remove, load, read };
 }
 
 /** The base name that ctr gives to an image with only a tag: `import-2026-01-31`. */
@@ -119,7 +138,6 @@ const baseNameOfCtr = /^import-\d{4}-\d{2}-\d{2}(?=[:@])/;
 /**
  * The name under which the kubelet looks for an image: with registry and tag, as Docker fills them in (distribution/reference,
  * ParseDockerRef). `app` is `docker.io/library/app:latest`.
- * @internal exported for tests
  */
 export function fullName(name: string): string {
   const [first = '', ...rest] = name.split('/');
@@ -130,8 +148,20 @@ export function fullName(name: string): string {
 
 /** Parses `ctr images list`: REF TYPE DIGEST SIZE PLATFORMS LABELS. */
 function parseTable(table: string): Image[] {
-  const rows = table.matchAll(/^(\S+)\s+\S+\s+(sha256:\w+)\s+([\d.]+ \w+)/gm);
-  const images = [...rows].map(([, name = '', digest = '', size = '']) => ({ name, digest, size }));
   // CRI also stores each image under its digest.
-  return images.filter(({ name }) => !/^sha256:|@sha256:/.test(name));
+  return parseAll(table).filter((image) => !hasNoTag(image));
+}
+
+function hasNoTag({ name }: Image): boolean {
+  return /^sha256:|@sha256:/.test(name);
+}
+
+function parseAll(table: string): Image[] {
+  const rows = table.matchAll(/^(\S+)\s+(\S+)\s+(sha256:\w+)\s+([\d.]+ \w+)/gm);
+  return [...rows].map(([, name = '', mediaType = '', digest = '', size = '']) => ({
+    name,
+    mediaType,
+    digest,
+    size,
+  }));
 }

@@ -1,9 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { criImages } from '../../../probes/kinds/cri.ts';
+import type { Probe } from '../../../probes/probe.ts';
+import { checkDisk } from '../../host/diskSpace.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
 import { imageStore } from './imageStore.ts';
+import { pinnedImages } from './pinnedImages.ts';
 
 /** Images of several gigabytes take minutes to import. */
 const timeoutMs = 600_000;
@@ -13,18 +17,41 @@ type Imported = Readonly<
   Record<string, { readonly fingerprint: string; readonly images: readonly string[] }>
 >;
 
+/** On a full disk the kubelet looks every 10 s what it can remove. */
+const liveTiming = { periodMs: 10_000, failureThreshold: 1 };
+
 /**
  * Imports the images of the config and of the folder `images` in the data folder. The milestone `node` waits
- * for it: on a ready node no pod finds its image missing.
+ * for it: on a ready node no pod finds its image missing. While the node runs, it restores the images that the kubelet has
+ * deleted on a full disk, those of `image load`, too.
  */
 export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
+  const { paths } = facts;
+  const pinned = pinnedImages(containerdOf(facts), paths.pinnedImages);
+  const names = async (): Promise<string[]> => (await pinned.list()).map(({ name }) => name);
+  const present = criImages(paths.containerdSocket, names);
+  // Before there is room again the kubelet would delete them again; until then the milestone `node` has the reason.
+  const live: Probe = async (signal) => (hasRoom(facts) ? present(signal) : undefined);
   return {
     kind: 'task',
     name: 'images',
     needs,
     timeoutMs,
-    run: async (signal, report) => importImages(facts, signal, report),
+    run: async (signal, report) => {
+      await importImages(facts, signal, report);
+      await pinned.restore(signal);
+    },
+    live,
+    liveTiming,
   };
+}
+
+function hasRoom({ paths, config }: NodeFacts): boolean {
+  return checkDisk(paths.data, config.kubelet.minFreeMiB, paths.kubelet).level !== 'problem';
+}
+
+function containerdOf({ programs, paths, env }: NodeFacts) {
+  return { ctr: programs.ctr, socket: paths.containerdSocket, env };
 }
 
 /**
@@ -33,25 +60,37 @@ export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
  * @internal exported for tests
  */
 export async function importImages(
-  { images: places, paths, programs, env }: NodeFacts,
+  facts: NodeFacts,
   signal: AbortSignal,
   report: (reason: string) => void,
 ): Promise<void> {
-  const store = imageStore({ ctr: programs.ctr, socket: paths.containerdSocket, env });
+  const { images: places, paths } = facts;
+  // Most nodes import none: start no process.
+  if (places.length === 0) return;
+  const store = imageStore(containerdOf(facts));
+  const pinned = pinnedImages(containerdOf(facts), paths.pinnedImages);
   // Next to the store it describes, so that both are removed together.
   const file = join(paths.containerd, 'imported.json');
   const before = await readFile(file, 'utf8')
     .then(parseImported)
     .catch((): Imported => ({}));
+  const pinnedNames = new Set((await pinned.list()).map(({ name }) => name));
   const stored = new Set((await store.list()).map(({ name }) => name));
+  const isThere = (image: string): boolean => stored.has(image) && pinnedNames.has(image);
   const imported: Record<string, Imported[string]> = {};
   for (const place of places) {
     const known = before[place];
     const fingerprint = await fingerprintOf(place);
-    const isCurrent = known?.fingerprint === fingerprint && known.images.every((image) => stored.has(image));
+    const isCurrent = known?.fingerprint === fingerprint && known.images.every(isThere);
     if (!isCurrent) report(`importing ${place}`);
-    imported[place] = isCurrent ? known : { fingerprint, images: await store.load(place, signal) };
+    imported[place] = isCurrent ? known : { fingerprint, images: await importPlace(place) };
     await writeFile(file, JSON.stringify(imported, undefined, 2));
+  }
+
+  async function importPlace(place: string): Promise<readonly string[]> {
+    const names = await store.load(place, signal);
+    await pinned.pin(names, signal);
+    return names;
   }
 }
 

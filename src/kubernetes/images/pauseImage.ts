@@ -5,6 +5,7 @@ import type { NodeConfig } from '../../config/schema/node.ts';
 import type { NodeFacts } from '../facts.ts';
 import { imageArchive } from './imageArchive.ts';
 import { ctrImages } from './imageStore.ts';
+import { pinnedImages } from './pinnedImages.ts';
 
 /** The image that holds a pod's namespaces open: the config's, or the one that {@link pauseImage} builds. */
 export function pauseImageOf(config: NodeConfig): string {
@@ -26,9 +27,11 @@ async function ensurePauseImage(
 ): Promise<void> {
   if (config.pauseImage !== undefined) return;
   const image = pauseImageOf(config);
-  const ctr = ctrImages({ ctr: programs.ctr, socket: paths.containerdSocket, env });
+  const containerd = { ctr: programs.ctr, socket: paths.containerdSocket, env };
+  const ctr = ctrImages(containerd);
+  const pinned = pinnedImages(containerd, paths.pinnedImages);
   const { stdout } = await ctr(['list', '--quiet', `name==${image}`], { signal });
-  if (stdout !== '') return;
+  if (stdout !== '' && (await pinned.list()).some(({ name }) => name === image)) return;
   const folder = join(paths.data, 'pause-image');
   try {
     const root = join(folder, 'root');
@@ -36,6 +39,7 @@ async function ensurePauseImage(
     await copyFile(programs.catatonit, join(root, 'pause'));
     const description = { image, root, config: { Entrypoint: ['/pause', '-P'] } };
     await ctr(['import', await imageArchive(folder, description, signal)], { signal });
+    await pinned.pin([image], signal);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { unix } from '../../../probes/kinds/unix.ts';
 import { until } from '../../../probes/until.ts';
 import type { NodeFacts } from '../../../src/kubernetes/facts.ts';
 import { imagePlaces, importImages } from '../../../src/kubernetes/images/images.ts';
 import { fullName, imageStore } from '../../../src/kubernetes/images/imageStore.ts';
+import { pinnedImages } from '../../../src/kubernetes/images/pinnedImages.ts';
 import { busyboxArchive } from '../../support/busybox.ts';
 import { testBinaries } from '../../support/installBinaries.ts';
 import { tempDir } from '../../support/cli.ts';
@@ -47,7 +48,7 @@ it('imports places that are new, have changed or lost their images, and no other
   const folder = join(dir, 'images');
   await mkdir(folder);
   const archive = await busyboxArchive(folder, 'app:1');
-  const paths = { containerd: dir, containerdSocket: socket };
+  const paths = { containerd: dir, containerdSocket: socket, pinnedImages: join(dir, 'pinned') };
   const facts = { images: [archive], paths, programs: { ctr }, env: {} } as unknown as NodeFacts;
   /** Runs the task and resolves with its reports. */
   const run = async (): Promise<string[]> => {
@@ -159,7 +160,7 @@ it('refuses an archive whose images have no name, also among the images of a nod
     hint: expect.stringContaining('docker save NAME:TAG'),
   };
   await expect(imageStore({ ctr, socket }).load(archive)).rejects.toMatchObject(expected);
-  const paths = { containerd: dir, containerdSocket: socket };
+  const paths = { containerd: dir, containerdSocket: socket, pinnedImages: join(dir, 'pinned') };
   const facts = { images: [archive], paths, programs: { ctr }, env: {} } as unknown as NodeFacts;
   await expect(importImages(facts, signal, () => undefined)).rejects.toMatchObject(expected);
 });
@@ -174,4 +175,60 @@ it.each([
   ['docker.io/library/app:1', 'docker.io/library/app:1'],
 ])('%s is called %s in full', (name, full) => {
   expect(fullName(name)).toBe(full);
+});
+
+describe('a pinned image', () => {
+  async function pinnedApp() {
+    const { dir, ctr, socket } = await startContainerd();
+    const folder = join(dir, 'app');
+    await mkdir(folder);
+    const store = imageStore({ ctr, socket });
+    const pinned = pinnedImages({ ctr, socket }, join(dir, 'pinned'));
+    await pinned.pin(await store.load(await busyboxArchive(folder, 'app:1')));
+    const run = async (...args: string[]): Promise<string> =>
+      (await execa(ctr, ['--address', socket, '--namespace', 'k8s.io', ...args])).stdout;
+    const names = async (): Promise<string[]> => (await store.list()).map(({ name }) => name);
+    return { dir, store, pinned, run, names };
+  }
+  const name = 'docker.io/library/app:1';
+
+  it('has the label of CRI, and comes back when the kubelet has deleted it', async () => {
+    const { pinned, run, names } = await pinnedApp();
+    expect(await run('images', 'list', `name==${name}`)).toContain('io.cri-containerd.pinned=pinned');
+    // As CRI's RemoveImage does.
+    await run('images', 'rm', '--sync', name);
+    expect(await names()).toEqual([]);
+    await pinned.restore(signal);
+    expect(await names()).toEqual([name]);
+    expect(await run('images', 'list', `name==${name}`)).toContain('io.cri-containerd.pinned=pinned');
+    // With its layers: export reads all of its content.
+    expect((await run('images', 'export', '--platform', 'linux', '-', name)).length).toBeGreaterThan(500_000);
+  });
+
+  it('goes with all of its content when it is removed, or replaced by another of its name', async () => {
+    const { dir, store, pinned, run, names } = await pinnedApp();
+    const [first] = await pinned.list();
+    const layout = await ociLayout(join(dir, 'other'));
+    await layout.finish([{ ...(await layout.image('other')), annotations: { [containerdName]: name } }]);
+    await pinned.pin(await store.load(layout.dir));
+    const [second] = await pinned.list();
+    expect(second?.digest).not.toBe(first?.digest);
+    // A removal starts the garbage collection, and waits for it.
+    await run('images', 'tag', name, 'localhost/x:1');
+    await run('images', 'rm', '--sync', 'localhost/x:1');
+    expect(await run('content', 'ls', '--quiet')).not.toContain(first?.digest);
+    await pinned.unpin(name);
+    await store.remove(name);
+    await pinned.restore(signal);
+    expect(await names()).toEqual([]);
+    expect(await run('content', 'ls', '--quiet')).toBe('');
+  });
+
+  it('is named when its content is gone', async () => {
+    const { pinned, run } = await pinnedApp();
+    const [image] = await pinned.list();
+    await run('content', 'label', image!.digest, 'containerd.io/gc.root=');
+    await run('images', 'rm', '--sync', name);
+    await expect(pinned.restore(signal)).rejects.toThrow(`image ${name} is gone, load it again: `);
+  });
 });

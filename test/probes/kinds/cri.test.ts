@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { cri } from '../../../probes/kinds/cri.ts';
+import { describe, expect, test } from 'vitest';
+import { cri, criImages } from '../../../probes/kinds/cri.ts';
 import { field, grpcServer } from '../../fixtures/probes/grpcServer.ts';
 import { pass, reason } from '../../fixtures/probes/attempts.ts';
 import { folder } from '../../fixtures/probes/servers.ts';
@@ -73,4 +73,35 @@ test('an error of the runtime is quoted', async () => {
     path,
   );
   expect(await reason(cri(path))).toBe('CRI answers: server is not initialized yet');
+});
+
+describe('criImages', () => {
+  /** ListImagesResponse: images = 1; Image: id = 1, repo_tags = 2. */
+  const images = (...all: string[][]): Buffer =>
+    Buffer.concat(
+      all.map((tags) => field(1, Buffer.concat([field(1, 'sha256:1'), ...tags.map((tag) => field(2, tag))]))),
+    );
+  const listImages = '/runtime.v1.ImageService/ListImages';
+
+  async function store(answer: Buffer): Promise<string> {
+    const path = `${folder()}/s`;
+    await grpcServer({ [listImages]: () => answer }, path);
+    return path;
+  }
+
+  test('passes when the runtime has all of them, and names those that it has not', async () => {
+    const path = await store(images(['docker.io/library/a:1', 'localhost/b:1'], ['localhost/c:1']));
+    await pass(criImages(path, async () => ['localhost/c:1', 'localhost/b:1']));
+    const missing = criImages(path, async () => ['localhost/b:1', 'localhost/d:1', 'localhost/e:1']);
+    expect(await reason(missing)).toBe('missing: localhost/d:1, localhost/e:1');
+  });
+
+  test('a list of more than 64 KiB', async () => {
+    const many = Array.from({ length: 1000 }, (_, index) => [`localhost/${'x'.repeat(80)}:${index}`]);
+    await pass(criImages(await store(images(...many, ['localhost/b:1'])), async () => ['localhost/b:1']));
+  });
+
+  test('a runtime that does not answer says nothing of its images', async () => {
+    await pass(criImages(`${folder()}/none`, async () => ['localhost/b:1']));
+  });
 });

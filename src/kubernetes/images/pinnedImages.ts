@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Unhealthy } from '../../../probes/probe.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
+import { reasonOf } from '../../lib/errors.ts';
+import { tempDir } from '../../lib/paths.ts';
+import { ctrOf, imageStore } from './imageStore.ts';
+import type { Containerd } from './imageStore.ts';
+
+/** An image, and its descriptor (OCI image-spec, descriptor.md). */
+interface PinnedImage {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** Makes content a root of containerd's garbage collection (docs/garbage-collection.md): what it refers to stays, too. */
+const gcRoot = 'containerd.io/gc.root';
+
+/**
+ * The images that stay, because there may be no registry to pull them from: on a full disk the kubelet deletes what no container
+ * uses. Since 1.23, with containerd 1.6.25 or 1.7.10, it leaves images with the label of CRI alone. With older ones just the
+ * name is lost: the content is a root of containerd's garbage collection, and {@link restore} gives it its name again.
+ * @param folder has a file for each pinned image; next to the store, so that both are removed together
+ */
+export function pinnedImages(containerd: Containerd, folder: string) {
+  const ctr = ctrOf(containerd);
+  const store = imageStore(containerd);
+  const fileOf = (name: string): string =>
+    join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`);
+  const list = async (): Promise<PinnedImage[]> => {
+    const files = await readdir(folder).catch((): string[] => []);
+    const images = await Promise.all(files.map(async (file) => read(join(folder, file))));
+    return images.filter((image) => image !== undefined);
+  };
+
+  /** Pins images of the store. Content that had one of these names before may be removed again. */
+  const pin = async (names: readonly string[], signal?: AbortSignal): Promise<void> => {
+    const options = signal && { signal };
+    const before = await list();
+    const stored = (await store.list()).filter(({ name }) => names.includes(name));
+    await mkdir(folder, { recursive: true });
+    for (const { name, digest, mediaType } of stored) {
+      await ctr(['images', 'label', name, 'io.cri-containerd.pinned=pinned'], options);
+      await ctr(['content', 'label', digest, `${gcRoot}=k8s-single`], options);
+      const { stdout } = await ctr(['content', 'get', digest], options);
+      const image: PinnedImage = { name, mediaType, digest, size: Buffer.byteLength(stdout) };
+      await writeFileAtomically(fileOf(name), JSON.stringify(image));
+    }
+    const kept = new Set((await list()).map(({ digest }) => digest));
+    const released = new Set(before.map(({ digest }) => digest).filter((digest) => !kept.has(digest)));
+    // It may be gone already.
+    for (const digest of released)
+      await ctr(['content', 'label', digest, `${gcRoot}=`]).catch(() => undefined);
+  };
+
+  /**
+   * Gives the pinned images that the kubelet has deleted their names again, which takes no space.
+   * @throws Unhealthy with those whose content is gone
+   */
+  const restore = async (signal: AbortSignal): Promise<void> => {
+    const pinned = await list();
+    if (pinned.length === 0) return;
+    const stored = new Set((await store.list()).map(({ name }) => name));
+    const failures: string[] = [];
+    for (const image of pinned.filter(({ name }) => !stored.has(name))) {
+      await load(image, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        failures.push(`image ${image.name} is gone, load it again: ${reasonOf(error)}`);
+      });
+    }
+    if (failures.length > 0) throw new Unhealthy(failures.join('; '));
+  };
+
+  /** By an archive in OCI layout (image-layout.md) whose content is in the store already. */
+  const load = async ({ name, ...descriptor }: PinnedImage, signal: AbortSignal): Promise<void> => {
+    const layout = await mkdtemp(join(tempDir(), 'k8s-single-image-'));
+    const annotations = { 'io.containerd.image.name': name };
+    const index = { schemaVersion: 2, manifests: [{ ...descriptor, annotations }] };
+    try {
+      await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+      await writeFile(join(layout, 'index.json'), JSON.stringify(index));
+      await pin(await store.load(layout, signal), signal);
+    } finally {
+      await rm(layout, { recursive: true, force: true });
+    }
+  };
+
+  /** No longer pins an image, so that its content goes with its name. */
+  const unpin = async (name: string): Promise<void> => {
+    const image = await read(fileOf(name));
+    if (image === undefined) return;
+    await rm(fileOf(name));
+    const isShared = (await list()).some(({ digest }) => digest === image.digest);
+    if (!isShared) await ctr(['content', 'label', image.digest, `${gcRoot}=`]).catch(() => undefined);
+  };
+
+  return { list, pin, restore, unpin };
+}
+
+/** Undefined for a file that is missing or damaged: its image is not pinned. */
+async function read(file: string): Promise<PinnedImage | undefined> {
+  try {
+    const image: PinnedImage = JSON.parse(await readFile(file, 'utf8'));
+    return image;
+  } catch {
+    return undefined;
+  }
+}
