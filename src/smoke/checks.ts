@@ -13,6 +13,7 @@ import { otherUser } from './checks/otherUser.ts';
 import { pod } from './checks/pod.ts';
 import { podIp } from './checks/podIp.ts';
 import { podToApi } from './checks/podToApi.ts';
+import { pressure } from './checks/pressure.ts';
 import { rbac } from './checks/rbac.ts';
 import { service } from './checks/service.ts';
 import { serviceAccount } from './checks/serviceAccount.ts';
@@ -22,6 +23,7 @@ import { webhook } from './checks/webhook.ts';
 /** The smoke test. Each check comes after those it needs; independent ones run concurrently. */
 export const checks: readonly Check[] = [
   node,
+  pressure,
   serviceAccount,
   pod,
   logs,

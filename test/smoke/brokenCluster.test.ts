@@ -5,6 +5,7 @@ import { hostNetwork } from '../../src/smoke/checks/hostNetwork.ts';
 import { namespace } from '../../src/smoke/checks/namespace.ts';
 import { node } from '../../src/smoke/checks/node.ts';
 import { pod } from '../../src/smoke/checks/pod.ts';
+import { pressure } from '../../src/smoke/checks/pressure.ts';
 import { rbac } from '../../src/smoke/checks/rbac.ts';
 import { volume } from '../../src/smoke/checks/volume.ts';
 import { runChecks } from '../../src/smoke/run.ts';
@@ -54,6 +55,22 @@ function withCondition(name: string, condition: object): object {
 }
 
 describe('finds the fault of a cluster', () => {
+  it('with a full disk, at once', async () => {
+    const full = {
+      type: 'DiskPressure',
+      status: 'True',
+      reason: 'KubeletHasDiskPressure',
+      message: 'kubelet has disk pressure',
+    };
+    const nodes = { items: [withCondition('a', full)] };
+    expect(await reasonOf(pressure, { '/api/v1/nodes': nodes })).toBe(
+      'failed: nodes: no pod can be scheduled: a has DiskPressure (KubeletHasDiskPressure: kubelet has disk pressure)',
+    );
+    // Pods go to the other node.
+    const fine = withCondition('b', { ...full, status: 'False' });
+    expect(await reasonOf(pressure, { '/api/v1/nodes': { items: [...nodes.items, fine] } })).toBe('passed');
+  });
+
   it('with a node that is not Ready', async () => {
     const down = { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: 'no CNI plugin' };
     const nodes = {

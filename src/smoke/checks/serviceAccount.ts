@@ -4,7 +4,7 @@ import { idle, pod } from '../objects.ts';
 export const serviceAccount: Check = {
   name: 'service-account',
   summary: 'a new namespace gets a default ServiceAccount with which pods are admitted',
-  needs: [],
+  needs: ['pressure'],
   deadlineMs: 60_000,
   run: async ({ api, namespacePath, image, until }) => {
     await until('the default ServiceAccount', async (signal) => {
