@@ -29,9 +29,9 @@ export class TestNode {
   readonly dataDir: string;
 
   /** `name` must be unique in the suite, so that the node of a failed test cannot disturb the next test. */
-  constructor(name: string) {
+  constructor(name: string, dataDir = join('/var/tmp', `k8s-single-test-${name}`)) {
     this.name = name;
-    this.dataDir = join('/var/tmp', `k8s-single-test-${name}`);
+    this.dataDir = dataDir;
   }
 
   /** The arguments of a command for this node. */

@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { killNodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
+import { readNodeFile } from '../../src/instance/nodeFile.ts';
+import { busyboxArchive } from '../support/busybox.ts';
+import { cli } from '../support/cli.ts';
+import { TestNode } from '../support/testNode.ts';
+
+/** Below a folder that is an overlay in the sandbox, and on a disk of its own: the kubelet once measured memory there. */
+const disk = '/var/tmp/k8s-single-test-e2e-disk-mount';
+const node = new TestNode('e2e-disk', join(disk, 'node'));
+const fill = join(disk, 'fill');
+const image = 'docker.io/library/kept:1';
+
+beforeAll(async () => {
+  await removeDisk();
+  await mkdir(disk, { recursive: true });
+  await execa('truncate', ['--size', '4G', `${disk}.img`]);
+  await execa('mkfs.ext4', ['-q', '-F', `${disk}.img`]);
+  await execa('mount', ['--no-mtab', '-o', 'loop', `${disk}.img`, disk]);
+  await node.up();
+  const folder = join(disk, 'archive');
+  await mkdir(folder);
+  await node.run('image', 'load', await busyboxArchive(folder, 'kept:1'));
+});
+
+afterAll(async () => {
+  await node.remove();
+  await removeDisk();
+});
+
+async function removeDisk(): Promise<void> {
+  await execa('umount', ['--no-mtab', disk], { reject: false });
+  for (const path of [`${disk}.img`, disk]) await rm(path, { recursive: true, force: true });
+}
+
+/** Leaves this much free space. */
+async function leave(mib: number): Promise<void> {
+  await rm(fill, { force: true });
+  const { stdout } = await execa('df', ['--block-size=1M', '--output=avail', disk]);
+  const free = Number(stdout.split('\n').at(-1));
+  await execa('fallocate', ['--length', `${free - mib}M`, fill]);
+}
+
+/** CRI's RemoveImage: every name of the image goes, and what nothing refers to. */
+async function removeAsKubelet(name: string): Promise<void> {
+  const { ctr = '' } = await readNodeFile(node.name);
+  const images = ['--address', node.containerdSocket, '--namespace', 'k8s.io', 'images'];
+  const { stdout } = await execa(ctr, [...images, 'list']);
+  const rows = stdout.split('\n').map((line) => line.split(/\s+/));
+  const digest = rows.find(([each]) => each === name)?.[2];
+  const names = rows.filter((row) => row[2] === digest).map(([each = '']) => each);
+  await execa(ctr, [...images, 'rm', '--sync', ...names]);
+}
+
+async function statusText(): Promise<string> {
+  return String((await cli(node.args('status'))).stdout);
+}
+
+/** A pod of the loaded image that runs a script with these folders of the node, by hostPath. */
+async function runPod(name: string, script: string, folders: readonly string[]): Promise<string> {
+  const volumes = folders.map((path, i) => ({
+    name: `v${i}`,
+    hostPath: { path, type: 'DirectoryOrCreate' },
+  }));
+  const volumeMounts = folders.map((path, i) => ({ name: `v${i}`, mountPath: path }));
+  const container = { name: 'main', image, imagePullPolicy: 'Never', command: ['sh', '-c', script] };
+  await node.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: { restartPolicy: 'Never', volumes, containers: [{ ...container, volumeMounts }] },
+  });
+  const phase = async (): Promise<string> =>
+    node.kubectl('get', 'pod', name, '-o', 'jsonpath={.status.phase}');
+  await expect.poll(phase, { timeout: 60_000 }).toBe('Succeeded');
+  return node.kubectl('logs', name);
+}
+
+describe('a node whose disk gets full', () => {
+  it('says so before, takes no pods, and keeps its images', async () => {
+    await leave(900);
+    expect(await statusText()).toMatch(/disk: nearly full: 9\d\d MiB free for .*; below \d+ MiB the kubelet/);
+    await leave(100);
+    await expect
+      .poll(statusText, { timeout: 60_000 })
+      .toMatch(/node +down .*DiskPressure: kubelet has disk pressure \(\d+ MiB free for/);
+    const smoke = await cli(node.args('smoke', '--only', 'pod'));
+    expect(smoke.exitCode).toBe(7);
+    expect(String(smoke.stdout) + String(smoke.stderr)).toContain('k8s-single has DiskPressure');
+    const doctor = await cli(['doctor', '--data-dir', node.dataDir]);
+    expect(String(doctor.stdout)).toMatch(
+      /✗ disk +\d+ MiB free for .*: below \d+ MiB the kubelet evicts pods/,
+    );
+    // As the kubelet does with images that are older than 2 min.
+    await removeAsKubelet(image);
+    expect(await node.run('image', 'ls')).not.toContain(image);
+    await rm(fill);
+    await expect.poll(async () => node.run('image', 'ls'), { timeout: 60_000 }).toContain(image);
+    await expect.poll(statusText, { timeout: 120_000 }).toMatch(/node +ready/);
+    expect(await runPod('again', 'echo fine', [])).toBe('fine\n');
+  });
+
+  it('does not start, and names the limit', async () => {
+    await node.run('down');
+    await leave(100);
+    const { exitCode, stderr } = await cli(node.args('up', '--detach', '--output', 'plain'));
+    expect(exitCode).toBe(3);
+    expect(String(stderr)).toMatch(/disk: \d+ MiB free for .*: below \d+ MiB the kubelet evicts pods/);
+    await rm(fill);
+  });
+});
+
+describe('hostPath below /etc, /opt, /tmp and /var', () => {
+  const folders = ['/etc', '/opt', '/tmp', '/var/lib'].map((folder) => join(folder, 'k8s-single-e2e-disk'));
+
+  it('is kept by down and by a crash, never on the host, and removed by purge', async () => {
+    await node.up();
+    await runPod('writes', `for f in ${folders.join(' ')}; do echo $f > $f/file; done`, folders);
+    await node.run('down');
+    await node.up();
+    const reads = folders.map((folder) => `cat ${folder}/file`).join('; ');
+    expect(await runPod('reads', reads, folders)).toBe(folders.map((folder) => `${folder}\n`).join(''));
+    await killNodeCgroup(node.name);
+    await node.run('down');
+    await node.up();
+    expect(await runPod('reads-again', reads, folders)).toContain(folders.at(-1));
+    expect(folders.filter((folder) => existsSync(folder))).toEqual([]);
+    await writeFile(join(node.dataDir, 'mine'), '');
+    await node.run('down', '--purge');
+    expect(existsSync(join(node.dataDir, 'system-folders'))).toBe(false);
+    expect(existsSync(join(node.dataDir, 'mine'))).toBe(true);
+  });
+});
