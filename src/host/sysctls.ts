@@ -1,14 +1,19 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
+import { reasonOf } from '../lib/errors.ts';
 import { note, ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
+import { runOne } from './tool.ts';
 import { recordUndo } from './undoJournal.ts';
 
 interface Sysctl {
   /** As in sysctl(8). */
   readonly name: string;
   readonly atLeast: number;
+  /** A change of that one sets this one, too. */
+  readonly impliedBy?: string;
 }
 
 interface Group {
@@ -16,7 +21,22 @@ interface Group {
   /** A node does not work without them: pods reach nothing, and kube-proxy does not start. */
   readonly isRequired: boolean;
   readonly sysctls: readonly Sysctl[];
+  /** What does not work where they are read-only, although high enough. */
+  readonly lostIfReadOnly?: string;
+  /** The kernel module that has them. Nothing loads it by itself. */
+  readonly module?: string;
 }
+
+/**
+ * Sends what crosses a bridge through iptables. Without it, the answer of a pod to another one on this node bypasses the
+ * translation of the Service's address. Pods have IPv4 only, so that bridge-nf-call-ip6tables does not matter.
+ */
+const bridgeFilter: Group = {
+  subject: 'bridge filter',
+  isRequired: true,
+  sysctls: [{ name: 'net.bridge.bridge-nf-call-iptables', atLeast: 1 }],
+  module: 'br_netfilter',
+};
 
 const groups: readonly Group[] = [
   {
@@ -24,10 +44,14 @@ const groups: readonly Group[] = [
     isRequired: true,
     sysctls: [
       { name: 'net.ipv4.ip_forward', atLeast: 1 },
+      // Of interfaces made later, such as the pods' bridge.
+      { name: 'net.ipv4.conf.default.forwarding', atLeast: 1, impliedBy: 'net.ipv4.ip_forward' },
       // kube-proxy insists on it in iptables mode (NewProxier in pkg/proxy/iptables).
       { name: 'net.ipv4.conf.all.route_localnet', atLeast: 1 },
     ],
+    lostIfReadOnly: 'so that host ports of pods do not answer on 127.0.0.1',
   },
+  bridgeFilter,
   {
     subject: 'inotify',
     isRequired: false,
@@ -56,9 +80,77 @@ export async function checkSysctls(isDirect: boolean): Promise<CheckResult[]> {
   return Promise.all(
     // A sandbox has its own network namespace, with its own network sysctls.
     groups
-      .filter(({ isRequired }) => isDirect || !isRequired)
-      .map(async (group) => resultOf(group, await readValues(group), isDirect)),
+      .filter(({ isRequired, module }) => isDirect || !isRequired || module !== undefined)
+      .map(
+        async (group) =>
+          (await checkModule(group, isDirect)) ?? resultOf(group, await readValues(group), isDirect),
+      ),
   );
+}
+
+/** Turns on in this network namespace, which is the node's own, what a node requires. */
+export async function setSandboxSysctls(): Promise<void> {
+  for (const { name, atLeast } of groups
+    .filter(({ isRequired }) => isRequired)
+    .flatMap((group) => group.sysctls)) {
+    // Before Linux 5.3 the bridge's is the machine's, and not seen from here.
+    if (existsSync(fileOf(name))) await writeFile(fileOf(name), String(atLeast));
+  }
+}
+
+/**
+ * Loads the kernel module of the bridge's sysctls where it is not loaded. It stays: others may need it by then.
+ * @throws Failure `preflight` when it cannot be loaded, or when a sandbox would need a change of the whole machine's sysctl
+ */
+export async function loadBridgeFilter(isDirect: boolean): Promise<void> {
+  const { subject, module = '' } = bridgeFilter;
+  if (!isLoaded(bridgeFilter)) {
+    await runOne(['modprobe', module]).catch((error: unknown) => {
+      throw toFailure(notLoaded(subject, module, reasonOf(error).trim().split('\n').at(-1)));
+    });
+  }
+  const result = isDirect ? undefined : await checkModule(bridgeFilter, isDirect);
+  if (result?.level === 'problem') throw toFailure(result);
+}
+
+/** The result for a group whose module decides. `undefined` when the values do. */
+async function checkModule(group: Group, isDirect: boolean): Promise<CheckResult | undefined> {
+  const { subject, module } = group;
+  if (module === undefined) return undefined;
+  if (isLoaded(group)) {
+    const values = await readValues(group);
+    if (isDirect && values.length > 0) return undefined;
+    if (values.length === 0)
+      return ok(subject, `${module} is loaded; this namespace does not show its sysctls`);
+    if (isOfEachNamespace() || !values.some(isLow)) return ok(subject, `${module} is loaded`);
+    const low = values.map(({ name, value }) => `${name} is ${value}`).join(', ');
+    const message = `${low} for the whole machine: pods do not reach Services`;
+    return problem(subject, message, `sysctl -w ${values.map(({ name }) => `${name}=1`).join(' ')}`);
+  }
+  const canLoad = await runOne(['modprobe', '--dry-run', '--quiet', module]).then(
+    () => true,
+    () => false,
+  );
+  return canLoad
+    ? ok(subject, `while the node is up: the kernel module ${module}`)
+    : notLoaded(subject, module);
+}
+
+function notLoaded(subject: string, module: string, reason = ''): CheckResult {
+  const message = `the kernel module ${module} is not loaded, so that pods would not reach Services`;
+  const remedy = `modprobe ${module}; for a container, on its host. The kernel needs CONFIG_BRIDGE_NETFILTER`;
+  return problem(subject, reason === '' ? message : `${message}: ${reason}`, remedy);
+}
+
+/** Only a module that is no part of the kernel itself is in /sys/module. */
+function isLoaded({ sysctls, module = '' }: Group): boolean {
+  return existsSync(`/sys/module/${module}`) || sysctls.every(({ name }) => existsSync(fileOf(name)));
+}
+
+/** Each network namespace has the bridge's sysctls, on at first, since Linux 5.3 (commit ff6d090d0db4). */
+function isOfEachNamespace(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > 5 || (major === 5 && minor >= 3);
 }
 
 /**
@@ -67,6 +159,7 @@ export async function checkSysctls(isDirect: boolean): Promise<CheckResult[]> {
  */
 export async function raiseSysctls(runDir: string): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
+  await loadBridgeFilter(true);
   for (const group of groups) {
     const values = await readValues(group);
     const result = resultOf(group, values, true);
@@ -87,7 +180,7 @@ export async function raiseSysctls(runDir: string): Promise<CheckResult[]> {
 }
 
 function resultOf(
-  { subject, isRequired }: Group,
+  { subject, isRequired, lostIfReadOnly }: Group,
   values: readonly CurrentValue[],
   isDirect: boolean,
 ): CheckResult {
@@ -95,8 +188,8 @@ function resultOf(
   if (values.length === 0) return ok(subject, 'not in use');
   const stuck = values.filter((each) => isLow(each) && !(isDirect && each.isWritable));
   if (stuck.length === 0) {
-    if (isRequired && !values.every((each) => each.isWritable)) {
-      const message = `${current}; read-only, so that host ports of pods do not answer on 127.0.0.1`;
+    if (lostIfReadOnly !== undefined && !values.every((each) => each.isWritable)) {
+      const message = `${current}; read-only, ${lostIfReadOnly}`;
       return note(subject, message, 'in a container, run it with --privileged');
     }
     const raised = values.filter(isLow).map(({ name, atLeast }) => `${name} ${atLeast}`);
@@ -131,7 +224,13 @@ async function readValues({ sysctls }: Group): Promise<CurrentValue[]> {
       return [{ ...sysctl, value: Number(text), isWritable: await isWritable(file) }];
     }),
   );
-  return values.flat();
+  const low = new Set(
+    values
+      .flat()
+      .filter(isLow)
+      .map(({ name }) => name),
+  );
+  return values.flat().filter(({ impliedBy = '' }) => !low.has(impliedBy));
 }
 
 function isLow({ value, atLeast }: CurrentValue): boolean {

@@ -113,7 +113,7 @@ export class Launch implements AsyncDisposable {
   }
 }
 
-/** The sandbox of a node. @internal exported for the benchmark */
+/** The sandbox of a node. */
 export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig): SandboxSpec {
   const { run, data, logs } = nodePaths(name, dataDir);
   return {

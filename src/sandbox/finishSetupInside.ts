@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { haveJoinedNodeCgroup, joinNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
+import { setSandboxSysctls } from '../host/sysctls.ts';
 import type { ReceivedBoot } from './bootChannel.ts';
 
 /**
@@ -12,8 +13,7 @@ export async function finishSetupInside({ spec, addresses, provisioned }: Receiv
   // /dev/shm, where it may be missing.
   const folder = process.cwd();
   process.chdir(existsSync(folder) ? folder : '/');
-  // Pods are reached through the node. The setting is that of the network namespace.
-  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+  await setSandboxSysctls();
   setHostName(spec.nodeName, addresses.nodeIp);
   // PID 1 is the init in front of this process: with it in the cgroup, the whole namespace can be found and ended by it.
   const pids = [1, process.pid];

@@ -22,7 +22,7 @@ export async function connectToHost(
   { pid, path }: SandboxNamespaces,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
-  const routes = await runAt(place, ['ip', '-json', '-4', 'route', 'show', 'table', 'all']);
+  const routes = await runAt(place, listRoutes);
   for (const subnet of freeSubnets(name, routes, { nodeSubnet, exclude: excludeSubnets })) {
     const host = subnet.interface;
     const add: Argv = [
@@ -62,7 +62,29 @@ export async function connectToHost(
     }
     return subnet;
   }
-  throw nodeSubnet === undefined
+  throw noSubnet(nodeSubnet);
+}
+
+/** What {@link connectToHost} takes from the spec of a sandbox. */
+type SubnetChoice = Pick<SandboxSpec, 'name' | 'nodeSubnet' | 'excludeSubnets'>;
+
+/**
+ * The subnet that a sandbox would get now, such as `172.30.7.0/30`. Changes nothing.
+ * @param path where ip(8) is looked for, like PATH
+ * @throws Failure `preflight` when none is free
+ */
+export async function plannedSubnet(choice: SubnetChoice, path?: string): Promise<string> {
+  const { name, nodeSubnet, excludeSubnets: exclude } = choice;
+  const routes = await runAt({ path }, listRoutes);
+  const [subnet] = freeSubnets(name, routes, { nodeSubnet, exclude });
+  if (subnet === undefined) throw noSubnet(nodeSubnet);
+  return `${numberToIp(ipToNumber(subnet.hostIp) - 1)}/30`;
+}
+
+const listRoutes: Argv = ['ip', '-json', '-4', 'route', 'show', 'table', 'all'];
+
+function noSubnet(nodeSubnet: string | undefined): Failure {
+  return nodeSubnet === undefined
     ? new Failure(
         'preflight',
         'no subnet is free for the node: every one of 172.30, 10.30 and 192.168 is routed',

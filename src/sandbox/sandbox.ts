@@ -4,6 +4,7 @@ import { createNodeCgroup, joinProcessTree } from '../host/cgroup/nodeCgroup.ts'
 import { assertCanIsolate } from '../host/preflight.ts';
 import { chooseSnapshotter } from '../host/snapshotter.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
+import { loadBridgeFilter } from '../host/sysctls.ts';
 import { undoMkdirAll } from '../host/undoMkdir.ts';
 import { cleanUpLeftovers, forceCleanUp } from '../instance/cleanUp.ts';
 import type { NodeDirs } from '../instance/cleanUp.ts';
@@ -129,7 +130,7 @@ export class Sandbox {
     );
     const addresses = connectToHost(spec, namespaces);
     const cgroup = createNodeCgroup(spec.name).then(async () => joinProcessTree(spec.name, pid));
-    const all = [mounts, addresses, cgroup];
+    const all = [mounts, addresses, cgroup, loadBridgeFilter(false)];
     const done = Promise.allSettled(all).then(async () => void (await Promise.all(all)));
     for (const pending of [addresses, snapshotter, done]) pending.catch(() => undefined);
     return { addresses, snapshotter, done };

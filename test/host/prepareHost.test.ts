@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { inNamespaces } from '../support/namespaces.ts';
 import { tempDir } from '../support/cli.ts';
 
@@ -34,6 +34,76 @@ test('sysctls that are too low are raised while a node is up, and restored when 
      return [before.forwarding, during.forwarding, JSON.stringify(state()) === JSON.stringify(before)];`,
   );
   expect(result).toEqual(['0\n0', '1\n1', true]);
+});
+
+test.each(['net.ipv4.conf.default.forwarding', 'net.bridge.bridge-nf-call-iptables'])(
+  '%s is turned on while a node is up, and restored when it is down',
+  async (name) => {
+    const file = `/proc/sys/${name.replaceAll('.', '/')}`;
+    const result = await prepared(
+      `echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > ${file}`,
+      `await prepare(false);
+       const during = sh('cat ${file}');
+       await rollBack(run);
+       return [during, sh('cat ${file}')];`,
+    );
+    expect(result).toEqual(['1', '0']);
+  },
+);
+
+test('in a sandbox the network of the node forwards, also over the bridge, whatever it inherits', async () => {
+  const names = ['ipv4/ip_forward', 'ipv4/conf/default/forwarding', 'bridge/bridge-nf-call-iptables'];
+  const files = names.map((name) => `/proc/sys/net/${name}`);
+  const [forward, ...others] = files;
+  const result = await prepared(
+    `echo 1 > ${forward}; for file in ${others.join(' ')}; do echo 0 > $file; done`,
+    `await (await use('host/sysctls.js')).setSandboxSysctls();
+     return sh('cat ${files.join(' ')}');`,
+  );
+  expect(result).toBe('1\n1\n1');
+});
+
+describe('without the module br_netfilter', () => {
+  /** Hides the sysctls as if the module were not loaded. `modprobe`: the body of that program. */
+  const without = (modprobe: string): string =>
+    `mkdir /run/bin; printf '#!/bin/sh\n%s\n' '${modprobe}' > /run/bin/modprobe; chmod +x /run/bin/modprobe; ` +
+    'export PATH=/run/bin:$PATH; mount -n -t tmpfs tmpfs /proc/sys/net/bridge';
+  const inMemory = 'mount -n -t tmpfs tmpfs /run';
+
+  test('it is loaded', async () => {
+    const modprobe = 'echo "$*" >> /run/loaded; umount -n /proc/sys/net/bridge';
+    const result = await prepared(
+      `${inMemory}; ${without(modprobe)}`,
+      `const found = (await prepare(false)).find(({ subject }) => subject === 'bridge filter');
+       await rollBack(run);
+       return [found.message, sh('cat /run/loaded')];`,
+    );
+    expect(result).toEqual(['net.bridge.bridge-nf-call-iptables is 1', 'br_netfilter']);
+  });
+
+  test('a host that cannot load it is refused, with the reason and a remedy', async () => {
+    const modprobe = 'echo "modprobe: FATAL: Module br_netfilter not found." >&2; exit 1';
+    const refused = await prepared(`${inMemory}; ${without(modprobe)}`, 'return prepare(false);');
+    expect(refused).toEqual({
+      code: 'preflight',
+      message:
+        'bridge filter: the kernel module br_netfilter is not loaded, so that pods would not reach Services: ' +
+        'modprobe: FATAL: Module br_netfilter not found.',
+      hint: expect.stringContaining('modprobe br_netfilter') as string,
+    });
+  });
+
+  test('doctor says what up would do, and loads nothing', async () => {
+    const levels = `
+      const { checkSysctls } = await use('host/sysctls.js');
+      const levels = [];
+      for (const isDirect of [true, false])
+        levels.push((await checkSysctls(isDirect)).find(({ subject }) => subject === 'bridge filter').level);
+      return levels;`;
+    const dryRun = '[ "$1" = --dry-run ] || umount -n /proc/sys/net/bridge';
+    expect(await prepared(`${inMemory}; ${without(dryRun)}`, levels)).toEqual(['ok', 'ok']);
+    expect(await prepared(`${inMemory}; ${without('exit 1')}`, levels)).toEqual(['problem', 'problem']);
+  });
 });
 
 test('the machine-wide sysctls that the kubelet writes keep their values, read-only or not', async () => {

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import type { Config } from '../../config/config.ts';
-import { portHolder } from '../../engine/supervise/ports.ts';
+import { findPortHolder } from '../../engine/supervise/ports.ts';
 import { checkCgroups } from '../../host/cgroup/controllers.ts';
+import { isInNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
 import { note, ok, problem } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
@@ -27,11 +29,14 @@ import type { BinaryRow } from '../../install/find/binaryRows.ts';
 import { debianKubernetes } from '../../install/find/cacheLayout.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
+import type { NodeFile } from '../../instance/nodeFile.ts';
 import { kubeconfigPaths } from '../../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { cacheDir, nodePaths, nearestExisting } from '../../lib/paths.ts';
 import type { Paths } from '../../lib/paths.ts';
+import { sandboxSpecOf } from '../../launcher/launch.ts';
+import { plannedSubnet } from '../../sandbox/network.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { ConfigOptions } from '../../supervisor/options.ts';
 import { plannedGraph } from '../../supervisor/plannedGraph.ts';
@@ -51,7 +56,8 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
   const config = await loadNodeConfig(options);
   const { name, dataDir, binDirs, kubernetes } = config.node;
   const hasKubernetes = kubernetes !== false;
-  const paths = nodePaths(name, dataDir);
+  const running = await readNodeFile(name).catch(() => undefined);
+  const paths = nodePaths(name, dataDir ?? running?.dataDir);
   const container = inContainer();
   const isDirect = host || container !== undefined || !hasKubernetes;
   const rows = hasKubernetes ? await binaryRows({ binDirs, cacheDir: cacheDir() }) : [];
@@ -74,8 +80,8 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       return ok('data', paths.data);
     }),
     ...(hasKubernetes ? checkBinaries(rows) : []),
-    ...(isDirect ? await checkPorts(config, rows) : []),
-    await checkRunning(name),
+    ...(isDirect ? await checkPorts(config, rows) : await checkSubnet(config, rows, running)),
+    checkRunning(name, running),
     ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
   ];
 }
@@ -154,20 +160,38 @@ async function checkPorts(config: Config, rows: readonly BinaryRow[]): Promise<C
         ? (component.ports ?? []).map((port) => ({ port, name: component.name }))
         : [],
   );
-  const results = await Promise.all(ports.map(async ({ port, name }) => checkPort(port, name)));
-  const problems = results.filter((result) => result !== undefined);
-  return problems.length === 0 ? [ok('ports', 'free')] : problems;
+  const { name: node } = config.node;
+  const taken = await Promise.all(
+    ports.map(async ({ port, name }) => ({ port, name, holder: await findPortHolder(port) })),
+  );
+  const isOwn = ({ pid }: { pid?: number } = {}): boolean => pid !== undefined && isInNodeCgroup(node, pid);
+  const problems = taken.flatMap(({ port, name, holder }) =>
+    holder === undefined || isOwn(holder) ? [] : [portProblem(port, name, holder.description)],
+  );
+  if (problems.length > 0) return problems;
+  return [ok('ports', taken.some(({ holder }) => isOwn(holder)) ? 'held by the node itself' : 'free')];
 }
 
-async function checkPort(port: number, component: string): Promise<CheckResult | undefined> {
-  const holder = await portHolder(port);
-  if (holder === undefined) return undefined;
+function portProblem(port: number, component: string, holder: string): CheckResult {
   const message = `${component} needs it, but it is held by ${holder}`;
   return problem(`port ${port}`, message, 'stop that process, or run without --host');
 }
 
-async function checkRunning(name: string): Promise<CheckResult> {
-  const node = await readNodeFile(name).catch(() => undefined);
+/** Of the node in a sandbox. Without `ip` nobody can tell yet; `up` installs it. */
+async function checkSubnet(
+  { node }: Config,
+  rows: readonly BinaryRow[],
+  running: NodeFile | undefined,
+): Promise<CheckResult[]> {
+  const ip = rows.find(({ binary }) => binary === 'ip')?.path;
+  if (running !== undefined) return [ok('subnet', `${running.ip}: the running node`)];
+  if (ip === undefined) return [];
+  const plan = async (): Promise<string> =>
+    plannedSubnet(sandboxSpecOf(node), [dirname(ip), process.env['PATH']].join(':'));
+  return [await checkSafely('subnet', async () => ok('subnet', `${await plan()} is free`))];
+}
+
+function checkRunning(name: string, node: NodeFile | undefined): CheckResult {
   if (node === undefined) return ok('node', `${name} is not running`);
   return note('node', `${name} is running`, nodeCommand('status', { name }));
 }

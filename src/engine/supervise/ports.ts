@@ -9,19 +9,33 @@ const tcpListen = '0A';
 /** The flag __SO_ACCEPTCON in /proc/net/unix (include/uapi/linux/net.h). */
 const unixListen = '00010000';
 
+/** The process that has a port. */
+interface PortHolder {
+  /** Undefined in another PID namespace. */
+  readonly pid?: number;
+  /** `pid 123 (etcd --data-dir=...)` */
+  readonly description: string;
+}
+
 /**
- * The process that listens on a TCP port in this network namespace, on any address: `pid 123 (etcd --data-dir=...)`.
- * Undefined if the port is free. Makes no connection.
+ * The process that listens on a TCP port in this network namespace, on any address. Undefined if the port is free. Makes no
+ * connection.
  */
-export async function portHolder(port: number): Promise<string | undefined> {
+export async function findPortHolder(port: number): Promise<PortHolder | undefined> {
   if (isFree(port)) return undefined;
   const inode = listenerInode(port);
   if (inode === undefined) return undefined;
   const sockets = new Set([inode]);
   for (const pid of await listPids()) {
-    if (await holdsSocket(pid, sockets)) return `pid ${pid} (${await commandLine(pid)})`;
+    if (!(await holdsSocket(pid, sockets))) continue;
+    return { pid: Number(pid), description: `pid ${pid} (${await commandLine(pid)})` };
   }
-  return 'a process of another PID namespace';
+  return { description: 'a process of another PID namespace' };
+}
+
+/** The description of {@link findPortHolder}. */
+export async function portHolder(port: number): Promise<string | undefined> {
+  return (await findPortHolder(port))?.description;
 }
 
 /**

@@ -74,6 +74,15 @@ export function haveJoinedNodeCgroup(name: string, pids: readonly number[]): boo
     .every((line) => line.endsWith(`:${leaf}`));
 }
 
+/** Whether the process is in a cgroup of the node, as its components and pods are. */
+export function isInNodeCgroup(name: string, pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`${nodeCgroup(name)}/`);
+  } catch {
+    return false;
+  }
+}
+
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
 export async function leaveNodeCgroup(): Promise<void> {
   for (const { root } of hierarchies()) {

@@ -1,13 +1,22 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { hierarchies } from '../../../src/host/cgroup/hierarchies.ts';
 import { main, tempDir } from '../../support/cli.ts';
 
-/** Runs doctor in namespaces that a shell script has set up. */
+/** Runs doctor in namespaces that a shell script has set up. In its PID namespace it seems to be in a container. */
 async function doctor(setUp: string, ...args: string[]) {
+  return doctorIn(['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'], setUp, args);
+}
+
+/** The same on a host, for a node in a sandbox. */
+async function doctorOnHost(setUp: string, ...args: string[]) {
+  return doctorIn(['--net', '--mount'], setUp, args);
+}
+
+async function doctorIn(unshare: string[], setUp: string, args: string[]) {
   const run = `set -e; ${setUp}\nexec '${process.execPath}' '${main}' doctor --name doctor-test "$@"`;
-  const unshare = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const result = await execa('unshare', [...unshare, 'sh', '-c', run, 'sh', ...args], { reject: false });
   return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
 }
@@ -87,6 +96,27 @@ describe('ports', () => {
     for (const port of unused) expect(stdout).not.toContain(port);
   });
 
+  test('that the node itself holds are no problem', async () => {
+    const dir = await tempDir('doctor');
+    // A new cgroup of cpuset has no CPUs on v1.
+    const roots = hierarchies().filter(({ root }) => !root.includes('cpuset'));
+    const groups = roots.map(({ root }) => join(root, 'k8s-single-doctor-test/supervisor'));
+    const leave = roots.map(({ root }) => `echo $$ > ${root}/cgroup.procs`);
+    onTestFinished(
+      async () => void (await execa('rmdir', ['--parents', '--ignore-fail-on-non-empty', ...groups])),
+    );
+    const joinGroups = groups.map((group) => `mkdir -p ${group}; echo $$ > ${group}/cgroup.procs`);
+    const config = join(dir, 'graph.yaml');
+    await writeFile(
+      config,
+      'kubernetes: false\ncomponents: { web: { command: [sleep, "9"], ports: [8080] } }\n',
+    );
+    const own = `${joinGroups.join('; ')}; ${listenOn(dir, 8080)}; ${leave.join('; ')}`;
+    const { exitCode, stdout } = await doctor(own, '--config', config);
+    expect(stdout).toMatch(/✓ ports +held by the node itself/);
+    expect(exitCode).toBe(0);
+  });
+
   test('are those of the config', async () => {
     const dir = await tempDir('doctor');
     const config = join(dir, 'node.yaml');
@@ -106,6 +136,38 @@ describe('ports', () => {
     expect(stdout).toMatch(/✗ port 8080 +web needs it/);
     expect(stdout).not.toMatch(/cgroups|binaries/);
     expect((await doctor('true', '--config', config)).exitCode).toBe(0);
+  });
+});
+
+test('a running node is checked where its data is', async () => {
+  const dir = await tempDir('doctor');
+  const node = JSON.stringify({ name: 'doctor-test', pid: 1, ip: '172.30.9.2', dataDir: dir });
+  const running = `mount -n -t tmpfs tmpfs /run; mkdir -p /run/k8s-single/doctor-test; echo '${node}' > /run/k8s-single/doctor-test/node.json`;
+  const { stdout } = await doctorOnHost(running);
+  expect(stdout).toMatch(new RegExp(`✓ data +${dir}\n`));
+  expect(stdout).toMatch(new RegExp(`✓ disk +.* free for ${dir}`));
+  expect(stdout).toMatch(/✓ subnet +172\.30\.9\.2: the running node\n/);
+  const elsewhere = await doctorOnHost(running, '--data-dir', `${dir}/other`);
+  expect(elsewhere.stdout).toMatch(new RegExp(`✓ data +${dir}/other\n`));
+});
+
+describe('the subnet of a node in a sandbox', () => {
+  test('is the one that up would take', async () => {
+    const { stdout } = await doctorOnHost('ip link set lo up; ip address add 172.30.1.1/24 dev lo');
+    expect(stdout).toMatch(/✓ subnet +172\.30\.\d+\.0\/30 is free\n/);
+  });
+
+  test('is of network.nodeSubnet, and a problem when none of it is free', async () => {
+    const dir = await tempDir('doctor');
+    const config = join(dir, 'node.yaml');
+    await writeFile(config, 'network: { nodeSubnet: 10.77.0.0/30 }\n');
+    expect((await doctorOnHost('true', '--config', config)).stdout).toMatch(
+      /✓ subnet +10\.77\.0\.0\/30 is free/,
+    );
+    const taken = 'ip link set lo up; ip address add 10.77.0.1/32 dev lo';
+    const { exitCode, stdout } = await doctorOnHost(taken, '--config', config);
+    expect(stdout).toMatch(/✗ subnet +no subnet of network.nodeSubnet 10.77.0.0\/30 is free.*\n.*ip route/);
+    expect(exitCode).toBe(3);
   });
 });
 
