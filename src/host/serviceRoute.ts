@@ -11,20 +11,26 @@ import { recordUndo } from './undoJournal.ts';
  * the loopback interface: no packet for a Service leaves the node. The metric is worse than that of any network of the host.
  * @param ip the source address, otherwise 127.0.0.1
  */
-export function serviceRoute(serviceCidr: string, ip: string): readonly [string, ...string[]] {
+export function serviceRoute(serviceCidr: string, ip: string): readonly string[] {
   return [serviceCidr, 'dev', 'lo', 'src', ip, 'metric', '1000000'];
 }
 
 /**
  * Adds the route to the network around this process and records it in the undo journal, unless the range belongs to a network
  * there: a default route is none.
+ * @param program the program ip
  */
-export async function addServiceRoute(runDir: string, serviceCidr: string, ip: string): Promise<void> {
+export async function addServiceRoute(
+  program: string,
+  runDir: string,
+  serviceCidr: string,
+  ip: string,
+): Promise<void> {
   const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
   if (isRouted(serviceCidr, routes)) return;
   const route = serviceRoute(serviceCidr, ip);
-  await recordUndo(runDir, { kind: 'route', route });
-  await runAll(['ip', 'route', 'add', ...route]);
+  await recordUndo(runDir, { kind: 'route', program, route });
+  await runAll([program, 'route', 'add', ...route]);
 }
 
 /**
@@ -53,9 +59,8 @@ const longestDefaultMask = 0xfe_00_00_00;
 /**
  * Whether a route for a network covers the start of the range.
  * @param routes the text of /proc/net/route: destination and mask are hexadecimal and in the byte order of the machine
- * @internal exported for tests
  */
-export function isRouted(cidr: string, routes: string): boolean {
+function isRouted(cidr: string, routes: string): boolean {
   const range = parseCidr(cidr);
   if (typeof range === 'string') throw new Error(range);
   return routes.split('\n').some((line) => {

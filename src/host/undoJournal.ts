@@ -13,8 +13,8 @@ export type UndoEntry =
   | { readonly kind: 'file'; readonly path: string }
   /** A new network interface. */
   | { readonly kind: 'interface'; readonly name: string }
-  /** A new route, as arguments of ip(8). */
-  | { readonly kind: 'route'; readonly route: readonly [string, ...string[]] }
+  /** A new route, as arguments of ip(8), and that program. */
+  | { readonly kind: 'route'; readonly program: string; readonly route: readonly string[] }
   /** New chains, whose names begin with these prefixes. */
   | ({ readonly kind: 'chains'; readonly prefixes: readonly string[] } & PacketFilter);
 
@@ -51,8 +51,8 @@ async function undo(entry: UndoEntry): Promise<void> {
     const links = await runAll(['ip', '-oneline', 'link', 'show']);
     if (links.includes(` ${entry.name}: `)) await runAll(['ip', 'link', 'delete', 'dev', entry.name]);
   } else if (entry.kind === 'route') {
-    const found = await runAll(['ip', 'route', 'show', ...entry.route]);
-    if (found !== '') await runAll(['ip', 'route', 'delete', ...entry.route]);
+    const found = await runAll([entry.program, 'route', 'show', ...entry.route]);
+    if (found !== '') await runAll([entry.program, 'route', 'delete', ...entry.route]);
   } else {
     await removeChains(entry);
   }

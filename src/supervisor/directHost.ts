@@ -49,13 +49,15 @@ export async function directHost(
     const results: CheckResult[] = isPlainGraph
       ? []
       : await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined });
-    if (!isPlainGraph) await addServiceRoute(run, network.serviceCidr, ip);
     return {
       isSandboxed: false,
       ip,
       capabilities: isPlainGraph ? undefined : inspectHost(containerd),
       prepared: Promise.resolve(results),
-      onBinaries: async ({ files }) => recordNetworkUndo(run, files),
+      onBinaries: async ({ files }) => {
+        await recordNetworkUndo(run, files);
+        await addServiceRoute(files.ip, run, network.serviceCidr, ip);
+      },
       leave,
     };
   } catch (error) {

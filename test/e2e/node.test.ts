@@ -111,6 +111,25 @@ describe('a new node', () => {
     expect((await get('/v1/down', { method: 'POST' })).status).toBe(404);
   });
 
+  it('gives no pod with the dnsPolicy Default a name server of its own loopback, and refuses its queries at once', async () => {
+    const { ip } = await readNodeFile(node.name);
+    const pod = (name: string, hostNetwork: boolean) => {
+      return { ...client, metadata: { name }, spec: { ...client.spec, dnsPolicy: 'Default', hostNetwork } };
+    };
+    const names = ['default', 'default-host'];
+    await node.apply(pod('default', false), pod('default-host', true));
+    await podsAreReady();
+    for (const name of names) {
+      const exec = async (command: string) =>
+        node.kubectl('exec', name, '--', 'sh', '-c', `${command} 2>&1 || true`);
+      expect(await exec('cat /etc/resolv.conf')).toBe(`nameserver ${ip}`);
+      expect(await exec('nslookup example.com')).toContain('Connection refused');
+      // No Service has this address.
+      expect(await exec('nc -w 5 10.0.0.99 443')).toContain('Connection refused');
+    }
+    await node.kubectl('delete', 'pod', ...names);
+  });
+
   it('rejects requests without a client certificate', async () => {
     const server = await node.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
     const ca = join(node.dataDir, 'pki/ca.crt');

@@ -15,7 +15,7 @@ async function routeTo(routes: readonly string[], during: string): Promise<unkno
      const { rollBack } = await use('host/undoJournal.js');
      const route = (address) => sh('ip route get ' + address + ' 2>&1 || true').split('\\n')[0].replace(/ (uid|metric) .*/, '');
      const before = sh('ip route');
-     const add = async () => addServiceRoute('${run}', '10.0.0.0/24', '192.0.2.7');
+     const add = async () => addServiceRoute('ip', '${run}', '10.0.0.0/24', '192.0.2.7');
      const undo = async () => { await rollBack('${run}'); return sh('ip route') === before; };
      ${during}`,
   );
