@@ -24,7 +24,7 @@ beforeAll(async () => {
   await node.up();
   const folder = join(disk, 'archive');
   await mkdir(folder);
-  await node.run('image', 'load', await busyboxArchive(folder, 'kept:1'));
+  await images('load', await busyboxArchive(folder, 'kept:1'));
 });
 
 afterAll(async () => {
@@ -45,15 +45,21 @@ async function leave(mib: number): Promise<void> {
   await execa('fallocate', ['--length', `${free - mib}M`, fill]);
 }
 
+async function images(...args: string[]): Promise<string> {
+  const { exitCode, stdout, all } = await cli(['image', ...args, '--name', node.name], { all: true });
+  expect(exitCode, String(all)).toBe(0);
+  return String(stdout);
+}
+
 /** CRI's RemoveImage: every name of the image goes, and what nothing refers to. */
 async function removeAsKubelet(name: string): Promise<void> {
   const { ctr = '' } = await readNodeFile(node.name);
-  const images = ['--address', node.containerdSocket, '--namespace', 'k8s.io', 'images'];
-  const { stdout } = await execa(ctr, [...images, 'list']);
+  const args = ['--address', node.containerdSocket, '--namespace', 'k8s.io', 'images'];
+  const { stdout } = await execa(ctr, [...args, 'list']);
   const rows = stdout.split('\n').map((line) => line.split(/\s+/));
   const digest = rows.find(([each]) => each === name)?.[2];
   const names = rows.filter((row) => row[2] === digest).map(([each = '']) => each);
-  await execa(ctr, [...images, 'rm', '--sync', ...names]);
+  await execa(ctr, [...args, 'rm', '--sync', ...names]);
 }
 
 async function statusText(): Promise<string> {
@@ -97,11 +103,11 @@ describe('a node whose disk gets full', () => {
     );
     // As the kubelet does with images that are older than 2 min.
     await removeAsKubelet(image);
-    expect(await node.run('image', 'ls')).not.toContain(image);
+    expect(await images('ls')).not.toContain(image);
     await rm(fill);
-    await expect.poll(async () => node.run('image', 'ls'), { timeout: 60_000 }).toContain(image);
+    await expect.poll(async () => images('ls'), { timeout: 60_000 }).toContain(image);
     await expect.poll(statusText, { timeout: 120_000 }).toMatch(/node +ready/);
-    expect(await runPod('again', 'echo fine', [])).toBe('fine\n');
+    expect(await runPod('again', 'echo fine', [])).toBe('fine');
   });
 
   it('does not start, and names the limit', async () => {
@@ -123,7 +129,7 @@ describe('hostPath below /etc, /opt, /tmp and /var', () => {
     await node.run('down');
     await node.up();
     const reads = folders.map((folder) => `cat ${folder}/file`).join('; ');
-    expect(await runPod('reads', reads, folders)).toBe(folders.map((folder) => `${folder}\n`).join(''));
+    expect(await runPod('reads', reads, folders)).toBe(folders.join('\n'));
     await killNodeCgroup(node.name);
     await node.run('down');
     await node.up();

@@ -26,10 +26,14 @@ async function brokenApi(answers: Record<string, object>, status = 200) {
 
 const namespacePath = '/api/v1/namespaces/test';
 
-async function reasonOf(check: Check, answers: Record<string, object>, status = 200): Promise<string> {
+async function reasonOf(
+  check: Check,
+  answers: Record<string, object>,
+  { status = 200, deadlineMs = 100 } = {},
+): Promise<string> {
   const api = await brokenApi(answers, status);
   const never = new AbortController().signal;
-  const [result] = await runChecks([{ ...check, needs: [], deadlineMs: 100 }], {
+  const [result] = await runChecks([{ ...check, needs: [], deadlineMs }], {
     context: {
       api,
       apiAs: () => api,
@@ -63,12 +67,18 @@ describe('finds the fault of a cluster', () => {
       message: 'kubelet has disk pressure',
     };
     const nodes = { items: [withCondition('a', full)] };
-    expect(await reasonOf(pressure, { '/api/v1/nodes': nodes })).toBe(
+    expect(await reasonOf(pressure, { '/api/v1/nodes': nodes }, { deadlineMs: 60_000 })).toBe(
       'failed: nodes: no pod can be scheduled: a has DiskPressure (KubeletHasDiskPressure: kubelet has disk pressure)',
     );
     // Pods go to the other node.
     const fine = withCondition('b', { ...full, status: 'False' });
-    expect(await reasonOf(pressure, { '/api/v1/nodes': { items: [...nodes.items, fine] } })).toBe('passed');
+    expect(
+      await reasonOf(
+        pressure,
+        { '/api/v1/nodes': { items: [...nodes.items, fine] } },
+        { deadlineMs: 60_000 },
+      ),
+    ).toBe('passed');
   });
 
   it('with a node that is not Ready', async () => {
@@ -113,7 +123,7 @@ describe('finds the fault of a cluster', () => {
 
   it('that admits no pod in the network of its nodes', async () => {
     const refusal = { message: 'pods "host-network" is forbidden: hostNetwork' };
-    expect(await reasonOf(hostNetwork, { [`${namespacePath}/pods`]: refusal }, 403)).toBe(
+    expect(await reasonOf(hostNetwork, { [`${namespacePath}/pods`]: refusal }, { status: 403 })).toBe(
       'skipped: this cluster admits no pod in the node\'s network: pods "host-network" is forbidden: hostNetwork',
     );
   });
@@ -135,7 +145,10 @@ describe('the namespace of a run', () => {
   const never = new AbortController().signal;
 
   it('is refused: the user lacks the right', async () => {
-    const api = await brokenApi({ '/api/v1/namespaces': { message: 'namespaces is forbidden' } }, 403);
+    const api = await brokenApi(
+      { '/api/v1/namespaces': { message: 'namespaces is forbidden' } },
+      { status: 403 },
+    );
     await expect(createNamespace(api, 'test', never)).rejects.toMatchObject({
       code: 'usage',
       message: 'this user may not create a namespace: namespaces is forbidden',

@@ -27,7 +27,7 @@ describe('selecting', () => {
   });
 
   it('`only` adds what they need, directly or not, and always the clean-up', () => {
-    expect(names(['pod-ip'])).toEqual(['service-account', 'pod', 'exec', 'pod-ip', 'namespace']);
+    expect(names(['pod-ip'])).toEqual(['pressure', 'service-account', 'pod', 'exec', 'pod-ip', 'namespace']);
   });
 
   it('`skip` leaves out nothing else: a check that needs it is skipped when it runs', () => {
