@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { hierarchies } from '../src/host/cgroup/hierarchies.ts';
 import { nodeCgroup } from '../src/host/cgroup/nodeCgroup.ts';
 import type { HostCapabilities } from '../src/host/hostCapabilities.ts';
-import { mountsBelow } from '../src/host/mountTable.ts';
+import { mountsBelow } from '../src/lib/mountTable.ts';
 import { kubernetesBinaries } from '../src/install/find/binaries.ts';
 import type { NodeFacts } from '../src/kubernetes/facts.ts';
 import { nodePaths, packageFile } from '../src/lib/paths.ts';

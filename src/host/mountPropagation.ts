@@ -1,16 +1,11 @@
 import { realpath } from 'node:fs/promises';
 import { ok, note } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
-import { mountTable } from './mountTable.ts';
+import { containingMount } from '../lib/mountTable.ts';
 
 /** Whether mounts in the folder propagate to other mount namespaces, as volumes with Bidirectional propagation require. */
 export async function isShared(folder: string): Promise<boolean> {
-  const real = await realpath(folder);
-  const containing = mountTable()
-    .filter(({ mountPoint }) => real === mountPoint || `${real}/`.startsWith(mountPoint.replace(/\/?$/, '/')))
-    // Of two mounts on one mount point, the later hides the earlier.
-    .reduce((best, mount) => (mount.mountPoint.length >= best.mountPoint.length ? mount : best));
-  return containing.isShared;
+  return containingMount(await realpath(folder)).isShared;
 }
 
 /** `inContainer`: `up` makes the mounts shared, because they are the container's. */

@@ -7,6 +7,7 @@ import { Failure } from '../lib/errors.ts';
 import { ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 import { checkDisk } from './diskSpace.ts';
+import { checkDataMount } from './dataMount.ts';
 import { notInstalled, pathWithSbin } from './tool.ts';
 
 /** Throws a preflight {@link Failure} unless this process runs as root. */
@@ -47,7 +48,7 @@ export async function assertCanIsolate(
  * @throws Failure `preflight` with what to do.
  */
 export function assertCanBoot(data: string, minFreeMiB?: number): void {
-  for (const result of [checkClock(), checkDataPath(data), checkDisk(data, minFreeMiB)])
+  for (const result of [checkClock(), checkDataPath(data), checkDataMount(data), checkDisk(data, minFreeMiB)])
     if (result.level === 'problem') throw toFailure(result);
 }
 

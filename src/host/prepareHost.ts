@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { checkCgroups } from './cgroup/controllers.ts';
 import { toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
+import { needsOwnMount } from './dataMount.ts';
+import { assertInotifyLeft } from './inotify.ts';
 import { checkKernelLog, emptyKernelLog, kernelLog, whyNoKernelLog } from './kernelLog.ts';
 import { kubeletSysctlFiles, shadowKubeletSysctls } from './kubeletSysctls.ts';
 import { checkMountPropagation, isShared } from './mountPropagation.ts';
-import { mountTable } from './mountTable.ts';
+import { mountTable } from '../lib/mountTable.ts';
 import { raiseSysctls } from './sysctls.ts';
 import { run as runAll } from './tool.ts';
 import { recordUndo } from './undoJournal.ts';
@@ -34,10 +36,18 @@ export async function prepareHost({ run, data, kubelet, inContainer }: DirectNod
   await mkdir(stage, { recursive: true });
   await mkdir(kubelet, { recursive: true, mode: 0o700 });
   const results = await raiseSysctls(run);
+  assertInotifyLeft();
   // Where nothing is shared, the kubelet mounts its folder on itself (MakeRShared in k8s.io/utils/mount).
   const real = await realpath(kubelet);
   const isMounted = mountTable().some(({ mountPoint }) => mountPoint === real);
   if (!isMounted) await recordUndo(run, { kind: 'mount', target: real });
+  for (const folder of [kubelet, join(data, 'containerd')]) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (!needsOwnMount(folder)) continue;
+    const target = await realpath(folder);
+    if (target !== real) await recordUndo(run, { kind: 'mount', target });
+    await runAll(['mount', '--no-mtab', '--bind', target, target]);
+  }
   // The kubelet insists on writing them; they are machine-wide and, in some containers, read-only.
   await recordUndo(run, ...kubeletSysctlFiles().map((target) => ({ kind: 'mount', target }) as const));
   await runAll(...shadowKubeletSysctls(stage));

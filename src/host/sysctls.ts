@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { reasonOf } from '../lib/errors.ts';
 import { note, ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
+import { enoughInstances } from './inotify.ts';
 import { runOne } from './tool.ts';
 import { recordUndo } from './undoJournal.ts';
 
@@ -55,10 +56,9 @@ const groups: readonly Group[] = [
   {
     subject: 'inotify',
     isRequired: false,
-    // The instances are from kind's known issues ("Pod errors due to too many open files"): the user's own programs count, too.
-    // The watches: the 8192 of older kernels are too few; from 5.11 on, the default is higher.
+    // The user's own programs count, too. The watches: the 8192 of older kernels are too few; from 5.11 on, the default is higher.
     sysctls: [
-      { name: 'fs.inotify.max_user_instances', atLeast: 512 },
+      { name: 'fs.inotify.max_user_instances', atLeast: enoughInstances },
       { name: 'fs.inotify.max_user_watches', atLeast: 65_536 },
     ],
   },

@@ -1,6 +1,6 @@
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mountTable } from './mountTable.ts';
+import { mountTable } from '../lib/mountTable.ts';
 import { removeChains } from './packetFilter.ts';
 import type { PacketFilter } from './packetFilter.ts';
 import { run as runAll } from './tool.ts';

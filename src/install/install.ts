@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { nodeBinaries, type BinarySpec } from './find/binaries.ts';
 import { cacheDirs } from './find/cacheLayout.ts';
-import { findBinaries, refuseMissing, searchPath, systemPath, type Origin } from './find/findBinaries.ts';
+import {
+  assertCanExecute,
+  findBinaries,
+  refuseMissing,
+  searchPath,
+  systemPath,
+  type Origin,
+} from './find/findBinaries.ts';
 import { checkVersions, isKubectlUnfit } from './find/versionSkew.ts';
 import { versionsOf } from './find/versions.ts';
 import type { SourceName } from './sources.ts';
@@ -64,6 +71,7 @@ export async function install<const N extends BinarySpec = NodeBinary>(
     result = find();
   }
   if (result.missing.length > 0 && !noInstall) {
+    assertCanExecute(cacheDir);
     const [{ installMissing }, { sources }] = await Promise.all([
       import('./installMissing.ts'),
       import('./sources.ts'),

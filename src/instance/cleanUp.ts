@@ -7,7 +7,7 @@ import { hasErrorCode } from '../lib/systemError.ts';
 import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { rollBack } from '../host/undoJournal.ts';
 import { lockFile, takeLock } from './lock.ts';
-import { mountsBelow } from '../host/mountTable.ts';
+import { mountsBelow } from '../lib/mountTable.ts';
 import { run as runAll } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 
@@ -56,9 +56,23 @@ export async function cleanUpLeftovers(dirs: NodeDirs): Promise<void> {
       await runAll(...mountPoints.map((place): Argv => ['umount', '--no-mtab', place]));
   }
   await rollBack(run);
+  await removeShimSockets(run);
   await removeInterface(dirs);
   for (const entry of await readdir(run).catch(() => [])) {
     if (join(run, entry) !== lockFile(run)) await rm(join(run, entry), { recursive: true });
+  }
+}
+
+/** Where containerd's shims have their sockets, whatever its config says (socketRoot in its runtime/v2/shim). */
+const shimSocket = /unix:\/\/(\/run\/containerd\/s\/[0-9a-f]{64})/;
+
+/** Removes the sockets of shims that were killed. Each container's folder names its own, as a text or, since 2.0, in JSON. */
+async function removeShimSockets(run: string): Promise<void> {
+  const tasks = join(run, 'containerd', 'io.containerd.runtime.v2.task');
+  const files = await readdir(tasks, { recursive: true }).catch(() => []);
+  for (const file of files.filter((name) => /^[^/]+\/[^/]+\/(address|bootstrap\.json)$/.test(name))) {
+    const socket = shimSocket.exec(await readFile(join(tasks, file), 'utf8'))?.[1];
+    if (socket !== undefined) await rm(socket, { force: true });
   }
 }
 

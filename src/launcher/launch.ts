@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
+import { assertInotifyLeft } from '../host/inotify.ts';
 import { assertCanBoot } from '../host/preflight.ts';
 import { cacheDirs } from '../install/find/cacheLayout.ts';
 import { findBinaries, searchPath } from '../install/find/findBinaries.ts';
@@ -66,6 +67,7 @@ export class Launch implements AsyncDisposable {
   async start({ name, dataDir, listen, kubelet, openLog, alternative }: NodeStart): Promise<void> {
     const { run, data, logs } = nodePaths(name, dataDir);
     assertCanBoot(data, kubelet?.minFreeMiB);
+    assertInotifyLeft();
     await this.locks.acquireNode(name, run);
     await this.locks.acquireData(name, data);
     this.#log = await openLog?.(logs);

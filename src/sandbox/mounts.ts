@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
-import { mountTable } from '../host/mountTable.ts';
+import { mountTable } from '../lib/mountTable.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
 import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';

@@ -2,6 +2,8 @@ import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
 import { checkDisk } from '../host/diskSpace.ts';
+import { toFailure } from '../host/checkResult.ts';
+import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
@@ -60,11 +62,15 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const { snapshotter } = capabilities;
   const { data, kubelet } = nodePaths(node.name, node.dataDir);
   const { files, versions } = binaries;
+  // An ephemeral node has that folder in memory.
+  const dataMount = checkDataMount(kubelet, { kubernetes: versions.kubelet, snapshotter });
+  if (dataMount.level === 'problem') throw toFailure(dataMount);
   return {
     components: kubernetesNode(
       factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities }),
     ),
     checks: [
+      dataMount,
       snapshotterResult(snapshotter, data),
       setProcessLimits(),
       checkDisk(data, node.kubelet.minFreeMiB, kubelet),

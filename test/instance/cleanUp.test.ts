@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { expect, onTestFinished, test } from 'vitest';
 import { forceCleanUp } from '../../src/instance/cleanUp.ts';
-import { mountsBelow } from '../../src/host/mountTable.ts';
+import { mountsBelow } from '../../src/lib/mountTable.ts';
 
 /** The name and folders of a node that does not run. */
 async function deadNode() {
@@ -35,6 +35,30 @@ test('forceCleanUp unmounts the leftovers of kubelet and containerd, and keeps m
   expect(await mountsBelow(node.data)).toEqual([etcd]);
   expect(existsSync(join(etcd, 'kept'))).toBe(true);
   expect(existsSync(node.run)).toBe(false);
+});
+
+test('forceCleanUp removes the sockets of its dead shims, and no others', async () => {
+  const node = await deadNode();
+  const tasks = join(node.run, 'containerd/io.containerd.runtime.v2.task/k8s.io');
+  const sockets = ['a', 'b', 'c'].map((digit) => `/run/containerd/s/${digit.repeat(64)}`);
+  mkdirSync('/run/containerd/s', { recursive: true });
+  for (const socket of sockets) writeFileSync(socket, '');
+  onTestFinished(() => sockets.forEach((socket) => rmSync(socket, { force: true })));
+  const addresses = [
+    ['one/address', `unix://${sockets[0]}`],
+    [
+      'two/bootstrap.json',
+      JSON.stringify({ version: 3, address: `unix://${sockets[1]}`, protocol: 'ttrpc' }),
+    ],
+    // Of a pod, whoever wrote it.
+    ['one/rootfs/address', `unix://${sockets[2]}`],
+  ] as const;
+  for (const [file, text] of addresses) {
+    mkdirSync(dirname(join(tasks, file)), { recursive: true });
+    writeFileSync(join(tasks, file), text);
+  }
+  await forceCleanUp(node);
+  expect(sockets.map((socket) => existsSync(socket))).toEqual([false, false, true]);
 });
 
 test('forceCleanUp of a node that never ran leaves nothing behind', async () => {

@@ -145,10 +145,7 @@ describe('the namespace of a run', () => {
   const never = new AbortController().signal;
 
   it('is refused: the user lacks the right', async () => {
-    const api = await brokenApi(
-      { '/api/v1/namespaces': { message: 'namespaces is forbidden' } },
-      { status: 403 },
-    );
+    const api = await brokenApi({ '/api/v1/namespaces': { message: 'namespaces is forbidden' } }, 403);
     await expect(createNamespace(api, 'test', never)).rejects.toMatchObject({
       code: 'usage',
       message: 'this user may not create a namespace: namespaces is forbidden',

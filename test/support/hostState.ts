@@ -2,7 +2,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
-import { mountTable } from '../../src/host/mountTable.ts';
+import { mountTable } from '../../src/lib/mountTable.ts';
 import { processTable } from './processes.ts';
 
 /** Resources of one kind on this machine: the identity of each, and its description. */

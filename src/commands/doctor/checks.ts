@@ -9,6 +9,8 @@ import { isInNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
 import { note, ok, problem } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
+import { checkDataMount } from '../../host/dataMount.ts';
+import { checkInotifyLeft } from '../../host/inotify.ts';
 import { checkKernelLog } from '../../host/kernelLog.ts';
 import { checkMountPropagation } from '../../host/mountPropagation.ts';
 import { checkOomScore } from '../../host/oomScore.ts';
@@ -61,6 +63,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
   const container = inContainer();
   const isDirect = host || container !== undefined || !hasKubernetes;
   const rows = hasKubernetes ? await binaryRows({ binDirs, cacheDir: cacheDir() }) : [];
+  const kubelet = rows.find(({ binary }) => binary === 'kubelet')?.version;
   return [
     await checkSafely('root', async () => {
       assertRoot();
@@ -74,7 +77,9 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       return ok('isolation', 'namespaces can be made');
     }),
     ...(hasKubernetes ? [checkClock(), checkDataPath(paths.data)] : []),
-    ...(hasKubernetes ? await checkHost(paths, { isDirect, inContainer: container !== undefined }) : []),
+    ...(hasKubernetes
+      ? await checkHost(paths, { isDirect, inContainer: container !== undefined, kubernetes: kubelet })
+      : []),
     await checkSafely('data', async () => {
       await assertNotInUseByOther(paths.data, name);
       return ok('data', paths.data);
@@ -97,15 +102,24 @@ async function checkSafely(subject: string, check: () => Promise<CheckResult>): 
   }
 }
 
+interface Surroundings {
+  readonly isDirect: boolean;
+  readonly inContainer: boolean;
+  /** The version of the kubelet. Undefined when none is found. */
+  readonly kubernetes: string | undefined;
+}
+
 /** Shows what `up` would find on this machine, and what it would choose. */
 async function checkHost(
   paths: Paths,
-  { isDirect, inContainer: isContainer }: { isDirect: boolean; inContainer: boolean },
+  { isDirect, inContainer: isContainer, kubernetes }: Surroundings,
 ): Promise<CheckResult[]> {
   const { data, containerd } = paths;
+  const snapshotter = await chooseSnapshotter(containerd).catch(() => undefined);
   return [
     await checkCgroups(),
     ...(await checkSysctls(isDirect)),
+    ...[checkInotifyLeft(isDirect)].filter((result) => result !== undefined),
     checkKernelLog(),
     checkOomScore(),
     // Of this process alone: whether it may.
@@ -117,6 +131,7 @@ async function checkHost(
           await checkSafely('mounts', async () => checkMountPropagation(nearestExisting(data), isContainer)),
         ]
       : []),
+    checkDataMount(data, { kubernetes, snapshotter }),
     await checkSafely('snapshotter', async () =>
       snapshotterResult(await chooseSnapshotter(containerd), data),
     ),

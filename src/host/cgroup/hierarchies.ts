@@ -1,5 +1,5 @@
 import { Failure } from '../../lib/errors.ts';
-import { mountTable } from '../mountTable.ts';
+import { mountTable } from '../../lib/mountTable.ts';
 
 /** A mounted cgroup hierarchy. */
 export interface Hierarchy {

@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, reasonOf } from '../../lib/errors.ts';
+import { noexecMount } from '../../lib/mountTable.ts';
 import { programOf } from './elf.ts';
 import type { Program } from './elf.ts';
 import { nodeBinaries } from './binaries.ts';
@@ -119,7 +120,7 @@ function isUsable(path: string, from: Origin, binary: BinarySpec): boolean {
   if (!isExecutable(path)) {
     // As a shell does with PATH; a bin-dir was named on purpose.
     if (from === 'path') return false;
-    throw new Failure('install', `${path} is not executable`, { hint: `chmod +x ${path}` });
+    throw notExecutable(path);
   }
   const program = readProgram(path);
   if (program.kind === 'neither') {
@@ -133,6 +134,25 @@ function isUsable(path: string, from: Origin, binary: BinarySpec): boolean {
     });
   }
   return !binary.static || (program.kind === 'elf' && program.static);
+}
+
+function notExecutable(path: string): Failure {
+  const mountPoint = noexecMount(path);
+  return mountPoint === undefined
+    ? new Failure('install', `${path} is not executable`, { hint: `chmod +x ${path}` })
+    : noexecFailure(path, mountPoint);
+}
+
+/** Nothing that is put into the folder could run. @throws Failure `install` if it is mounted with noexec */
+export function assertCanExecute(folder: string): void {
+  const mountPoint = noexecMount(folder);
+  if (mountPoint !== undefined) throw noexecFailure(folder, mountPoint);
+}
+
+function noexecFailure(path: string, mountPoint: string): Failure {
+  return new Failure('install', `${path} cannot run: ${mountPoint} is mounted with noexec`, {
+    hint: `mount -o remount,exec ${mountPoint}; or use another folder, for the cache by XDG_CACHE_HOME`,
+  });
 }
 
 function readProgram(path: string): Program {

@@ -116,6 +116,7 @@ function criPlugin(facts: NodeFacts): string {
 ${runtimeKeys(facts)}
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = ${quote(facts.snapshotter)}
+${runcTable('io.containerd.grpc.v1.cri', facts)}
   [plugins."io.containerd.grpc.v1.cri".cni]
 ${cniKeys(facts)}
 `;
@@ -129,6 +130,7 @@ function criPlugins(facts: NodeFacts): string {
     sandbox = ${quote(pauseImageOf(facts.config))}
 [plugins."io.containerd.cri.v1.runtime"]
 ${runtimeKeys(facts)}
+${runcTable('io.containerd.cri.v1.runtime', facts)}
   [plugins."io.containerd.cri.v1.runtime".cni]
 ${cniKeys(facts)}
 `;
@@ -139,6 +141,15 @@ function runtimeKeys({ canLowerOomScore }: NodeFacts): string {
   restrict_oom_score_adj = ${!canLowerOomScore}
   # Removed with the run folder.
   netns_mounts_under_state_dir = true`;
+}
+
+/** runc's own state, otherwise in /run/containerd for ever. It is removed with the run folder. */
+function runcTable(plugin: string, { paths }: NodeFacts): string {
+  const table = `plugins."${plugin}".containerd.runtimes.runc`;
+  return `  [${table}]
+    runtime_type = "io.containerd.runc.v2"
+    [${table}.options]
+      Root = ${quote(join(paths.run, 'containerd', 'runc'))}`;
 }
 
 function cniKeys({ paths, cniBinDir, differences }: NodeFacts): string {

@@ -1,7 +1,9 @@
 import { chmod, copyFile, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { execa } from 'execa';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findBinaries } from '../../../src/install/find/findBinaries.ts';
+import { install } from '../../../src/install/install.ts';
 import { tempDir } from '../../support/cli.ts';
 
 const tool = { name: 'tool', versionArgs: ['--version'] };
@@ -48,6 +50,23 @@ test('plugins are found only where all of them lie together', async () => {
   for (const name of plugins.files) await script('cache', 'plugins', name);
   const { found } = findBinaries({ ...dirs, binaries: [plugins] });
   expect(found.get('plugins')).toEqual({ path: join(dir, 'cache', 'plugins'), from: 'cache' });
+});
+
+test('a cache on a file system that is mounted with noexec is called so', async () => {
+  const cache = join(dir, 'cache');
+  await execa('mount', ['--no-mtab', '-t', 'tmpfs', '-o', 'noexec', 'tmpfs', cache]);
+  onTestFinished(async () => void (await execa('umount', ['--no-mtab', cache])));
+  await script('cache', 'tool');
+  const failure = (path: string): unknown =>
+    expect.objectContaining({
+      code: 'install',
+      message: `${path} cannot run: ${cache} is mounted with noexec`,
+      hint: expect.stringContaining(`mount -o remount,exec ${cache}`) as string,
+    });
+  expect(() => findBinaries({ ...dirs, binaries: [tool] })).toThrow(failure(join(cache, 'tool')));
+  // Before anything is built in it.
+  const missing = install({ binDirs: [], path: '', cacheDir: join(cache, 'new'), binaries: [tool] });
+  await expect(missing).rejects.toEqual(failure(join(cache, 'new')));
 });
 
 test('a file that is not executable is refused in a bin-dir, and skipped in PATH as by a shell', async () => {

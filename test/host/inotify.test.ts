@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { expect, test } from 'vitest';
+
+const built = join(import.meta.dirname, '../../dist/src/host/inotify.js');
+
+/** Evaluates an expression of the module, as JSON, where a user may have `limit` inotify instances. */
+async function withLimit(limit: number, expression: string): Promise<unknown> {
+  const script = `
+    const inotify = await import(${JSON.stringify(built)});
+    const result = (() => { try { return ${expression}; } catch ({ message, hint }) { return { message, hint }; } })();
+    console.log(JSON.stringify(result ?? null));`;
+  const setUp = `echo ${limit} > /proc/sys/user/max_inotify_instances; exec '${process.execPath}' --input-type=module -e "$SCRIPT"`;
+  // The limit is that of a user namespace.
+  const { stdout } = await execa('unshare', ['--user', '--map-root-user', 'sh', '-c', setUp], {
+    env: { SCRIPT: script },
+  });
+  return JSON.parse(stdout);
+}
+
+test('a start without any inotify instance left is refused, with a remedy', async () => {
+  expect(await withLimit(0, 'inotify.assertInotifyLeft()')).toEqual({
+    message: 'inotify: no inotify instance of this user is left',
+    hint: expect.stringContaining('sysctl -w fs.inotify.max_user_instances=') as string,
+  });
+  expect(await withLimit(1, 'inotify.assertInotifyLeft()')).toBeNull();
+});
+
+test('too few are a problem of doctor, with the process that has most; not where up raises the limit', async () => {
+  expect(await withLimit(9, 'inotify.checkInotifyLeft(false)')).toEqual({
+    level: 'problem',
+    subject: 'inotify',
+    message: expect.stringMatching(
+      /^\d instances of .* 9 are left, and a node takes 10; pid \d+ \(.+\) has \d+$/,
+    ) as string,
+    remedy: expect.stringContaining('sysctl -w') as string,
+  });
+  expect(await withLimit(9, 'inotify.checkInotifyLeft(true)')).toBeNull();
+  expect(await withLimit(100_000, 'inotify.checkInotifyLeft(false)')).toBeNull();
+});
