@@ -1,7 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
+import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
+import { checkFirewall } from '../host/firewall.ts';
+import type { PodTraffic } from '../host/firewall.ts';
 import { inspectHost } from '../host/hostCapabilities.ts';
 import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
@@ -55,8 +58,11 @@ export async function directHost(
       capabilities: isPlainGraph ? undefined : inspectHost(containerd),
       prepared: Promise.resolve(results),
       onBinaries: async ({ files }) => {
-        await recordNetworkUndo(run, files);
+        const traffic = podTraffic({ network }, ip, files['iptables-save']);
+        const [firewall] = await Promise.all([checkFirewall(traffic), recordNetworkUndo(run, files)]);
+        if (firewall.level === 'problem') throw toFailure(firewall);
         await addServiceRoute(files.ip, run, network.serviceCidr, ip);
+        return [firewall];
       },
       leave,
     };
@@ -65,6 +71,15 @@ export async function directHost(
     await leave().catch(() => undefined);
     throw error;
   }
+}
+
+/** The traffic of the pods of a node without a sandbox. */
+export function podTraffic(
+  { network }: Pick<NodeConfig, 'network'>,
+  ip: string,
+  iptablesSave: string,
+): PodTraffic {
+  return { bridge: bridgeName, podCidr: network.podCidr, ip, port: network.apiserverPort, iptablesSave };
 }
 
 /** Records what the node will make in the network around it. What is there already belongs to somebody else. */

@@ -17,8 +17,8 @@ export interface NodeHost {
   readonly capabilities: Promise<HostCapabilities> | undefined;
   /** Resolves with what was checked and changed, when everything that the node needs around it is in place. */
   readonly prepared: Promise<readonly CheckResult[]>;
-  /** Called with the binaries before any of them runs. */
-  readonly onBinaries: (binaries: Binaries) => Promise<void>;
+  /** Called with the binaries before any of them runs. Resolves with what was checked by them. */
+  readonly onBinaries: (binaries: Binaries) => Promise<readonly CheckResult[]>;
   /** Takes back what this process has prepared. */
   readonly leave: () => Promise<void>;
 }
@@ -45,7 +45,7 @@ export function sandboxHost(boot: ReceivedBoot): NodeHost {
     ip: addresses.nodeIp,
     capabilities,
     prepared,
-    onBinaries: async () => undefined,
+    onBinaries: async () => [],
     leave: async () => (isRecorded ? forgetSupervisor(spec.run) : undefined),
   };
 }

@@ -60,8 +60,11 @@ export async function runGraph(components: readonly Component[], options: GraphO
     stages: components,
     startedAt: options.startedAt,
   });
-  for (const { level, subject, message } of options.checks)
-    if (level !== 'ok') reporter.print(`${subject}: ${message}`);
+  for (const { level, subject, message, remedy = '' } of options.checks) {
+    if (level === 'ok') continue;
+    reporter.print(`${subject}: ${message}`);
+    if (remedy !== '') reporter.print(`  ${remedy}`);
+  }
   const store = createEventStore(components);
   const save = async (): Promise<void> =>
     saveBoot(store.events()).catch((error: unknown) =>

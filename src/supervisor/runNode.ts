@@ -58,7 +58,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const capabilities = await host.capabilities;
   if (capabilities === undefined) return undefined;
   const binaries = spec.binaries ?? (await resolve(spec, node, signals));
-  await host.onBinaries(binaries);
+  const checked = await host.onBinaries(binaries);
   const { snapshotter } = capabilities;
   const { data, kubelet } = nodePaths(node.name, node.dataDir);
   const { files, versions } = binaries;
@@ -70,6 +70,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
       factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities }),
     ),
     checks: [
+      ...checked,
       dataMount,
       snapshotterResult(snapshotter, data),
       setProcessLimits(),

@@ -10,6 +10,7 @@ import { note, ok, problem } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
 import { checkDataMount } from '../../host/dataMount.ts';
+import { checkFirewall } from '../../host/firewall.ts';
 import { checkInotifyLeft } from '../../host/inotify.ts';
 import { checkKernelLog } from '../../host/kernelLog.ts';
 import { checkMountPropagation } from '../../host/mountPropagation.ts';
@@ -39,6 +40,7 @@ import { cacheDir, nodePaths, nearestExisting } from '../../lib/paths.ts';
 import type { Paths } from '../../lib/paths.ts';
 import { sandboxSpecOf } from '../../launcher/launch.ts';
 import { plannedSubnet } from '../../sandbox/network.ts';
+import { podTraffic } from '../../supervisor/directHost.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { ConfigOptions } from '../../supervisor/options.ts';
 import { plannedGraph } from '../../supervisor/plannedGraph.ts';
@@ -85,6 +87,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       return ok('data', paths.data);
     }),
     ...(hasKubernetes ? checkBinaries(rows) : []),
+    ...(isDirect && hasKubernetes ? [await checkPodTraffic(config, rows)] : []),
     ...(isDirect ? await checkPorts(config, rows) : await checkSubnet(config, rows, running)),
     checkRunning(name, running),
     ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
@@ -190,6 +193,12 @@ async function checkPorts(config: Config, rows: readonly BinaryRow[]): Promise<C
 function portProblem(port: number, component: string, holder: string): CheckResult {
   const message = `${component} needs it, but it is held by ${holder}`;
   return problem(`port ${port}`, message, 'stop that process, or run without --host');
+}
+
+async function checkPodTraffic({ node }: Config, rows: readonly BinaryRow[]): Promise<CheckResult> {
+  const save = rows.find(({ binary }) => binary === 'iptables-save')?.path ?? 'iptables-save';
+  const ip = await ownAddress().catch(() => '127.0.0.1');
+  return checkSafely('firewall', async () => checkFirewall(podTraffic(node, ip, save)));
 }
 
 /** Of the node in a sandbox. Without `ip` nobody can tell yet; `up` installs it. */
