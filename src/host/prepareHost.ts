@@ -46,7 +46,12 @@ export async function prepareHost({ run, data, kubelet, inContainer }: DirectNod
     if (!needsOwnMount(folder)) continue;
     const target = await realpath(folder);
     if (target !== real) await recordUndo(run, { kind: 'mount', target });
-    await runAll(['mount', '--no-mtab', '--bind', target, target]);
+    // Not in the peer group of the mount below: each volume would be mounted twice.
+    await runAll(
+      ['mount', '--no-mtab', '--bind', target, target],
+      ['mount', '--no-mtab', '--make-private', target],
+      ['mount', '--no-mtab', '--make-shared', target],
+    );
   }
   // The kubelet insists on writing them; they are machine-wide and, in some containers, read-only.
   await recordUndo(run, ...kubeletSysctlFiles().map((target) => ({ kind: 'mount', target }) as const));
