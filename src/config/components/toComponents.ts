@@ -34,6 +34,7 @@ export function toComponents(config: Config, builtIns: readonly Component[]): Co
     .map(([name, spec]) => buildComponent(name, spec, dir));
   const all = [...changed, ...own].filter(({ name }) => config.components[name]?.enabled !== false);
   checkCycle(all, config, problems);
+  checkPorts(all, config, problems);
   problems.throwIfAny();
   return all;
 }
@@ -87,6 +88,31 @@ function checkNeeds(
           `${name} needs ${on}, which is disabled: disable it too, or change its needs`,
         );
       }
+    }
+  }
+}
+
+/** Refuses a port that two services have: the second would be refused at its start, in whatever order they start. */
+function checkPorts(
+  all: readonly Component[],
+  { node, components, positionOf }: Config,
+  problems: Problems,
+): void {
+  const holders = new Map<number, string>();
+  const positionIn = (name: string, port: number): readonly (string | number)[] | undefined => {
+    const index = components[name]?.ports?.indexOf(port) ?? -1;
+    return index < 0 ? undefined : ['components', name, 'ports', index];
+  };
+  const services = all.flatMap((one) => (one.kind === 'service' ? [one] : []));
+  for (const { name, ports = [] } of services) {
+    for (const port of new Set(ports)) {
+      const other = holders.get(port);
+      holders.set(port, name);
+      if (other === undefined) continue;
+      const setting = Object.entries(node.network).find(([, value]) => value === port)?.[0];
+      const path = positionIn(name, port) ??
+        positionIn(other, port) ?? ['network', ...(setting ? [setting] : [])];
+      problems.add(positionOf(path), `${name} and ${other} have the same port ${port}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 
 /** An IPv4 range: its first address as a number, and its number of addresses. */
 export interface Cidr {
@@ -71,13 +71,25 @@ export function parseListen(text: string): Listen | undefined {
   return digits !== '' && isLoopback && port <= 65_535 ? { host, port } : undefined;
 }
 
+const dnsLabel = /^(?=.{1,63}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
+
+/** Whether the text is a DNS name in lower case (DNS-1123 subdomain of Kubernetes) of at most `maxLength` characters. */
+export function isDomain(text: string, maxLength = 253): boolean {
+  return text.length <= maxLength && text.split('.').every((label) => dnsLabel.test(label));
+}
+
 /** What {@link serverHost} accepts, for error messages. */
 export const serverForm = 'a URL like https://127.0.0.1:6443';
 
-/** The host of an API server's URL, IPv6 without brackets; undefined unless it is https with a host and at most a port. */
+/**
+ * The host of an API server's URL, IPv6 without brackets; undefined unless it is https with at most a port, and a host that a
+ * certificate can name.
+ */
 export function serverHost(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
-  const { protocol, hostname, pathname, search, hash, username } = new URL(text);
+  const { protocol, hostname, port, pathname, search, hash, username } = new URL(text);
   const more = `${pathname === '/' ? '' : pathname}${search}${hash}${username}`;
-  return protocol === 'https:' && more === '' ? hostname.replaceAll(/[[\]]/g, '') : undefined;
+  const host = hostname.replaceAll(/[[\]]/g, '');
+  const isHost = isIP(host) > 0 || isDomain(host);
+  return protocol === 'https:' && more === '' && port !== '0' && isHost ? host : undefined;
 }

@@ -1,8 +1,9 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
-import { contains, nthAddress, overlap, parseCidr, serverForm, serverHost } from './addresses.ts';
+import { contains, isDomain, nthAddress, overlap, parseCidr, serverForm, serverHost } from './addresses.ts';
+import type { Cidr } from './addresses.ts';
 import { defaults } from './defaults.ts';
-import { map, pattern, port, text } from './fields.ts';
+import { map, port, text } from './fields.ts';
 
 const initial = defaults.network;
 
@@ -15,13 +16,16 @@ const cidr = () =>
     if (typeof range === 'string') context.addIssue({ code: 'custom', message: range });
   });
 
+/** The longest name of the API server's certificate, `kubernetes.default.svc.DOMAIN`, is a DNS name: at most 253 characters. */
+const maxDomainLength = 253 - 'kubernetes.default.svc.'.length;
+
 const shape = map({
   podCidr: cidr()
     .default(initial.podCidr)
-    .describe(`The IPv4 range of the pods' addresses. Default: ${initial.podCidr}.`),
+    .describe(`The IPv4 range of the pods' addresses, /8 to /30. Default: ${initial.podCidr}.`),
   serviceCidr: cidr()
     .default(initial.serviceCidr)
-    .describe(`The IPv4 range of the Services' cluster IPs. Default: ${initial.serviceCidr}.`),
+    .describe(`The IPv4 range of the Services' cluster IPs, /12 to /29. Default: ${initial.serviceCidr}.`),
   dnsIp: text('an IPv4 address')
     .refine((value) => isIPv4(value), { error: 'expected an IPv4 address' })
     .exactOptional()
@@ -31,7 +35,10 @@ const shape = map({
     .describe(
       'The IPv4 range, a /30 or larger, from which the subnet between host and node is taken. Default: one of 172.30, 10.30 or 192.168 that is free.',
     ),
-  clusterDomain: pattern(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'a domain name in lower case')
+  clusterDomain: text('a domain name in lower case')
+    .refine((value) => isDomain(value, maxDomainLength), {
+      error: `expected a domain name in lower case, of at most ${maxDomainLength} characters and 63 between two dots`,
+    })
     .default(initial.clusterDomain)
     .describe(`The DNS domain of the Services. Default: ${initial.clusterDomain}.`),
   apiserverPort: port()
@@ -60,6 +67,10 @@ export const networkSchema = shape.transform((network, context) => {
   const pods = parseCidr(network.podCidr);
   const services = parseCidr(network.serviceCidr);
   if (typeof pods === 'string' || typeof services === 'string') return z.NEVER;
+  for (const [key, range] of [['podCidr', pods] as const, ['serviceCidr', services] as const]) {
+    const flaw = sizeFlaw(key, range) ?? reservedFlaw(network[key], range, unroutable);
+    if (flaw !== undefined) refuse(key, flaw);
+  }
   if (overlap(pods, services))
     refuse(
       'podCidr',
@@ -76,8 +87,11 @@ export const networkSchema = shape.transform((network, context) => {
     refuse('serviceCidr', `${network.serviceCidr} has no tenth address for DNS: widen it or set dnsIp`);
   else if (!contains(services, dnsIp))
     refuse('dnsIp', `${dnsIp} is outside serviceCidr ${network.serviceCidr}`);
+  else if (dnsIp === nthAddress(services, 1)) refuse('dnsIp', `${dnsIp} is the API server's own cluster IP`);
+  else if (dnsIp === nthAddress(services, 0) || dnsIp === nthAddress(services, services.size - 1))
+    refuse('dnsIp', `${dnsIp} is the first or the last address of serviceCidr, which no Service can have`);
 
-  const taken = new Map<number, string>();
+  const taken = new Map<number, string>(fixedPorts);
   for (const key of ['apiserverPort', 'etcdPort', 'etcdPeerPort'] as const) {
     const other = taken.get(network[key]);
     if (other !== undefined) refuse(key, `${network[key]} is already the ${other}`);
@@ -86,11 +100,49 @@ export const networkSchema = shape.transform((network, context) => {
   return { ...network, dnsIp: dnsIp ?? '' };
 });
 
-/** Ranges that no host uses for its links: this network, loopback, and everything from multicast on. */
-const reserved = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'] as const;
+/**
+ * Ports of the components that no setting changes, in any version: see `ports` in src/kubernetes/components/.
+ * @internal exported for tests
+ */
+export const fixedPorts: ReadonlyMap<number, string> = new Map([
+  ...[10_248, 10_250].map((number) => [number, 'port of the kubelet'] as const),
+  ...[10_249, 10_256].map((number) => [number, 'port of kube-proxy'] as const),
+  ...[10_251, 10_259].map((number) => [number, 'port of the scheduler'] as const),
+  ...[10_252, 10_257].map((number) => [number, 'port of the controller manager'] as const),
+]);
+
+/** This network, loopback, and link-local and multicast addresses: Kubernetes refuses them for endpoints and nodes. */
+const unroutable = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4'] as const;
+
+/** No host uses these for its links. */
+const noLinks = [...unroutable, '240.0.0.0/4'] as const;
 
 /** A /16 has 16,384 subnets. */
 const subnetSizes = { smallest: 2 ** (32 - 30), largest: 2 ** (32 - 16) } as const;
+
+/**
+ * The prefixes that the components accept, shortest first. Services: kube-apiserver (cmd/kube-apiserver/app/options/validation.go
+ * and RangeSize in pkg/controlplane/services.go). Pods: the CNI plugin host-local needs two addresses besides first and last.
+ */
+const prefixes = {
+  podCidr: { first: 8, last: 30, why: 'the CNI plugin needs a /30 at least' },
+  serviceCidr: { first: 12, last: 29, why: 'the API server accepts /12 to /29' },
+} as const;
+
+/** Why a component refuses the size of the range; undefined if it does not. */
+function sizeFlaw(key: keyof typeof prefixes, { size }: Cidr): string | undefined {
+  const { first, last, why } = prefixes[key];
+  const isAccepted = size >= 2 ** (32 - last) && size <= 2 ** (32 - first);
+  return isAccepted ? undefined : `expected a range from /${first} to /${last}: ${why}`;
+}
+
+function reservedFlaw(name: string, range: Cidr, ranges: readonly string[]): string | undefined {
+  const found = ranges.find((each) => {
+    const parsed = parseCidr(each);
+    return typeof parsed !== 'string' && overlap(range, parsed);
+  });
+  return found === undefined ? undefined : `${name} overlaps ${found}, which is reserved`;
+}
 
 /** Why the range is none for the subnet between host and node; undefined if it is one. */
 function nodeSubnetFlaw(
@@ -107,8 +159,8 @@ function nodeSubnetFlaw(
     const parsed = parseCidr(other);
     return typeof parsed !== 'string' && overlap(range, parsed);
   };
-  const reservedRange = reserved.find(overlaps);
-  if (reservedRange !== undefined) return `${nodeSubnet} overlaps ${reservedRange}, which is reserved`;
+  const flaw = reservedFlaw(nodeSubnet, range, noLinks);
+  if (flaw !== undefined) return flaw;
   for (const [key, other] of Object.entries({ podCidr, serviceCidr })) {
     if (overlaps(other)) return `${nodeSubnet} overlaps ${key} ${other}: choose separate ranges`;
   }

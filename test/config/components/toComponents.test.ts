@@ -223,3 +223,34 @@ test('a probe of a built-in component has its environment', async () => {
   );
   await etcd.live!(new AbortController().signal);
 });
+
+test.each([
+  [
+    'of one and of another component',
+    'a: { command: [a], ports: [8080] }\n  b: { command: [b], ports: [80, 8080] }',
+    'b and a have the same port 8080',
+  ],
+  ['of a built-in component', 'a: { command: [a], ports: [4001] }', 'a and etcd have the same port 4001'],
+])('a port %s is refused with its line', (_what, components, message) => {
+  const etcd: Component = {
+    kind: 'service',
+    name: 'etcd',
+    needs: [],
+    command: { file: 'etcd', args: [] },
+    ready: passes,
+    ports: [4001],
+  };
+  const text = `components:\n  ${components}\n`;
+  const lines = text.split('\n');
+  const line = lines.findLastIndex((each) => each.includes('ports'));
+  const column = lines[line]!.lastIndexOf(message.split(' ').at(-1)!) + 1;
+  expect(() => toComponents(parseConfig(text, 'c.yaml'), [etcd])).toThrow(
+    expect.objectContaining({ code: 'usage', message: `c.yaml:${line + 1}:${column}: ${message}` }),
+  );
+});
+
+test('two components may have the same port if one of them is disabled', () => {
+  const text =
+    'components:\n  a: { command: [a], ports: [80] }\n  b: { command: [b], ports: [80], enabled: false }\n';
+  expect(toComponents(parseConfig(text, 'c.yaml'), [])).toHaveLength(1);
+});

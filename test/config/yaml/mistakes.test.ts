@@ -81,6 +81,65 @@ test.each([
     'network: { nodeSubnet: 10.244.0.0/16 }',
     '1:24: network.nodeSubnet: 10.244.0.0/16 overlaps podCidr 10.244.0.0/24: choose separate ranges',
   ],
+  ...[
+    ['nodeSubnet: 169.254.8.0/24', '169.254.8.0/24 overlaps 169.254.0.0/16, which is reserved'],
+    ['nodeSubnet: 240.0.0.0/24', '240.0.0.0/24 overlaps 240.0.0.0/4, which is reserved'],
+    [
+      'podCidr: 10.244.0.0/31',
+      'expected a range from /8 to /30: the CNI plugin needs a /30 at least, not "10.244.0.0/31"',
+    ],
+    [
+      'podCidr: 0.0.0.0/0',
+      'expected a range from /8 to /30: the CNI plugin needs a /30 at least, not "0.0.0.0/0"',
+    ],
+    ['podCidr: 127.7.0.0/24', '127.7.0.0/24 overlaps 127.0.0.0/8, which is reserved'],
+    ['podCidr: 169.254.0.0/17', '169.254.0.0/17 overlaps 169.254.0.0/16, which is reserved'],
+    ['podCidr: 0.1.0.0/24', '0.1.0.0/24 overlaps 0.0.0.0/8, which is reserved'],
+    ['podCidr: 239.0.0.0/24', '239.0.0.0/24 overlaps 224.0.0.0/4, which is reserved'],
+    ['podCidr: "fd00:10::/112"', 'expected an IPv4 range like 10.0.0.0/24, not "fd00:10::/112"'],
+    [
+      'podCidr: "10.244.0.0/24,fd00:10::/112"',
+      'expected an IPv4 range like 10.0.0.0/24, not "10.244.0.0/24,fd00:10::/112"',
+    ],
+    [
+      'serviceCidr: 11.0.0.0/8',
+      'expected a range from /12 to /29: the API server accepts /12 to /29, not "11.0.0.0/8"',
+    ],
+    ['serviceCidr: 127.0.0.0/24', '127.0.0.0/24 overlaps 127.0.0.0/8, which is reserved'],
+    ['serviceCidr: 224.0.0.0/24', '224.0.0.0/24 overlaps 224.0.0.0/4, which is reserved'],
+    [
+      'dnsIp: 10.0.0.0',
+      '10.0.0.0 is the first or the last address of serviceCidr, which no Service can have',
+    ],
+    [
+      'dnsIp: 10.0.0.255',
+      '10.0.0.255 is the first or the last address of serviceCidr, which no Service can have',
+    ],
+    ['dnsIp: 10.0.0.1', "10.0.0.1 is the API server's own cluster IP"],
+    ...['a..b', '.local', 'a.-b', 'Cluster.local', 'a_b'].map((domain) => [
+      `clusterDomain: ${domain}`,
+      `expected a domain name in lower case, of at most 230 characters and 63 between two dots, not "${domain}"`,
+    ]),
+    ['apiserverPort: 10250', '10250 is already the port of the kubelet'],
+    ['etcdPort: 10249', '10249 is already the port of kube-proxy'],
+    ['etcdPeerPort: 10257', '10257 is already the port of the controller manager'],
+    ['server: "https://a_b:6443"', 'expected a URL like https://127.0.0.1:6443, not "https://a_b:6443"'],
+    [
+      'server: "https://127.0.0.1:0"',
+      'expected a URL like https://127.0.0.1:6443, not "https://127.0.0.1:0"',
+    ],
+  ].map(([setting = '', message = '']): [string, string] => [
+    `network: { ${setting} }`,
+    `1:${12 + setting.indexOf(': ') + 2}: network.${setting.slice(0, setting.indexOf(':'))}: ${message}`,
+  ]),
+  [
+    'network: { serviceCidr: 10.0.0.0/30, dnsIp: 10.0.0.2 }',
+    '1:25: network.serviceCidr: expected a range from /12 to /29: the API server accepts /12 to /29, not "10.0.0.0/30"',
+  ],
+  [
+    `network: { clusterDomain: ${'x'.repeat(64)}.local }`,
+    '1:27: network.clusterDomain: expected a domain name in lower case, of at most 230 characters and 63 between two dots',
+  ],
   ['dataDir: here', '1:10: dataDir: expected an absolute path, not "here"'],
   ['kubernetes: latest', '1:13: kubernetes: expected a version like 1.20 or 1.20.2, or false, not "latest"'],
   [
