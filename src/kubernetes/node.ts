@@ -44,5 +44,20 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
   const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,
   };
-  return components.filter(({ name }) => enabled[name] ?? true);
+  return components.filter(({ name }) => enabled[name] ?? true).map(withFlagDiagnosis);
+}
+
+/** A flag that a program does not take: only the config can have added it, and no restart removes it. */
+const badFlag =
+  /\bunknown (?:shorthand )?flag|\bflag provided but not defined|\binvalid (?:argument|value) .* for /;
+
+function withFlagDiagnosis(component: Component): Component {
+  if (component.kind === 'task') return component;
+  const { name, diagnose } = component;
+  const remedy = `correct the arguments: components.${name}.args in the config`;
+  return {
+    ...component,
+    diagnose: (reason, lastLines) =>
+      diagnose?.(reason, lastLines) ?? (badFlag.test(reason) ? { isPermanent: true, remedy } : undefined),
+  };
 }

@@ -11,6 +11,10 @@ const fatalLevel =
 /** zap, in which etcd and others log. */
 const zapFatal = /^\{.*"level":\s*"(?:fatal|panic|dpanic)"/;
 
+/** What the flag packages of Go (flag, pflag, urfave/cli) say of an argument. Many programs print their usage below it. */
+const usageError =
+  /^(?:[\w-]+: )?(?:Error: )?(?:unknown (?:shorthand )?flag: |unknown command |flag provided but not defined: |invalid (?:argument|value) .* for )/;
+
 /** A message of several lines, the signal, and `goroutine` are at most this many lines from `panic:`. */
 const maxHeadLines = 20;
 
@@ -33,7 +37,9 @@ function causeIndex(lines: readonly string[]): number {
     return first > 0 && zapFatal.test(lines[first - 1]!) ? first - 1 : first;
   }
   const fatalIndex = lines.findLastIndex((line) => fatalLevel.test(line) || zapFatal.test(line));
-  return fatalIndex >= 0 ? fatalIndex : aboveFrames(lines);
+  if (fatalIndex >= 0) return fatalIndex;
+  const usageIndex = lines.findLastIndex((line) => usageError.test(line));
+  return usageIndex >= 0 ? usageIndex : aboveFrames(lines);
 }
 
 /** The line above the stack trace with which the lines end, or just the last one. */
