@@ -178,7 +178,7 @@ export type EventBody =
   | { readonly type: 'probing'; readonly reason: string }
   /** `ms`: from this start to ready. */
   | { readonly type: 'ready'; readonly ms: number }
-  /** The liveness probe failed `failureThreshold` times in a row. */
+  /** The liveness probe failed `failureThreshold` times in a row. A task is `ready` again when it passes. */
   | { readonly type: 'unhealthy'; readonly reason: string }
   /** The process exited without being stopped. `lastLines`: the end of its log, or around the cause. */
   | { readonly type: 'exited'; readonly reason: string; readonly lastLines: readonly string[] }

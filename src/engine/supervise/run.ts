@@ -154,8 +154,8 @@ async function lastAttempt(
 }
 
 /**
- * One run of a task: do the work, then stay ready until `signal` aborts. Rejects with the reason: the work failed, was not
- * done in time, or `signal` aborted.
+ * One run of a task: do the work, then stay ready until `signal` aborts, except while its liveness probe fails. Rejects with
+ * the reason: the work failed, was not done in time, or `signal` aborted.
  */
 export async function runTask(task: Task, context: RunContext): Promise<never> {
   const { emit, onReady, signal } = context;

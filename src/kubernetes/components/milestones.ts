@@ -8,6 +8,8 @@ import { until } from '../../../probes/until.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
 import { ensureDefaultServiceAccount, setPodCidr, removeNotReadyTaint } from './bootstrapSteps.ts';
+import { keepsAddress } from '../../host/ownAddress.ts';
+import { nodeCommand } from '../../lib/commandLine.ts';
 import { adminAccess, localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
@@ -32,15 +34,17 @@ export function roles(facts: NodeFacts, needs: readonly Dependency[]): Task {
 const nodeTiming = { periodMs: 4000, failureThreshold: 2 };
 
 /**
- * Ready while the node accepts pods: it has the condition Ready, is not short of disk, memory or process IDs, and has no
- * not-ready taint.
+ * Ready while the node accepts pods: it has its address and the condition Ready, is not short of disk, memory or process
+ * IDs, and has no not-ready taint.
  */
 export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName, network } = facts.config;
   const access = adminAccess(facts);
   const missing = `the kubelet has not registered ${nodeName} yet`;
   const ready = withFreeSpace(nodeReady({ ...access, node: nodeName }), facts);
+  const hasAddress = keepsAddressUnlessSandboxed(facts);
   const task = milestone('node', needs, [
+    waitUntil(hasAddress),
     waitUntil(exists(access, `/api/v1/nodes/${nodeName}`, missing)),
     // Once, without waiting: a node that has another range will never accept this one.
     setPodCidr(access, nodeName, network.podCidr),
@@ -48,11 +52,22 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
     waitUntil(removeNotReadyTaint(access, nodeName)),
   ]);
   // An API server that does not answer is a reason of its own, and says nothing of the node.
-  const live: Probe = async (signal) =>
-    ready(signal).catch((error: unknown) => {
+  const live: Probe = async (signal) => {
+    await hasAddress(signal);
+    await ready(signal).catch((error: unknown) => {
       if (error instanceof NodeNotReady) throw error;
     });
+  };
   return { ...task, live, liveTiming: nodeTiming };
+}
+
+/**
+ * Certificates, and what the kubelet and the API server have told others, are for the address of the node. That of a machine
+ * may change; a sandbox keeps its own.
+ */
+function keepsAddressUnlessSandboxed({ config, ip, isSandboxed }: NodeFacts): Probe {
+  if (isSandboxed) return async () => undefined;
+  return keepsAddress(ip, `take the node down and up again: ${nodeCommand('down', { name: config.name })}`);
 }
 
 /** The kubelet's reason does not say how much is missing. */
