@@ -39,7 +39,8 @@ export function images(facts: NodeFacts, needs: readonly Dependency[]): Task {
     timeoutMs,
     run: async (signal, report) => {
       await importImages(facts, signal, report);
-      await pinned.restore(signal);
+      const gone = await pinned.restore(signal);
+      if (gone.length > 0) report(`gone from the store, load again: ${gone.join(', ')}`);
     },
     live,
     liveTiming,

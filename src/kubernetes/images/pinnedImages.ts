@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Unhealthy } from '../../../probes/probe.ts';
 import { writeFileAtomically } from '../../lib/atomicFile.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { tempDir } from '../../lib/paths.ts';
@@ -57,21 +56,26 @@ export function pinnedImages(containerd: Containerd, folder: string) {
   };
 
   /**
-   * Gives the pinned images that the kubelet has deleted their names again, which takes no space.
-   * @throws Unhealthy with those whose content is gone
+   * Gives the pinned images that the kubelet has deleted their names again, which takes no space. Resolves with those whose
+   * content is gone: they are no longer pinned.
    */
-  const restore = async (signal: AbortSignal): Promise<void> => {
+  const restore = async (signal: AbortSignal): Promise<string[]> => {
     const pinned = await list();
-    if (pinned.length === 0) return;
+    if (pinned.length === 0) return [];
     const stored = new Set((await store.list()).map(({ name }) => name));
-    const failures: string[] = [];
+    const gone: string[] = [];
     for (const image of pinned.filter(({ name }) => !stored.has(name))) {
-      await load(image, signal).catch((error: unknown) => {
-        signal.throwIfAborted();
-        failures.push(`image ${image.name} is gone, load it again: ${reasonOf(error)}`);
-      });
+      try {
+        await ctr(['content', 'get', image.digest], { signal });
+        await load(image, signal);
+      } catch (error) {
+        // Of the manifest, or of a layer.
+        if (!reasonOf(error).includes('not found')) throw error;
+        await unpin(image.name);
+        gone.push(image.name);
+      }
     }
-    if (failures.length > 0) throw new Unhealthy(failures.join('; '));
+    return gone;
   };
 
   /** By an archive in OCI layout (image-layout.md) whose content is in the store already. */
