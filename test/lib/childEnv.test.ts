@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -61,4 +62,14 @@ describe('the environment of child processes', () => {
     expect(await has(ours, {})).toBe(false);
     expect(await has('K8S_SINGLE_EXTRA_CA_CERTS=', { NODE_EXTRA_CA_CERTS: ca.cert })).toBe(false);
   });
+});
+
+it('asks no proxy of the environment for loopback, also in a Node.js that reads it (NODE_USE_ENV_PROXY, since 24)', async () => {
+  const server = createPlainServer((_request, response) => void response.end());
+  const { at } = await listen(server);
+  const proxy = 'http://127.0.0.1:9';
+  const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: '', no_proxy: '' };
+  const { exitCode, stdout, stderr } = await probe(['http', `http://${at}/`], env);
+  expect(`${stdout}${stderr}`).toContain('healthy');
+  expect(exitCode).toBe(0);
 });
