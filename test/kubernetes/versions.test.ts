@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../../src/config/yaml/parseConfig.ts';
 import type { Command } from '../../src/engine/component.ts';
 import { nodeBinaries } from '../../src/install/find/binaries.ts';
@@ -35,16 +35,22 @@ const variants: readonly { readonly name: string; readonly config?: string; read
   },
 ];
 
-beforeEach(async () => {
-  vi.stubEnv('XDG_CACHE_HOME', await tempDir('versions-cache'));
+/** The kubelets and the cache of what they list, for all tests: each is asked once. */
+let shared = '';
+beforeAll(async () => {
+  shared = await mkdtemp('/var/tmp/k8s-single-versions-');
+});
+afterAll(async () => rm(shared, { recursive: true }));
+beforeEach(() => {
+  vi.stubEnv('XDG_CACHE_HOME', shared);
 });
 afterEach(() => vi.unstubAllEnvs());
 
-/** A program whose help lists these flags, as those of Kubernetes do. */
-async function program(folder: string, name: string, flags: ReadonlySet<string>): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  const file = join(folder, name);
-  const help = [...flags].map((flag) => `      --${flag} string   text`).join('\n');
+/** A kubelet whose help lists the flags of this minor version. */
+async function kubeletOf(minor: string): Promise<string> {
+  const file = join(shared, `kubelet-${minor}`);
+  if (existsSync(file)) return file;
+  const help = [...recorded('kubelet', minor)].map((flag) => `      --${flag} string   text`).join('\n');
   await writeFile(file, `#!/bin/sh\ncat <<'END'\nFlags:\n${help}\nEND\n`);
   await chmod(file, 0o755);
   return file;
@@ -61,7 +67,7 @@ interface Built {
 async function build(versions: Versions, variant: (typeof variants)[number] = variants[0]!): Promise<Built> {
   const folder = await tempDir('versions');
   const minor = versions.kubernetes.split('.').slice(0, 2).join('.');
-  const kubelet = await program(join(folder, 'bin'), 'kubelet', recorded('kubelet', minor));
+  const kubelet = await kubeletOf(minor);
   const { node } = parseConfig(`dataDir: ${join(folder, 'data')}\n${variant.config ?? ''}`, 'c.yaml');
   const files = nodeBinaries.map(({ name }) => [name, name === 'kubelet' ? kubelet : `/bin/${name}`]);
   const programVersions = nodeBinaries.map(({ name }) => [
@@ -78,7 +84,7 @@ async function build(versions: Versions, variant: (typeof variants)[number] = va
   for (const component of kubernetesNode(facts)) {
     if (component.kind !== 'service') continue;
     const command = typeof component.command === 'function' ? await component.command() : component.command;
-    commands.set(basename(command.file), command);
+    commands.set(basename(command.file).replace(/-1\.\d+$/, ''), command);
   }
   return { commands, written: (end) => readFileSync(join(folder, 'data', end), 'utf8') };
 }

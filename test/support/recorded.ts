@@ -28,14 +28,20 @@ type RecordedName = (typeof recordedComponents)[number] | 'kubelet-configuration
 /** The names that this minor version, like "1.20", knows. */
 export function recorded(name: RecordedName, version: string): ReadonlySet<string> {
   const file = join(import.meta.dirname, `../kubernetes/flags/${name}.json`);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a file of this tree
-  const { sources, flags } = JSON.parse(readFileSync(file, 'utf8')) as Recorded;
+  const { sources, flags } = (files[name] ??= read(file));
   if (sources[version] === undefined) throw new Error(`${file} has no ${version}`);
   return new Set(
     Object.entries(flags)
       .filter(([, ranges]) => ranges.split(' ').some((range) => isIn(range, minorOf(version))))
       .map(([flag]) => flag),
   );
+}
+
+const files: Partial<Record<RecordedName, Recorded>> = {};
+
+function read(file: string): Recorded {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a file of this tree
+  return JSON.parse(readFileSync(file, 'utf8')) as Recorded;
 }
 
 function isIn(range: string, minor: number): boolean {
