@@ -1,6 +1,8 @@
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { processGroupExited } from '../../probes/kinds/processGroupExited.ts';
@@ -105,6 +107,18 @@ describe('a program that puts itself into the background', () => {
     const pid = Number(/pid (\d+)/.exec(String(error))?.[1]);
     await processGroupExited(pid)(new AbortController().signal);
     expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(1);
+  });
+
+  it('is seen behind a script, too', async () => {
+    const t = await testGraph();
+    const { busybox } = await testBinaries('busybox');
+    const port = await freePort();
+    const file = join(t.dir, 'start.sh');
+    await writeFile(file, `#!/bin/sh\n${busybox} httpd -p 127.0.0.1:${port} -h ${t.dir}\nexit 0\n`, {
+      mode: 0o755,
+    });
+    const web = shell('web', '', {}, { command: { file, args: [] }, ready: tcp(port) });
+    await expect(t.up([web]).done).rejects.toThrow(/^web put itself into the background: .* httpd /);
   });
 
   it('is done if it is not to be restarted, and named', async () => {

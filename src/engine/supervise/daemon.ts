@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { Unhealthy } from '../../../probes/probe.ts';
 import { listPids, msPerTick, readProcessStat } from '../../../probes/proc.ts';
 import type { ProcessStat } from '../../../probes/proc.ts';
@@ -22,8 +22,8 @@ const settleTimeoutMs = 500;
 /**
  * The process as which a program runs on in the background, after its first process `leader` has exited with code 0.
  * That is one with the same command line and a session of its own (daemon(3)). Or it listens on a socket, and either is in
- * the process group or has the name of a program in the command: nginx and others change their command lines. `since`: when
- * the program was started, in ms of `performance.now()`. Undefined also when the signal aborts.
+ * the process group or has the name of a program in the command or in its script: nginx and others change their command
+ * lines. `since`: when the program was started, in ms of `performance.now()`. Undefined also when the signal aborts.
  */
 export async function findDaemon(
   leader: number,
@@ -58,13 +58,12 @@ async function firstListener(suspects: readonly Suspect[]): Promise<Suspect | un
 }
 
 /** The processes that may be descendants of the leader, whose parent is gone. */
-async function findSuspects(leader: number, { file, args }: Command, since: number): Promise<Suspect[]> {
+async function findSuspects(leader: number, command: Command, since: number): Promise<Suspect[]> {
   const startedMs = uptimeMs() - (performance.now() - since) - msPerTick;
   const adopters = await ancestors();
-  const argv = [file, ...args].join('\0');
-  const names = new Set(
-    [file, ...args].flatMap((word) => word.split(/[\s'";&|()]+/)).map((word) => basename(word).slice(0, 15)),
-  );
+  const words = [command.file, ...command.args];
+  const argv = words.join('\0');
+  const names = namesIn([...words, ...scriptsIn(command)]);
   const suspects = (await listPids()).map(async (pid): Promise<Suspect | undefined> => {
     const stat = await readProcessStat(pid);
     if (stat === undefined || stat.state === 'Z' || stat.starttime * msPerTick < startedMs) return undefined;
@@ -76,6 +75,34 @@ async function findSuspects(leader: number, { file, args }: Command, since: numb
     return { pid, pgrp, isSameCommand, isDetached };
   });
   return (await Promise.all(suspects)).filter((one) => one !== undefined);
+}
+
+/** What may be the name of a process, as the kernel shortens it (TASK_COMM_LEN). */
+function namesIn(texts: readonly string[]): Set<string> {
+  return new Set(
+    texts.flatMap((each) => each.split(/[\s'";&|()]+/)).map((word) => basename(word).slice(0, 15)),
+  );
+}
+
+/** A script of more bytes is not read: it is a program packed into one, or no script. */
+const maxScriptBytes = 256 * 1024;
+
+/** The texts of the scripts that the command names by a path. */
+function scriptsIn({ file, args, cwd = '.' }: Command): string[] {
+  return [file, ...args]
+    .filter((word) => word.includes('/'))
+    .map((word) => scriptText(resolve(cwd, word)))
+    .filter((text) => text.startsWith('#!'));
+}
+
+/** Empty if it is no script, or cannot be read. */
+function scriptText(path: string): string {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() && stat.size <= maxScriptBytes ? readFileSync(path, 'utf8') : '';
+  } catch {
+    return '';
+  }
 }
 
 /** Whether one of the adopters is its parent, and its session is not theirs: that of a terminal or of this program. */
