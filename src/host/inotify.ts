@@ -47,10 +47,21 @@ function noneLeft(message: string): CheckResult {
   return problem('inotify', message, remedy);
 }
 
+const watchesRemedy =
+  'on the host: sysctl -w fs.inotify.max_user_watches=524288; or end programs that watch files';
+
 function noWatchLeft(): CheckResult {
-  const watches =
-    'on the host: sysctl -w fs.inotify.max_user_watches=524288; or end programs that watch files';
-  return problem('inotify', 'no inotify watch of this user is left', watches);
+  return problem('inotify', 'no inotify watch of this user is left', watchesRemedy);
+}
+
+/**
+ * What to do if a program failed because nothing of inotify is left. EMFILE and ENOSPC of inotify_init(2) and
+ * inotify_add_watch(2) read as if descriptors or the disk were used up. `undefined` for another reason.
+ */
+export function inotifyRemedy(reason: string): string | undefined {
+  if (!/inotify|fsnotify|cadvisor|\bwatch(?:er)?\b/i.test(reason)) return undefined;
+  if (/too many open files/i.test(reason)) return remedy;
+  return /no space left on device/i.test(reason) ? watchesRemedy : undefined;
 }
 
 interface Holder {

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandLine } from '../lib/commandLine.ts';
-import { Failure } from '../lib/errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
 import { ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 import { checkDisk } from './diskSpace.ts';
@@ -32,16 +33,36 @@ export async function assertCanIsolate(
   let stderr = '';
   trial.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const [code, signal]: unknown[] = await once(trial, 'close').catch((error: unknown) => {
+    if (hasErrorCode(error, 'EAGAIN'))
+      throw new Failure('preflight', `cannot start unshare: ${reasonOf(error)}`, { hint: noProcessLeft });
     throw notInstalled('unshare', error);
   });
   if (code !== 0) {
     throw new Failure(
       'preflight',
       `cannot create the node's namespaces: ${stderr.trim() || `unshare ended with ${String(code ?? signal)}`}`,
-      { hint: `in a container run it with --privileged; or ${alternative}` },
+      { hint: limitReached(stderr) ?? `in a container run it with --privileged; or ${alternative}` },
     );
   }
 }
+
+/** What to do if a limit of the kernel is reached, by the error of unshare(2) or fork(2). `undefined` for another reason. */
+function limitReached(error: string): string | undefined {
+  if (error.includes('Resource temporarily unavailable')) return noProcessLeft;
+  if (!error.includes('No space left on device')) return undefined;
+  // Which limit it is, unshare(2) does not say: most likely the lowest.
+  const limits = ['net', 'mnt', 'uts', 'pid', 'ipc']
+    .map((kind) => `user.max_${kind}_namespaces`)
+    .map((name) => ({ name, value: Number(readFileSync(`/proc/sys/${name.replace('.', '/')}`, 'utf8')) }));
+  const least = Math.min(...limits.map(({ value }) => value));
+  const names = limits.flatMap(({ name, value }) => (value === least ? [name] : []));
+  const raise = names.map((name) => `${name}=${Math.max(2 * least, 1000)}`).join(' ');
+  return `${names.join(', ')} is ${least}, and reached: sysctl -w ${raise}; or end what holds namespaces: see lsns`;
+}
+
+/** After EAGAIN of fork(2). */
+const noProcessLeft =
+  'no process can be started: raise ulimit -u, kernel.pid_max or the limit of the cgroup (pids.max; TasksMax of systemd), or end other processes';
 
 /**
  * Checks everything that can be checked before a node of Kubernetes makes its first file.

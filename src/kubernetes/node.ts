@@ -8,6 +8,7 @@ import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
 import { scheduler } from './components/scheduler.ts';
+import { inotifyRemedy } from '../host/inotify.ts';
 import type { NodeFacts } from './facts.ts';
 import { images } from './images/images.ts';
 import { pauseImage } from './images/pauseImage.ts';
@@ -44,20 +45,25 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
   const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,
   };
-  return components.filter(({ name }) => enabled[name] ?? true).map(withFlagDiagnosis);
+  return components.filter(({ name }) => enabled[name] ?? true).map(withDiagnosis);
 }
 
 /** A flag that a program does not take: only the config can have added it, and no restart removes it. */
 const badFlag =
   /\bunknown (?:shorthand )?flag|\bflag provided but not defined|\binvalid (?:argument|value) .* for /;
 
-function withFlagDiagnosis(component: Component): Component {
+/** Adds what is the same for all programs: a flag that it does not take, and a machine without inotify instances. */
+function withDiagnosis(component: Component): Component {
   if (component.kind === 'task') return component;
   const { name, diagnose } = component;
-  const remedy = `correct the arguments: components.${name}.args in the config`;
+  const correct = `correct the arguments: components.${name}.args in the config`;
   return {
     ...component,
-    diagnose: (reason, lastLines) =>
-      diagnose?.(reason, lastLines) ?? (badFlag.test(reason) ? { isPermanent: true, remedy } : undefined),
+    diagnose: (reason, lastLines) => {
+      const own = diagnose?.(reason, lastLines);
+      const remedy = own?.remedy ?? inotifyRemedy(reason);
+      if (remedy !== undefined) return { isPermanent: false, ...own, remedy };
+      return own ?? (badFlag.test(reason) ? { isPermanent: true, remedy: correct } : undefined);
+    },
   };
 }

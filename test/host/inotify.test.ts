@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
+import { configWithoutFile } from '../../src/config/loadConfig.ts';
+import { inotifyRemedy } from '../../src/host/inotify.ts';
+import { plannedGraph } from '../../src/supervisor/plannedGraph.ts';
 
 const built = join(import.meta.dirname, '../../dist/src/host/inotify.js');
 
@@ -37,4 +40,35 @@ test('too few are a problem of doctor, with the process that has most; not where
   });
   expect(await withLimit(9, 'inotify.checkInotifyLeft(true)')).toBeNull();
   expect(await withLimit(100_000, 'inotify.checkInotifyLeft(false)')).toBeNull();
+});
+
+// As the programs print it: containerd 1.6, kubelet 1.20.
+test.each([
+  [
+    'max_user_instances',
+    'containerd runs without its CRI plugin: failed to create CRI service: failed to create cni conf monitor for default: failed to create fsnotify watcher: too many open files',
+  ],
+  [
+    'max_user_instances',
+    'exited with code 255: F1128 11:55 kubelet.go:1394] Failed to start cAdvisor inotify_init: too many open files',
+  ],
+  [
+    'max_user_watches',
+    'exited with code 255: F1128 11:55 kubelet.go:1394] Failed to start cAdvisor inotify_add_watch /sys/fs/cgroup/cpu: no space left on device',
+  ],
+  [undefined, 'exited with code 1: listen tcp 127.0.0.1:4001: accept4: too many open files'],
+  [undefined, 'exited with code 2: panic: write /d/db: no space left on device'],
+])('the remedy raises %s: %s', (sysctl, reason) => {
+  const remedy: unknown =
+    sysctl === undefined ? undefined : expect.stringContaining(`sysctl -w fs.inotify.${sysctl}=`);
+  expect(inotifyRemedy(reason)).toEqual(remedy);
+});
+
+test('each program of a node has the remedy when it fails', async () => {
+  const services = plannedGraph(await configWithoutFile()).filter((one) => one.kind === 'service');
+  expect(services.length).toBeGreaterThan(5);
+  for (const { diagnose } of services)
+    expect(diagnose?.('exited with code 1: inotify_init: too many open files', [])?.remedy).toContain(
+      'sysctl -w fs.inotify.max_user_instances=',
+    );
 });

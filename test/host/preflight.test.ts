@@ -1,8 +1,19 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
+import type { Hierarchy } from '../../src/host/cgroup/hierarchies.ts';
 import { assertCanIsolate, checkClock, checkDataPath, inContainer } from '../../src/host/preflight.ts';
 
 const dist = join(import.meta.dirname, '../../dist/src/host/preflight.js');
@@ -55,6 +66,12 @@ describe('inContainer', () => {
   });
 });
 
+/** Whether the children of the root of a hierarchy of version 2 have the controller. */
+function handsOn(root: string, controller: string): boolean {
+  const file = join(root, 'cgroup.subtree_control');
+  return existsSync(file) && readFileSync(file, 'utf8').split(/\s/).includes(controller);
+}
+
 describe('assertCanIsolate', () => {
   const check = `import(${JSON.stringify(dist)}).then((m) => m.assertCanIsolate()).catch((e) => console.log(e.code, e.message, '|', e.hint))`;
 
@@ -82,6 +99,33 @@ describe('assertCanIsolate', () => {
     ]);
     expect(stdout).toMatch(
       /^preflight cannot create the node's namespaces: unshare: .*Operation not permitted \| .*--host/,
+    );
+  });
+
+  test.each(['net', 'mnt', 'pid'])('names the limit of %s namespaces that is reached', async (kind) => {
+    const setUp = `echo 0 > /proc/sys/user/max_${kind}_namespaces; exec '${process.execPath}' -e "$CHECK"`;
+    const args = ['--user', '--map-root-user', 'sh', '-c', setUp];
+    const { stdout } = await execa('unshare', args, { env: { CHECK: check } });
+    const sysctl = `user.max_${kind}_namespaces`;
+    expect(stdout).toBe(
+      `preflight cannot create the node's namespaces: unshare: unshare failed: No space left on device | ` +
+        `${sysctl} is 0, and reached: sysctl -w ${sysctl}=1000; or end what holds namespaces: see lsns`,
+    );
+  });
+
+  test('names the limits of processes when none can be started', async () => {
+    const hasPids = ({ root, options }: Hierarchy) => options.includes('pids') || handsOn(root, 'pids');
+    const { root } = hierarchies().find(hasPids)!;
+    const group = join(root, `k8s-single-preflight-${process.pid}`);
+    mkdirSync(group);
+    onTestFinished(() => rmdirSync(group));
+    // Only then: Node.js aborts if it cannot start its own threads.
+    const limit = `require('node:fs').writeFileSync('${group}/pids.max', '1')`;
+    const limited = check.replace('m.assertCanIsolate()', `(${limit}, m.assertCanIsolate())`);
+    const setUp = `echo $$ > ${group}/cgroup.procs; exec '${process.execPath}' -e "$CHECK"`;
+    const { stdout } = await execa('sh', ['-c', setUp], { env: { CHECK: limited } });
+    expect(stdout).toMatch(
+      /^preflight cannot start unshare: .*EAGAIN \| no process can be started: .*pids\.max/,
     );
   });
 
