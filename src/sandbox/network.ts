@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { join } from 'node:path';
-import { ipToNumber, numberToIp, parseCidr } from '../config/schema/addresses.ts';
+import { ipToNumber, numberToIp, overlap, parseCidr } from '../config/schema/addresses.ts';
 import { interfaceAlias } from '../instance/cleanUp.ts';
 import { Failure } from '../lib/errors.ts';
 import { namespacesOf } from './sandboxSpec.ts';
@@ -62,7 +62,7 @@ export async function connectToHost(
     }
     return subnet;
   }
-  throw noSubnet(nodeSubnet);
+  throw noSubnet(nodeSubnet, routes);
 }
 
 /** What {@link connectToHost} takes from the spec of a sandbox. */
@@ -77,24 +77,41 @@ export async function plannedSubnet(choice: SubnetChoice, path?: string): Promis
   const { name, nodeSubnet, excludeSubnets: exclude } = choice;
   const routes = await runAt({ path }, listRoutes);
   const [subnet] = freeSubnets(name, routes, { nodeSubnet, exclude });
-  if (subnet === undefined) throw noSubnet(nodeSubnet);
+  if (subnet === undefined) throw noSubnet(nodeSubnet, routes);
   return `${numberToIp(ipToNumber(subnet.hostIp) - 1)}/30`;
 }
 
 const listRoutes: Argv = ['ip', '-json', '-4', 'route', 'show', 'table', 'all'];
 
-function noSubnet(nodeSubnet: string | undefined): Failure {
-  return nodeSubnet === undefined
-    ? new Failure(
-        'preflight',
-        'no subnet is free for the node: every one of 172.30, 10.30 and 192.168 is routed',
-        {
-          hint: 'see "ip route"; choose a range with network.nodeSubnet in a config, or run with --host',
-        },
-      )
-    : new Failure('preflight', `no subnet of network.nodeSubnet ${nodeSubnet} is free for the node`, {
-        hint: 'see "ip route", and choose another range, or a larger one',
-      });
+function noSubnet(nodeSubnet: string | undefined, routes: string): Failure {
+  if (nodeSubnet === undefined)
+    return new Failure(
+      'preflight',
+      'no subnet is free for the node: every one of 172.30, 10.30 and 192.168 is routed',
+      { hint: 'see "ip route"; choose a range with network.nodeSubnet in a config, or run with --host' },
+    );
+  const inTheWay = rangesInTheWay(nodeSubnet, routes);
+  const reason =
+    inTheWay.length === 0 ? '' : `: ${inTheWay.join(', ')} ${inTheWay.length === 1 ? 'is' : 'are'} in it`;
+  return new Failure(
+    'preflight',
+    `no subnet of network.nodeSubnet ${nodeSubnet} is free for the node${reason}`,
+    { hint: 'see "ip route", and choose another range, or a larger one' },
+  );
+}
+
+/** The first few addresses and links of the host in a range that was chosen, such as those of the host itself and its gateway. */
+function rangesInTheWay(nodeSubnet: string, routes: string): string[] {
+  const range = parseCidr(nodeSubnet);
+  if (typeof range === 'string') throw new Error(range);
+  const table: readonly Route[] = JSON.parse(routes);
+  const ranges = table
+    .flatMap((route) => rangesOf(route, ignoredInChosen[0]))
+    .filter((each) => {
+      const other = parseCidr(each.includes('/') ? each : `${each}/32`);
+      return typeof other !== 'string' && overlap(range, other);
+    });
+  return [...new Set(ranges)].slice(0, 3);
 }
 
 /** Several commands of ip(8) in one process, through a file. Stops at the first that fails and names its line. */

@@ -118,7 +118,7 @@ const keys = {
     .exactOptional()
     .describe('TCP ports the component listens on. If one is already in use, the start is refused.'),
   timeout: duration().exactOptional().describe('The time limit from start to ready. Default: 120s.'),
-  env: named(/^[^=\0]+$/, 'a name without =', word())
+  env: named(/^[^=\0]+$/, 'not empty and without =', word())
     .exactOptional()
     .describe('Environment variables, added to those of the shell or, for a built-in component, to its own.'),
   envFile: oneOrMore(filled('a path'))

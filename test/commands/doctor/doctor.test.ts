@@ -166,7 +166,9 @@ describe('the subnet of a node in a sandbox', () => {
     );
     const taken = 'ip link set lo up; ip address add 10.77.0.1/32 dev lo';
     const { exitCode, stdout } = await doctorOnHost(taken, '--config', config);
-    expect(stdout).toMatch(/✗ subnet +no subnet of network.nodeSubnet 10.77.0.0\/30 is free.*\n.*ip route/);
+    expect(stdout).toMatch(
+      /✗ subnet +no subnet of network.nodeSubnet 10.77.0.0\/30 is free for the node: 10.77.0.1 is in it\n.*ip route/,
+    );
     expect(exitCode).toBe(3);
   });
 });

@@ -146,6 +146,14 @@ test.each([
     'components: { "a b": { command: [a] } }',
     '1:15: components.a b: a name must be letters, digits, dots, dashes and underscores',
   ],
+  [
+    "components: { a: { command: x, env: { 'A=B': c } } }",
+    '1:46: components.a.env.A=B: a name must be not empty and without =',
+  ],
+  [
+    "components: { a: { command: x, env: { '': c } } }",
+    '1:43: components.a.env.: a name must be not empty and without =',
+  ],
   ['components: { a: server }', '1:18: components.a: expected a map of keys and values, not "server"'],
   [
     'components: { a: { command: a b } }',
