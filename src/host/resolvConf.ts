@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { BlockList, isIP } from 'node:net';
+import { note, ok } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 
 /** systemd-resolved writes the servers that it asks to the second file; the first then names only its own loopback address. */
 const machineFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] as const;
@@ -36,6 +38,24 @@ export async function podResolvConf(
   const lines = (servers.length === 0 ? [ip] : servers).map((server) => `nameserver ${server}`);
   const others = text.split('\n').filter((line) => /^\s*(?:search|options)\s/.test(line));
   return { text: [...lines, ...others, ''].join('\n') };
+}
+
+/**
+ * A note if this machine has no name server that pods can reach, so that theirs is the node itself.
+ * @param files as for {@link podResolvConf}
+ */
+export async function checkNameServers(files: readonly string[] = machineFiles): Promise<CheckResult> {
+  // Stands for the node's address. Reserved (RFC 5737).
+  const placeholder = '192.0.2.0';
+  const found = await podResolvConf(placeholder, files);
+  if ('file' in found) return ok('name servers', `those of ${found.file}`);
+  const servers = serversIn(found.text);
+  if (!servers.includes(placeholder)) return ok('name servers', servers.join(', '));
+  return note(
+    'name servers',
+    `${files.join(' and ')} name none that pods can reach: in pods with dnsPolicy Default, such as CoreDNS, outside names fail`,
+    'name a server of the network in /etc/resolv.conf; while the node is up, restart the kubelet then',
+  );
 }
 
 /** The addresses in a resolv.conf, as the kubelet reads it: it refuses every pod if a line has none. */

@@ -1,7 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
-import { parseCidr } from '../config/schema/addresses.ts';
+import { numberToIp, overlap, parseCidr } from '../config/schema/addresses.ts';
+import type { Cidr } from '../config/schema/addresses.ts';
+import { note, ok, problem } from './checkResult.ts';
+import type { CheckResult } from './checkResult.ts';
 import { run as runAll } from './tool.ts';
 import { recordUndo } from './undoJournal.ts';
 
@@ -53,23 +56,64 @@ export async function refuseUnknownServices(
   await runAll([restore, '--wait', '--noflush', file]);
 }
 
+/**
+ * Whether the addresses of pods and Services belong to a network of this machine, by the routes around this process.
+ * A problem if pods would not be reached; a note if the node hides hosts of that network while it is up.
+ * @param bridge the pods' bridge: its routes are the node's own
+ */
+export async function checkRanges(
+  { podCidr, serviceCidr }: { readonly podCidr: string; readonly serviceCidr: string },
+  bridge: string,
+): Promise<CheckResult> {
+  const table = routesIn(await readFile('/proc/net/route', 'utf8').catch(() => ''));
+  const routes = table.filter(({ device }) => device !== bridge && device !== 'lo');
+  const subject = 'ranges';
+  for (const [key, cidr] of Object.entries({ podCidr, serviceCidr })) {
+    const range = rangeOf(cidr);
+    const route = routes.find((each) => overlap(range, each));
+    if (route === undefined) continue;
+    const label = `${numberToIp(route.first)}/${32 - Math.log2(route.size)} dev ${route.device}`;
+    const what = `network.${key} ${cidr} overlaps the route ${label}`;
+    const remedy = `choose another range: network.${key} in a config`;
+    // The route of the bridge is as long as the range: a longer one wins, and so does an older one.
+    if (key === 'podCidr' && route.size <= range.size)
+      return problem(subject, `${what}: pods would not be reached`, remedy);
+    return note(subject, `${what}: while the node is up, it hides other machines in the range`, remedy);
+  }
+  return ok(subject, `${podCidr} and ${serviceCidr} are free`);
+}
+
+interface Route extends Cidr {
+  readonly device: string;
+}
+
 /** Up to /7 a route is the default route or a part of it, such as the 0.0.0.0/1 of a VPN. */
-const longestDefaultMask = 0xfe_00_00_00;
+const longestDefault = 7;
 
 /**
- * Whether a route for a network covers the start of the range.
- * @param routes the text of /proc/net/route: destination and mask are hexadecimal and in the byte order of the machine
+ * The routes for networks. No default route, and none that refuses packets.
+ * @param table the text of /proc/net/route: destination and mask are hexadecimal and in the byte order of the machine
  */
-function isRouted(cidr: string, routes: string): boolean {
+function routesIn(table: string): Route[] {
+  return table.split('\n').flatMap((line) => {
+    const [device, destination, , , , , , netmask] = line.split('\t');
+    // The first line has titles. `*`: a route that refuses packets.
+    if (device === undefined || netmask === undefined || device === 'Iface' || device === '*') return [];
+    const size = 2 ** 32 - fromHex(netmask);
+    return size < 2 ** (32 - longestDefault) ? [{ device, first: fromHex(destination!), size }] : [];
+  });
+}
+
+/** Whether a route for a network covers the start of the range. */
+function isRouted(cidr: string, table: string): boolean {
+  const { first } = rangeOf(cidr);
+  return routesIn(table).some((route) => first >= route.first && first < route.first + route.size);
+}
+
+function rangeOf(cidr: string): Cidr {
   const range = parseCidr(cidr);
   if (typeof range === 'string') throw new Error(range);
-  return routes.split('\n').some((line) => {
-    const [name, destination, , , , , , netmask] = line.split('\t');
-    // The first line has titles. `*`: a route that refuses packets.
-    if (netmask === undefined || name === 'Iface' || name === '*') return false;
-    const mask = fromHex(netmask);
-    return mask > longestDefaultMask && (range.first & mask) >>> 0 === fromHex(destination!);
-  });
+  return range;
 }
 
 function fromHex(text: string): number {

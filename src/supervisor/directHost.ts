@@ -10,7 +10,8 @@ import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
 import { prepareHost } from '../host/prepareHost.ts';
 import { assertCanBoot, inContainer } from '../host/preflight.ts';
-import { addServiceRoute } from '../host/serviceRoute.ts';
+import { checkNameServers } from '../host/resolvConf.ts';
+import { addServiceRoute, checkRanges } from '../host/serviceRoute.ts';
 import { recordUndo } from '../host/undoJournal.ts';
 import type { Binaries } from '../install/install.ts';
 import { cleanUp, cleanUpLeftovers } from '../instance/cleanUp.ts';
@@ -36,6 +37,8 @@ export async function directHost(
   const dirs = { name, run, data };
   const isPlainGraph = kubernetes === false;
   if (!isPlainGraph) assertCanBoot(data, minFreeMiB);
+  const ranges = isPlainGraph ? undefined : await checkRanges(network, bridgeName);
+  if (ranges?.level === 'problem') throw toFailure(ranges);
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
   await cleanUpLeftovers(dirs);
@@ -51,7 +54,11 @@ export async function directHost(
     // A graph of plain programs needs nothing from the host.
     const results: CheckResult[] = isPlainGraph
       ? []
-      : await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined });
+      : [
+          ...(await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined })),
+          await checkNameServers(),
+          ...(ranges === undefined ? [] : [ranges]),
+        ];
     return {
       isSandboxed: false,
       ip,

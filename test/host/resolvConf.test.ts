@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { podResolvConf } from '../../src/host/resolvConf.ts';
+import { checkNameServers, podResolvConf } from '../../src/host/resolvConf.ts';
 import { tempDir } from '../support/cli.ts';
 
 /** What pods get on a machine with these files. A file is given by its name. */
@@ -72,4 +72,21 @@ test.each([
   expect(await found(text)).toBe('nameserver 192.0.2.7\n');
   // What systemd-resolved writes without a network.
   expect(await found(text, '# No DNS servers known.\n')).toBe('nameserver 192.0.2.7\n');
+});
+
+test.each([
+  ['note', '# No servers\n', /machine and .*upstreams name none that pods can reach: .*CoreDNS/],
+  ['note', 'nameserver 127.0.0.53\n', /name none that pods can reach/],
+  ['ok', 'nameserver 127.0.0.1\nnameserver 192.0.2.53\n', /^192\.0\.2\.53$/],
+  ['ok', 'nameserver 192.0.2.53\n', /^those of .*\/machine$/],
+])('doctor and up: %s for %j', async (level, text, message) => {
+  const dir = await tempDir('resolv-conf');
+  const files = [join(dir, 'machine'), join(dir, 'upstreams')];
+  await mkdir(dir, { recursive: true });
+  await writeFile(files[0]!, text);
+  expect(await checkNameServers(files)).toMatchObject({
+    level,
+    subject: 'name servers',
+    message: expect.stringMatching(message) as string,
+  });
 });

@@ -25,6 +25,8 @@ import {
 } from '../../host/preflight.ts';
 import { setProcessLimits } from '../../host/processLimits.ts';
 import { checkSwap } from '../../host/resources.ts';
+import { checkNameServers } from '../../host/resolvConf.ts';
+import { checkRanges } from '../../host/serviceRoute.ts';
 import { chooseSnapshotter, snapshotterResult, systemFoldersResult } from '../../host/snapshotter.ts';
 import { checkSysctls } from '../../host/sysctls.ts';
 import { binaryRows } from '../../install/find/binaryRows.ts';
@@ -33,6 +35,7 @@ import { debianKubernetes } from '../../install/find/cacheLayout.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { NodeFile } from '../../instance/nodeFile.ts';
+import { bridgeName } from '../../kubernetes/components/cni.ts';
 import { kubeconfigPaths } from '../../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
@@ -87,7 +90,13 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       return ok('data', paths.data);
     }),
     ...(hasKubernetes ? checkBinaries(rows) : []),
-    ...(isDirect && hasKubernetes ? [await checkPodTraffic(config, rows)] : []),
+    ...(isDirect && hasKubernetes
+      ? [
+          await checkNameServers(),
+          await checkRanges(config.node.network, bridgeName),
+          await checkPodTraffic(config, rows),
+        ]
+      : []),
     ...(isDirect ? await checkPorts(config, rows) : await checkSubnet(config, rows, running)),
     checkRunning(name, running),
     ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
