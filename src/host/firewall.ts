@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { BlockList } from 'node:net';
+import { dirname, join } from 'node:path';
 import { note, ok, problem } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 import { runOne } from './tool.ts';
@@ -423,10 +424,18 @@ async function readRules(iptablesSave: string): Promise<Rules> {
   const legacyTables = await readFile('/proc/net/ip_tables_names', 'utf8').catch(() => '');
   const [iptables, legacy, nftables] = await Promise.all([
     output(iptablesSave, '-t', 'filter'),
-    legacyTables.includes('filter') ? output('iptables-legacy-save', '-t', 'filter') : '',
+    legacyTables.includes('filter') ? legacyRules(iptablesSave) : '',
     output('nft', '--json', 'list', 'ruleset'),
   ]);
   return { iptables, legacy, nftables };
+}
+
+/** By the machine's own program, or else by the one that was unpacked beside `iptablesSave`: see install/debian. */
+async function legacyRules(iptablesSave: string): Promise<string> {
+  const own = await output('iptables-legacy-save', '-t', 'filter');
+  if (own !== '') return own;
+  const folder = dirname(await realpath(iptablesSave).catch(() => iptablesSave));
+  return output(join(folder, 'iptables-save.legacy'), '-t', 'filter');
 }
 
 function blockedBy(rules: Rules, packet: Packet, { bridge, podCidr }: PodTraffic) {

@@ -1,3 +1,5 @@
+import { realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { blockedIn, parseIptables, parseNftables } from '../../src/host/firewall.ts';
 import { testBinaries } from '../support/installBinaries.ts';
@@ -170,4 +172,19 @@ test('the rules of this kernel are read: blocked, and open after the command of 
     ['note', 'the policy of chain INPUT of iptables is drop: pods do not reach the API server'],
     ['ok', 'lets the pods through'],
   ]);
+});
+
+test('legacy rules are read by the program beside, if the machine has none of its own', async () => {
+  const { 'iptables-save': save } = await testBinaries('iptables-save');
+  const legacy = join(dirname(await realpath(save)), 'iptables.legacy');
+  const result = await inNamespaces(
+    `'${legacy}' -P FORWARD DROP`,
+    `const { checkFirewall } = await use('host/firewall.js');
+     const traffic = { bridge: 'cni0', podCidr: '10.244.0.0/24', ip: '192.0.2.7', port: 6443, iptablesSave: '${save}' };
+     return checkFirewall(traffic);`,
+  );
+  expect(result).toMatchObject({
+    level: 'problem',
+    message: expect.stringContaining('the policy of chain FORWARD of iptables') as string,
+  });
 });
