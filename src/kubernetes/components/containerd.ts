@@ -98,64 +98,43 @@ export function pluginFailure(lines: readonly string[]): string | undefined {
 
 /** The config file, in the version that this containerd does not have to convert at each start. */
 function configuration(facts: NodeFacts): string {
-  const { paths, differences } = facts;
-  const { configVersion } = differences.containerd;
+  const { config, paths, cniBinDir, snapshotter, canLowerOomScore, differences } = facts;
+  const { configVersion, cniBinDirKey } = differences.containerd;
+  // In version 2 the CRI is one plugin; in version 3 another one has its images.
+  const isOne = configVersion === 2;
+  const plugin = isOne ? 'io.containerd.grpc.v1.cri' : 'io.containerd.cri.v1.runtime';
+  const binDir = quote(cniBinDir);
   return `version = ${configVersion}
 root = ${quote(root(facts))}
 state = ${quote(join(paths.run, 'containerd'))}
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
 [grpc]
   address = ${quote(paths.containerdSocket)}
-${configVersion === 2 ? criPlugin(facts) : criPlugins(facts)}`;
-}
-
-/** The CRI in version 2: one plugin. */
-function criPlugin(facts: NodeFacts): string {
-  return `[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = ${quote(pauseImageOf(facts.config))}
-${runtimeKeys(facts)}
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = ${quote(facts.snapshotter)}
-${runcTable('io.containerd.grpc.v1.cri', facts)}
-  [plugins."io.containerd.grpc.v1.cri".cni]
-${cniKeys(facts)}
-`;
-}
-
-/** The CRI in version 3: one plugin for images, one for containers. */
-function criPlugins(facts: NodeFacts): string {
-  return `[plugins."io.containerd.cri.v1.images"]
-  snapshotter = ${quote(facts.snapshotter)}
-  [plugins."io.containerd.cri.v1.images".pinned_images]
-    sandbox = ${quote(pauseImageOf(facts.config))}
-[plugins."io.containerd.cri.v1.runtime"]
-${runtimeKeys(facts)}
-${runcTable('io.containerd.cri.v1.runtime', facts)}
-  [plugins."io.containerd.cri.v1.runtime".cni]
-${cniKeys(facts)}
-`;
-}
-
-function runtimeKeys({ canLowerOomScore }: NodeFacts): string {
-  return `  # Without the right to lower the OOM score, runc fails and no pod starts.
+${isOne ? '' : imagesPlugin(facts)}[plugins."${plugin}"]
+${isOne ? `  sandbox_image = ${quote(pauseImageOf(config))}\n` : ''}\
+  # Without the right to lower the OOM score, runc fails and no pod starts.
   restrict_oom_score_adj = ${!canLowerOomScore}
   # Removed with the run folder.
-  netns_mounts_under_state_dir = true`;
-}
-
-/** runc's own state, otherwise in /run/containerd for ever. It is removed with the run folder. */
-function runcTable(plugin: string, { paths }: NodeFacts): string {
-  const table = `plugins."${plugin}".containerd.runtimes.runc`;
-  return `  [${table}]
+  netns_mounts_under_state_dir = true
+  [plugins."${plugin}".containerd]
+${isOne ? `    snapshotter = ${quote(snapshotter)}\n` : ''}\
+  [plugins."${plugin}".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
-    [${table}.options]
-      Root = ${quote(join(paths.run, 'containerd', 'runc'))}`;
+    # runc's own state, otherwise in /run/containerd for ever. Removed with the run folder.
+    [plugins."${plugin}".containerd.runtimes.runc.options]
+      Root = ${quote(join(paths.run, 'containerd', 'runc'))}
+  [plugins."${plugin}".cni]
+    ${cniBinDirKey} = ${cniBinDirKey === 'bin_dirs' ? `[${binDir}]` : binDir}
+    conf_dir = ${quote(paths.cni)}
+`;
 }
 
-function cniKeys({ paths, cniBinDir, differences }: NodeFacts): string {
-  const key = differences.containerd.cniBinDirKey;
-  return `    ${key} = ${key === 'bin_dirs' ? `[${quote(cniBinDir)}]` : quote(cniBinDir)}
-    conf_dir = ${quote(paths.cni)}`;
+function imagesPlugin({ config, snapshotter }: NodeFacts): string {
+  return `[plugins."io.containerd.cri.v1.images"]
+  snapshotter = ${quote(snapshotter)}
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = ${quote(pauseImageOf(config))}
+`;
 }
 
 /** A TOML basic string: JSON's escapes are a subset of TOML's. */
