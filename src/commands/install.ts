@@ -1,26 +1,121 @@
+import { readdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { installBundle, writeBundle } from '../install/bundle.ts';
+import { cacheEntries, pruneCache } from '../install/cacheContents.ts';
+import type { CacheEntry, NodeVersions } from '../install/cacheContents.ts';
 import { nodeBinaries } from '../install/find/binaries.ts';
-import type { SourceName } from '../install/sources.ts';
+import { releaseArch } from '../install/release/assets.ts';
+import { publisherClient } from '../install/release/client.ts';
+import { resolveRelease } from '../install/release/release.ts';
+import { remoteRepository } from '../install/release/repository.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import { cacheDir, nodePaths } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
 import { table } from '../lib/text/table.ts';
-import { binDirsOfEnvironment } from '../supervisor/options.ts';
-import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
+import { formatBytes } from '../lib/text/text.ts';
+import { readBootRecord } from '../observe/records/bootRecord.ts';
+import { loadNodeConfig } from '../supervisor/options.ts';
+import type { ConfigOptions, UpOptions } from '../supervisor/options.ts';
+import { resolveBinaries, withProgress } from '../supervisor/resolveBinaries.ts';
 
-interface InstallOptions {
-  readonly binDir?: readonly string[];
-  readonly source: SourceName;
-  readonly kubernetes?: string;
+interface InstallOptions
+  extends
+    Pick<ConfigOptions, 'config' | 'binDir' | 'kubernetes' | 'mirror'>,
+    Pick<UpOptions, 'source' | 'output'> {
+  readonly bundle?: string;
+  readonly arch?: string;
+  readonly image?: readonly string[];
+  readonly from?: string;
+  readonly list?: boolean;
+  readonly prune?: boolean;
 }
 
 /** `k8s-single install`: installs what is missing and prints `name version path` for each binary. */
-export async function install({ binDir = [], source, kubernetes }: InstallOptions): Promise<number> {
-  const binDirs = [...binDir, ...binDirsOfEnvironment()];
+export async function install(options: InstallOptions): Promise<number> {
+  if (options.list === true) return await listCache();
+  if (options.prune === true) return await prune();
   using signals = new Signals();
+  if (options.bundle !== undefined) return await bundle(options.bundle, options, signals.interrupted);
+  const { source, output } = options;
+  const { node } = await loadNodeConfig(options);
+  const kubernetes =
+    options.from === undefined
+      ? node.kubernetes
+      : await withProgress(output, signals.interrupted, async (onProgress) =>
+          installBundle(options.from ?? '', {
+            cacheDir: cacheDir(),
+            onProgress,
+            signal: signals.interrupted,
+          }),
+        );
   const { files, versions } = await resolveBinaries(
-    { output: 'auto', source, install: true },
-    { binDirs, ...(kubernetes === undefined ? {} : { kubernetes }) },
+    { output, source: options.from === undefined ? source : 'release', install: true },
+    { ...node, ...(kubernetes === undefined ? {} : { kubernetes }) },
     signals.interrupted,
   );
+  if (output === 'json') {
+    for (const { name } of nodeBinaries) {
+      console.log(JSON.stringify({ type: 'binary', name, version: versions[name], path: files[name] }));
+    }
+    return 0;
+  }
   const rows = nodeBinaries.map(({ name }) => [name, versions[name], files[name]]);
   for (const line of table(rows)) console.log(line);
   return 0;
+}
+
+/** `install --bundle`: writes the official releases of one version to a file. */
+async function bundle(
+  file: string,
+  { output, arch, image: images = [], ...options }: InstallOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const { node } = await loadNodeConfig(options);
+  const repository = remoteRepository(publisherClient(node.mirror));
+  const request = node.kubernetes === false ? undefined : node.kubernetes;
+  await withProgress(output, signal, async (onProgress) => {
+    const kubernetes = await resolveRelease(request, repository, signal);
+    const target = { kubernetes, arch: releaseArch(arch), images };
+    await writeBundle(file, { ...target, repository, onProgress, signal });
+  });
+  console.log(file);
+  return 0;
+}
+
+/** `install --list`: prints what is in the cache, how big it is, and which nodes use it. */
+async function listCache(): Promise<number> {
+  const entries = await cacheEntries(cacheDir(), await nodesOfThisMachine());
+  const rows = entries.map(({ name, bytes, usedBy }) => [name, formatBytes(bytes), usedBy.join(', ')]);
+  const total = ['in all', formatBytes(sum(entries)), ''];
+  for (const line of table([...rows, total], { columns: [{}, { align: 'right' }] })) console.log(line);
+  return 0;
+}
+
+/** `install --prune`: removes what no node uses, and prints it. */
+async function prune(): Promise<number> {
+  const removed = await pruneCache(cacheDir(), await nodesOfThisMachine());
+  for (const { name, bytes } of removed) console.log(`removed ${name}, ${formatBytes(bytes)}`);
+  console.error(`${formatBytes(sum(removed))} freed`);
+  return 0;
+}
+
+function sum(entries: readonly CacheEntry[]): number {
+  return entries.reduce((bytes, entry) => bytes + entry.bytes, 0);
+}
+
+/** The nodes that run, and those whose data is in the usual folder, with the versions of their last run. */
+async function nodesOfThisMachine(): Promise<NodeVersions[]> {
+  const { run, data } = nodePaths('any');
+  const [running, stopped] = await Promise.all(
+    [run, data].map(async (folder) => readdir(dirname(folder)).catch(() => [])),
+  );
+  const names = [...new Set([...(running ?? []), ...(stopped ?? [])])].sort();
+  const nodes = await Promise.all(
+    names.map(async (name) => {
+      const { dataDir } = await readNodeFile(name).catch(() => ({ dataDir: nodePaths(name).data }));
+      const record = await readBootRecord(dataDir).catch(() => undefined);
+      return record === undefined ? [] : [{ name, versions: record.versions }];
+    }),
+  );
+  return nodes.flat();
 }

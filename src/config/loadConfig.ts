@@ -40,8 +40,8 @@ export async function configWithoutFile(overrides: SettingOverrides = {}): Promi
 
 /** Loads the schema, which takes 30 ms, only when a check here fails: the schema knows the message. */
 async function settings(overrides: SettingOverrides): Promise<NodeConfig> {
-  const { name = defaults.name, dataDir = '/', listen } = overrides;
-  const isValid = nodeName.test(name) && dataDir.startsWith('/') && listen === undefined;
+  const { name = defaults.name, dataDir = '/', ...others } = overrides;
+  const isValid = nodeName.test(name) && dataDir.startsWith('/') && Object.keys(others).length === 0;
   if (isValid) return { ...defaults, ...overrides };
   return (await import('./schema/node.ts')).resolveSettings(overrides);
 }

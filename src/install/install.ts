@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { nodeBinaries, type BinarySpec } from './find/binaries.ts';
-import { cacheDirs } from './find/cacheLayout.ts';
+import { cacheSets, debianSet, releaseSet } from './find/cacheSets.ts';
+import type { CacheSet } from './find/cacheSets.ts';
 import {
   assertCanExecute,
   findBinaries,
   refuseMissing,
   searchPath,
   systemPath,
-  type Origin,
 } from './find/findBinaries.ts';
-import { checkVersions, isKubectlUnfit } from './find/versionSkew.ts';
+import type { FindResult, Origin } from './find/findBinaries.ts';
+import { checkVersions, unfitFromPath } from './find/versionSkew.ts';
 import { versionsOf } from './find/versions.ts';
 import type { SourceName } from './sources.ts';
 import type { OnProgress } from './steps.ts';
@@ -25,8 +26,10 @@ export interface InstallOptions<N extends BinarySpec = NodeBinary> {
   readonly path?: string;
   /** Where missing binaries come from. Default `auto`. */
   readonly source?: SourceName;
-  /** Require this version of Kubernetes: "1.20.2". */
+  /** Require this version of Kubernetes: "1.20.2", "1.20", "stable" or "latest". */
   readonly kubernetes?: string;
+  /** The base of a server with the publishers' files, instead of the publishers. */
+  readonly mirror?: string;
   /** Fail when something is missing instead of installing it. */
   readonly noInstall?: boolean;
   /** Default: everything a node needs. */
@@ -55,30 +58,14 @@ export interface Binaries<Name extends string = NodeBinary['name']> {
 export async function install<const N extends BinarySpec = NodeBinary>(
   options: InstallOptions<N>,
 ): Promise<Binaries<N['name']>> {
-  const { cacheDir, source = 'auto', noInstall = false, kubernetes } = options;
-  const { onProgress = () => undefined, signal = new AbortController().signal } = options;
+  const { cacheDir, noInstall = false, signal = new AbortController().signal } = options;
   const binaries: readonly BinarySpec[] = options.binaries ?? nodeBinaries;
-  const path = options.path ?? systemPath();
-  const search = { binDirs: options.binDirs, path, cacheDirs: cacheDirs(cacheDir), binaries };
   const versionCache = join(cacheDir, 'versions.json');
-  const notFromPath = new Set<string>();
-  const find = () => findBinaries({ ...search, notFromPath });
-
-  let result = find();
-  // Before anything is installed: a kubectl that does not fit is built together with everything else that is missing.
-  if (!noInstall && (await isKubectlUnfit(binaries, result, versionCache))) {
-    notFromPath.add('kubectl');
-    result = find();
-  }
-  if (result.missing.length > 0 && !noInstall) {
-    assertCanExecute(cacheDir);
-    const [{ installMissing }, { sources }] = await Promise.all([
-      import('./installMissing.ts'),
-      import('./sources.ts'),
-    ]);
-    await installMissing(sources[source], { find, cacheDir, kubernetes, onProgress, signal });
-    result = find();
-  }
+  const kubernetes = await requestedVersion(options, signal);
+  const search = new Search({ ...options, binaries, versionCache });
+  let result = await search.find(kubernetes);
+  if (result.missing.length > 0 && !noInstall)
+    result = await add(search, result, options, kubernetes, signal);
   refuseMissing(result.missing);
   const versions = await versionsOf(binaries, result, versionCache);
   checkVersions(versions, result, kubernetes);
@@ -91,6 +78,115 @@ export async function install<const N extends BinarySpec = NodeBinary>(
     files: record((name) => result.found.get(name)?.path),
     versions: record((name) => versions.get(name)),
     from: record((name) => result.found.get(name)?.from),
-    searchPath: searchPath(search),
+    searchPath: searchPath({ ...search.places, ...result.set }),
   };
+}
+
+/** Binaries of one set of the cache, with those of the user and of the machine before them. */
+type SetResult = FindResult & { readonly set: CacheSet };
+
+type SearchOptions = InstallOptions<BinarySpec> & {
+  readonly binaries: readonly BinarySpec[];
+  readonly versionCache: string;
+};
+
+/** Looks for the binaries of a node. Changes nothing but the cache of versions. */
+class Search {
+  readonly #options: SearchOptions;
+  readonly #notFromPath = new Set<string>();
+
+  constructor(options: SearchOptions) {
+    this.#options = options;
+  }
+
+  /** What is searched besides the cache. */
+  get places() {
+    const { binDirs, path = systemPath(), binaries } = this.#options;
+    return { binDirs, path, binaries };
+  }
+
+  /** Searches the sets of the cache for the first one that is complete; otherwise, what the preferred one has. */
+  async find(kubernetes: string | undefined): Promise<SetResult> {
+    const { cacheDir, source = 'auto' } = this.#options;
+    const request = kubernetes ?? (await this.givenVersion());
+    const sets = cacheSets(cacheDir, { source, kubernetes: request });
+    const first = (): SetResult =>
+      sets.map((set) => this.in(set)).find(({ missing }) => missing.length === 0) ?? this.in(sets[0]!);
+    const result = first();
+    return (await this.excludeUnfit(result)) ? first() : result;
+  }
+
+  in(set: CacheSet): SetResult {
+    return { set, ...findBinaries({ ...this.places, ...set, notFromPath: this.#notFromPath }) };
+  }
+
+  /**
+   * Leaves out binaries of PATH that do not fit. Before anything is installed, so that what replaces them is installed
+   * together with everything else that is missing. Resolves with whether there are any.
+   */
+  async excludeUnfit(result: SetResult): Promise<boolean> {
+    const { binaries, versionCache, noInstall = false } = this.#options;
+    if (noInstall) return false;
+    const names = await unfitFromPath(binaries, result, versionCache, result.set.kubernetes);
+    for (const name of names) this.#notFromPath.add(name);
+    return names.length > 0;
+  }
+
+  /** The version of a kube-apiserver of the user or the machine: the others have to fit it. */
+  async givenVersion(): Promise<string | undefined> {
+    const { binaries, versionCache } = this.#options;
+    const api = binaries.filter(({ name }) => name === 'kube-apiserver');
+    const result = findBinaries({ ...this.places, binaries: api, cacheDirs: [] });
+    if (result.found.size === 0) return undefined;
+    return (await versionsOf(api, result, versionCache)).get('kube-apiserver');
+  }
+}
+
+/** Installs what is missing from the source that is chosen or has it, and searches again. */
+async function add(
+  search: Search,
+  { missing, set }: SetResult,
+  { cacheDir, source = 'auto', mirror, onProgress = () => undefined }: InstallOptions<BinarySpec>,
+  kubernetes: string | undefined,
+  signal: AbortSignal,
+): Promise<SetResult> {
+  assertCanExecute(cacheDir);
+  const [{ installMissing }, { chooseSource, sources }, { publisherClient }, { remoteRepository }] =
+    await Promise.all([
+      import('./installMissing.ts'),
+      import('./sources.ts'),
+      import('./release/client.ts'),
+      import('./release/repository.ts'),
+    ]);
+  const client = publisherClient(mirror);
+  const request = kubernetes ?? (await search.givenVersion());
+  const chosen = await chooseSource(source, { missing, kubernetes: request, signal, client });
+  if (chosen.reason !== undefined) {
+    onProgress({ label: chosen.reason, step: 1, steps: 1, elapsedMs: 0, done: true });
+  }
+  const target =
+    chosen.source === 'release'
+      ? releaseSet(cacheDir, chosen.kubernetes ?? set.kubernetes)
+      : debianSet(cacheDir, request);
+  await search.excludeUnfit(search.in(target));
+  const order = { cacheDir, kubernetes: chosen.kubernetes, onProgress, signal };
+  const repository = remoteRepository(client);
+  await installMissing(sources[chosen.source], { find: () => search.in(target), repository, ...order });
+  return search.in(target);
+}
+
+/**
+ * The version that is asked for: what `stable` and `latest` are is up to the publisher. When it does not answer, the newest
+ * version in the cache has to do.
+ */
+async function requestedVersion(
+  { kubernetes, cacheDir, mirror, onProgress = () => undefined }: InstallOptions<BinarySpec>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (kubernetes !== 'stable' && kubernetes !== 'latest') return kubernetes?.replace(/^v/, '');
+  const { resolveMarker } = await import('./sources.ts');
+  const { publisherClient } = await import('./release/client.ts');
+  const { version, reason } = await resolveMarker(kubernetes, publisherClient(mirror), cacheDir, signal);
+  onProgress({ label: reason, step: 1, steps: 1, elapsedMs: 0, done: true });
+  return version;
 }

@@ -1,9 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, reasonOf } from '../lib/errors.ts';
+import { diskFailure } from './diskFailure.ts';
 import type { FindResult } from './find/findBinaries.ts';
 import { withLock } from './lock.ts';
+import type { Repository } from './release/repository.ts';
 import { runner } from './run.ts';
+import type { Run } from './run.ts';
 import type { Source } from './sources.ts';
 import { runSteps, progressReporter, type OnProgress } from './steps.ts';
 
@@ -11,6 +14,8 @@ export interface InstallMissingOptions {
   readonly find: () => FindResult;
   readonly cacheDir: string;
   readonly kubernetes: string | undefined;
+  /** Where official releases come from. Default: the publishers. */
+  readonly repository?: Repository;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
 }
@@ -22,7 +27,34 @@ export interface InstallMissingOptions {
  * @throws Failure `install`, or the signal's reason when it aborts; no command is left running.
  */
 export async function installMissing(source: Source, options: InstallMissingOptions): Promise<void> {
-  const { find, cacheDir, kubernetes, onProgress, signal } = options;
+  const { find, cacheDir, kubernetes, repository, onProgress, signal } = options;
+  // The process that held the lock before us may have installed them.
+  const isNeeded = () => find().missing.length > 0;
+  await installLocked({ cacheDir, onProgress, signal, isNeeded }, async (run) => {
+    const { missing } = find();
+    const order = { missing, cacheDir, kubernetes, run, signal, ...(repository && { repository }) };
+    await runSteps(await source(order), onProgress, signal);
+  });
+}
+
+interface LockedOptions extends Pick<InstallMissingOptions, 'cacheDir' | 'onProgress' | 'signal'> {
+  /** Asked when the lock is ours. */
+  readonly isNeeded?: () => boolean;
+}
+
+/** Does work that changes the cache, if it is needed. One process at a time; others wait. */
+export async function installLocked<T>(
+  options: LockedOptions & { readonly isNeeded?: undefined },
+  work: (run: Run) => Promise<T>,
+): Promise<T>;
+export async function installLocked<T>(
+  options: LockedOptions,
+  work: (run: Run) => Promise<T>,
+): Promise<T | undefined>;
+export async function installLocked<T>(
+  { cacheDir, onProgress, signal, isNeeded = () => true }: LockedOptions,
+  work: (run: Run) => Promise<T>,
+): Promise<T | undefined> {
   await mkdir(cacheDir, { recursive: true }).catch((cause: unknown) => {
     throw new Failure('install', `cannot use the cache: ${reasonOf(cause)}`, {
       hint: 'set XDG_CACHE_HOME to a folder that can be written',
@@ -35,15 +67,13 @@ export async function installMissing(source: Source, options: InstallMissingOpti
     hasWaited = true;
     report({ detail });
   };
-  await withLock(join(cacheDir, 'lock'), { signal, onWait }, async (lockFd) => {
+  return await withLock(join(cacheDir, 'lock'), { signal, onWait }, async (lockFd) => {
     if (hasWaited) report({ done: true });
-    // The process that held the lock may have installed them.
-    const { missing } = find();
-    if (missing.length === 0) return;
+    if (!isNeeded()) return undefined;
     const logFile = join(cacheDir, 'install.log');
-    await writeFile(logFile, '');
-    const run = runner({ logFile, signal, lockFd });
-    const steps = await source({ missing, cacheDir, kubernetes, run });
-    await runSteps(steps, onProgress, signal);
+    await writeFile(logFile, '').catch((error: unknown) => {
+      throw diskFailure(error, logFile) ?? error;
+    });
+    return await work(runner({ logFile, signal, lockFd }));
   });
 }

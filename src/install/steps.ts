@@ -1,5 +1,13 @@
+/** How far a transfer is, in bytes. */
+interface Transfer {
+  readonly bytes: number;
+  /** Missing while it is not known. */
+  readonly total?: number;
+  readonly bytesPerSecond: number;
+}
+
 /** How far a long installation is. */
-export interface Progress {
+interface Progress {
   /** The step. */
   readonly label: string;
   /** The current activity; undefined when a step begins or ends. */
@@ -11,6 +19,8 @@ export interface Progress {
   readonly elapsedMs: number;
   /** Set on the last report of this step. */
   readonly done?: boolean;
+  /** Set while something is transferred. */
+  readonly transfer?: Transfer;
 }
 
 export type OnProgress = (progress: Progress) => void;
@@ -18,9 +28,14 @@ export type OnProgress = (progress: Progress) => void;
 /** Reports the current activity. */
 export type Report = (detail: string) => void;
 
+export type StepReport = Pick<Progress, 'detail' | 'done' | 'transfer'>;
+
+/** Makes a function that reports on a part of the step with a line of its own; without a label, on the step itself. */
+export type ReportFor = (label?: string) => (report: StepReport) => void;
+
 export interface InstallStep {
   readonly label: string;
-  readonly work: (report: Report) => Promise<void>;
+  readonly work: (report: Report, reportFor: ReportFor) => Promise<void>;
 }
 
 /** Runs one step after the other and reports the progress. */
@@ -31,9 +46,13 @@ export async function runSteps(
 ): Promise<void> {
   for (const [i, { label, work }] of steps.entries()) {
     signal.throwIfAborted();
-    const report = progressReporter(label, onProgress, i + 1, steps.length);
+    const reportFor = (part = label) => progressReporter(part, onProgress, i + 1, steps.length);
+    const report = reportFor();
     report({});
-    await work((detail) => report({ detail }));
+    await work(
+      (detail) => report({ detail }),
+      (part) => (part === undefined ? report : reportFor(part)),
+    );
     report({ done: true });
   }
 }
@@ -41,6 +60,6 @@ export async function runSteps(
 /** Reports details of one step, with the time elapsed since this call. */
 export function progressReporter(label: string, onProgress: OnProgress, step = 1, steps = 1) {
   const startedAt = performance.now();
-  return (report: Pick<Progress, 'detail' | 'done'>): void =>
+  return (report: StepReport): void =>
     onProgress({ label, ...report, step, steps, elapsedMs: Math.round(performance.now() - startedAt) });
 }

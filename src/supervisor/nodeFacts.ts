@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
+import { cacheImagesDir } from '../install/find/cacheLayout.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { HostCapabilities } from '../host/hostCapabilities.ts';
@@ -30,7 +31,7 @@ export function factsOf(
   return {
     config,
     paths,
-    images: imagePlaces(config.images, join(paths.data, 'images')),
+    images: imagePlaces(config.images, join(paths.data, 'images'), cacheImagesDir(cacheDir())),
     programs: binaries.files,
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),

@@ -21,6 +21,10 @@ export interface UpOptions {
   readonly forwardLogs?: string;
   readonly install: boolean;
   readonly source: SourceName;
+  /** The version of Kubernetes, instead of the config's. */
+  readonly kubernetes?: string;
+  /** The server of official releases, instead of the config's. */
+  readonly mirror?: string;
   readonly output: OutputMode;
   /** Nothing of the node is kept: see `run`. */
   readonly ephemeral?: boolean;
@@ -31,7 +35,17 @@ export interface UpOptions {
 /** The options that change the config. */
 export type ConfigOptions = Pick<
   UpOptions,
-  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'listen' | 'forwardLogs' | 'ephemeral' | 'detach'
+  | 'config'
+  | 'name'
+  | 'dataDir'
+  | 'binDir'
+  | 'timeout'
+  | 'listen'
+  | 'forwardLogs'
+  | 'ephemeral'
+  | 'detach'
+  | 'kubernetes'
+  | 'mirror'
 >;
 
 /**
@@ -39,11 +53,13 @@ export type ConfigOptions = Pick<
  * @param ip the node's own address, when it is known
  */
 export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promise<Config> {
-  const { config: file, name, dataDir, binDir = [], timeout, listen } = options;
+  const { config: file, name, dataDir, binDir = [], timeout, listen, kubernetes, mirror } = options;
   const overrides = {
     ...(name === undefined ? {} : { name }),
     ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
     ...(listen === undefined ? {} : { listen }),
+    ...(kubernetes === undefined ? {} : { kubernetes }),
+    ...(mirror === undefined ? {} : { mirror }),
   };
   const config = await loadConfig(file, { overrides, ...(ip === undefined ? {} : { ip }) });
   const { node } = config;
@@ -58,6 +74,8 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
     node: {
       ...node,
       network,
+      ...mirrorOfEnvironment(),
+      ...(node.mirror === undefined ? {} : { mirror: node.mirror }),
       binDirs,
       images,
       etcd,
@@ -82,6 +100,12 @@ function serverOfEnvironment(): { server?: string } {
   if (!server) return {};
   if (serverHost(server) !== undefined) return { server };
   throw new Failure('usage', `K8S_SINGLE_SERVER is ${JSON.stringify(server)}: expected ${serverForm}`);
+}
+
+/** K8S_SINGLE_MIRROR: for a company whose machines download from a server of its own. */
+function mirrorOfEnvironment(): { mirror?: string } {
+  const mirror = process.env['K8S_SINGLE_MIRROR'];
+  return mirror ? { mirror } : {};
 }
 
 /** The folders of K8S_SINGLE_BIN_DIR, which are separated by colons. */

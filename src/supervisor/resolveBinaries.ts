@@ -3,7 +3,7 @@ import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { cacheDir } from '../lib/paths.ts';
 import type { Progress } from '../observe/terminal/view.ts';
-import type { Reporter } from '../observe/terminal/reporter.ts';
+import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
 
 /**
@@ -13,9 +13,29 @@ import type { UpOptions } from './options.ts';
  */
 export async function resolveBinaries(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
-  { binDirs, kubernetes }: Pick<NodeConfig, 'binDirs' | 'kubernetes'>,
+  { binDirs, kubernetes, mirror }: Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror'>,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Binaries> {
+  return await withProgress(output, signal, async (onProgress) =>
+    install({
+      binDirs,
+      cacheDir: cacheDir(),
+      source,
+      noInstall: !mayInstall,
+      ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
+      ...(mirror === undefined ? {} : { mirror }),
+      onProgress,
+      signal,
+    }),
+  );
+}
+
+/** Shows the progress of an installation on the terminal. */
+export async function withProgress<T>(
+  output: OutputMode,
+  signal: AbortSignal,
+  work: (onProgress: (progress: Progress) => void) => Promise<T>,
+): Promise<T> {
   // Loaded when there is something to report.
   let reporter: Promise<Reporter> | undefined;
   const onProgress = (progress: Progress): void => {
@@ -25,15 +45,7 @@ export async function resolveBinaries(
     void reporter.then(({ progress: show }) => show(progress));
   };
   try {
-    return await install({
-      binDirs,
-      cacheDir: cacheDir(),
-      source,
-      noInstall: !mayInstall,
-      ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
-      onProgress,
-      signal,
-    });
+    return await work(onProgress);
   } catch (error) {
     signal.throwIfAborted();
     throw error;

@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { UpOptions } from '../../supervisor/options.ts';
 import {
   binDirOption,
   configOption,
   dataDirOption,
   exitWith,
+  kubernetesOption,
+  mirrorOption,
   nameOption,
   nameOrConfigOption,
+  outputOption,
   sourceOption,
 } from './shared.ts';
-
-const outputModes: readonly UpOptions['output'][] = ['auto', 'pretty', 'plain', 'json'];
 
 /** Commands that start and stop a node. */
 export function lifecycleCommands(cli: Command): void {
@@ -28,7 +28,9 @@ export function lifecycleCommands(cli: Command): void {
     .option('--host', 'run on the host itself, without namespaces')
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
-    .addOption(new Option('--output <mode>', 'how to show progress').choices(outputModes).default('auto'))
+    .addOption(kubernetesOption())
+    .addOption(mirrorOption())
+    .addOption(outputOption())
     .addOption(
       new Option(
         '--forward-logs [components]',
@@ -56,6 +58,8 @@ export function lifecycleCommands(cli: Command): void {
     .option('--keep-on-failure', 'leave the node running if the command fails')
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
+    .addOption(kubernetesOption())
+    .addOption(mirrorOption())
     .passThroughOptions()
     .action(async (command, options) =>
       exitWith((await import('../../commands/run/run.ts')).run(command, options)),

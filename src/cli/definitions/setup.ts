@@ -1,11 +1,15 @@
-import { Argument } from 'commander';
+import { Argument, Option } from 'commander';
 import type { Command } from 'commander';
 import {
+  append,
   binDirOption,
   configOption,
   dataDirOption,
   exitWith,
+  kubernetesOption,
+  mirrorOption,
   nameOrConfigOption,
+  outputOption,
   sourceOption,
 } from './shared.ts';
 
@@ -14,9 +18,22 @@ export function setupCommands(cli: Command): void {
   cli
     .command('install')
     .description('install missing binaries and print where each one is')
+    .addOption(configOption())
     .addOption(binDirOption())
     .addOption(sourceOption())
-    .option('--kubernetes <version>', 'Kubernetes version')
+    .addOption(kubernetesOption())
+    .addOption(mirrorOption())
+    .addOption(outputOption())
+    .addOption(
+      new Option('--bundle <file>', 'write official releases to a file, for machines without internet'),
+    )
+    .option('--arch <arch>', 'architecture of the bundle: amd64 or arm64 (default: of this machine)')
+    .addOption(new Option('--image <file>', 'image to add to the bundle (repeatable)').argParser(append))
+    .addOption(new Option('--from <bundle>', 'install what a bundle has').conflicts('bundle'))
+    .addOption(new Option('--list', 'print what is in the cache').conflicts(['from', 'bundle']))
+    .addOption(
+      new Option('--prune', 'remove from the cache what no node uses').conflicts(['from', 'bundle', 'list']),
+    )
     .action(async (options) => exitWith((await import('../../commands/install.ts')).install(options)));
 
   cli

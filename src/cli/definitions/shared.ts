@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { OutputMode } from '../../observe/terminal/reporter.ts';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
 
 /** `--name` of every command that talks to a node. */
@@ -32,7 +33,8 @@ export function configOption(): Option {
   return new Option('--config <file>', 'YAML config');
 }
 
-const append = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
+/** Collects the values of a repeatable option. */
+export const append = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
 
 /** `--bin-dir`, repeatable. */
 export function binDirOption(): Option {
@@ -55,8 +57,25 @@ export function namesOption(flags: string, description: string): Option {
 /** `--source` */
 export function sourceOption(): Option {
   return new Option('--source <source>', 'where missing binaries come from')
-    .choices(['auto', 'debian'])
+    .choices(['auto', 'release', 'debian'])
     .default('auto');
+}
+
+const outputModes: readonly OutputMode[] = ['auto', 'pretty', 'plain', 'json'];
+
+/** `--output` of a command that shows progress. */
+export function outputOption(): Option {
+  return new Option('--output <mode>', 'how to show progress').choices(outputModes).default('auto');
+}
+
+/** `--kubernetes` */
+export function kubernetesOption(): Option {
+  return new Option('--kubernetes <version>', 'Kubernetes version: 1.36, 1.36.2, stable or latest');
+}
+
+/** `--mirror` */
+export function mirrorOption(): Option {
+  return new Option('--mirror <url>', 'server with the files of official releases (also K8S_SINGLE_MIRROR)');
 }
 
 /** Makes what a command resolves with the exit code of the program. */

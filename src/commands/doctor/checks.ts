@@ -29,9 +29,10 @@ import { checkNameServers } from '../../host/resolvConf.ts';
 import { checkRanges } from '../../host/serviceRoute.ts';
 import { chooseSnapshotter, snapshotterResult, systemFoldersResult } from '../../host/snapshotter.ts';
 import { checkSysctls } from '../../host/sysctls.ts';
+import { nodeBinaries } from '../../install/find/binaries.ts';
 import { binaryRows } from '../../install/find/binaryRows.ts';
 import type { BinaryRow } from '../../install/find/binaryRows.ts';
-import { debianKubernetes } from '../../install/find/cacheLayout.ts';
+import { defaultRelease } from '../../install/release/pairings.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { NodeFile } from '../../instance/nodeFile.ts';
@@ -67,7 +68,8 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
   const paths = nodePaths(name, dataDir ?? running?.dataDir);
   const container = inContainer();
   const isDirect = host || container !== undefined || !hasKubernetes;
-  const rows = hasKubernetes ? await binaryRows({ binDirs, cacheDir: cacheDir() }) : [];
+  const request = typeof kubernetes === 'string' && /^\d/.test(kubernetes) ? kubernetes : undefined;
+  const rows = hasKubernetes ? await binaryRows({ binDirs, cacheDir: cacheDir(), kubernetes: request }) : [];
   const kubelet = rows.find(({ binary }) => binary === 'kubelet')?.version;
   return [
     await checkSafely('root', async () => {
@@ -174,14 +176,22 @@ function checkBinaries(rows: readonly BinaryRow[]): CheckResult[] {
 
 /** `up` itself installs what is missing. */
 function badBinary({ binary, problem: message = '', remedy }: BinaryRow): CheckResult {
-  const level = message === 'missing' && existsSync('/usr/bin/apt-get') ? 'note' : 'problem';
+  const level = message === 'missing' && canInstall(binary) ? 'note' : 'problem';
   return { level, subject: binary, message, ...(remedy === undefined ? {} : { remedy }) };
+}
+
+/** Whether there is a package or an official release of it, as far as one can say without asking a server. */
+function canInstall(binary: string): boolean {
+  if (existsSync('/usr/bin/apt-get')) return true;
+  return nodeBinaries.some((each) => each.name === binary && 'release' in each);
 }
 
 /** Checks the ports of all services: some depend on the config, some on the version of Kubernetes. */
 async function checkPorts(config: Config, rows: readonly BinaryRow[]): Promise<CheckResult[]> {
   const found = rows.find(({ binary }) => binary === 'kube-apiserver')?.version;
-  const ports = plannedGraph(config, found ?? (config.node.kubernetes || debianKubernetes)).flatMap(
+  const { kubernetes } = config.node;
+  const isVersion = typeof kubernetes === 'string' && /^\d/.test(kubernetes);
+  const ports = plannedGraph(config, found ?? (isVersion ? kubernetes : defaultRelease)).flatMap(
     (component) =>
       component.kind === 'service'
         ? (component.ports ?? []).map((port) => ({ port, name: component.name }))

@@ -7,6 +7,9 @@ import { bool, duration, filled, integer, list, map, oneOrMore, pattern, word } 
 import { networkSchema } from './network.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+/** 1.36, 1.36.2 or 1.37.0-rc.1, with a `v` or not, and the names of release channels. */
+const versionForm = /^(stable|latest|v?1\.\d+(\.\d+(-(alpha|beta|rc)\.\d+)?)?)$/;
+const mirrorForm = 'a URL like https://files.example.com/mirror';
 const listenForm = 'a port on a loopback address, like 127.0.0.1:9990';
 
 /** The settings of the Kubernetes node: every top-level key of a config except `components`. */
@@ -29,14 +32,20 @@ export const nodeShape = {
     .describe('Directories to search for binaries before any are installed. Default: none.'),
   kubernetes: z
     .preprocess((value) => (value === 'false' ? false : value), z.union([z.literal(false), word()]))
-    .refine((value) => value === false || /^v?1\.\d+(\.\d+)?$/.test(value), {
-      error: 'expected a version like 1.20 or 1.20.2, or false',
+    .refine((value) => value === false || versionForm.test(value), {
+      error: 'expected a version like 1.36 or 1.36.2, stable, latest, or false',
       abort: true,
     })
     .transform((value) => (value === false ? value : value.replace(/^v/, '')))
     .exactOptional()
     .describe(
-      'The Kubernetes version to install, or `false` for a graph of your own components without Kubernetes. Default: the version that is available.',
+      'The Kubernetes version to install: 1.36 for its newest patch, 1.36.2, `stable`, or `latest`, which may be a pre-release; or `false` for a graph of your own components without Kubernetes. Default: the version that is in the cache, or the newest one that this program was tested with.',
+    ),
+  mirror: filled(mirrorForm)
+    .refine((text) => URL.canParse(text) && /^https?:/.test(text), { error: `expected ${mirrorForm}` })
+    .exactOptional()
+    .describe(
+      'The URL of a server with the files of dl.k8s.io and github.com, each in a folder of that name, to download official releases from. Default: $K8S_SINGLE_MIRROR, or those servers themselves.',
     ),
   pauseImage: filled('an image name')
     .exactOptional()
@@ -117,7 +126,9 @@ const nodeSchema = map(nodeShape);
 export type NodeConfig = z.output<typeof nodeSchema>;
 
 /** Settings from the command line, which override those of the file. */
-export type SettingOverrides = Readonly<Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen'>>>;
+export type SettingOverrides = Readonly<
+  Partial<Pick<NodeConfig, 'name' | 'dataDir' | 'listen' | 'kubernetes' | 'mirror'>>
+>;
 
 /** A config file with unparsed components: their references can only be resolved once the settings are known. */
 export const settingsSchema = map({ ...nodeShape, components: z.unknown().exactOptional() });

@@ -1,8 +1,13 @@
+/** What is published as an official release, by the name of its asset. */
+type ReleaseName = 'kubernetes' | 'etcd' | 'containerd' | 'runc' | 'cni' | 'catatonit';
+
 /** Something a node needs from the machine: a program, or (with `files`) a folder that holds several. */
 export interface BinarySpec {
   readonly name: string;
   /** The Debian package that has it. Without one, it is built from the Kubernetes source. */
   readonly debianPackage?: string;
+  /** The official release that has it, if one does. */
+  readonly release?: ReleaseName;
   /** The arguments with which it prints its version. */
   readonly versionArgs: readonly string[];
   /** Its first group is the version in that output. Default: the first text like 1.2 or 1.2.3-x. */
@@ -15,21 +20,27 @@ export interface BinarySpec {
 
 /** Everything a node needs, in one table. */
 export const nodeBinaries = [
-  { name: 'etcd', debianPackage: 'etcd-server', versionArgs: ['--version'] },
-  { name: 'kube-apiserver', versionArgs: ['--version'] },
-  { name: 'kube-controller-manager', versionArgs: ['--version'] },
-  { name: 'kube-scheduler', versionArgs: ['--version'] },
-  { name: 'kubelet', versionArgs: ['--version'] },
-  { name: 'kube-proxy', versionArgs: ['--version'] },
+  { name: 'etcd', debianPackage: 'etcd-server', release: 'etcd', versionArgs: ['--version'] },
+  { name: 'kube-apiserver', release: 'kubernetes', versionArgs: ['--version'] },
+  { name: 'kube-controller-manager', release: 'kubernetes', versionArgs: ['--version'] },
+  { name: 'kube-scheduler', release: 'kubernetes', versionArgs: ['--version'] },
+  { name: 'kubelet', release: 'kubernetes', versionArgs: ['--version'] },
+  { name: 'kube-proxy', release: 'kubernetes', versionArgs: ['--version'] },
   // Not from Debian's kubernetes-client: that one has the reflect2 that crashes (see build/kubernetes.ts).
-  { name: 'kubectl', versionArgs: ['version', '--client'] },
-  { name: 'containerd', debianPackage: 'containerd', versionArgs: ['--version'] },
-  { name: 'containerd-shim-runc-v2', debianPackage: 'containerd', versionArgs: ['-v'] },
-  { name: 'ctr', debianPackage: 'containerd', versionArgs: ['--version'] },
-  { name: 'runc', debianPackage: 'runc', versionArgs: ['--version'] },
+  { name: 'kubectl', release: 'kubernetes', versionArgs: ['version', '--client'] },
+  { name: 'containerd', debianPackage: 'containerd', release: 'containerd', versionArgs: ['--version'] },
+  {
+    name: 'containerd-shim-runc-v2',
+    debianPackage: 'containerd',
+    release: 'containerd',
+    versionArgs: ['-v'],
+  },
+  { name: 'ctr', debianPackage: 'containerd', release: 'containerd', versionArgs: ['--version'] },
+  { name: 'runc', debianPackage: 'runc', release: 'runc', versionArgs: ['--version'] },
   {
     name: 'cni',
     debianPackage: 'containernetworking-plugins',
+    release: 'cni',
     files: ['bridge', 'host-local', 'loopback', 'portmap'],
     versionArgs: [],
     // Debian's build prints "version unknown".
@@ -47,7 +58,13 @@ export const nodeBinaries = [
   { name: 'unshare', debianPackage: 'util-linux', versionArgs: ['--version'] },
   { name: 'mount', debianPackage: 'mount', versionArgs: ['--version'] },
   // For the pause image.
-  { name: 'catatonit', debianPackage: 'catatonit', versionArgs: ['--version'], static: true },
+  {
+    name: 'catatonit',
+    debianPackage: 'catatonit',
+    release: 'catatonit',
+    versionArgs: ['--version'],
+    static: true,
+  },
 ] as const satisfies readonly BinarySpec[];
 
 /** The programs that set up a sandbox. */

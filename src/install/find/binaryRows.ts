@@ -1,6 +1,7 @@
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { nodeBinaries, type BinarySpec } from './binaries.ts';
-import { cacheDirs } from './cacheLayout.ts';
+import { cacheSets } from './cacheSets.ts';
+import type { CacheSet } from './cacheSets.ts';
 import { findBinaries, systemPath, type FindOptions, type Origin } from './findBinaries.ts';
 import { versionOf } from './versions.ts';
 
@@ -22,10 +23,26 @@ export async function binaryRows(options: {
   readonly cacheDir: string;
   readonly path?: string;
   readonly binaries?: readonly BinarySpec[];
+  /** The requested version of Kubernetes: 1.36 or 1.36.2. */
+  readonly kubernetes?: string | undefined;
 }): Promise<BinaryRow[]> {
-  const { binDirs, path = systemPath(), binaries = nodeBinaries } = options;
-  const search = { binDirs, path, cacheDirs: cacheDirs(options.cacheDir) };
+  const { binDirs, path = systemPath(), binaries = nodeBinaries, kubernetes } = options;
+  const sets = cacheSets(options.cacheDir, { source: 'auto', kubernetes });
+  const search = { binDirs, path, ...bestSet(sets, { binDirs, path, binaries }) };
   return await Promise.all(binaries.map((binary) => rowOf(binary, search)));
+}
+
+/** The set that `up` would take: the first one that has everything. */
+function bestSet(sets: readonly CacheSet[], search: Omit<FindOptions, 'cacheDirs'>): CacheSet {
+  const isComplete = (set: CacheSet): boolean => {
+    try {
+      return findBinaries({ ...search, ...set }).missing.length === 0;
+    } catch {
+      // A bad binary gets its own row.
+      return true;
+    }
+  };
+  return sets.find(isComplete) ?? sets[0]!;
 }
 
 async function rowOf(binary: BinarySpec, search: Omit<FindOptions, 'binaries'>): Promise<BinaryRow> {
@@ -43,6 +60,6 @@ async function rowOf(binary: BinarySpec, search: Omit<FindOptions, 'binaries'>):
 
 function remedyOf({ debianPackage }: BinarySpec): string {
   return debianPackage === undefined
-    ? 'k8s-single install builds it once from the Kubernetes source'
+    ? 'k8s-single install downloads it'
     : `k8s-single install, or apt-get install ${debianPackage}`;
 }

@@ -34,6 +34,16 @@ export function cacheDirs(cacheDir: string): readonly string[] {
   return [bin, kernelBin, kubernetesDir(cacheDir)];
 }
 
+/** The folder of official releases in the cache, which has one folder for each asset and version. */
+export function releasesDir(cacheDir: string): string {
+  return join(cacheDir, 'release');
+}
+
+/** The folder of the cache with the images of bundles: every node on this machine imports them. */
+export function cacheImagesDir(cacheDir: string): string {
+  return join(cacheDir, 'images');
+}
+
 /** The folder of Kubernetes as built on this machine. */
 export function kubernetesDir(cacheDir: string): string {
   return join(cacheDir, 'kubernetes', `v${debianKubernetes}-${debianArch}`);

@@ -12,6 +12,11 @@ const machines: Readonly<Record<number, string>> = {
   258: 'loong64',
 };
 
+/** Go's name of an architecture, by Node's. */
+export function archName(arch: string): string {
+  return { x64: 'amd64', ia32: '386', ppc64: 'ppc64le', loong64: 'loong64' }[arch] ?? arch;
+}
+
 const programInterpreter = 3; // PT_INTERP
 
 /** How the kernel would execute a file. */

@@ -23,6 +23,8 @@ export interface FindOptions {
   readonly path?: string;
   /** Folders of the cache that hold binaries. */
   readonly cacheDirs: readonly string[];
+  /** Folders of the cache with a set of official releases that fit together: what such releases have is not taken from elsewhere in it. */
+  readonly releaseDirs?: readonly string[];
   /** Default: everything a node needs. */
   readonly binaries?: readonly BinarySpec[];
   /** The names of binaries that are not searched for in PATH. */
@@ -48,8 +50,13 @@ export function systemPath(path = process.env['PATH'] ?? ''): string {
 }
 
 /** The same folders as a PATH, for programs that call others by name. */
-export function searchPath({ binDirs, cacheDirs, path = systemPath() }: FindOptions): string {
-  return [...binDirs.map((dir) => resolve(dir)), path, ...cacheDirs].join(':');
+export function searchPath({
+  binDirs,
+  cacheDirs,
+  releaseDirs = [],
+  path = systemPath(),
+}: FindOptions): string {
+  return [...binDirs.map((dir) => resolve(dir)), path, ...releaseDirs, ...cacheDirs].join(':');
 }
 
 /**
@@ -59,7 +66,7 @@ export function searchPath({ binDirs, cacheDirs, path = systemPath() }: FindOpti
  * @throws Failure `usage` when a bin-dir is not a folder, `install` when a binary cannot run on this machine.
  */
 export function findBinaries(options: FindOptions): FindResult {
-  const { cacheDirs, path = systemPath(), binaries = nodeBinaries } = options;
+  const { path = systemPath(), binaries = nodeBinaries } = options;
   const binDirs = options.binDirs.map((dir) => resolve(dir));
   binDirs.forEach(assertFolder);
   const system = path.split(':').filter(Boolean);
@@ -68,7 +75,7 @@ export function findBinaries(options: FindOptions): FindResult {
     ...(binary.files ? [...system, ...cniDirs] : system)
       .filter(() => !options.notFromPath?.has(binary.name))
       .map((dir) => [dir, 'path'] as const),
-    ...cacheDirs.map((dir) => [dir, 'cache'] as const),
+    ...cacheDirsFor(binary, options).map((dir) => [dir, 'cache'] as const),
   ];
   const found = new Map<string, Found>();
   const missing: BinarySpec[] = [];
@@ -78,6 +85,12 @@ export function findBinaries(options: FindOptions): FindResult {
     else missing.push(binary);
   }
   return { found, missing };
+}
+
+/** catatonit fits every version. */
+function cacheDirsFor({ release }: BinarySpec, { cacheDirs, releaseDirs }: FindOptions): readonly string[] {
+  if (releaseDirs === undefined || release === undefined) return cacheDirs;
+  return release === 'catatonit' ? [...releaseDirs, ...cacheDirs] : releaseDirs;
 }
 
 function findOne(binary: BinarySpec, searchDirs: readonly SearchDir[]): Found | undefined {

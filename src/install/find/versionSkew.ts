@@ -1,31 +1,42 @@
 import { Failure } from '../../lib/errors.ts';
+import { cannotPair, minorOf } from '../release/pairings.ts';
 import { kubernetesBinaries, type BinarySpec } from './binaries.ts';
-import { debianKubernetes } from './cacheLayout.ts';
 import type { FindResult } from './findBinaries.ts';
 import { versionsOf } from './versions.ts';
 
 /**
- * Whether the kubectl comes from PATH and is more than one minor version away from the kube-apiserver (Kubernetes' version
- * skew policy): many machines have one for other clusters. A missing kube-apiserver counts with the version that will be built.
+ * The binaries that come from PATH and cannot be used with the Kubernetes of the node: many machines have a kubectl for other
+ * clusters, or a containerd for Docker. A kubectl may be one minor version away from the kube-apiserver (Kubernetes' version skew
+ * policy); a missing kube-apiserver counts with the version that will be installed.
  */
-export async function isKubectlUnfit(
+export async function unfitFromPath(
   binaries: readonly BinarySpec[],
   result: FindResult,
   cacheFile: string,
-): Promise<boolean> {
-  if (result.found.get('kubectl')?.from !== 'path') return false;
-  const api = binaries.find(({ name }) => name === 'kube-apiserver');
-  if (api === undefined) return false;
-  const compared = binaries.filter(
-    (each) => each.name === 'kubectl' || (each === api && result.found.has(api.name)),
-  );
-  const versions = await versionsOf(compared, result, cacheFile);
-  const minor = (name: string): number => minorOf(versions.get(name) ?? debianKubernetes);
-  return Math.abs(minor('kube-apiserver') - minor('kubectl')) > 1;
+  toInstall: string,
+): Promise<string[]> {
+  const fromPath = (name: string): boolean => result.found.get(name)?.from === 'path';
+  const compared = ['kubectl', 'containerd'].filter(fromPath);
+  const hasApi = binaries.some(({ name }) => name === 'kube-apiserver');
+  if (compared.length === 0 || !hasApi) return [];
+  const names = new Set([...compared, ...(result.found.has('kube-apiserver') ? ['kube-apiserver'] : [])]);
+  const specs = binaries.filter(({ name }) => names.has(name));
+  const versions = await versionsOf(specs, result, cacheFile);
+  const kubernetes = versions.get('kube-apiserver') ?? toInstall;
+  const kubectl = versions.get('kubectl');
+  const containerd = versions.get('containerd');
+  const isSkewed = kubectl !== undefined && Math.abs(minorOf(kubernetes) - minorOf(kubectl)) > 1;
+  const isUnpaired = containerd !== undefined && cannotPair(kubernetes, containerd) !== undefined;
+  return [
+    ...(isSkewed ? ['kubectl'] : []),
+    // Its programs are of one version.
+    ...(isUnpaired ? ['containerd', 'containerd-shim-runc-v2', 'ctr'] : []),
+  ];
 }
 
 /**
- * Checks that no component is newer than the kube-apiserver (the same policy), and that all have the requested version.
+ * Checks that no component is newer than the kube-apiserver (the same policy), that all have the requested version, and that the
+ * kubelet and containerd have a protocol in common.
  *
  * @throws Failure `install` that names the file which does not fit.
  */
@@ -50,14 +61,19 @@ export function checkVersions(
       });
     }
   }
+  const containerd = versions.get('containerd');
+  const problem = containerd && cannotPair(versions.get('kubelet') ?? '', containerd);
+  if (!problem) return;
+  throw new Failure(
+    'install',
+    `${found.get('containerd')?.path ?? 'containerd'} cannot be used: ${problem}`,
+    {
+      hint: 'leave it out of --bin-dir, so that one that fits is installed, or use another version of Kubernetes',
+    },
+  );
 }
 
 /** Whether 1.20.2 is the requested version: 1.20, 1.20.2 or v1.20.2. */
 export function isOf(version: string, requested: string): boolean {
   return `${version}.`.startsWith(`${requested.replace(/^v/, '')}.`);
-}
-
-/** 20 for 1.20.2; 0 when there is none. All of Kubernetes is 1.x. */
-function minorOf(version: string): number {
-  return Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? 0);
 }

@@ -21,7 +21,7 @@ type Imported = Readonly<
 const liveTiming = { periodMs: 10_000, failureThreshold: 1 };
 
 /**
- * Imports the images of the config and of the folder `images` in the data folder. The milestone `node` waits
+ * Imports the images of the config and of the folders `images` in the data folder and in the cache. The milestone `node` waits
  * for it: on a ready node no pod finds its image missing. While the node runs, it restores the images that the kubelet has
  * deleted on a full disk, those of `image load`, too.
  */
@@ -107,9 +107,9 @@ async function fingerprintOf(place: string): Promise<string> {
   return found === undefined ? 'not there' : `${found.size} bytes of ${found.mtimeMs}`;
 }
 
-/** The places to import images from: the named ones, and every entry of `folder` that is not hidden. */
-export function imagePlaces(named: readonly string[], folder: string): string[] {
-  return [...named, ...entries(folder)];
+/** The places to import images from: the named ones, and every entry of the folders that is not hidden. */
+export function imagePlaces(named: readonly string[], ...folders: readonly string[]): string[] {
+  return [...named, ...folders.flatMap(entries)];
 }
 
 function entries(folder: string): string[] {

@@ -41,8 +41,8 @@ export function frame(content: FrameContent): string[] {
   const shown = mostImportant(components, Math.max(1, rows - footer.length - progress.length));
   const below = [...(shown.size < components.length ? [countHidden(components, shown)] : []), ...footer];
   const lines = [
-    ...progress.map(({ label, detail = '', elapsedMs }) =>
-      row(spin(now), 'cyan', [label, '', formatMs(elapsedMs)], detail, style),
+    ...progress.map(({ label, detail = '', elapsedMs, transfer }) =>
+      row(spin(now), 'cyan', [label, '', formatMs(elapsedMs)], bar(transfer) + detail, style),
     ),
     ...[...shown].map((component) => {
       const { mark, colour } = phaseStyles[component.phase];
@@ -90,6 +90,17 @@ function countHidden(components: readonly ComponentState[], shown: ReadonlySet<C
     (phase) => `${hidden.filter((other) => other === phase).length} ${phase}`,
   );
   return `and ${hidden.length} more: ${counts.join(', ')}`;
+}
+
+const barWidth = 20;
+
+/** How far a transfer is, with what follows after it; empty while its size is not known. */
+function bar(transfer: Progress['transfer']): string {
+  if (transfer?.total === undefined || transfer.total === 0) return '';
+  const share = Math.min(1, transfer.bytes / transfer.total);
+  const full = Math.floor(share * barWidth);
+  const percent = String(Math.floor(share * 100)).padStart(3);
+  return `${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${percent} %  `;
 }
 
 function spin(now: number): string {

@@ -93,9 +93,11 @@ export class PrettyView implements View {
 
   #draw(permanent: readonly string[] = []): void {
     const now = this.#now();
-    const progress = [...this.#progress.values()].map(({ progress: { label, detail, elapsedMs }, at }) => {
-      return { label, detail, elapsedMs: elapsedMs + now - at };
-    });
+    const progress = [...this.#progress.values()].map(
+      ({ progress: { label, detail, transfer, elapsedMs }, at }) => {
+        return { label, detail, transfer, elapsedMs: elapsedMs + now - at };
+      },
+    );
     const { columns = 80, rows = 24 } = this.#terminal;
     const table =
       this.#begin === undefined

@@ -75,9 +75,14 @@ async function createView(names: readonly string[], options: ReporterOptions): P
   const plain = plainView(stderr, names, style, { now, startedAt });
   if (mode === 'plain') return plain;
   // JSON Lines (https://jsonlines.org) on stdout; progress and messages for people still go to stderr.
+  const write = (line: object): void => void stdout.write(`${JSON.stringify(line)}\n`);
   return {
     ...plain,
-    event: (event) => void stdout.write(`${JSON.stringify(event)}\n`),
+    event: write,
+    progress(progress) {
+      write({ type: 'install', at: now(), ...progress });
+      plain.progress(progress);
+    },
     ready: () => undefined,
   };
 }

@@ -11,6 +11,10 @@ export interface Progress {
   readonly elapsedMs: number;
   /** Whether the step is complete. */
   readonly done?: boolean | undefined;
+  /** How far a transfer is, in bytes: on a terminal, a bar. */
+  readonly transfer?:
+    | { readonly bytes: number; readonly total?: number; readonly bytesPerSecond: number }
+    | undefined;
 }
 
 /** Both in ms since the epoch. */

@@ -141,7 +141,11 @@ test.each([
     '1:27: network.clusterDomain: expected a domain name in lower case, of at most 230 characters and 63 between two dots',
   ],
   ['dataDir: here', '1:10: dataDir: expected an absolute path, not "here"'],
-  ['kubernetes: latest', '1:13: kubernetes: expected a version like 1.20 or 1.20.2, or false, not "latest"'],
+  [
+    'kubernetes: newest',
+    '1:13: kubernetes: expected a version like 1.36 or 1.36.2, stable, latest, or false, not "newest"',
+  ],
+  ['mirror: files', '1:9: mirror: expected a URL like https://files.example.com/mirror, not "files"'],
   [
     'components: { "a b": { command: [a] } }',
     '1:15: components.a b: a name must be letters, digits, dots, dashes and underscores',

@@ -81,12 +81,14 @@ describe('not on a terminal', () => {
 describe('for programs', () => {
   it('writes every event as a line of JSON on stdout, and text for people on stderr', async () => {
     const { stdout, stderr } = await piped('json', crashLoop);
-    expect(
-      stdout
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as unknown),
-    ).toEqual(crashLoop);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; label?: string; done?: boolean });
+    expect(lines.filter(({ type }) => type !== 'install')).toEqual(crashLoop);
+    const progress = lines.filter(({ type }) => type === 'install');
+    expect(progress.map(({ label }) => label)).toEqual(['building', 'building', 'building']);
+    expect(progress.at(-1)).toMatchObject({ done: true, elapsedMs: 61_000 });
     expect(stderr).toContain('building: done in 1 m 01 s');
     expect(stderr).not.toContain('apiserver');
   });
