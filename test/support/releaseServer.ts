@@ -98,8 +98,9 @@ export type Contents = (name: string, asset: Asset) => Promise<Buffer> | Buffer;
 export async function publish(
   kubernetes: string,
   contents: Contents = (_name, { version }) => fakeProgram(version),
+  arch = releaseArch(),
 ): Promise<Published> {
-  const { assets } = assetsOf(nodeBinaries, kubernetes, releaseArch());
+  const { assets } = assetsOf(nodeBinaries, kubernetes, arch);
   const files: Published = new Map();
   for (const asset of assets) {
     const path = `${asset.host}/${asset.path}`;
