@@ -3,6 +3,9 @@ import { basename, join } from 'node:path';
 import { nodeBinaries } from './find/binaries.ts';
 import { debianArch } from './find/cacheLayout.ts';
 import { installLocked } from './installMissing.ts';
+import { releaseArch } from './release/assets.ts';
+import { isPaired } from './release/pairings.ts';
+import { releaseDirs } from './release/release.ts';
 
 /** Something in the cache that can be removed as a whole. */
 export interface CacheEntry {
@@ -47,11 +50,20 @@ export async function cacheEntries(cacheDir: string, nodes: readonly NodeVersion
 /** Whether a node with these versions uses this folder of the cache. */
 function uses(versions: NodeVersions['versions'], name: string): boolean {
   const folder = basename(name);
-  return nodeBinaries.some((binary) => {
-    const version = versions[binary.name];
-    if (version === undefined || !('release' in binary)) return false;
-    return [`${binary.release}-${version}-${debianArch}`, `v${version}-${debianArch}`].includes(folder);
-  });
+  const kubernetes = versions['kube-apiserver'] ?? '';
+  // A build of the user's own may print another version than that of its folder.
+  const isPart =
+    isPaired(kubernetes) &&
+    ['amd64', 'arm64'].includes(debianArch) &&
+    releaseDirs('', kubernetes, releaseArch()).some((dir) => basename(dir) === folder);
+  return (
+    isPart ||
+    nodeBinaries.some((binary) => {
+      const version = versions[binary.name];
+      if (version === undefined || !('release' in binary)) return false;
+      return [`${binary.release}-${version}-${debianArch}`, `v${version}-${debianArch}`].includes(folder);
+    })
+  );
 }
 
 /**
