@@ -6,6 +6,7 @@ import { down } from '../src/commands/down.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { measureLatency, measureRun } from './commands.ts';
 import { competitors, ours, script, supervisord } from './competitors.ts';
+import { measureDownload } from './download.ts';
 import { measureEngine } from './engine.ts';
 import { assertNothingLeft, nodeName, options } from './node.ts';
 import { nodeRows } from './nodeRows.ts';
@@ -21,6 +22,7 @@ const otherParts: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> =
   engine: measureEngine,
   latency: measureLatency,
   run: measureRun,
+  download: measureDownload,
 };
 
 interface BenchOptions {

@@ -67,7 +67,7 @@ export async function writeBundle(file: string, options: WriteBundleOptions): Pr
     await mkdir(content, { recursive: true });
     const run = runner({ logFile: join(temporary, 'log'), signal });
     const fetch = {
-      label: `Kubernetes ${kubernetes} for ${arch}, official releases`,
+      label: `Kubernetes ${kubernetes} for ${arch}`,
       work: async (_report: unknown, reportFor: ReportFor) =>
         await fetchAssets(assets, temporary, { repository, signal, reportFor }, async (asset, from) => {
           await mkdir(dirname(join(content, asset.host, asset.path)), { recursive: true });
@@ -168,7 +168,7 @@ export async function installBundle(
         },
       };
       const place = {
-        label: `Kubernetes ${manifest.kubernetes}, from the bundle`,
+        label: `Kubernetes ${manifest.kubernetes}`,
         work: async (_report: unknown, reportFor: ReportFor) => {
           await installAssets(assets, cacheDir, { repository, signal, reportFor, run, atOnce: true });
           await placeImages(manifest, unpacked, cacheDir);

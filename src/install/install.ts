@@ -110,10 +110,18 @@ class Search {
     const { cacheDir, source = 'auto' } = this.#options;
     const request = kubernetes ?? (await this.givenVersion());
     const sets = cacheSets(cacheDir, { source, kubernetes: request });
-    const first = (): SetResult =>
-      sets.map((set) => this.in(set)).find(({ missing }) => missing.length === 0) ?? this.in(sets[0]!);
-    const result = first();
-    return (await this.excludeUnfit(result)) ? first() : result;
+    const result = this.firstComplete(sets);
+    return (await this.excludeUnfit(result)) ? this.firstComplete(sets) : result;
+  }
+
+  firstComplete(sets: readonly CacheSet[]): SetResult {
+    let preferred: SetResult | undefined;
+    for (const set of sets) {
+      const result = this.in(set);
+      if (result.missing.length === 0) return result;
+      preferred ??= result;
+    }
+    return preferred!;
   }
 
   in(set: CacheSet): SetResult {

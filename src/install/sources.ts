@@ -131,7 +131,7 @@ async function release(order: Order): Promise<InstallStep[]> {
   const { assets, unpublished } = assetsOf(missing, kubernetes, releaseArch());
   const steps: InstallStep[] = [];
   if (assets.length > 0) {
-    const label = `Kubernetes ${kubernetes}, official releases`;
+    const label = `Kubernetes ${kubernetes}`;
     const work: InstallStep['work'] = async (_report, reportFor) =>
       installAssets(assets, cacheDir, { repository, signal, reportFor, run });
     steps.push({ label, work });

@@ -72,11 +72,11 @@ async function checkBinaries(cache: string): Promise<void> {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as { type: string; name: string; path: string; version: string });
-  const published = rows.filter(({ name }) =>
+  const ours = rows.filter(({ name }) =>
     nodeBinaries.some((each) => each.name === name && 'release' in each && each.release !== 'catatonit'),
   );
-  expect(published.length).toBeGreaterThan(10);
-  for (const { path } of published) expect(path.startsWith(join(cache, 'release'))).toBe(true);
+  expect(ours.length).toBeGreaterThan(10);
+  for (const { path } of ours) expect(path.startsWith(join(cache, 'release'))).toBe(true);
   expect(rows.find(({ name }) => name === 'kubelet')?.version).toBe(version);
   expect(await readdir(cache)).not.toContain('debian');
 }

@@ -109,6 +109,27 @@ test.each([
   },
 );
 
+test('a containerd of PATH that does not fit the kubelet is left out, and one of --bin-dir is refused', async () => {
+  const binaries = nodeBinaries.filter(({ name }) =>
+    ['kube-apiserver', 'kubelet', 'containerd', 'containerd-shim-runc-v2', 'ctr'].includes(name),
+  );
+  const given = join(dir, 'given');
+  await mkdir(given);
+  for (const name of ['kube-apiserver', 'kubelet']) await symlink(join(bin, name), join(given, name));
+  for (const name of ['containerd', 'containerd-shim-runc-v2', 'ctr']) {
+    await tool(debianTree(cacheDir).bin, name, '1.6.20');
+    await tool(path, name, '2.3.4');
+  }
+  const { from, versions } = await install({ binDirs: [given], path, cacheDir, binaries });
+  expect(from).toMatchObject({ kubelet: 'bin-dir', containerd: 'cache', ctr: 'cache' });
+  expect(versions.containerd).toBe('1.6.20');
+  await tool(given, 'containerd', '2.3.4');
+  await expect(install({ binDirs: [given], path, cacheDir, binaries })).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(/containerd cannot be used: containerd 2\.3\.4 has no CRI v1alpha2/),
+  });
+});
+
 test('a component newer than the kube-apiserver is refused by its name', async () => {
   await tool(bin, 'kubelet', '1.21.0');
   await expect(install({ binDirs: [bin], path, cacheDir })).rejects.toMatchObject({

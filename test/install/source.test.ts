@@ -50,7 +50,7 @@ test('auto takes official releases when their server answers, and says so', asyn
   expect(found.etcd).toBe(join(dir, `cache/release/etcd-3.6.14-${arch}/etcd`));
   expect(found.cni).toBe(join(dir, `cache/release/cni-1.9.1-${arch}/cni`));
   expect(labels).toContain(`official releases: ${server.url} answers`);
-  expect(labels.at(-1)).toBe(`Kubernetes ${defaultRelease}, official releases`);
+  expect(labels.at(-1)).toBe(`Kubernetes ${defaultRelease}`);
 });
 
 test('what is in the cache is used without a question to a server', async () => {

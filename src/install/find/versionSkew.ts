@@ -62,7 +62,8 @@ export function checkVersions(
     }
   }
   const containerd = versions.get('containerd');
-  const problem = containerd && cannotPair(versions.get('kubelet') ?? '', containerd);
+  const kubelet = versions.get('kubelet');
+  const problem = containerd && kubelet && cannotPair(kubelet, containerd);
   if (!problem) return;
   throw new Failure(
     'install',

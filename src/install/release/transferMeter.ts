@@ -1,6 +1,7 @@
 import { formatBytes, formatMs } from '../../lib/text/text.ts';
 import type { ReportFor, StepReport } from '../steps.ts';
 import type { Asset } from './assets.ts';
+import { kubernetesHost } from './kubernetes.ts';
 
 /** Between two reports of one file, in ms. */
 const reportMs = 200;
@@ -86,7 +87,9 @@ export class TransferMeter {
   #file(asset: Asset): FileProgress {
     const known = this.#files.get(asset);
     if (known !== undefined) return known;
-    const report = this.#reportFor(`${asset.name} ${asset.version}`);
+    // Short, since a terminal has to have room for the bar: the version of Kubernetes is in the name of the step.
+    const label = asset.host === kubernetesHost ? asset.name : `${asset.name} ${asset.version}`;
+    const report = this.#reportFor(label);
     const file = { report, speed: new Speed(), received: 0, total: undefined, reportedAt: 0 };
     this.#files.set(asset, file);
     report({});
@@ -100,7 +103,7 @@ export class TransferMeter {
     const isKnown = files.length === this.#count && files.every(({ total }) => total !== undefined);
     const total = isKnown ? files.reduce((sum, file) => sum + (file.total ?? 0), 0) : undefined;
     const { detail, transfer } = transferReport(received, total, this.#speed.perSecond);
-    this.#reportFor()({ detail: `${this.#done} of ${this.#count} files, ${detail}`, transfer });
+    this.#reportFor()({ detail: `${detail}, ${this.#done} of ${this.#count} files`, transfer });
   }
 }
 
@@ -111,7 +114,7 @@ function transferReport(received: number, total: number | undefined, perSecond: 
   const isLeft = total !== undefined && perSecond > 0 && received < total;
   const left = isLeft ? `${formatMs(((total - received) * 1000) / perSecond)} left` : '';
   return {
-    detail: [bytes, speed, left].filter(Boolean).join(', '),
+    detail: [left, speed, bytes].filter(Boolean).join(', '),
     transfer: {
       bytes: received,
       ...(total !== undefined && { total }),

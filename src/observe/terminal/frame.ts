@@ -92,7 +92,7 @@ function countHidden(components: readonly ComponentState[], shown: ReadonlySet<C
   return `and ${hidden.length} more: ${counts.join(', ')}`;
 }
 
-const barWidth = 20;
+const barWidth = 10;
 
 /** How far a transfer is, with what follows after it; empty while its size is not known. */
 function bar(transfer: Progress['transfer']): string {

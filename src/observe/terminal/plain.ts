@@ -58,7 +58,9 @@ export function plainView(
       // A detail may change many times a second. A log needs a sign of life now and then, and the end.
       if (last !== undefined && last.done === done && elapsedMs - last.elapsedMs < patienceMs) return;
       printed.set(label, progress);
-      info([label, done ? `done in ${formatMs(elapsedMs)}` : detail].filter(Boolean).join(': '));
+      // What took no time is a note.
+      const end = elapsedMs === 0 ? '' : `done in ${formatMs(elapsedMs)}`;
+      info([label, done ? end : detail].filter(Boolean).join(': '));
     },
     print: (text) => print('info', text),
     async end() {

@@ -72,7 +72,9 @@ export class PrettyView implements View {
     const { label, elapsedMs, done } = progress;
     if (done) {
       this.#progress.delete(label);
-      this.#draw([`  ${this.#style('green', '✓')} ${oneLine(label)}  ${formatMs(elapsedMs)}`]);
+      // What took no time is a note.
+      const time = elapsedMs === 0 ? '' : `  ${formatMs(elapsedMs)}`;
+      this.#draw([`  ${this.#style('green', '✓')} ${oneLine(label)}${time}`]);
     } else {
       this.#progress.set(label, { progress, at: this.#now() });
       this.#draw();

@@ -150,6 +150,27 @@ describe('on a terminal', () => {
     );
   });
 
+  it('shows a bar for each transfer whose size is known', async () => {
+    const terminal = new FakeTerminal(80);
+    const options = { output: 'auto', stages, stderr: terminal, env: {}, now: () => begin } as const;
+    const reporter = await createReporter(options);
+    const transfer = { bytes: 45, bytesPerSecond: 10 };
+    reporter.progress({
+      label: 'kubelet',
+      detail: '5 s left',
+      elapsedMs: 4000,
+      transfer: { ...transfer, total: 100 },
+    });
+    reporter.progress({ label: 'etcd', detail: '45 B', elapsedMs: 4000, transfer });
+    await reporter.end();
+    expect(terminal.screen).toBe(
+      [
+        '  ~ kubelet                4.0 s  ████░░░░░░  45 %  5 s left',
+        '  ~ etcd                   4.0 s  45 B',
+      ].join('\n'),
+    );
+  });
+
   it('uses colour unless NO_COLOR is set', async () => {
     expect((await onTerminal(goodBoot)).raw).toContain('\u001b[32m✓');
     expect((await onTerminal(goodBoot, new FakeTerminal(), { NO_COLOR: '1' })).raw).not.toContain(
