@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, resolve } from 'node:path';
 import { at, listAt, parseJson, textAt } from '../../probes/transport/json.ts';
@@ -120,7 +120,14 @@ async function addChecksums(
 async function addImage(content: string, image: string): Promise<void> {
   const target = join(content, 'images', basename(image));
   await mkdir(dirname(target), { recursive: true });
-  await copyFile(image, target).catch((cause: unknown) => {
+  // Two images of one name would be one in the cache.
+  await copyFile(image, target, constants.COPYFILE_EXCL).catch((cause: unknown) => {
+    if (hasErrorCode(cause, 'EEXIST')) {
+      throw new Failure('usage', `two images are called ${basename(image)}`, {
+        hint: 'rename one of them',
+        cause,
+      });
+    }
     if (!hasErrorCode(cause, 'ENOENT', 'EISDIR', 'EACCES', 'ENOTSUP')) throw cause;
     const hint = 'give an archive of docker save or in OCI layout';
     throw new Failure('usage', `cannot read the image ${image}: ${reasonOf(cause)}`, { hint, cause });

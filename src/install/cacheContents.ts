@@ -1,7 +1,7 @@
 import { readdir, lstat, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { nodeBinaries } from './find/binaries.ts';
-import { debianArch } from './find/cacheLayout.ts';
+import { debianArch, releasesDir } from './find/cacheLayout.ts';
 import { installLocked } from './installMissing.ts';
 import { releaseArch } from './release/assets.ts';
 import { isPaired } from './release/pairings.ts';
@@ -75,7 +75,11 @@ export async function pruneCache(cacheDir: string, nodes: readonly NodeVersions[
   return await installLocked({ cacheDir, signal, onProgress: () => undefined }, async () => {
     const entries = await cacheEntries(cacheDir, nodes);
     const unused = entries.filter(({ isPrunable, usedBy }) => isPrunable && usedBy.length === 0);
-    for (const { path } of unused) await rm(path, { recursive: true, force: true, maxRetries: 10 });
+    // What an install that was killed has left, besides.
+    const left = ['.partial', '.bundle'].map((name) => join(releasesDir(cacheDir), name));
+    for (const path of [...unused.map((each) => each.path), ...left]) {
+      await rm(path, { recursive: true, force: true, maxRetries: 10 });
+    }
     return unused;
   });
 }

@@ -204,6 +204,14 @@ test('a bundle without pins of its own builds is not taken for an official one',
   expect(await inCache()).toEqual([]);
 });
 
+test('two images of one name are refused', async () => {
+  const server = await releaseServer(files);
+  const repository = remoteRepository(publisherClient(server.url));
+  const options = { kubernetes: version, arch, images: [image, image], repository, ...quiet };
+  await expect(writeBundle(join(dir, 'k8s.tar'), options)).rejects.toThrow('two images are called app.tar');
+  expect(await readdir(dir)).toEqual(['app.tar']);
+});
+
 test('when a download fails, there is no bundle and nothing else', async () => {
   const broken = new Map(files);
   broken.delete(kubelet);

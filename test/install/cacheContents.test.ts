@@ -24,6 +24,8 @@ beforeEach(async () => {
     'debian/bookworm/bin/ip',
     'images/app.tar',
     'apt/lists/x',
+    'release/.partial/half',
+    'release/.bundle/half',
   ])
     await add(name);
 });

@@ -173,6 +173,22 @@ test('a mirror that is no mirror is refused', async () => {
   });
 });
 
+test('the password of a mirror is used, and in no message', async () => {
+  const mirror = server.url.replace('//', '//user:secret@');
+  let authorized = 0;
+  server.misbehave = (request, response) => {
+    if (request.headers.authorization === `Basic ${btoa('user:secret')}`) authorized += 1;
+    else response.writeHead(401).end();
+    return response.writableEnded;
+  };
+  expect((await installFrom({ mirror, source: 'release' })).versions.kubelet).toBe(defaultRelease);
+  expect(authorized).toBe(server.requests.length);
+  const error: unknown = await installFrom({ mirror, kubernetes: '1.36.77' }).catch((each: unknown) => each);
+  expect(String(error)).toContain('user:***@127.0.0.1');
+  expect(String(error)).not.toContain('secret');
+  expect(labels.join()).not.toContain('secret');
+});
+
 test('a cache that is read-only is named with what to do', async () => {
   await mkdir(join(dir, 'cache'));
   const { execa } = await import('execa');

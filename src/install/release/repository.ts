@@ -1,6 +1,6 @@
 import { hasOwnBuilds } from './assets.ts';
 import { download } from './download.ts';
-import { retried } from './client.ts';
+import { retried, withoutPassword } from './client.ts';
 import type { PublisherClient } from './client.ts';
 import type { Checksum } from './checksums.ts';
 
@@ -42,7 +42,7 @@ export function remoteRepository(client: PublisherClient): Repository {
         ? 'look for a version that exists on https://kubernetes.io/releases'
         : 'a mirror has the files of each publisher in a folder of its name: MIRROR/dl.k8s.io/release/..., MIRROR/github.com/etcd-io/...',
     hasOwnBuilds: mirror !== undefined && hasOwnBuilds(),
-    where: (host, path) => client.urlOf(host, path),
+    where: (host, path) => withoutPassword(client.urlOf(host, path)),
     text: async (host, path, signal) => {
       const url = client.urlOf(host, path);
       return await retried(client, { url, signal }, async () => client.text(url, signal));
