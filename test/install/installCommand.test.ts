@@ -5,7 +5,7 @@ import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import { releaseArch } from '../../src/install/release/assets.ts';
 import { cli, main, tempDir } from '../support/cli.ts';
-import { fakeProgram, publish, releaseServer } from '../support/releaseServer.ts';
+import { certificate, fakeProgram, publish, releaseServer } from '../support/releaseServer.ts';
 import type { Published, ReleaseServer } from '../support/releaseServer.ts';
 
 const arch = releaseArch();
@@ -162,6 +162,19 @@ test('without a terminal, each file has a line when it is done', async () => {
   for (const name of ['kubelet', 'etcd 3.6.14', 'Kubernetes 1.36.99']) {
     expect(String(stderr)).toMatch(new RegExp(`${name.replaceAll('.', String.raw`\.`)}: done in`));
   }
+});
+
+test('the command itself downloads through TLS, with a CA of the environment', async () => {
+  const { key, cert, caFile } = await certificate();
+  const secure = await releaseServer(files, { key, cert });
+  const program = join(import.meta.dirname, '../../bin/k8s-single');
+  const { exitCode, all } = await execa(program, args('--source', 'release', '--mirror', secure.url), {
+    env: { ...env(), NODE_EXTRA_CA_CERTS: caFile },
+    reject: false,
+    all: true,
+  });
+  expect(exitCode, all).toBe(0);
+  expect(await checkCache()).toBeGreaterThan(10);
 });
 
 test('which source was taken, and why, is one line', async () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates } from 'node:tls';
 import { got, HTTPError, MaxRedirectsError } from 'got';
 import pRetry, { AbortError } from 'p-retry';
 import type { Agents, Got, Request } from 'got';
@@ -66,18 +66,18 @@ export interface PublisherClient {
 export function publisherClient(mirror?: string, limits: Partial<Limits> = {}): PublisherClient {
   const base = mirror === undefined ? undefined : parseMirror(mirror);
   const all = { ...defaultLimits, ...limits };
-  const request = requestWith(all);
+  const agentFor = agents();
+  const request = requestWith(all, agentFor);
   return {
     limits: all,
     name: base === undefined ? 'dl.k8s.io' : withoutPassword(base),
     mirror: base,
     urlOf: (host, path) => (base === undefined ? `https://${host}/${path}` : `${base}/${host}/${path}`),
-    stream: (url, headers, signal) =>
-      request.stream(url, { headers, signal, agent: agentsFor(new URL(url)) }),
+    stream: (url, headers, signal) => request.stream(url, { headers, signal, agent: agentFor(new URL(url)) }),
     async text(url, signal, timeoutMs = all.stallMs) {
       const response = request(url, {
         signal,
-        agent: agentsFor(new URL(url)),
+        agent: agentFor(new URL(url)),
         timeout: { request: timeoutMs },
       });
       // A server that answers everything with something large is no mirror.
@@ -98,7 +98,7 @@ export function publisherClient(mirror?: string, limits: Partial<Limits> = {}): 
 /** The longest list of checksums, that of a whole Kubernetes release, has 100 kB. */
 const maxTextBytes = 4 * 2 ** 20;
 
-function requestWith({ connectMs, stallMs }: Limits): Got {
+function requestWith({ connectMs, stallMs }: Limits, agentFor: (url: URL) => Agents): Got {
   return got.extend({
     retry: { limit: 0 },
     // An archive is stored as it is published.
@@ -111,7 +111,6 @@ function requestWith({ connectMs, stallMs }: Limits): Got {
       socket: stallMs,
       response: stallMs,
     },
-    https: { certificateAuthority: trustedCas() },
     hooks: {
       beforeRedirect: [
         (options, { url: from }) => {
@@ -119,28 +118,35 @@ function requestWith({ connectMs, stallMs }: Limits): Got {
           if (new URL(from).protocol === 'https:' && to.protocol !== 'https:') {
             throw new Error(`${new URL(from).host} redirects to ${to.href}, which is not encrypted`);
           }
-          options.agent = agentsFor(to);
+          options.agent = agentFor(to);
         },
       ],
     },
   });
 }
 
-const direct: Agents = {
-  http: new HttpAgent({ keepAlive: true }),
-  https: new HttpsAgent({ keepAlive: true }),
-};
-const proxied = new Map<string, Agents>();
+/** Uses its certificates for the server behind the proxy, too: the class itself takes them from each request. */
+class TunnelAgent extends HttpsProxyAgent<string> {
+  override async connect(...[request, options]: Parameters<HttpsProxyAgent<string>['connect']>) {
+    const { secureContext } = this.connectOpts;
+    return await super.connect(request, { ...options, ...(secureContext && { secureContext }) });
+  }
+}
 
-function agentsFor(url: URL): Agents {
-  const proxy = proxyFor(url);
-  if (proxy === undefined) return direct;
-  const known = proxied.get(proxy) ?? {
-    http: new HttpProxyAgent(proxy, { keepAlive: true }),
-    https: new HttpsProxyAgent(proxy, { keepAlive: true, ca: trustedCas() }),
+/** The agents of a client: one for each proxy, and one without. They keep connections. */
+function agents(): (url: URL) => Agents {
+  // Once, not for each connection: a few hundred certificates take 30 ms.
+  const tls = { keepAlive: true, secureContext: createSecureContext({ ca: trustedCas() }) };
+  const made = new Map<string | undefined, Agents>();
+  return (url) => {
+    const proxy = proxyFor(url);
+    const known = made.get(proxy) ?? {
+      http: proxy === undefined ? new HttpAgent({ keepAlive: true }) : new HttpProxyAgent(proxy, tls),
+      https: proxy === undefined ? new HttpsAgent(tls) : new TunnelAgent(proxy, tls),
+    };
+    made.set(proxy, known);
+    return known;
   };
-  proxied.set(proxy, known);
-  return known;
 }
 
 function trustedCas(): string[] {

@@ -284,6 +284,16 @@ describe('redirects', () => {
   });
 });
 
+test.each(['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])('a CA in %s is trusted', async (name) => {
+  const { key, cert, caFile } = await certificate();
+  const secure = await releaseServer(new Map([['host/file', content]]), { key, cert });
+  vi.stubEnv(name, caFile);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(await get({ url: `${secure.url}/host/file`, client: publisherClient(secure.url, limits) })).toBe(
+    digest,
+  );
+});
+
 test('a certificate of a CA that nobody trusts is a failure at once', async () => {
   const { key, cert } = await certificate();
   const secure = await releaseServer(new Map(), { key, cert });
