@@ -11,6 +11,8 @@ const others = [
   'images',
   'lock',
   'system-folders',
+  'upgrade',
+  'upgrade.tmp',
 ];
 
 /**

@@ -7,7 +7,7 @@ export interface NodeSelector {
 }
 
 /** The commands with --data-dir, which also work on a node that is down. All others ask the running node for the folder. */
-const withDataDir: ReadonlySet<string> = new Set(['up', 'down', 'logs', 'timeline', 'report']);
+const withDataDir: ReadonlySet<string> = new Set(['up', 'upgrade', 'down', 'logs', 'timeline', 'report']);
 
 /** A command line of this program to paste into a shell: with `--name` and `--data-dir` where necessary, then `args`. */
 export function nodeCommand(command: string, { name, dataDir }: NodeSelector, ...args: string[]): string {

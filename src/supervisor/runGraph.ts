@@ -30,6 +30,8 @@ export interface GraphOptions {
   readonly ip: string;
   /** Of the node's binaries, by name. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** The versions are new to the data folder: not recorded there until the upgrade is complete. */
+  readonly isUpgrade?: boolean;
   /** These three are missing for a graph without Kubernetes. */
   readonly kubectl?: string;
   readonly ctr?: string;
@@ -186,7 +188,8 @@ async function beginRecord(
   try {
     for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     removeFailureFile(data);
-    if (options.versions !== undefined) recordDataVersions(data, options.versions);
+    if (options.versions !== undefined && options.isUpgrade !== true)
+      recordDataVersions(data, options.versions);
     return await recordBoot(data, components, options);
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;

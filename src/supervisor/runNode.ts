@@ -7,7 +7,7 @@ import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
-import { assertDataFits } from '../kubernetes/dataVersions.ts';
+import { openData } from '../kubernetes/dataUpgrade.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
@@ -32,11 +32,19 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const kubernetes = await planKubernetes(spec, config, host, signals);
     const components = await graphOf(config, kubernetes?.components ?? []);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
-    // In a sandbox the data folder is in its place only now.
-    if (kubernetes !== undefined) assertDataFits(config.node, kubernetes.clients.versions);
     const { output } = options;
     const graph: GraphOptions = { config, ip: host.ip, output, startedAt, signals, listener, checks };
-    return await runGraph(components, { ...graph, ...kubernetes?.clients });
+    if (kubernetes === undefined) return await runGraph(components, graph);
+    // In a sandbox the data folder is in its place only now.
+    const { clients, facts } = kubernetes;
+    const { upgrade, undone } = await openData(config.node, clients.versions, {
+      minFreeMiB: config.node.kubelet.minFreeMiB,
+      signal: signals.interrupted,
+    });
+    if (undone !== undefined) checks.push(undone);
+    if (upgrade === undefined) return await runGraph(components, { ...graph, ...clients });
+    const { runUpgrade } = await import('./runUpgrade.ts');
+    return await runUpgrade(upgrade, components, { ...graph, ...clients, facts });
   } catch (error) {
     if (options.artifacts !== undefined) {
       const { keepArtifacts } = await import('../observe/records/artifacts.ts');
@@ -65,10 +73,10 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   // An ephemeral node has that folder in memory.
   const dataMount = checkDataMount(kubelet, { kubernetes: versions.kubelet, snapshotter });
   if (dataMount.level === 'problem') throw toFailure(dataMount);
+  const facts = factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities });
   return {
-    components: kubernetesNode(
-      factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities }),
-    ),
+    facts,
+    components: kubernetesNode(facts),
     checks: [
       ...checked,
       dataMount,

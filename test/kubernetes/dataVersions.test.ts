@@ -20,7 +20,7 @@ test.each([
   ['the same', of('1.20.2'), of('1.20.2')],
   ['an older patch', of('1.20.2'), of('1.20.1')],
   ['the next minor version', of('1.20.2'), of('1.21.0', '3.5.1')],
-  ['etcd, some minor versions later', of('1.20.2', '3.3.1'), of('1.20.2', '3.5.1')],
+  ['the next minor version of etcd', of('1.20.2', '3.3.1'), of('1.20.2', '3.4.1')],
   ['an unknown version', of('dev'), of('1.20.2')],
 ])('data is used by %s', async (_what, last, next) => {
   const data = await usedBy(last);
@@ -32,20 +32,27 @@ test.each([
     of('1.36.2', '3.6.1'),
     of('1.20.2'),
     /Kubernetes 1\.36\.2, and this is 1\.20\.2: an older version cannot/,
-    /start it with Kubernetes 1\.36 or newer: --bin-dir/,
+    /start it with Kubernetes 1\.36 or newer: k8s-single up --data-dir \S+ --kubernetes 1\.36, or --bin-dir/,
   ],
   [
     of('1.20.2', '3.5.1'),
     of('1.20.2'),
     /of etcd 3\.5\.1, and this is 3\.4\.23: an older version cannot read it/,
-    /with etcd 3\.5 or newer/,
+    /start it with etcd 3\.5 or newer: --bin-dir with that etcd/,
   ],
   [
     of('1.20.2'),
     of('1.22.0'),
     /Kubernetes 1\.20\.2, and this is 1\.22\.0: an upgrade must not skip/,
-    /with Kubernetes 1\.21 first, then/,
+    /go through each minor version: k8s-single upgrade --data-dir \S+ --to 1\.22;/,
   ],
+  [
+    of('1.33.5', '3.4.45'),
+    of('1.34.1', '3.6.14'),
+    /of etcd 3\.4\.45, and this is 3\.6\.14: an upgrade must not skip/,
+    /start it with etcd 3\.5 first, then with each later minor version: --bin-dir with that etcd/,
+  ],
+  [of('1.36.2'), of('2.0.0'), /an upgrade must not skip/, /upgrade --data-dir \S+ --to 2\.0;/],
 ])('data of %j is refused for %j', async (last, next, message, hint) => {
   const data = await usedBy(last);
   const before = readFileSync(join(data, 'versions.json'), 'utf8');
