@@ -48,6 +48,11 @@ export function readRecord(data: string): string | undefined {
   }
 }
 
+/** The version of Kubernetes that last ran on a data folder; undefined without a record. */
+export function recordedKubernetes(data: string): string | undefined {
+  return textAt(parseJson(readRecord(data) ?? ''), 'kube-apiserver') || undefined;
+}
+
 /**
  * Refuses data that a newer minor version of Kubernetes or etcd has used, or one that is older by more than one minor
  * version: https://kubernetes.io/releases/version-skew-policy/ and https://etcd.io/docs/latest/upgrades/. Data without a

@@ -66,6 +66,20 @@ export function lifecycleCommands(cli: Command): void {
     );
 
   cli
+    .command('upgrade')
+    .description('upgrade the data of a stopped node, one minor version of Kubernetes after the other')
+    .requiredOption('--to <version>', 'Kubernetes version to reach: 1.30 or 1.30.4')
+    .addOption(configOption())
+    .addOption(nameOrConfigOption())
+    .addOption(dataDirOption())
+    .addOption(binDirOption())
+    .option('--timeout <duration>', 'how long each boot may take (default: 300s)')
+    .option('--no-install', 'use only binaries that are already there')
+    .addOption(sourceOption())
+    .addOption(new Option('--output <mode>', 'how to show progress').choices(outputModes).default('auto'))
+    .action(async (options) => exitWith((await import('../../commands/upgrade.ts')).upgrade(options)));
+
+  cli
     .command('down')
     .description('stop the node and remove everything but its data')
     .addOption(nameOption())
