@@ -48,6 +48,8 @@ export interface DataUpgrade {
   readonly description: string;
   /** The versions that ran before, by name. */
   readonly from: Versions;
+  /** Whether neither {@link complete} nor {@link undo} has been done. */
+  readonly isBegun: boolean;
   /** From "begun" to "settled (new)": call it when the new version is known to work. */
   complete(): Promise<void>;
   /** From "begun" to "settled (old)", when etcd has ended. Does nothing after {@link complete}. Resolves with whether it did. */
@@ -135,7 +137,11 @@ function begunUpgrade(
   return {
     description,
     from: Object.fromEntries(Object.entries(parseJson(from) ?? {})),
+    get isBegun() {
+      return isBegun;
+    },
     complete: async () => {
+      if (!isBegun) return;
       await record(places.data, to);
       isBegun = false;
       await discard(places);

@@ -93,6 +93,8 @@ function upgradeCheck(upgrade: DataUpgrade, components: readonly Component[], op
     needs,
     timeoutMs,
     run: async (signal, onAttemptFailed) => {
+      // Restarted with the API server: there is nothing to check any more.
+      if (!upgrade.isBegun) return;
       await until(nodeReady(access), { timeoutMs, onAttemptFailed }, signal);
       await until(
         etcdUpgraded(config.node.network.etcdPort, versions['etcd'] ?? ''),

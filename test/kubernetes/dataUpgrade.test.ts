@@ -48,6 +48,8 @@ describe('an upgrade to the next minor version', () => {
     expect(await recorded(data)).toEqual(old);
     await migrate(data);
     await upgrade?.complete();
+    expect(upgrade?.isBegun).toBe(false);
+    await upgrade?.complete();
     expect(await upgrade?.undo()).toBe(false);
     expect(await recorded(data)).toEqual(next);
     expect(await database(data)).toBe('new');
