@@ -20,7 +20,7 @@ import { runCommand } from './run/runCommand.ts';
 
 interface UpgradeOptions extends Pick<
   UpOptions,
-  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'install' | 'source' | 'output'
+  'config' | 'name' | 'dataDir' | 'binDir' | 'timeout' | 'install' | 'source' | 'mirror' | 'output'
 > {
   /** The version to reach: 1.30, or 1.30.4. */
   readonly to: string;
@@ -155,7 +155,7 @@ function minorOf(version: string): string | undefined {
 async function take(
   { version, binDirs }: Step,
   { name, dataDir }: NodeConfig,
-  { config, timeout, install, source, output }: UpgradeOptions,
+  { config, timeout, install, source, mirror, output }: UpgradeOptions,
   signals: Signals,
 ): Promise<number> {
   const { data } = nodePaths(name, dataDir);
@@ -171,6 +171,7 @@ async function take(
     ...binDirs.flatMap((dir) => ['--bin-dir', dir]),
     ...(timeout === undefined ? [] : ['--timeout', timeout]),
     ...(install ? [] : ['--no-install']),
+    ...(mirror === undefined ? [] : ['--mirror', mirror]),
     '--source',
     source,
     '--output',

@@ -76,7 +76,8 @@ export function lifecycleCommands(cli: Command): void {
     .option('--timeout <duration>', 'how long each boot may take (default: 300s)')
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
-    .addOption(new Option('--output <mode>', 'how to show progress').choices(outputModes).default('auto'))
+    .addOption(mirrorOption())
+    .addOption(outputOption())
     .action(async (options) => exitWith((await import('../../commands/upgrade.ts')).upgrade(options)));
 
   cli
