@@ -17,6 +17,7 @@ const layers = [
     'kubernetes',
     'The node is a list of components: it knows components, probes and the config, not who runs them.',
   ],
+  ['helper', 'The helper process uses a cluster through its API; it does not know the node around it.'],
   ['sandbox', 'The sandbox knows nothing of what runs in it.'],
   ['instance', 'One node at a time on its folders, whatever the node is.'],
   ['control', 'The control socket carries events and requests; what they mean is decided above.'],

@@ -63,6 +63,13 @@ export default defineConfig([
     output: { ...programs.output, codeSplitting: { groups: [{ name: 'supervisor', tags: ['$initial'] }] } },
     checks: { ineffectiveDynamicImport: false },
   },
+  // By itself, too: it runs as long as the node, and a file that it shares would bring along what it does not need.
+  {
+    ...programs,
+    input: ['src/programs/helper.ts'],
+    plugins: [license({ thirdParty: { output: join(dir, 'LICENSES.helper.txt') } }), latin],
+    output: { ...programs.output, codeSplitting: { groups: [{ name: 'helper', tags: ['$initial'] }] } },
+  },
   {
     ...common,
     input: ['src/library/library.ts', 'src/library/vitest.ts', 'src/library/nodeTest.ts'],

@@ -1,0 +1,82 @@
+import { at, listAt, textAt } from '../../../probes/transport/json.ts';
+
+// The parts of Kubernetes objects that are kept in memory, from the JSON of the API.
+
+export interface Named {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A port of a Service or an endpoint. */
+export interface Port {
+  /** Empty if it has none. */
+  readonly name: string;
+  /** `tcp`, `udp` or `sctp`. */
+  readonly protocol: string;
+  readonly port: number;
+}
+
+export interface Service extends Named {
+  /** Set for the type ExternalName. */
+  readonly externalName: string | undefined;
+  /** IPv4 and IPv6; empty if it is headless. */
+  readonly clusterIps: readonly string[];
+  readonly ports: readonly Port[];
+}
+
+/** A pod or something else behind a Service. */
+export interface Endpoint {
+  readonly addresses: readonly string[];
+  /** The pod's `hostname`, if its `subdomain` is the Service. */
+  readonly hostname: string | undefined;
+}
+
+/** The endpoints that take traffic: ready ones, and all of a Service with `publishNotReadyAddresses`. */
+export interface EndpointSlice extends Named {
+  /** The name of the Service. */
+  readonly service: string;
+  readonly endpoints: readonly Endpoint[];
+  readonly ports: readonly Port[];
+}
+
+export function readNamed(object: unknown): Named {
+  return { namespace: textAt(object, 'metadata', 'namespace'), name: textAt(object, 'metadata', 'name') };
+}
+
+export function readService(object: unknown): Service {
+  const spec = at(object, 'spec');
+  // `clusterIPs` exists since 1.20.
+  const ips = [textAt(spec, 'clusterIP'), ...listAt(spec, 'clusterIPs').map(String)];
+  return {
+    ...readNamed(object),
+    externalName: textAt(spec, 'type') === 'ExternalName' ? textAt(spec, 'externalName') : undefined,
+    clusterIps: [...new Set(ips)].filter((ip) => ip !== '' && ip !== 'None'),
+    ports: listAt(spec, 'ports').map(readPort),
+  };
+}
+
+/** Reads discovery.k8s.io/v1 and v1beta1. */
+export function readEndpointSlice(object: unknown): EndpointSlice {
+  const isOfAddresses = textAt(object, 'addressType') !== 'FQDN';
+  const endpoints = listAt(object, 'endpoints').filter(
+    // Unknown counts as ready.
+    (endpoint) => isOfAddresses && at(endpoint, 'conditions', 'ready') !== false,
+  );
+  return {
+    ...readNamed(object),
+    service: textAt(object, 'metadata', 'labels', 'kubernetes.io/service-name'),
+    endpoints: endpoints.map((endpoint) => ({
+      addresses: listAt(endpoint, 'addresses').map(String),
+      hostname: textAt(endpoint, 'hostname') || undefined,
+    })),
+    ports: listAt(object, 'ports').map(readPort),
+  };
+}
+
+function readPort(port: unknown): Port {
+  return {
+    name: textAt(port, 'name'),
+    protocol: (textAt(port, 'protocol') || 'TCP').toLowerCase(),
+    port: Number(at(port, 'port') ?? 0),
+  };
+}

@@ -1,0 +1,59 @@
+import { BlockList } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { readEndpointSlice, readNamed, readService } from './cluster/objects.ts';
+import { Watches } from './cluster/watches.ts';
+import { Resolver } from './dns/resolver.ts';
+import { serveDns } from './dns/server.ts';
+import { Upstream } from './dns/upstream.ts';
+import { Zone } from './dns/zone.ts';
+import type { DnsOptions, HelperOptions } from './options.ts';
+
+/**
+ * Runs what the helper process does for the cluster, until the signal aborts. Its parts share the watches, so that a
+ * resource is in memory once.
+ */
+export async function runHelper({ api, dns }: HelperOptions, signal: AbortSignal): Promise<void> {
+  const watches = new Watches(api, signal, reportChanges());
+  await runDns(dns, watches, signal);
+}
+
+async function runDns(options: DnsOptions, watches: Watches, signal: AbortSignal): Promise<void> {
+  const { address, port, domain, serviceIp, discoveryVersion, upstreams, resolvConf } = options;
+  const cluster = {
+    namespaces: watches.store({ path: '/api/v1/namespaces', read: readNamed }),
+    services: watches.store({ path: '/api/v1/services', read: readService }),
+    slices: watches.store({
+      path: `/apis/discovery.k8s.io/${discoveryVersion}/endpointslices`,
+      read: readEndpointSlice,
+    }),
+  };
+  const ranges = new BlockList();
+  for (const range of options.clusterRanges) {
+    const [first = '', prefix = ''] = range.split('/');
+    ranges.addSubnet(first, Number(prefix));
+  }
+  const isClusterAddress = (ip: string): boolean => !ip.includes(':') && ranges.check(ip);
+  const isOwn = (ip: string): boolean => ip === address || ip === serviceIp;
+  const zone = new Zone(cluster, { domain, dnsIp: serviceIp, isClusterAddress });
+  const upstream = new Upstream({ servers: upstreams, resolvConf, isOwn });
+  const isAllowed = (client: string): boolean => isClusterAddress(client) || isAddressOfThisNode(client);
+  await using _server = await serveDns({ address, port, isAllowed, resolver: new Resolver(zone, upstream) });
+  console.error(`serving ${domain} on ${address}:${port}`);
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}
+
+/** Programs on the node, also by way of a cluster IP, have one of its addresses. */
+function isAddressOfThisNode(ip: string): boolean {
+  return Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some(({ address }) => address === ip),
+  );
+}
+
+/** Writes a reason to the log when it differs from the last one. */
+function reportChanges(): (reason: string) => void {
+  let last = '';
+  return (reason) => {
+    if (reason !== last) console.error(reason);
+    last = reason;
+  };
+}

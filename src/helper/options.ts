@@ -1,0 +1,26 @@
+import type { ApiAccess } from './cluster/watches.ts';
+import type { Server } from './dns/upstream.ts';
+
+/** What the helper process is to do: JSON in a file, which is its only argument. */
+export interface HelperOptions {
+  /** For the watches: the rights of its certificate are those of all that it does. */
+  readonly api: ApiAccess;
+  readonly dns: DnsOptions;
+}
+
+export interface DnsOptions {
+  readonly address: string;
+  readonly port: number;
+  /** Such as `cluster.local`. */
+  readonly domain: string;
+  /** The cluster IP of the DNS Service. */
+  readonly serviceIp: string;
+  /** The ranges of pods and Services. */
+  readonly clusterRanges: readonly string[];
+  /** `v1` or `v1beta1` of discovery.k8s.io. */
+  readonly discoveryVersion: string;
+  /** Where other names are asked for. */
+  readonly upstreams: readonly Server[];
+  /** A resolv.conf(5) with name servers, if there are no `upstreams`. */
+  readonly resolvConf?: string;
+}
