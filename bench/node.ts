@@ -29,7 +29,12 @@ export const options: UpOptions = { name: nodeName, install: false, source: 'aut
 /** The facts from which the components of a node at this address are created. `host` matters only to components that run. */
 export async function factsAt(ip: string, host: HostCapabilities = unknownHost): Promise<NodeFacts> {
   const { node } = await loadNodeConfig(options, ip);
-  return factsOf(node, await resolveBinaries(options, node), { ...host, ip, isSandboxed: false });
+  return factsOf(node, await resolveBinaries(options, node), {
+    ...unknownHost,
+    ...host,
+    ip,
+    isSandboxed: false,
+  });
 }
 
 /** The programs of a node's services. */

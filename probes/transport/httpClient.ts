@@ -19,7 +19,7 @@ export interface Tls {
 
 export interface HttpRequestOptions extends Tls {
   /** Default GET. */
-  readonly method?: 'GET' | 'PATCH' | 'POST';
+  readonly method?: 'DELETE' | 'GET' | 'PATCH' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** Connect to this unix socket instead of the URL's host. */

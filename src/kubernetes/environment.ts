@@ -33,10 +33,17 @@ export function nodeProgram(
   program: keyof NodeFacts['programs'],
   args: readonly string[],
 ): Command {
+  return commandWith(env, programs[program], args);
+}
+
+/** The same for a program that is none of Kubernetes, with exactly this environment. */
+export function commandWith(env: NodeJS.ProcessEnv, file: string, args: readonly string[]): Command {
   return {
-    file: programs[program],
+    file,
     args,
-    env,
+    env: Object.fromEntries(
+      Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    ),
     inheritEnv: false,
     // The kubelet reads registry credentials in its working folder (credentialprovider.ReadDockerConfigFile).
     cwd: '/',

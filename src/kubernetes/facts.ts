@@ -1,6 +1,7 @@
 import type { NodeConfig } from '../config/schema/node.ts';
 import type { Paths } from '../lib/paths.ts';
 import type { Differences } from './components/differences.ts';
+import type { DnsServer } from './dns/chooseServer.ts';
 
 /** Absolute paths of the node's programs, by name. */
 type Programs = Readonly<
@@ -44,6 +45,10 @@ export interface NodeFacts {
   readonly areNetworkSettingsWritable: boolean;
   /** The parent cgroup of the pods, relative to the root of each hierarchy. */
   readonly cgroupRoot: string;
+  /** What answers DNS questions: the config's choice, and what there is. */
+  readonly dns: DnsServer;
+  /** The resolv.conf(5) with the DNS servers that this node reaches; undefined if it reaches none. */
+  readonly resolvConf: string | undefined;
   /** The whole environment of every program: see environment.ts. */
   readonly env: Readonly<Record<string, string>>;
   /** The proxy variables for the programs that pull images. */

@@ -1,6 +1,7 @@
 import type { Component } from '../engine/component.ts';
 import { apiserver } from './components/apiserver.ts';
 import { certificates } from './components/certificates.ts';
+import { dns } from './components/dns.ts';
 import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { etcd } from './components/etcd.ts';
@@ -33,6 +34,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     controllerManager(facts, ['apiserver']),
     scheduler(facts, ['roles']),
     kubeProxy(facts, ['roles']),
+    // No other component needs it, not even the milestone `node`: it delays no pod that does not ask for a name.
+    dns(facts, ['apiserver']),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [

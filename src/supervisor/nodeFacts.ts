@@ -19,13 +19,15 @@ export const unknownHost = {
   snapshotter: 'overlayfs',
   canLowerOomScore: true,
   areNetworkSettingsWritable: true,
+  resolvConf: undefined,
+  dns: { kind: 'embedded' },
 } as const;
 
 /** Everything that the components are made from: the config, the paths, the binaries and the host's capabilities. */
 export function factsOf(
   config: NodeConfig,
   binaries: Binaries,
-  capabilities: HostCapabilities & Pick<NodeFacts, 'ip' | 'isSandboxed'>,
+  capabilities: HostCapabilities & Pick<NodeFacts, 'ip' | 'isSandboxed' | 'dns' | 'resolvConf'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {

@@ -69,6 +69,8 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   const etcd = options.ephemeral === true ? { ...node.etcd, fsync: false } : node.etcd;
   const images = node.images.map((place) => resolve(config.dir, place));
   const network = { ...serverOfEnvironment(), ...node.network };
+  const { corefile } = node.dns;
+  const dns = { ...node.dns, ...(corefile !== undefined && { corefile: resolve(config.dir, corefile) }) };
   return {
     ...config,
     node: {
@@ -76,6 +78,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       network,
       ...mirrorOfEnvironment(),
       ...(node.mirror === undefined ? {} : { mirror: node.mirror }),
+      dns,
       binDirs,
       images,
       etcd,

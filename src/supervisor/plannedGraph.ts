@@ -19,7 +19,12 @@ export function plannedGraph(config: Config, kubernetesVersion = ''): Component[
   const builtIns =
     node.kubernetes === false
       ? []
-      : kubernetesNode(factsOf(node, unknownBinaries(kubernetesVersion), unknownHost));
+      : kubernetesNode(
+          factsOf(node, unknownBinaries(kubernetesVersion), {
+            ...unknownHost,
+            dns: { kind: node.dns.server === 'none' ? 'none' : 'embedded' },
+          }),
+        );
   return sortByDependencies(toComponents(config, builtIns));
 }
 

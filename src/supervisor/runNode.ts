@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
@@ -7,9 +8,11 @@ import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
+import { minorOf } from '../install/release/pairings.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
+import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
-import { nodePaths } from '../lib/paths.ts';
+import { cacheDir, nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
 import type { BootSpec } from './bootSpec.ts';
 import { listenerFor } from './listener.ts';
@@ -69,11 +72,24 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const checked = await host.onBinaries(binaries);
   const { snapshotter } = capabilities;
   const { data, kubelet } = nodePaths(node.name, node.dataDir);
-  const { files, versions } = binaries;
+  const { files, versions, searchPath } = binaries;
   // An ephemeral node has that folder in memory.
   const dataMount = checkDataMount(kubelet, { kubernetes: versions.kubelet, snapshotter });
   if (dataMount.level === 'problem') throw toFailure(dataMount);
-  const facts = factsOf(node, binaries, { ip: host.ip, isSandboxed: host.isSandboxed, ...capabilities });
+  const versionCache = join(cacheDir(), 'versions.json');
+  const dns = await chooseDnsServer(node.dns, {
+    searchPath,
+    minor: minorOf(versions['kube-apiserver']),
+    versionCache,
+  });
+  const facts = factsOf(node, binaries, {
+    ...capabilities,
+    ip: host.ip,
+    isSandboxed: host.isSandboxed,
+    dns: assertDnsServer(dns),
+    // The sandbox's file names no server.
+    resolvConf: host.isSandboxed ? undefined : '/etc/resolv.conf',
+  });
   return {
     facts,
     components: kubernetesNode(facts),
@@ -83,6 +99,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
       snapshotterResult(snapshotter, data),
       setProcessLimits(),
       checkDisk(data, node.kubelet.minFreeMiB, kubelet),
+      dns.result,
     ],
     clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
   };

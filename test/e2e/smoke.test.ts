@@ -7,10 +7,9 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readNodeFile } from '../../src/instance/nodeFile.ts';
 import { checks } from '../../src/smoke/checks.ts';
-import { clusterDns, storage } from '../support/addOns.ts';
+import { storage } from '../support/addOns.ts';
 import { cli, main, tempDir } from '../support/cli.ts';
 import { testBinaries } from '../support/installBinaries.ts';
-import { dnsServer } from '../support/dnsServer.ts';
 import { TestNode } from '../support/testNode.ts';
 
 interface Result {
@@ -77,31 +76,23 @@ describe('on a healthy node', () => {
     const { exitCode, results, stderr } = await smoke('--junit', report);
     expect([stderr, checksWith('failed', results)]).toEqual(['', []]);
     expect(exitCode).toBe(0);
-    expect(checksWith('skipped', results).toSorted()).toEqual(['dns', 'volume']);
+    expect(checksWith('skipped', results)).toEqual(['volume']);
     expect(results.size).toBe(checks.length);
-    expect(results.get('dns')?.reason).toContain('DNS is not installed');
     expect(results.get('volume')?.reason).toContain('there is no default StorageClass');
     expect(await readFile(report, 'utf8')).toContain(`tests="${checks.length}" failures="0"`);
     expect(await nodeState()).toBe(before);
   });
 
-  it('DNS and storage are checked if they are installed', async () => {
-    const { ip } = await readNodeFile(node.name);
-    // The host's end of the veth pair.
-    const host = ip.replace(/\d+$/, '1');
-    const address = await node.kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}');
-    const dns = await dnsServer(host, 'kubernetes.default.svc.cluster.local', address);
+  it('storage is checked if it is installed', async () => {
     const disk = join(node.dataDir, 'disk');
     try {
-      await node.apply(...clusterDns(host, dns.port), ...storage(disk));
-      const { exitCode, results } = await smoke('--only', 'dns,volume');
+      await node.apply(...storage(disk));
+      const { exitCode, results } = await smoke('--only', 'volume');
       expect([...results.values()].filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
       expect(exitCode).toBe(0);
       expect(await readFile(join(disk, 'file'), 'utf8')).toBe('kept\n');
     } finally {
-      await node.kubectl('delete', '-n', 'kube-system', 'service', 'kube-dns');
       await node.kubectl('delete', 'storageclass/smoke', 'persistentvolume/smoke');
-      dns.close();
     }
   });
 

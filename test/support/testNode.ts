@@ -21,6 +21,7 @@ export const nodeServices: readonly string[] = [
   'scheduler',
   'kubelet',
   'kube-proxy',
+  'dns',
 ];
 
 /** A real node under test, controlled through the command line alone. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { findPortHolder } from '../../engine/supervise/ports.ts';
 import { checkCgroups } from '../../host/cgroup/controllers.ts';
@@ -32,11 +32,14 @@ import { checkSysctls } from '../../host/sysctls.ts';
 import { nodeBinaries } from '../../install/find/binaries.ts';
 import { binaryRows } from '../../install/find/binaryRows.ts';
 import type { BinaryRow } from '../../install/find/binaryRows.ts';
-import { defaultRelease } from '../../install/release/pairings.ts';
+import { cacheDirs } from '../../install/find/cacheLayout.ts';
+import { searchPath } from '../../install/find/findBinaries.ts';
+import { defaultRelease, minorOf } from '../../install/release/pairings.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { NodeFile } from '../../instance/nodeFile.ts';
 import { bridgeName } from '../../kubernetes/components/cni.ts';
+import { chooseDnsServer } from '../../kubernetes/dns/chooseServer.ts';
 import { kubeconfigPaths } from '../../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
@@ -92,6 +95,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       return ok('data', paths.data);
     }),
     ...(hasKubernetes ? checkBinaries(rows) : []),
+    ...(hasKubernetes ? [await checkSafely('dns', async () => checkDns(config, rows))] : []),
     ...(isDirect && hasKubernetes
       ? [
           await checkNameServers(),
@@ -186,16 +190,29 @@ function canInstall(binary: string): boolean {
   return nodeBinaries.some((each) => each.name === binary && 'release' in each);
 }
 
+/** What answers DNS questions of the cluster. */
+async function checkDns({ node }: Config, rows: readonly BinaryRow[]): Promise<CheckResult> {
+  const search = { binDirs: node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
+  const { result } = await chooseDnsServer(node.dns, {
+    searchPath: searchPath(search),
+    minor: minorOf(versionOf(node, rows)),
+    versionCache: join(cacheDir(), 'versions.json'),
+  });
+  return result;
+}
+
+/** The version of Kubernetes that is there, or that would be installed. */
+function versionOf({ kubernetes }: Config['node'], rows: readonly BinaryRow[]): string {
+  const found = rows.find(({ binary }) => binary === 'kube-apiserver')?.version;
+  return found ?? (typeof kubernetes === 'string' && /^\d/.test(kubernetes) ? kubernetes : defaultRelease);
+}
+
 /** Checks the ports of all services: some depend on the config, some on the version of Kubernetes. */
 async function checkPorts(config: Config, rows: readonly BinaryRow[]): Promise<CheckResult[]> {
-  const found = rows.find(({ binary }) => binary === 'kube-apiserver')?.version;
-  const { kubernetes } = config.node;
-  const isVersion = typeof kubernetes === 'string' && /^\d/.test(kubernetes);
-  const ports = plannedGraph(config, found ?? (isVersion ? kubernetes : defaultRelease)).flatMap(
-    (component) =>
-      component.kind === 'service'
-        ? (component.ports ?? []).map((port) => ({ port, name: component.name }))
-        : [],
+  const ports = plannedGraph(config, versionOf(config.node, rows)).flatMap((component) =>
+    component.kind === 'service'
+      ? (component.ports ?? []).map((port) => ({ port, name: component.name }))
+      : [],
   );
   const { name: node } = config.node;
   const taken = await Promise.all(

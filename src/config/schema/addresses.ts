@@ -93,3 +93,16 @@ export function serverHost(text: string): string | undefined {
   const isHost = isIP(host) > 0 || isDomain(host);
   return protocol === 'https:' && more === '' && port !== '0' && isHost ? host : undefined;
 }
+
+/** What {@link parseDnsServer} accepts, for error messages. */
+export const dnsServerForm = 'an IP address, or one with a port like 192.0.2.1:5353';
+
+/** Parses `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; undefined for anything else. */
+export function parseDnsServer(text: string): { address: string; port: number } | undefined {
+  if (isIP(text) !== 0) return { address: text, port: 53 };
+  const [, name = '', digits = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  const address = name.replace(/^\[(.*)\]$/, '$1');
+  const isAddress = isIPv4(name) || (name !== address && isIP(address) === 6);
+  const port = Number(digits);
+  return isAddress && port >= 1 && port <= 65_535 ? { address, port } : undefined;
+}

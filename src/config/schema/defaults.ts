@@ -1,3 +1,6 @@
+/** Who answers DNS questions of the cluster: see `dns` in node.ts. */
+export const dnsServers = ['auto', 'embedded', 'coredns', 'none'] as const;
+
 /** The defaults of all settings, for the schema and for a config without a file. */
 export const defaults = {
   name: 'default',
@@ -14,6 +17,8 @@ export const defaults = {
     etcdPort: 4001,
     etcdPeerPort: 2380,
   },
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any of the words
+  dns: { server: 'auto' as (typeof dnsServers)[number] },
   etcd: { fsync: true },
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },

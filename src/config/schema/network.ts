@@ -1,9 +1,19 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
-import { contains, isDomain, nthAddress, overlap, parseCidr, serverForm, serverHost } from './addresses.ts';
+import {
+  contains,
+  dnsServerForm,
+  isDomain,
+  nthAddress,
+  overlap,
+  parseCidr,
+  parseDnsServer,
+  serverForm,
+  serverHost,
+} from './addresses.ts';
 import type { Cidr } from './addresses.ts';
 import { defaults } from './defaults.ts';
-import { map, port, text } from './fields.ts';
+import { list, map, port, text } from './fields.ts';
 
 const initial = defaults.network;
 
@@ -41,6 +51,15 @@ const shape = map({
     })
     .default(initial.clusterDomain)
     .describe(`The DNS domain of the Services. Default: ${initial.clusterDomain}.`),
+  upstreamDns: list(
+    text(dnsServerForm).refine((value) => parseDnsServer(value) !== undefined, {
+      error: `expected ${dnsServerForm}`,
+    }),
+  )
+    .exactOptional()
+    .describe(
+      "The DNS servers to ask for names outside the cluster, in this order. Default: those of the host's resolv.conf for a node on the host itself or in a container; none for a node in its own namespaces.",
+    ),
   apiserverPort: port()
     .prefault(initial.apiserverPort)
     .describe(`The port of the API server. Default: ${initial.apiserverPort}.`),

@@ -2,8 +2,20 @@ import { z } from 'zod';
 import { Failure } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
 import { parseListen } from './addresses.ts';
-import { defaults } from './defaults.ts';
-import { bool, duration, filled, integer, list, map, oneOrMore, pattern, word } from './fields.ts';
+import { defaults, dnsServers } from './defaults.ts';
+import {
+  bool,
+  duration,
+  filled,
+  integer,
+  list,
+  map,
+  oneOf,
+  oneOrMore,
+  pattern,
+  short,
+  word,
+} from './fields.ts';
 import { networkSchema } from './network.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
@@ -62,6 +74,23 @@ export const nodeShape = {
       'Images to import before the node is ready: archives (docker save or OCI layout, also gzipped) and OCI directories, relative to this file. Default: none.',
     ),
   network: networkSchema.prefault({}).describe('Address ranges, names and ports.'),
+  dns: short(
+    'server',
+    map({
+      server: oneOf(dnsServers)
+        .default(defaults.dns.server)
+        .describe(
+          `What answers: embedded, a server of k8s-single; coredns, a binary from binDirs or PATH; auto, CoreDNS if there is a binary that fits the version of Kubernetes, else embedded; none. Default: ${defaults.dns.server}.`,
+        ),
+      corefile: filled('a file')
+        .exactOptional()
+        .describe(
+          'A Corefile for CoreDNS, relative to this file, instead of the built-in one. Default: none.',
+        ),
+    }),
+  )
+    .prefault({})
+    .describe("The cluster's DNS, for names of Services and pods; just a word stands for `server`."),
   etcd: map({
     fsync: bool()
       .prefault(defaults.etcd.fsync)

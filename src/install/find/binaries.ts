@@ -85,3 +85,10 @@ export const kubernetesBinaries = [
   'kubelet',
   'kube-proxy',
 ] as const;
+
+/** CoreDNS, for which the embedded DNS server stands in where there is none. It prints "CoreDNS-1.11.1". */
+export const coreDnsBinary: BinarySpec = {
+  name: 'coredns',
+  versionArgs: ['-version'],
+  versionPattern: /CoreDNS-v?(\d+\.\d+\.\d+)/,
+};

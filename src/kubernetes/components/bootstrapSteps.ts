@@ -68,14 +68,14 @@ function nodePath(node: string): string {
 }
 
 interface Change {
-  readonly method: 'PATCH' | 'POST';
+  readonly method: 'DELETE' | 'PATCH' | 'POST';
   /** The body's media type. */
   readonly type: string;
   readonly body: unknown;
 }
 
 /** Sends the request at each attempt. Passes when the status is one of `accepted`. */
-function change(
+export function change(
   { server, ...tls }: Api,
   path: string,
   { method, type, body }: Change,

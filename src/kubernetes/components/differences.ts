@@ -36,6 +36,8 @@ interface KubernetesDifferences {
    * (BoundServiceAccountTokenVolume, pkg/features/kube_features.go), and it is the ConfigMap kube-root-ca.crt.
    */
   readonly podsNeed: 'tokenSecret' | 'rootCa';
+  /** The API version of discovery.k8s.io, of EndpointSlices: v1 exists since 1.21 (CHANGELOG-1.21). */
+  readonly discovery: 'v1beta1' | 'v1';
   /** Fields of KubeletConfiguration beyond those that all versions know. A field that a version does not know is ignored with a warning. */
   readonly kubeletConfiguration: Readonly<Record<string, string | boolean>>;
 }
@@ -90,6 +92,7 @@ function ofKubernetes(isSince: Since): KubernetesDifferences {
       ? { ready: 'readyz', live: 'livez' }
       : { ready: 'healthz', live: 'healthz' },
     podsNeed: isSince(1, 21) ? 'rootCa' : 'tokenSecret',
+    discovery: isSince(1, 21) ? 'v1' : 'v1beta1',
     kubeletConfiguration: {
       // Up to 1.25 readiness is reported only at the next periodic update (default 10 s): update every second
       // (pkg/kubelet/kubelet_node_status.go). That also changes the default interval of unchanged reports: set it to its usual 5 min.

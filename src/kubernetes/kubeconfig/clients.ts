@@ -20,6 +20,7 @@ export interface Kubeconfigs {
   readonly controllerManager: string;
   readonly scheduler: string;
   readonly proxy: string;
+  readonly dns: string;
 }
 
 /** The paths of the kubeconfigs in `dir`. */
@@ -31,5 +32,6 @@ export function kubeconfigPaths(dir: string): Kubeconfigs {
     controllerManager: file('kube-controller-manager'),
     scheduler: file('kube-scheduler'),
     proxy: file('kube-proxy'),
+    dns: file('coredns'),
   };
 }

@@ -47,6 +47,7 @@ export async function ensureKubeconfigs(options: Access & Destination): Promise<
       writeIfChanged(paths.controllerManager, reference(pki.controllerManager)),
       writeIfChanged(paths.scheduler, reference(pki.scheduler)),
       writeIfChanged(paths.proxy, reference(pki.proxy)),
+      writeIfChanged(paths.dns, reference(pki.dns)),
     ]);
   } catch (error) {
     throw new Failure('preflight', `the kubeconfigs in ${dir} cannot be written: ${reasonOf(error)}`, {

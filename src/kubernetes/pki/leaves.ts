@@ -82,6 +82,7 @@ export function leaves(identity: Identity): readonly Leaf[] {
     { ...client, name: 'controllerManager', commonName: 'system:kube-controller-manager' },
     { ...client, name: 'scheduler', commonName: 'system:kube-scheduler' },
     { ...client, name: 'proxy', commonName: 'system:kube-proxy' },
+    { ...client, name: 'dns', commonName: 'system:coredns' },
   ];
 }
 

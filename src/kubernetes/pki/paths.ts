@@ -20,6 +20,7 @@ const fileNames = {
   controllerManager: 'kube-controller-manager',
   scheduler: 'kube-scheduler',
   proxy: 'kube-proxy',
+  dns: 'coredns',
 } as const;
 
 /** What each certificate is for; the keys of {@link Pki}. */
@@ -50,6 +51,7 @@ export function pkiPaths(dir: string): Pki {
     controllerManager: files('controllerManager'),
     scheduler: files('scheduler'),
     proxy: files('proxy'),
+    dns: files('dns'),
     serviceAccount: { public: join(dir, 'sa.pub'), private: join(dir, 'sa.key') },
   };
 }

@@ -44,6 +44,7 @@ test('the kubeconfigs are complete when it is done', async () => {
   const files = await readdir(join(dir, 'kubeconfig'));
   expect(files.toSorted()).toEqual([
     'admin.conf',
+    'coredns.conf',
     'kube-controller-manager.conf',
     'kube-proxy.conf',
     'kube-scheduler.conf',

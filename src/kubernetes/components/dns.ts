@@ -1,0 +1,108 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dns as dnsProbe } from '../../../probes/kinds/dns.ts';
+import type { Probe } from '../../../probes/probe.ts';
+import { until } from '../../../probes/until.ts';
+import { firstAddress, parseDnsServer } from '../../config/schema/addresses.ts';
+import type { Command, Component, Dependency } from '../../engine/component.ts';
+import { nameServers } from '../../helper/dns/resolvConf.ts';
+import type { HelperOptions } from '../../helper/options.ts';
+import { childEnv } from '../../lib/childEnv.ts';
+import { programFile } from '../../lib/paths.ts';
+import { corefile, corefileVariables } from '../dns/corefile.ts';
+import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
+import { commandWith } from '../environment.ts';
+import type { NodeFacts } from '../facts.ts';
+import { kubeconfigPaths, localServer } from '../kubeconfig/clients.ts';
+import { pkiPaths } from '../pki/paths.ts';
+
+/** Time limit for the removal of an earlier start's Service, in ms. */
+const timeoutMs = 120_000;
+
+/**
+ * The cluster's DNS: CoreDNS, or the helper process of ours. Ready when the Service `kube-dns` leads to it and it answers.
+ * With `dns: none` a task that removes what an earlier start has made, lest its Service lead nowhere.
+ */
+export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
+  const { config, ip } = facts;
+  if (facts.dns.kind === 'none') {
+    const run = async (signal: AbortSignal, onAttemptFailed: (reason: string) => void): Promise<void> =>
+      until(withdrawDns(facts), { timeoutMs, onAttemptFailed }, signal);
+    return { kind: 'task', name: 'dns-removal', needs, timeoutMs, run };
+  }
+  const { clusterDomain, serviceCidr } = config.network;
+  const name = `kubernetes.default.svc.${clusterDomain}`;
+  const answers = dnsProbe({ address: ip, port: dnsPort, name, expected: firstAddress(serviceCidr) });
+  const publish = publishDns(facts, { yields: config.dns.server === 'auto' });
+  let isPublished = false;
+  const ready: Probe = async (signal) => {
+    // While the process starts, which needs the rights that this gives.
+    if (!isPublished) await publish(signal);
+    isPublished = true;
+    await answers(signal);
+  };
+  const { dns: server } = facts;
+  const command = async (): Promise<Command> => {
+    isPublished = false;
+    return server.kind === 'coredns' ? coreDns(facts, server.program) : helper(facts);
+  };
+  return {
+    kind: 'service',
+    name: 'dns',
+    needs,
+    command,
+    ready,
+    live: answers,
+    // Without DNS a node is still of use.
+    restart: { onFailure: 'keepOthers' },
+    // It keeps nothing.
+    stop: { graceMs: 1000 },
+    ports: [dnsPort],
+  };
+}
+
+/** The helper process, which serves DNS. */
+function helper(facts: NodeFacts): Command {
+  const { config, paths, ip, resolvConf } = facts;
+  const { clusterDomain, dnsIp, podCidr, serviceCidr, upstreamDns } = config.network;
+  const pki = pkiPaths(paths.pki);
+  const options: HelperOptions = {
+    api: { server: localServer(facts), ca: pki.ca.cert, ...pki.dns },
+    dns: {
+      address: ip,
+      port: dnsPort,
+      domain: clusterDomain,
+      serviceIp: dnsIp,
+      clusterRanges: [podCidr, serviceCidr],
+      discoveryVersion: facts.differences.kubernetes.discovery,
+      upstreams: (upstreamDns ?? []).flatMap((text) => parseDnsServer(text) ?? []),
+      ...(upstreamDns === undefined && resolvConf !== undefined && { resolvConf }),
+    },
+  };
+  const file = join(folderOf(paths), 'helper.json');
+  writeFileSync(file, JSON.stringify(options));
+  // With childEnv: it is a process of ours, and as small as the supervisor.
+  return commandWith(childEnv(facts.env), process.execPath, [programFile('helper'), file]);
+}
+
+/** The folder of its configuration, which is written at each start. */
+function folderOf({ data }: NodeFacts['paths']): string {
+  const folder = join(data, 'dns');
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** CoreDNS with the Corefile of the config, or with ours. */
+function coreDns(facts: NodeFacts, program: string): Command {
+  const { config, paths, ip, resolvConf } = facts;
+  const { dnsIp, upstreamDns } = config.network;
+  const kubeconfig = kubeconfigPaths(paths.kubeconfigs).dns;
+  const file = config.dns.corefile ?? join(folderOf(paths), 'Corefile');
+  if (config.dns.corefile === undefined) {
+    const servers = upstreamDns ?? (resolvConf === undefined ? [] : nameServers(resolvConf));
+    const others = servers.filter((server) => server !== ip && server !== dnsIp);
+    writeFileSync(file, corefile(facts, kubeconfig, others));
+  }
+  const env = { ...facts.env, ...corefileVariables(facts, kubeconfig) };
+  return commandWith(env, program, ['-conf', file]);
+}
