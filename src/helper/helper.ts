@@ -49,11 +49,11 @@ function isAddressOfThisNode(ip: string): boolean {
   );
 }
 
-/** Writes a reason to the log when it differs from the last one. */
-function reportChanges(): (reason: string) => void {
-  let last = '';
-  return (reason) => {
-    if (reason !== last) console.error(reason);
-    last = reason;
+/** Writes to the log why a resource cannot be read, when the reason changes. */
+function reportChanges(): (resource: string, reason: string) => void {
+  const last = new Map<string, string>();
+  return (resource, reason) => {
+    if (last.get(resource) !== reason) console.error(`${resource}: ${reason}`);
+    last.set(resource, reason);
   };
 }

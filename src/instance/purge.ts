@@ -9,6 +9,7 @@ const others = [
   'versions.json',
   'pause-image',
   'images',
+  'dns',
   'lock',
   'system-folders',
   'upgrade',

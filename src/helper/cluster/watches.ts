@@ -40,11 +40,11 @@ export class Watches {
   readonly #stores = new Map<string, Store<Named>>();
   readonly #api: ApiAccess;
   readonly #signal: AbortSignal;
-  readonly #report: (reason: string) => void;
+  readonly #report: (resource: string, reason: string) => void;
   readonly #agent: Agent;
 
-  /** `report` receives why a resource cannot be read. `signal` ends all watches. */
-  constructor(api: ApiAccess, signal: AbortSignal, report: (reason: string) => void) {
+  /** `report` receives why the resource of a path cannot be read. `signal` ends all watches. */
+  constructor(api: ApiAccess, signal: AbortSignal, report: (resource: string, reason: string) => void) {
     this.#api = api;
     this.#signal = signal;
     this.#report = report;
@@ -73,7 +73,7 @@ export class Watches {
       version = undefined;
       const next = await this.#watch(resource, store, from, signal);
       if (next === from && performance.now() - startedAt < shortestMs)
-        throw new Unhealthy(`${resource.path}: the API server ended the watch at once`);
+        throw new Unhealthy('the API server ended the watch at once');
       version = next;
     };
     const timing = {
@@ -81,7 +81,7 @@ export class Watches {
       attemptTimeoutMs: Infinity,
       periodMs: 50,
       maxPeriodMs: 2000,
-      onAttemptFailed: this.#report,
+      onAttemptFailed: (reason: string) => this.#report(resource.path, reason),
     };
     while (!this.#signal.aborted) {
       await until(listAndWatch, timing, this.#signal).catch((error: unknown) => {
@@ -117,7 +117,7 @@ export class Watches {
       const object = at(event, 'object');
       const type = textAt(event, 'type');
       if (type === 'ERROR' || object === undefined)
-        throw new Unhealthy(`${path}: ${textAt(object, 'message') || oneLine(line)}`);
+        throw new Unhealthy(textAt(object, 'message') || oneLine(line));
       if (type === 'DELETED') store.delete(read(object));
       else if (type !== 'BOOKMARK') store.set(read(object));
       version = textAt(object, 'metadata', 'resourceVersion');
@@ -140,7 +140,7 @@ export class Watches {
     if (response.statusCode === 200) return response;
     const body = await text(response);
     throw new Unhealthy(
-      `${url.pathname}: HTTP ${response.statusCode}: ${oneLine(textAt(parseJson(body), 'message') || body)}`,
+      `HTTP ${response.statusCode}: ${oneLine(textAt(parseJson(body), 'message') || body)}`,
     );
   }
 }

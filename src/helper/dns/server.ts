@@ -42,7 +42,12 @@ export async function serveDns(options: DnsServerOptions): Promise<AsyncDisposab
       if (response !== undefined) udp.send(response, client.port, client.address, () => undefined);
     });
   });
-  const tcp = createServer((socket) => serveConnection(socket, options));
+  const connections = new Set<Socket>();
+  const tcp = createServer((socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+    serveConnection(socket, options);
+  });
   tcp.maxConnections = maxConnections;
   udp.bind(port, address);
   tcp.listen(port, address);
@@ -56,6 +61,8 @@ export async function serveDns(options: DnsServerOptions): Promise<AsyncDisposab
     [Symbol.asyncDispose]: async () => {
       udp.close();
       tcp.close();
+      // An idle one would keep this process for as long as it lasts.
+      for (const socket of connections) socket.destroy();
     },
   };
 }

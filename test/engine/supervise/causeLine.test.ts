@@ -42,6 +42,11 @@ describe('the line that names the cause', () => {
   test.each([
     ['a panic', ['panic: boom', '', ...goroutines(1), 'exit status 2'], 'panic: boom'],
     [
+      'a Corefile that does not parse (coremain of CoreDNS)',
+      ["/srv/Corefile:3 - Error during parsing: Unknown directive 'kubernets'"],
+      "/srv/Corefile:3 - Error during parsing: Unknown directive 'kubernets'",
+    ],
+    [
       'a fatal error',
       ['fatal error: all goroutines are asleep - deadlock!', '', ...goroutines(1)],
       /deadlock/,
