@@ -81,8 +81,10 @@ function helper(facts: NodeFacts): Command {
   };
   const file = join(folderOf(paths), 'helper.json');
   writeFileSync(file, JSON.stringify(options));
+  // By a flag of the command line, since V8 takes it only at its start: at 4000 questions a second, 55 MB instead of 60.
+  const args = ['--max-semi-space-size=1', programFile('helper'), file];
   // With childEnv: it is a process of ours, and as small as the supervisor.
-  return commandWith(childEnv(facts.env), process.execPath, [programFile('helper'), file]);
+  return commandWith(childEnv(facts.env), process.execPath, args);
 }
 
 /** The folder of its configuration, which is written at each start. */
