@@ -81,7 +81,7 @@ describe('in a sandbox', () => {
     const mine = join(tmpdir(), `${sandbox.name}-mine`);
     mkdirSync(join(mine, 'cni'), { recursive: true });
     onTestFinished(() => rmSync(mine, { recursive: true }));
-    await runInSandbox(sandbox, 'mkdir -p /var/lib/cni; true');
+    await runInSandbox(sandbox, 'mkdir -p /var/lib/cni; echo > /var/lib/made');
     const upper = join(sandbox.data, 'system-folders/upper/var/lib');
     rmSync(upper, { recursive: true });
     symlinkSync(mine, upper);
