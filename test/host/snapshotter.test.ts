@@ -8,6 +8,7 @@ import { until } from '../../probes/until.ts';
 import { configWithoutFile } from '../../src/config/loadConfig.ts';
 import { chooseSnapshotter } from '../../src/host/snapshotter.ts';
 import type { Snapshotter } from '../../src/host/snapshotter.ts';
+import { differencesOf } from '../../src/kubernetes/components/differences.ts';
 import { containerd } from '../../src/kubernetes/components/containerd.ts';
 import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { imageStore } from '../../src/kubernetes/images/imageStore.ts';
@@ -40,6 +41,7 @@ async function startContainerd(data: string, snapshotter: Snapshotter) {
     programs,
     cniBinDir: '/nowhere',
     snapshotter,
+    differences: differencesOf({ kubernetes: '1.20.2', etcd: '3.4.23', containerd: '1.6.20' }),
     env: {},
   } as unknown as NodeFacts;
   const { command, ready } = containerd(facts, []);

@@ -128,6 +128,7 @@ export const fixedPorts: ReadonlyMap<number, string> = new Map([
   ...[10_249, 10_256].map((number) => [number, 'port of kube-proxy'] as const),
   ...[10_251, 10_259].map((number) => [number, 'port of the scheduler'] as const),
   ...[10_252, 10_257].map((number) => [number, 'port of the controller manager'] as const),
+  [10_053, 'port of the DNS server'],
 ]);
 
 /** This network, loopback, and link-local and multicast addresses: Kubernetes refuses them for endpoints and nodes. */
