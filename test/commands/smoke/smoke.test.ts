@@ -14,7 +14,14 @@ it('lists its checks, as text and as JSON', async () => {
   const listed = String(json.stdout)
     .split('\n')
     .map((line) => JSON.parse(line) as { name: string });
-  expect(listed.map(({ name }) => name)).toEqual(['service-account', 'pod', 'logs', 'dns', 'namespace']);
+  expect(listed.map(({ name }) => name)).toEqual([
+    'pressure',
+    'service-account',
+    'pod',
+    'logs',
+    'dns',
+    'namespace',
+  ]);
 });
 
 it('refuses an unknown check with exit code 2 and suggests a known one', async () => {
