@@ -116,7 +116,7 @@ describe('a node that failed', () => {
     await rm(join(node.dataDir, 'etcd'), { recursive: true });
     await execa('touch', [join(node.dataDir, 'etcd')]);
     const up = await cli(node.args('up', '--detach', '--output', 'plain', '--timeout', '10s'), { all: true });
-    expect(up.exitCode).toBe(4);
+    expect(up.exitCode).toBe(5);
     const { stages } = JSON.parse(await readFile(join(node.dataDir, 'failure.json'), 'utf8')) as {
       stages: { component: string; waiting: string[]; command: string }[];
     };

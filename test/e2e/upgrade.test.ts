@@ -75,7 +75,7 @@ describe('data of the minor version before', () => {
     const { exitCode, all } = await upWith('--config', config);
     expect(exitCode).toBe(5);
     expect(String(all)).toMatch(
-      /the upgrade of Kubernetes 1\.19\.16 to \S+ failed, and the data is as before: scheduler is in a crash loop/,
+      /the upgrade of Kubernetes 1\.19\.16 to \S+ failed, and the data is as before: scheduler cannot run: /,
     );
     expect(String(all)).toMatch(/run what ran before \(Kubernetes 1\.19\.16, .*up .*--kubernetes 1\.19/);
     expect((await recorded())['kube-apiserver']).toBe('1.19.16');
