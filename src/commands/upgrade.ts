@@ -6,6 +6,7 @@ import { assertRoot, inContainer } from '../host/preflight.ts';
 import { nodeBinaries } from '../install/find/binaries.ts';
 import { versionOf } from '../install/find/versions.ts';
 import type { Binaries } from '../install/install.ts';
+import { minorOf } from '../install/release/pairings.ts';
 import { ifRunning } from '../instance/locateNode.ts';
 import { recordedKubernetes, startWith } from '../kubernetes/dataVersions.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -145,10 +146,6 @@ async function isFor(version: string, dir: string): Promise<boolean> {
   const binary = nodeBinaries.find(({ name }) => name === 'kube-apiserver')!;
   const file = join(dir, binary.name);
   return !existsSync(file) || minorOf(await versionOf(binary, file)) === minorOf(version);
-}
-
-function minorOf(version: string): string | undefined {
-  return /^v?(\d+\.\d+)/.exec(version)?.[1];
 }
 
 /** Boots the version, which upgrades and checks the data, and stops it. Resolves with the exit code of `up`. */

@@ -1,8 +1,8 @@
 import { pressures } from '../../../probes/kinds/nodeReady.ts';
-import { Unhealthy } from '../../../probes/probe.ts';
-import { at, listAt, textAt } from '../../../probes/transport/json.ts';
+import { at, textAt } from '../../../probes/transport/json.ts';
 import { PermanentFailure, type Check } from '../check.ts';
 import { condition, describeObject } from '../podState.ts';
+import { registeredNodes } from './node.ts';
 
 /** All checks with pods need it: on a node with a full disk each would wait until its deadline. */
 export const pressure: Check = {
@@ -12,9 +12,7 @@ export const pressure: Check = {
   deadlineMs: 30_000,
   run: async ({ api, until }) =>
     until('nodes', async (signal) => {
-      const nodes = listAt(await api.get('/api/v1/nodes', signal), 'items');
-      if (nodes.length === 0) throw new Unhealthy('no node is registered');
-      const reasons = nodes.map(reasonOf);
+      const reasons = (await registeredNodes(api, signal)).map(reasonOf);
       // It lasts: the kubelet keeps the condition for a while after the cause has ended.
       if (reasons.every((reason) => reason !== undefined))
         throw new PermanentFailure(`no pod can be scheduled: ${reasons.join('; ')}`);
