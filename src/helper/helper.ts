@@ -7,14 +7,18 @@ import { serveDns } from './dns/server.ts';
 import { Upstream } from './dns/upstream.ts';
 import { Zone } from './dns/zone.ts';
 import type { DnsOptions, HelperOptions } from './options.ts';
+import { runProvisioner } from './storage/provisioner.ts';
 
 /**
  * Runs what the helper process does for the cluster, until the signal aborts. Its parts share the watches, so that a
  * resource is in memory once.
  */
-export async function runHelper({ api, dns }: HelperOptions, signal: AbortSignal): Promise<void> {
+export async function runHelper({ api, dns, storage }: HelperOptions, signal: AbortSignal): Promise<void> {
   const watches = new Watches(api, signal, reportChanges());
-  await runDns(dns, watches, signal);
+  if (storage !== undefined) runProvisioner(storage, watches, signal);
+  if (dns === undefined)
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  else await runDns(dns, watches, signal);
 }
 
 async function runDns(options: DnsOptions, watches: Watches, signal: AbortSignal): Promise<void> {

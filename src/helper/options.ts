@@ -5,7 +5,16 @@ import type { Server } from './dns/upstream.ts';
 export interface HelperOptions {
   /** For the watches: the rights of its certificate are those of all that it does. */
   readonly api: ApiAccess;
-  readonly dns: DnsOptions;
+  /** Undefined if another program serves DNS. */
+  readonly dns?: DnsOptions;
+  /** Undefined if there is no storage of ours. */
+  readonly storage?: StorageOptions;
+}
+
+export interface StorageOptions {
+  /** The folder of the volumes' folders. */
+  readonly folder: string;
+  readonly nodeName: string;
 }
 
 export interface DnsOptions {

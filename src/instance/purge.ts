@@ -10,6 +10,8 @@ const others = [
   'pause-image',
   'images',
   'dns',
+  'helper',
+  'volumes',
   'lock',
   'system-folders',
   'upgrade',

@@ -9,6 +9,7 @@ import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
 import { scheduler } from './components/scheduler.ts';
+import { storage } from './components/storage.ts';
 import { inotifyRemedy } from '../host/inotify.ts';
 import type { NodeFacts } from './facts.ts';
 import { images } from './images/images.ts';
@@ -36,6 +37,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     kubeProxy(facts, ['roles']),
     // No other component needs it, not even the milestone `node`: it delays no pod that does not ask for a name.
     dns(facts, ['apiserver']),
+    ...[storage(facts, ['apiserver']) ?? []].flat(),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -66,25 +66,63 @@ async function statusText(): Promise<string> {
   return String((await cli(node.args('status'))).stdout);
 }
 
-/** A pod of the loaded image that runs a script with these folders of the node, by hostPath. */
-async function runPod(name: string, script: string, folders: readonly string[]): Promise<string> {
-  const volumes = folders.map((path, i) => ({
+/** A pod of the loaded image that runs a script with these folders of the node, by hostPath, and with a claim in /claim. */
+async function runPod(
+  name: string,
+  script: string,
+  folders: readonly string[],
+  claim?: string,
+): Promise<string> {
+  const volumes: object[] = folders.map((path, i) => ({
     name: `v${i}`,
     hostPath: { path, type: 'DirectoryOrCreate' },
   }));
   const volumeMounts = folders.map((path, i) => ({ name: `v${i}`, mountPath: path }));
+  if (claim !== undefined) {
+    volumes.push({ name: 'claim', persistentVolumeClaim: { claimName: claim } });
+    volumeMounts.push({ name: 'claim', mountPath: '/claim' });
+  }
+  const securityContext = claim === undefined ? {} : { runAsUser: 1000 };
   const container = { name: 'main', image, imagePullPolicy: 'Never', command: ['sh', '-c', script] };
   await node.apply({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name },
-    spec: { restartPolicy: 'Never', volumes, containers: [{ ...container, volumeMounts }] },
+    spec: { restartPolicy: 'Never', securityContext, volumes, containers: [{ ...container, volumeMounts }] },
   });
   const phase = async (): Promise<string> =>
     node.kubectl('get', 'pod', name, '-o', 'jsonpath={.status.phase}');
   await expect.poll(phase, { timeout: 60_000 }).toBe('Succeeded');
   return node.kubectl('logs', name);
 }
+
+describe('a claim of the default class', () => {
+  it('keeps what pods wrote, also as another user, until it is deleted', async () => {
+    const folder = join(node.dataDir, 'volumes');
+    await node.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'data' },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '16Mi' } } },
+    });
+    await runPod('claim-writes', 'echo kept > /claim/file', [], 'data');
+    const [name = ''] = await readdir(folder);
+    expect(name).toMatch(/^data_default_/);
+    expect(await readFile(join(folder, name, 'file'), 'utf8')).toBe('kept\n');
+    await node.run('down');
+    // Then the component `storage` has it.
+    const config = join(node.dataDir, 'without-dns.yaml');
+    await writeFile(config, 'dns: none\n');
+    await node.up('--config', config);
+    expect((await node.status()).get('storage')?.state).toBe('ready');
+    expect(await runPod('claim-reads', 'cat /claim/file', [], 'data')).toBe('kept');
+    await node.kubectl('delete', 'pod/claim-writes', 'pod/claim-reads', 'pvc/data', '--now');
+    await expect.poll(async () => readdir(folder), { timeout: 30_000 }).toEqual([]);
+    const volumes = async (): Promise<string> => node.kubectl('get', 'persistentvolumes', '-o', 'name');
+    await expect.poll(volumes, { timeout: 10_000 }).toBe('');
+    await rm(config);
+  });
+});
 
 describe('a node whose disk gets full', () => {
   it('says so before, takes no pods, and keeps its images', async () => {

@@ -8,7 +8,8 @@ import { cli, tempDir } from '../support/cli.ts';
 
 it('down --purge removes the files of the node and keeps all others', async () => {
   const data = await tempDir('purge');
-  for (const folder of ['etcd', 'pki', 'log', 'system-folders', 'dns']) await mkdir(join(data, folder));
+  for (const folder of ['etcd', 'pki', 'log', 'system-folders', 'dns', 'helper', 'volumes'])
+    await mkdir(join(data, folder));
   await writeFile(join(data, 'thesis.tex'), 'years of work');
   const { stderr } = await cli(['down', '--name', 'purge-test', '--data-dir', data, '--purge']);
   expect(await readdir(data)).toEqual(['thesis.tex']);

@@ -1,6 +1,9 @@
 /** Who answers DNS questions of the cluster: see `dns` in node.ts. */
 export const dnsServers = ['auto', 'embedded', 'coredns', 'none'] as const;
 
+/** Who binds claims to volumes: see `storage` in node.ts. */
+export const storages = ['local', 'none'] as const;
+
 /** The defaults of all settings, for the schema and for a config without a file. */
 export const defaults = {
   name: 'default',
@@ -19,6 +22,8 @@ export const defaults = {
   },
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any of the words
   dns: { server: 'auto' as (typeof dnsServers)[number] },
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- either of the words
+  storage: 'local' as (typeof storages)[number],
   etcd: { fsync: true },
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },

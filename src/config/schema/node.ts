@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Failure } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
 import { parseListen } from './addresses.ts';
-import { defaults, dnsServers } from './defaults.ts';
+import { defaults, dnsServers, storages } from './defaults.ts';
 import {
   bool,
   duration,
@@ -91,6 +91,11 @@ export const nodeShape = {
   )
     .prefault({})
     .describe("The cluster's DNS, for names of Services and pods; just a word stands for `server`."),
+  storage: oneOf(storages)
+    .default(defaults.storage)
+    .describe(
+      `Persistent volumes: local, a default StorageClass with folders in the data directory; none. Default: ${defaults.storage}.`,
+    ),
   etcd: map({
     fsync: bool()
       .prefault(defaults.etcd.fsync)

@@ -22,6 +22,22 @@ export interface Resource<Item extends Named> {
   readonly read: (object: unknown) => Item;
 }
 
+/** A request that changes an object. */
+export interface Change {
+  readonly method: 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: object;
+  /** The media type of the body, if not JSON. */
+  readonly type?: string;
+}
+
+interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly content?: string | undefined;
+}
+
 /** The API server ends a watch after this many seconds; the next one continues where it ended. */
 const watchSeconds = 300;
 /** A connection that is silent for longer is dead. */
@@ -61,6 +77,19 @@ export class Watches {
     this.#stores.set(resource.path, store);
     void this.#follow(resource, store);
     return store;
+  }
+
+  /**
+   * Changes an object.
+   * @param accepted statuses that are no failure
+   * @throws Unhealthy with the reason of the API server
+   */
+  async change({ method, path, body, type = 'application/json' }: Change, accepted: number[]): Promise<void> {
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const headers = { ...(content !== undefined && { 'content-type': type }) };
+    const response = await this.#send({ method, path, headers, content }, this.#signal);
+    const answer = await text(response);
+    if (!accepted.includes(response.statusCode ?? 0)) throw wrongStatus(response, answer);
   }
 
   async #follow<Item extends Named>(resource: Resource<Item>, store: Store<Item>): Promise<void> {
@@ -127,22 +156,27 @@ export class Watches {
 
   /** Resolves when the head of a response with status 200 has arrived. */
   async #get(path: string, signal: AbortSignal): Promise<IncomingMessage> {
-    const { server } = this.#api;
-    const url = new URL(path, server);
-    const headers = { accept: 'application/json', 'user-agent': 'k8s-single' };
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = request(url, { agent: this.#agent, headers, signal, timeout: silenceMs }, resolve);
+    const response = await this.#send({ method: 'GET', path }, signal);
+    if (response.statusCode === 200) return response;
+    throw wrongStatus(response, await text(response));
+  }
+
+  async #send({ method, path, headers, content }: Sent, signal: AbortSignal): Promise<IncomingMessage> {
+    const url = new URL(path, this.#api.server);
+    const all = { accept: 'application/json', 'user-agent': 'k8s-single', ...headers };
+    const options = { method, agent: this.#agent, headers: all, signal, timeout: silenceMs };
+    return new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = request(url, options, resolve);
       sent.on('timeout', () => sent.destroy(new Error(`silent for ${silenceMs / 1000} s`)));
-      sent.on('error', reject).end();
+      sent.on('error', reject).end(content);
     }).catch((error: unknown) => {
       throw cannotReach(error, url.host, this.#api);
     });
-    if (response.statusCode === 200) return response;
-    const body = await text(response);
-    throw new Unhealthy(
-      `HTTP ${response.statusCode}: ${oneLine(textAt(parseJson(body), 'message') || body)}`,
-    );
   }
+}
+
+function wrongStatus({ statusCode }: IncomingMessage, body: string): Unhealthy {
+  return new Unhealthy(`HTTP ${statusCode}: ${oneLine(textAt(parseJson(body), 'message') || body)}`);
 }
 
 async function text(response: IncomingMessage): Promise<string> {

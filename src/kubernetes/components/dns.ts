@@ -6,15 +6,14 @@ import { until } from '../../../probes/until.ts';
 import { firstAddress, parseDnsServer } from '../../config/schema/addresses.ts';
 import type { Command, Component, Dependency } from '../../engine/component.ts';
 import { nameServers } from '../../helper/dns/resolvConf.ts';
-import type { HelperOptions } from '../../helper/options.ts';
-import { childEnv } from '../../lib/childEnv.ts';
-import { programFile } from '../../lib/paths.ts';
 import { corefile, corefileVariables } from '../dns/corefile.ts';
 import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
-import { kubeconfigPaths, localServer } from '../kubeconfig/clients.ts';
-import { pkiPaths } from '../pki/paths.ts';
+import { kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { grantStorage } from '../storage/rights.ts';
+import { helperCommand } from './helper.ts';
+import { storageReady } from './storage.ts';
 
 /** Time limit for the removal of an earlier start's Service, in ms. */
 const timeoutMs = 120_000;
@@ -34,12 +33,17 @@ export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
   const name = `kubernetes.default.svc.${clusterDomain}`;
   const answers = dnsProbe({ address: ip, port: dnsPort, name, expected: firstAddress(serviceCidr) });
   const publish = publishDns(facts, { yields: config.dns.server === 'auto' });
+  const withStorage = facts.dns.kind === 'embedded' && config.storage === 'local';
+  const grant = withStorage ? grantStorage(facts) : undefined;
+  const hasClass = withStorage ? storageReady(facts) : undefined;
   let isPublished = false;
   const ready: Probe = async (signal) => {
     // While the process starts, which needs the rights that this gives.
-    if (!isPublished) await publish(signal);
+    if (!isPublished) await Promise.all([publish(signal), grant?.(signal)]);
     isPublished = true;
     await answers(signal);
+    // The same process provides volumes.
+    await hasClass?.(signal);
   };
   const { dns: server } = facts;
   const command = async (): Promise<Command> => {
@@ -65,26 +69,16 @@ export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
 function helper(facts: NodeFacts): Command {
   const { config, paths, ip, resolvConf } = facts;
   const { clusterDomain, dnsIp, podCidr, serviceCidr, upstreamDns } = config.network;
-  const pki = pkiPaths(paths.pki);
-  const options: HelperOptions = {
-    api: { server: localServer(facts), ca: pki.ca.cert, ...pki.dns },
-    dns: {
-      address: ip,
-      port: dnsPort,
-      domain: clusterDomain,
-      serviceIp: dnsIp,
-      clusterRanges: [podCidr, serviceCidr],
-      discoveryVersion: facts.differences.kubernetes.discovery,
-      upstreams: (upstreamDns ?? []).flatMap((text) => parseDnsServer(text) ?? []),
-      ...(upstreamDns === undefined && resolvConf !== undefined && { resolvConf }),
-    },
-  };
-  const file = join(folderOf(paths), 'helper.json');
-  writeFileSync(file, JSON.stringify(options));
-  // By a flag of the command line, since V8 takes it only at its start: at 4000 questions a second, 55 MB instead of 60.
-  const args = ['--max-semi-space-size=1', programFile('helper'), file];
-  // With childEnv: it is a process of ours, and as small as the supervisor.
-  return commandWith(childEnv(facts.env), process.execPath, args);
+  return helperCommand(facts, join(folderOf(paths), 'helper.json'), {
+    address: ip,
+    port: dnsPort,
+    domain: clusterDomain,
+    serviceIp: dnsIp,
+    clusterRanges: [podCidr, serviceCidr],
+    discoveryVersion: facts.differences.kubernetes.discovery,
+    upstreams: (upstreamDns ?? []).flatMap((text) => parseDnsServer(text) ?? []),
+    ...(upstreamDns === undefined && resolvConf !== undefined && { resolvConf }),
+  });
 }
 
 /** The folder of its configuration, which is written at each start. */

@@ -7,6 +7,7 @@ import { reasonOf } from '../../lib/errors.ts';
 import { change } from '../components/bootstrapSteps.ts';
 import { adminAccess } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
+import { helperUser } from '../pki/leaves.ts';
 
 // What the cluster has of its DNS: the Service kube-dns in front of a server that is no pod, and the rights of that server.
 
@@ -179,7 +180,7 @@ function rights(): { readonly path: string; readonly body: object }[] {
     kind: 'ClusterRoleBinding',
     metadata,
     roleRef: { apiGroup: api, kind: 'ClusterRole', name: roleName },
-    subjects: [{ apiGroup: api, kind: 'User', name: 'system:coredns' }],
+    subjects: ['system:coredns', helperUser].map((user) => ({ apiGroup: api, kind: 'User', name: user })),
   };
   return [
     { path: pathOf('clusterroles'), body: role },

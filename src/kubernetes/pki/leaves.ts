@@ -14,6 +14,9 @@ export interface Identity {
   readonly extraSans?: readonly string[];
 }
 
+/** The user of the helper process. */
+export const helperUser = 'k8s-single:helper';
+
 type Issuer = 'ca' | 'frontProxyCa';
 
 /** A certificate that is not a CA: all that must be right about it. */
@@ -83,6 +86,7 @@ export function leaves(identity: Identity): readonly Leaf[] {
     { ...client, name: 'scheduler', commonName: 'system:kube-scheduler' },
     { ...client, name: 'proxy', commonName: 'system:kube-proxy' },
     { ...client, name: 'dns', commonName: 'system:coredns' },
+    { ...client, name: 'helper', commonName: helperUser },
   ];
 }
 

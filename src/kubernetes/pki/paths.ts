@@ -21,6 +21,7 @@ const fileNames = {
   scheduler: 'kube-scheduler',
   proxy: 'kube-proxy',
   dns: 'coredns',
+  helper: 'helper',
 } as const;
 
 /** What each certificate is for; the keys of {@link Pki}. */
@@ -52,6 +53,7 @@ export function pkiPaths(dir: string): Pki {
     scheduler: files('scheduler'),
     proxy: files('proxy'),
     dns: files('dns'),
+    helper: files('helper'),
     serviceAccount: { public: join(dir, 'sa.pub'), private: join(dir, 'sa.key') },
   };
 }

@@ -1,0 +1,202 @@
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { Store } from '../../src/helper/cluster/store.ts';
+import type { Change } from '../../src/helper/cluster/watches.ts';
+import { bytesOf, readClaim, readClass, readVolume } from '../../src/helper/storage/objects.ts';
+import type { Claim, StorageClass, Volume } from '../../src/helper/storage/objects.ts';
+import { Provisioner } from '../../src/helper/storage/provisioner.ts';
+import { tempDir } from '../support/cli.ts';
+
+const name = 'k8s-single.local/folder';
+const uid = '0d1f6f0e-7f3b-4c55-9a5e-0a3d9e6f3c11';
+
+function classObject(metadata: object, more: object = {}): object {
+  return {
+    metadata,
+    provisioner: name,
+    reclaimPolicy: 'Delete',
+    volumeBindingMode: 'WaitForFirstConsumer',
+    ...more,
+  };
+}
+
+const isDefault = { 'storageclass.kubernetes.io/is-default-class': 'true' };
+const own = classObject({ name: 'k8s-single', annotations: isDefault });
+const foreign = classObject({ name: 'nfs', annotations: isDefault }, { provisioner: 'nfs.example.com' });
+const selected = { 'volume.kubernetes.io/selected-node': 'k8s-single' };
+const asked = { ...selected, 'volume.beta.kubernetes.io/storage-provisioner': name };
+
+function claimObject(annotations: object, spec: object = {}): object {
+  return {
+    metadata: { namespace: 'shop', name: 'data-db-0', uid, annotations },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage: '64Mi' } },
+      storageClassName: 'k8s-single',
+      volumeMode: 'Filesystem',
+      ...spec,
+    },
+    status: { phase: 'Pending' },
+  };
+}
+
+function volumeObject(path: string, spec: object = {}, claimUid = uid): object {
+  return {
+    metadata: { name: `pvc-${uid}`, annotations: { 'pv.kubernetes.io/provisioned-by': name } },
+    spec: {
+      claimRef: { namespace: 'shop', name: 'data-db-0', uid: claimUid },
+      local: { path },
+      persistentVolumeReclaimPolicy: 'Delete',
+      ...spec,
+    },
+    status: { phase: 'Released' },
+  };
+}
+
+/** Reconciles twice, as after a restart, and returns the changes of the first and of the second time. */
+async function reconcile(
+  objects: { classes?: object[]; claims?: object[]; volumes?: object[] },
+  data?: string,
+): Promise<{ readonly changes: Change[]; readonly again: Change[]; readonly root: string }> {
+  const root = join(data ?? (await tempDir('storage')), 'volumes');
+  const changes: Change[] = [];
+  const [classes, claims, volumes] = [new Store<StorageClass>(), new Store<Claim>(), new Store<Volume>()];
+  const change = async (each: Change): Promise<void> => void changes.push(each);
+  const one = new Provisioner({ classes, claims, volumes, change }, { folder: root, nodeName: 'k8s-single' });
+  await one.reconcile();
+  // Nothing before everything was read once.
+  expect(changes).toEqual([]);
+  classes.replace((objects.classes ?? [own]).map(readClass));
+  claims.replace((objects.claims ?? []).map(readClaim));
+  volumes.replace((objects.volumes ?? []).map(readVolume));
+  await one.reconcile();
+  const first = changes.splice(0);
+  await one.reconcile();
+  return { changes: first, again: changes, root };
+}
+
+it('a claim gets a folder that every user may write, and a volume for it alone', async () => {
+  const { changes, root } = await reconcile({ claims: [claimObject(asked)] });
+  const path = join(root, `data-db-0_shop_${uid}`);
+  expect(statSync(path).mode & 0o777).toBe(0o777);
+  expect(statSync(root).mode & 0o777).toBe(0o700);
+  expect(changes).toMatchObject([
+    {
+      method: 'POST',
+      path: '/api/v1/persistentvolumes',
+      body: {
+        metadata: { name: `pvc-${uid}`, annotations: { 'pv.kubernetes.io/provisioned-by': name } },
+        spec: {
+          capacity: { storage: '64Mi' },
+          accessModes: ['ReadWriteOnce'],
+          claimRef: { namespace: 'shop', name: 'data-db-0', uid },
+          local: { path },
+          persistentVolumeReclaimPolicy: 'Delete',
+          storageClassName: 'k8s-single',
+        },
+      },
+    },
+  ]);
+});
+
+it('the annotation of Kubernetes 1.23 and later will do, and Retain is that of the class', async () => {
+  const annotations = { ...selected, 'volume.kubernetes.io/storage-provisioner': name };
+  const classes = [own, classObject({ name: 'kept' }, { reclaimPolicy: 'Retain' })];
+  const claims = [claimObject(annotations, { storageClassName: 'kept' })];
+  const { changes } = await reconcile({ classes, claims });
+  expect(changes).toMatchObject([{ body: { spec: { persistentVolumeReclaimPolicy: 'Retain' } } }]);
+});
+
+it.each([
+  ['no pod uses it yet', claimObject({ 'volume.beta.kubernetes.io/storage-provisioner': name })],
+  ['the controller manager has not asked yet', claimObject(selected)],
+  ['it is bound', claimObject(asked, { volumeName: `pvc-${uid}` })],
+  ['its class is of another provisioner', claimObject(asked, { storageClassName: 'nfs' })],
+  ['its class does not exist', claimObject(asked, { storageClassName: 'gone' })],
+])('a claim is left alone if %s', async (_, claim) => {
+  const classes = [own, classObject({ name: 'nfs' }, { provisioner: 'nfs.example.com' })];
+  const { changes, root } = await reconcile({ classes, claims: [claim] });
+  expect(changes).toEqual([]);
+  expect(existsSync(root)).toBe(false);
+});
+
+it.each([
+  ['900Ti', 'Filesystem', /asks for 900Ti \(900 TiB\), but the disk of the data folder has .* free/],
+  ['1Mi', 'Block', /no block devices: set volumeMode to Filesystem/],
+])('a claim of %s, %s, is refused by one event', async (storage, volumeMode, message) => {
+  const claims = [claimObject(asked, { resources: { requests: { storage } }, volumeMode })];
+  const { changes, again, root } = await reconcile({ claims });
+  expect(changes).toMatchObject([
+    {
+      path: '/api/v1/namespaces/shop/events',
+      body: { involvedObject: { kind: 'PersistentVolumeClaim', uid }, type: 'Warning' },
+    },
+  ]);
+  expect(changes[0]?.body).toHaveProperty('message', expect.stringMatching(message));
+  expect(again).toEqual([]);
+  expect(await readdir(root)).toEqual([]);
+});
+
+it('the folder of a deleted claim is removed, then its volume; links in it are not followed', async () => {
+  const data = await tempDir('storage');
+  const path = join(data, 'volumes', `data-db-0_shop_${uid}`);
+  await mkdir(path, { recursive: true });
+  await mkdir(join(data, 'etcd'));
+  await writeFile(join(data, 'etcd/db'), 'state');
+  await symlink(join(data, 'etcd'), join(path, 'link'));
+  const { changes } = await reconcile({ volumes: [volumeObject(path)] }, data);
+  expect(changes).toEqual([{ method: 'DELETE', path: `/api/v1/persistentvolumes/pvc-${uid}` }]);
+  expect(existsSync(path)).toBe(false);
+  expect(existsSync(join(data, 'etcd/db'))).toBe(true);
+});
+
+it('a retained, a bound and a foreign volume keep their folder', async () => {
+  const data = await tempDir('storage');
+  const path = join(data, 'volumes', `data-db-0_shop_${uid}`);
+  await mkdir(path, { recursive: true });
+  const volumes = [
+    volumeObject(path, { persistentVolumeReclaimPolicy: 'Retain' }),
+    { ...volumeObject(path), status: { phase: 'Bound' } },
+    { ...volumeObject(path), metadata: { name: 'nfs' } },
+  ];
+  for (const volume of volumes) expect((await reconcile({ volumes: [volume] }, data)).changes).toEqual([]);
+  expect(existsSync(path)).toBe(true);
+});
+
+it.each([
+  ['a folder outside', 'etcd', uid],
+  ['the folder of all volumes', 'volumes', uid],
+  ['a path with ..', `volumes/../etcd`, uid],
+  ['the folder of another claim', 'volumes/other_shop_1', uid],
+  ['a UID that leads outside', 'etcd', 'x/../../etcd'],
+])('a volume of ours with %s is left alone', async (_, path, claimUid) => {
+  const data = await tempDir('storage');
+  for (const folder of ['etcd', 'volumes/other_shop_1']) await mkdir(join(data, folder), { recursive: true });
+  const { changes } = await reconcile({ volumes: [volumeObject(`${data}/${path}`, {}, claimUid)] }, data);
+  expect(changes).toEqual([]);
+  for (const folder of ['etcd', 'volumes/other_shop_1']) expect(existsSync(join(data, folder))).toBe(true);
+});
+
+it('its class is the default one unless there is another, and steps back for one that comes later', async () => {
+  const path = '/apis/storage.k8s.io/v1/storageclasses';
+  const made = await reconcile({ classes: [] });
+  expect(made.changes).toMatchObject([
+    { method: 'POST', path, body: { metadata: { name: 'k8s-single', annotations: isDefault } } },
+  ]);
+  expect((await reconcile({ classes: [foreign] })).changes).toEqual([]);
+  expect((await reconcile({ classes: [own] })).changes).toEqual([]);
+  expect((await reconcile({ classes: [own, foreign] })).changes).toMatchObject([
+    {
+      method: 'PATCH',
+      path: `${path}/k8s-single`,
+      body: { metadata: { annotations: { 'storageclass.kubernetes.io/is-default-class': 'false' } } },
+    },
+  ]);
+});
+
+it('quantities are those of Kubernetes', () => {
+  const bytes = ['5', '1k', '1Ki', '500M', '1.5Gi', '900Ti', '1e3', '100m', '2E', '1x'].map(bytesOf);
+  expect(bytes).toEqual([5, 1000, 1024, 5e8, 1.5 * 2 ** 30, 900 * 2 ** 40, 1000, 0.1, 2e18, NaN]);
+});
