@@ -6,6 +6,8 @@ import { Resolver } from './dns/resolver.ts';
 import { serveDns } from './dns/server.ts';
 import { Upstream } from './dns/upstream.ts';
 import { Zone } from './dns/zone.ts';
+import { serveHealth } from './health.ts';
+import type { Check } from './health.ts';
 import type { DnsOptions, HelperOptions } from './options.ts';
 import { runProvisioner } from './storage/provisioner.ts';
 
@@ -13,15 +15,18 @@ import { runProvisioner } from './storage/provisioner.ts';
  * Runs what the helper process does for the cluster, until the signal aborts. Its parts share the watches, so that a
  * resource is in memory once.
  */
-export async function runHelper({ api, dns, storage }: HelperOptions, signal: AbortSignal): Promise<void> {
-  const watches = new Watches(api, signal, reportChanges());
-  if (storage !== undefined) runProvisioner(storage, watches, signal);
-  if (dns === undefined)
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  else await runDns(dns, watches, signal);
+export async function runHelper(options: HelperOptions, signal: AbortSignal): Promise<void> {
+  const { api, healthSocket, dns, storage } = options;
+  const watches = new Watches(api, signal);
+  const checks = new Map<string, Check>();
+  checks.set('watches', () => watches.failure);
+  if (storage !== undefined) checks.set('storage', runProvisioner(storage, watches, signal));
+  await using _dns = dns === undefined ? undefined : await runDns(dns, watches);
+  await using _health = await serveHealth(healthSocket, checks);
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
 
-async function runDns(options: DnsOptions, watches: Watches, signal: AbortSignal): Promise<void> {
+async function runDns(options: DnsOptions, watches: Watches): Promise<AsyncDisposable> {
   const { address, port, domain, serviceIp, discoveryVersion, upstreams, resolvConf } = options;
   const cluster = {
     namespaces: watches.store({ path: '/api/v1/namespaces', read: readNamed }),
@@ -41,9 +46,9 @@ async function runDns(options: DnsOptions, watches: Watches, signal: AbortSignal
   const zone = new Zone(cluster, { domain, dnsIp: serviceIp, isClusterAddress });
   const upstream = new Upstream({ servers: upstreams, resolvConf, isOwn });
   const isAllowed = (client: string): boolean => isClusterAddress(client) || isAddressOfThisNode(client);
-  await using _server = await serveDns({ address, port, isAllowed, resolver: new Resolver(zone, upstream) });
+  const server = await serveDns({ address, port, isAllowed, resolver: new Resolver(zone, upstream) });
   console.error(`serving ${domain} on ${address}:${port}`);
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  return server;
 }
 
 /** Programs on the node, also by way of a cluster IP, have one of its addresses. */
@@ -51,13 +56,4 @@ function isAddressOfThisNode(ip: string): boolean {
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some(({ address }) => address === ip),
   );
-}
-
-/** Writes to the log why a resource cannot be read, when the reason changes. */
-function reportChanges(): (resource: string, reason: string) => void {
-  const last = new Map<string, string>();
-  return (resource, reason) => {
-    if (last.get(resource) !== reason) console.error(`${resource}: ${reason}`);
-    last.set(resource, reason);
-  };
 }

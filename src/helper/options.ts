@@ -5,6 +5,8 @@ import type { Server } from './dns/upstream.ts';
 export interface HelperOptions {
   /** For the watches: the rights of its certificate are those of all that it does. */
   readonly api: ApiAccess;
+  /** The unix socket on which it says whether it works. */
+  readonly healthSocket: string;
   /** Undefined if another program serves DNS. */
   readonly dns?: DnsOptions;
   /** Undefined if there is no storage of ours. */

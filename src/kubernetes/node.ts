@@ -5,11 +5,11 @@ import { dns } from './components/dns.ts';
 import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { etcd } from './components/etcd.ts';
+import { helper, storageRemoval } from './components/helper.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
 import { scheduler } from './components/scheduler.ts';
-import { storage } from './components/storage.ts';
 import { inotifyRemedy } from '../host/inotify.ts';
 import type { NodeFacts } from './facts.ts';
 import { images } from './images/images.ts';
@@ -23,7 +23,7 @@ import { pauseImage } from './images/pauseImage.ts';
  * whenever the API server answers.
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
-  const components = [
+  const all = [
     certificates(facts, []),
     etcd(facts, []),
     containerd(facts, []),
@@ -37,7 +37,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     kubeProxy(facts, ['roles']),
     // No other component needs it, not even the milestone `node`: it delays no pod that does not ask for a name.
     dns(facts, ['apiserver']),
-    ...[storage(facts, ['apiserver']) ?? []].flat(),
+    helper(facts, ['apiserver']),
+    storageRemoval(facts, ['apiserver']),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [
@@ -50,6 +51,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
   const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,
   };
+  const components = all.filter((each) => each !== undefined);
   return components.filter(({ name }) => enabled[name] ?? true).map(withDiagnosis);
 }
 

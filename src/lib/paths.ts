@@ -22,6 +22,8 @@ export interface Paths {
   /** The node's control socket (HTTP). */
   readonly controlSocket: string;
   readonly containerdSocket: string;
+  /** Where the helper process says whether it works: see helper/health.ts. */
+  readonly helperSocket: string;
 }
 
 /** Valid names of a node. Strict, because `down` removes everything below paths that contain the name. */
@@ -46,6 +48,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     cni: join(dataDir, 'cni'),
     controlSocket: join(run, 'control.sock'),
     containerdSocket: join(run, 'containerd.sock'),
+    helperSocket: join(run, 'helper.sock'),
   };
 }
 

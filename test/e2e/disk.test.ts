@@ -110,11 +110,11 @@ describe('a claim of the default class', () => {
     expect(name).toMatch(/^data_default_/);
     expect(await readFile(join(folder, name, 'file'), 'utf8')).toBe('kept\n');
     await node.run('down');
-    // Then the component `storage` has it.
+    // Then the component `helper` has it.
     const config = join(node.dataDir, 'without-dns.yaml');
     await writeFile(config, 'dns: none\n');
     await node.up('--config', config);
-    expect((await node.status()).get('storage')?.state).toBe('ready');
+    expect((await node.status()).get('helper')?.state).toBe('ready');
     expect(await runPod('claim-reads', 'cat /claim/file', [], 'data')).toBe('kept');
     await node.kubectl('delete', 'pod/claim-writes', 'pod/claim-reads', 'pvc/data', '--now');
     await expect.poll(async () => readdir(folder), { timeout: 30_000 }).toEqual([]);
@@ -126,7 +126,7 @@ describe('a claim of the default class', () => {
 
 describe('a node whose disk gets full', () => {
   it('says so before, takes no pods, and keeps its images', async () => {
-    await leave(900);
+    await leave(950);
     expect(await statusText()).toMatch(/disk: nearly full: 9\d\d MiB free for .*; below \d+ MiB the kubelet/);
     await leave(100);
     await expect

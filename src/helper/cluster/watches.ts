@@ -56,16 +56,23 @@ export class Watches {
   readonly #stores = new Map<string, Store<Named>>();
   readonly #api: ApiAccess;
   readonly #signal: AbortSignal;
-  readonly #report: (resource: string, reason: string) => void;
+  /** Why a resource, by its path, cannot be read. */
+  readonly #failures = new Map<string, string>();
   readonly #agent: Agent;
 
-  /** `report` receives why the resource of a path cannot be read. `signal` ends all watches. */
-  constructor(api: ApiAccess, signal: AbortSignal, report: (resource: string, reason: string) => void) {
+  /** `signal` ends all watches. */
+  constructor(api: ApiAccess, signal: AbortSignal) {
     this.#api = api;
     this.#signal = signal;
-    this.#report = report;
     const [ca, cert, key] = [api.ca, api.cert, api.key].map((file) => readFileSync(file));
     this.#agent = new Agent({ ca, cert, key, keepAlive: true });
+  }
+
+  /** Why a resource cannot be read, the first of them; undefined if all were read and are followed. */
+  get failure(): string | undefined {
+    for (const [path, reason] of this.#failures) return `${path}: ${reason}`;
+    for (const [path, { isSynced }] of this.#stores) if (!isSynced) return `${path} was not read yet`;
+    return undefined;
   }
 
   /** The store of a resource. The first call starts the watch. */
@@ -96,6 +103,7 @@ export class Watches {
     let version: string | undefined;
     const listAndWatch = async (signal: AbortSignal): Promise<void> => {
       version ??= await this.#list(resource, store, signal);
+      this.#failures.delete(resource.path);
       const startedAt = performance.now();
       const from = version;
       // After any error, everything is read again.
@@ -110,7 +118,10 @@ export class Watches {
       attemptTimeoutMs: Infinity,
       periodMs: 50,
       maxPeriodMs: 2000,
-      onAttemptFailed: (reason: string) => this.#report(resource.path, reason),
+      onAttemptFailed: (reason: string) => {
+        if (this.#failures.get(resource.path) !== reason) console.error(`${resource.path}: ${reason}`);
+        this.#failures.set(resource.path, reason);
+      },
     };
     while (!this.#signal.aborted) {
       await until(listAndWatch, timing, this.#signal).catch((error: unknown) => {

@@ -6,6 +6,7 @@ import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
 import type { Store } from '../cluster/store.ts';
 import type { Change, Watches } from '../cluster/watches.ts';
+import type { Check } from '../health.ts';
 import type { StorageOptions } from '../options.ts';
 import {
   bytesOf,
@@ -37,8 +38,11 @@ export interface StorageApi {
   readonly change: (change: Change, accepted: number[]) => Promise<void>;
 }
 
-/** Provides volumes until the signal aborts. Everything is decided by what the API server has: no state of its own. */
-export function runProvisioner(options: StorageOptions, watches: Watches, signal: AbortSignal): void {
+/**
+ * Provides volumes until the signal aborts. Everything is decided by what the API server has: no state of its own. Returns a
+ * check that passes when there is a class.
+ */
+export function runProvisioner(options: StorageOptions, watches: Watches, signal: AbortSignal): Check {
   const api: StorageApi = {
     classes: watches.store({ path: classesPath, read: readClass }),
     claims: watches.store({ path: '/api/v1/persistentvolumeclaims', read: readClaim }),
@@ -63,6 +67,7 @@ export function runProvisioner(options: StorageOptions, watches: Watches, signal
   void watch(run, period, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });
+  return () => own.failure;
 }
 
 /**
@@ -89,6 +94,15 @@ export class Provisioner {
       await this.#attempt(`${claim.namespace}/${claim.name}`, async () => this.#provide(claim));
     for (const volume of volumes.values())
       await this.#attempt(volume.name, async () => this.#reclaim(volume));
+  }
+
+  /** Why there is no class; undefined if there is one. */
+  get failure(): string | undefined {
+    // Also when a user has made the own class no default one.
+    const isUsable = [...this.#api.classes.values()].some(
+      ({ name, isDefault }) => isDefault || name === ownClass,
+    );
+    return isUsable ? undefined : (this.#said.get(ownClass) ?? 'there is no StorageClass yet');
   }
 
   async #attempt(what: string, action: () => Promise<void>): Promise<void> {

@@ -11,9 +11,7 @@ import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
-import { grantStorage } from '../storage/rights.ts';
-import { helperCommand } from './helper.ts';
-import { storageReady } from './storage.ts';
+import { grantHelper, helperCommand, helperHealthy } from './helper.ts';
 
 /** Time limit for the removal of an earlier start's Service, in ms. */
 const timeoutMs = 120_000;
@@ -33,19 +31,17 @@ export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
   const name = `kubernetes.default.svc.${clusterDomain}`;
   const answers = dnsProbe({ address: ip, port: dnsPort, name, expected: firstAddress(serviceCidr) });
   const publish = publishDns(facts, { yields: config.dns.server === 'auto' });
-  const withStorage = facts.dns.kind === 'embedded' && config.storage === 'local';
-  const grant = withStorage ? grantStorage(facts) : undefined;
-  const hasClass = withStorage ? storageReady(facts) : undefined;
+  const server = facts.dns;
+  const grant = server.kind === 'embedded' ? grantHelper(facts) : undefined;
+  const isHealthy = server.kind === 'embedded' ? helperHealthy(facts) : undefined;
   let isPublished = false;
   const ready: Probe = async (signal) => {
     // While the process starts, which needs the rights that this gives.
     if (!isPublished) await Promise.all([publish(signal), grant?.(signal)]);
     isPublished = true;
     await answers(signal);
-    // The same process provides volumes.
-    await hasClass?.(signal);
+    await isHealthy?.(signal);
   };
-  const { dns: server } = facts;
   const command = async (): Promise<Command> => {
     isPublished = false;
     return server.kind === 'coredns' ? coreDns(facts, server.program) : helper(facts);
@@ -67,9 +63,9 @@ export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
 
 /** The helper process, which serves DNS. */
 function helper(facts: NodeFacts): Command {
-  const { config, paths, ip, resolvConf } = facts;
+  const { config, ip, resolvConf } = facts;
   const { clusterDomain, dnsIp, podCidr, serviceCidr, upstreamDns } = config.network;
-  return helperCommand(facts, join(folderOf(paths), 'helper.json'), {
+  return helperCommand(facts, {
     address: ip,
     port: dnsPort,
     domain: clusterDomain,

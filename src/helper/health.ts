@@ -1,0 +1,34 @@
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+
+/** Why a part of the helper does not work yet, or no longer; undefined when it does. */
+export type Check = () => string | undefined;
+
+/**
+ * Serves the health of this process over HTTP on a unix socket, for the component's probes: 200 when every check passes, or 503
+ * and a line for each that does not, as the health endpoints of Kubernetes write it.
+ */
+export async function serveHealth(
+  socketPath: string,
+  checks: ReadonlyMap<string, Check>,
+): Promise<AsyncDisposable> {
+  const server = createServer((_request, response) => {
+    const failures = [...checks].flatMap(([name, check]) => {
+      const reason = check();
+      return reason === undefined ? [] : [`[-]${name}: ${reason}\n`];
+    });
+    response.writeHead(failures.length === 0 ? 200 : 503, { 'content-type': 'text/plain' });
+    response.end(failures.join('') || 'ok\n');
+  });
+  // Of a process that was killed.
+  rmSync(socketPath, { force: true });
+  server.listen(socketPath);
+  await once(server, 'listening');
+  return {
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
