@@ -51,7 +51,8 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     // Every later component waits for it. After its 2.7 s the default period (250 ms) would cost 125 ms on
     // average.
     readyTiming: { maxPeriodMs: 50 },
-    live: http(`${localServer(facts)}/livez`, { ca, cert, key }),
+    // An etcd that hangs is restarted itself. A restart of this process would only add to the outage.
+    live: http(`${localServer(facts)}/livez?exclude=etcd`, { ca, cert, key }),
     // Its state is in etcd. Once its requests are done it would wait only for watches, which do not end, and
     // for the second that HTTP/2 waits after GOAWAY (goAwayTimeout in golang.org/x/net/http2), even on its
     // connection to itself.
