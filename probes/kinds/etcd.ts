@@ -9,14 +9,17 @@ export interface EtcdOptions extends Tls {
    * liveness probe of etcd; versions that do not know it ignore it.
    */
   readonly live?: boolean;
+  /** Ignore a full quota, but demand a leader that commits. Versions that do not know the query ignore it. */
+  readonly withoutSpace?: boolean;
 }
 
 /**
  * Passes when etcd reports that it is healthy: it has a leader, commits, and no alarm is raised. `url` is a client or metrics
  * URL without a path. GETs `/health`, which every version has (`/readyz` came with 3.4.29 and 3.5.11).
  */
-export function etcd(url: string, { live = false, ...tls }: EtcdOptions = {}): Probe {
-  const health = `${url.replace(/\/+$/, '')}/health${live ? '?exclude=NOSPACE&serializable=true' : ''}`;
+export function etcd(url: string, { live = false, withoutSpace = false, ...tls }: EtcdOptions = {}): Probe {
+  const query = live ? '?exclude=NOSPACE&serializable=true' : withoutSpace ? '?exclude=NOSPACE' : '';
+  const health = `${url.replace(/\/+$/, '')}/health${query}`;
   const get = httpClient(health, tls);
   return async (signal) => {
     const response = await get(signal);

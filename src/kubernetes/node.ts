@@ -6,6 +6,7 @@ import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { etcd } from './components/etcd.ts';
 import { helper, storageRemoval } from './components/helper.ts';
+import { etcdSpace } from './components/etcdSpace.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
@@ -26,6 +27,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
   const all = [
     certificates(facts, []),
     etcd(facts, []),
+    etcdSpace(facts, [{ on: 'etcd', condition: 'started' }]),
     containerd(facts, []),
     pauseImage(facts, ['containerd']),
     images(facts, ['containerd']),

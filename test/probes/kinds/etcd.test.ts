@@ -43,7 +43,9 @@ test('liveness uses the query of kubeadm', async () => {
   });
   await pass(etcd(url));
   await pass(etcd(url, { live: true }));
-  expect(requested).toEqual(['/health', '/health?exclude=NOSPACE&serializable=true']);
+  await pass(etcd(url, { withoutSpace: true }));
+  const space = '/health?exclude=NOSPACE';
+  expect(requested).toEqual(['/health', `${space}&serializable=true`, space]);
 });
 
 test('nothing listens', async () => {
