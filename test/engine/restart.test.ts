@@ -1,8 +1,17 @@
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
 import { alive, testGraph, gated, shell, stubborn } from '../support/engine.ts';
+
+async function listenOn(server: Server, port: number): Promise<number> {
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as { port: number }).port;
+}
 
 describe('restart', () => {
   it('starts a process that exited again, after a back-off that grows', async () => {
@@ -56,6 +65,67 @@ describe('restart', () => {
     await running.ready;
     expect(await t.next('a', 'failed')).toMatchObject({ reason: 'exited with code 7', othersKept: true });
     expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(1);
+  });
+
+  it('is tried again while the program is missing, and the others run on', async () => {
+    const t = await testGraph();
+    const program = join(t.dir, 'own');
+    const install = async (): Promise<void> =>
+      writeFile(program, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+    await install();
+    const other = shell('other', 'exec sleep 600', {});
+    const a = shell('a', '', { delayMs: 10 }, { command: { file: program, args: [] } });
+    const running = t.up([other, a]);
+    await running.ready;
+    await t.next('a', 'starting');
+    await rm(program);
+    await running.restart('a');
+    expect((await t.next('a', 'backoff')).reason).toMatch(/^cannot start .*own: there is no such program/);
+    await t.next('a', 'backoff');
+    await install();
+    await t.next('a', 'starting');
+    expect(t.events.some(({ component, type }) => component === 'other' && type === 'stopped')).toBe(false);
+  });
+
+  it('is tried again while its port is held, and then ends with the reason and the exit code of the first start', async () => {
+    const t = await testGraph();
+    const server = createServer();
+    const port = await listenOn(server, 0);
+    server.close();
+    const a = shell('a', 'exec sleep 600', { delayMs: 1, maxFailures: 2 }, { ports: [port] });
+    const running = t.up([a]);
+    await running.ready;
+    await listenOn(server, port);
+    onTestFinished(() => void server.close());
+    await running.restart('a');
+    await expect(running.done).rejects.toMatchObject({
+      code: 'preflight',
+      message: expect.stringMatching(`^a cannot have port ${port}: it is held by pid ${process.pid}`),
+    });
+    expect(t.events.filter(({ type }) => type === 'backoff')).toHaveLength(2);
+  });
+
+  it('follows when a process has been stopped by SIGSTOP for some seconds, also before it was ready', async () => {
+    const t = await testGraph();
+    const script = 'trap "echo in order; exit 3" TERM; kill -STOP $$; while :; do sleep 1 & wait; done';
+    const never = async (): Promise<void> => {
+      throw new Unhealthy('not yet');
+    };
+    const options = { stop: { graceMs: 60_000 } };
+    t.up([
+      shell('ready', script, { delayMs: 1 }, options),
+      shell('starting', script, { delayMs: 1 }, { ...options, ready: never }),
+    ]);
+    for (const name of ['ready', 'starting']) {
+      const { at } = await t.next(name, 'starting');
+      const unhealthy = await t.next(name, 'unhealthy');
+      expect(unhealthy.reason).toBe('it is stopped by a signal (SIGSTOP)');
+      expect(unhealthy.at - at).toBeGreaterThan(5500);
+      const again = await t.next(name, 'starting');
+      // It had its grace, and needed little of it.
+      expect(again.at - at).toBeLessThan(12_000);
+      expect(await readFile(join(t.dir, 'log', `${name}.log`), 'utf8')).toContain('in order');
+    }
   });
 
   it('stops the whole graph after a crash loop', async () => {

@@ -53,7 +53,8 @@ interface Active {
  *
  * A service whose program exits with code 0 is done if `when` is `onFailure` or `never`; if it was not ready before, its
  * readiness probe must pass once more. A run that ends because of a dependency is not a failure. Every other end is, and
- * final with `never`. After a run that was ready for `resetAfterMs` and for 1 s, the next starts immediately and the
+ * final with `never`, and at the very first start if it is a Failure: something of the machine or the config is wrong, and
+ * nothing is lost yet. Later a program that is missing or a port that is held may be so for a moment. After a run that was ready for `resetAfterMs` and for 1 s, the next starts immediately and the
  * back-off starts again: after a shorter one there is always a back-off.
  */
 export class ComponentSupervisor {
@@ -137,7 +138,7 @@ export class ComponentSupervisor {
         minTimeout,
         maxTimeout,
         shouldRetry: ({ error, retriesConsumed }) => {
-          if (stopRequested.aborted || isFinal(error)) return false;
+          if (stopRequested.aborted || isFinal(error, this.#attempt)) return false;
           const wasPermanent = isPermanent;
           isPermanent = diagnosisOf(this.#component, error)?.isPermanent ?? false;
           if (policy.when === 'never' || (wasPermanent && isPermanent)) return false;
@@ -211,9 +212,10 @@ function defaultsOf({ kind }: Component): RestartPolicy {
   return kind === 'task' ? { ...restartDefaults, when: 'never' } : restartDefaults;
 }
 
-/** Whether another run would not help. */
-function isFinal(error: unknown): boolean {
-  return error instanceof Failure || error instanceof DependencyLost || isProgrammingError(error);
+/** Whether there is no other run, whatever the policy says. `attempt`: that of the run that ended with this error. */
+function isFinal(error: unknown, attempt: number): boolean {
+  if (error instanceof Failure) return attempt <= 1;
+  return error instanceof DependencyLost || isProgrammingError(error);
 }
 
 function lossesOf(dependencies: readonly ResolvedDependency[]): number {

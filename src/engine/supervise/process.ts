@@ -135,6 +135,8 @@ export async function stopGroup(
   const timing = { attemptTimeoutMs: Infinity };
   const never = new AbortController().signal;
   if (!signalGroup(pid, policy.signal)) return;
+  // A process stopped by SIGSTOP could not use its grace (systemd.kill(5) does the same).
+  signalGroup(pid, 'SIGCONT');
   const { signal, unsubscribe } = forcedShutdown.subscribe();
   try {
     await until(allExited, { ...timing, timeoutMs: policy.graceMs }, signal);

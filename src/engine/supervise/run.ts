@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { notStopped } from '../../../probes/kinds/notStopped.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { isProgrammingError, probeOnce } from '../../../probes/probeOnce.ts';
@@ -80,7 +81,10 @@ async function watchService(service: Service, context: RunContext, started: Star
   const { controller: end, unlink } = linkedController(context.signal);
   let isDone = false;
   try {
-    const ended = programEnded(service, context, started, end.signal);
+    const ended = Promise.race([
+      programEnded(service, context, started, end.signal),
+      becameStopped(child, end.signal, emit),
+    ]);
     const timing = { ...readyTiming, timeoutMs, onAttemptFailed: reasonReporter(emit, '') };
     const passed = until(service.ready, timing, end.signal).then(() => true);
     const isReady = await Promise.race([ended.then(() => false), passed]);
@@ -293,6 +297,23 @@ async function becameUnhealthy(
 ): Promise<never> {
   if (service.live === undefined) return rejectOnAbort(signal);
   const reason = await watch(service.live, { ...service.liveTiming }, signal);
+  emit({ type: 'unhealthy', reason });
+  throw new Error(`unhealthy: ${reason}`);
+}
+
+/** How often a process is seen stopped in a row until it counts as hung. */
+const stoppedThreshold = 4;
+
+/**
+ * Emits `unhealthy` and rejects when the process has been stopped for 6 to 9 s, as by SIGSTOP: nobody has to wait for its
+ * answers. Rejects with the signal's reason when that aborts.
+ */
+async function becameStopped(
+  { pid }: Process,
+  signal: AbortSignal,
+  emit: RunContext['emit'],
+): Promise<never> {
+  const reason = await watch(notStopped(pid), { failureThreshold: stoppedThreshold }, signal);
   emit({ type: 'unhealthy', reason });
   throw new Error(`unhealthy: ${reason}`);
 }
