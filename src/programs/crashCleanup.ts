@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { stopNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { cleanUp } from '../instance/cleanUp.ts';
 import { takeLock } from '../instance/lock.ts';
+import { stopOrphans } from '../instance/stopOrphans.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { isInSandbox } from '../sandbox/sandboxSpec.ts';
 
-/** From SIGTERM to SIGKILL, in ms: the default grace of a component. */
-const graceMs = 10_000;
-
 /**
  * Cleans up after a supervisor that was killed or crashed: `node crashCleanup.cjs LOCK`, run by bin/init. Everything it
- * started, pods included, gets SIGTERM; what still runs after the grace is killed.
+ * started, pods included, is stopped in order; what still runs after its grace is killed.
  */
 async function main(): Promise<void> {
   const [lock = ''] = process.argv.slice(2);
@@ -23,9 +20,8 @@ async function main(): Promise<void> {
     const isSandboxed = isInSandbox();
     if (isSandboxed || (await takeLock(run)) !== undefined) {
       console.error(`k8s-single: the supervisor of node ${name} has died: stopping what it started`);
-      const left = await stopNodeCgroup(name, graceMs);
-      if (left.length > 0)
-        console.error(`k8s-single: still running after ${graceMs / 1000} s: ${left.join(', ')}`);
+      const late = await stopOrphans(name, run);
+      if (late.length > 0) console.error(`k8s-single: killed after their grace: ${late.join(', ')}`);
       if (!isSandboxed) await cleanUp({ name, run, data });
     }
   } catch (error) {

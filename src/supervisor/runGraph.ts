@@ -7,6 +7,7 @@ import { startGraph } from '../engine/startGraph.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkDisk } from '../host/diskSpace.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
+import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
@@ -56,6 +57,7 @@ export async function runGraph(components: readonly Component[], options: GraphO
   const paths = nodePaths(node.name, node.dataDir);
   await removeStaleSocket(paths.controlSocket, node.name);
   const saveBoot = await beginRecord(components, options, paths);
+  recordStopOrder(paths.run, components, paths.logs);
   const forward = componentsToForward(node.logs.forward, components);
   const reporter = await createReporter({
     output: outputWith(forward, output),

@@ -148,4 +148,20 @@ describe.for(positions)('$position', (position) => {
     expect((await readFile(node.file('stopped'), 'utf8')).split('\n').toSorted()).toEqual(['', 'a', 'b']);
     expect(await node.left()).toEqual([]);
   });
+
+  test('when the supervisor is killed, dependents end before their dependencies, each within its own grace', async () => {
+    const node = await container(
+      position,
+      `  a: ${stoppable('a')} }\n  b: ${stoppable('b')}, needs: [a] }\n  c: ${stubborn}, needs: [b], stop: { grace: 100ms } }`,
+    );
+    await node.reached('ready', 3);
+    const supervisor = (await node.processes()).find(({ command }) =>
+      /^\S*node .*main\.cjs up/.test(command),
+    );
+    const killedAt = performance.now();
+    process.kill(supervisor!.pid, 'SIGKILL');
+    expect(await node.exitCode()).toBe(128 + 9);
+    expect(await readFile(node.file('stopped'), 'utf8')).toBe('b\na\n');
+    expect(performance.now() - killedAt).toBeLessThan(8000);
+  });
 });

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { readFile, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../../probes/probe.ts';
-import { DeadlineExceeded, until } from '../../../probes/until.ts';
+import { until } from '../../../probes/until.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { groupsBelow, kill, moveProcesses, processes, thaw } from './cgroupFiles.ts';
 import { hierarchies } from './hierarchies.ts';
@@ -90,31 +90,9 @@ export async function leaveNodeCgroup(): Promise<void> {
   }
 }
 
-/**
- * Sends SIGTERM to every process in the node's cgroup except this one, its parent and PID 1. Resolves when they have exited, or
- * after `graceMs` with those that have not: "name (pid N)".
- */
-export async function stopNodeCgroup(name: string, graceMs: number): Promise<string[]> {
-  const spared = new Set([1, process.ppid, process.pid]);
-  const running = async (): Promise<number[]> => {
-    const pids = (await Promise.all((await allGroups(name)).map(processes))).flat();
-    return [...new Set(pids)].filter((pid) => !spared.has(pid));
-  };
-  // Only once: processes that they start for their own shutdown are not signalled.
-  for (const pid of await running()) kill(pid, 'SIGTERM');
-  const allExited = async (): Promise<void> => {
-    const pids = await running();
-    if (pids.length > 0) throw new Unhealthy(`still running: pid ${pids.join(', ')}`);
-  };
-  await until(allExited, { timeoutMs: graceMs }, new AbortController().signal).catch((error: unknown) => {
-    if (!(error instanceof DeadlineExceeded)) throw error;
-  });
-  return Promise.all((await running()).map(nameOf));
-}
-
-async function nameOf(pid: number): Promise<string> {
-  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'exited');
-  return `${name.trim()} (pid ${pid})`;
+/** The processes in the node's cgroup that are visible in this PID namespace, pods included. */
+export async function nodeProcesses(name: string): Promise<number[]> {
+  return [...new Set((await Promise.all((await allGroups(name)).map(processes))).flat())];
 }
 
 /** Sends SIGKILL to every process in the node's cgroup, including pods and their shims. Resolves with their pids. */
