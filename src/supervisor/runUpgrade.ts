@@ -12,7 +12,7 @@ import type { DataUpgrade } from '../kubernetes/dataUpgrade.ts';
 import { startWith } from '../kubernetes/dataVersions.ts';
 import type { NodeFacts } from '../kubernetes/facts.ts';
 import { pauseImageOf } from '../kubernetes/images/pauseImage.ts';
-import { adminAccess } from '../kubernetes/kubeconfig/clients.ts';
+import { adminAccess, etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import type { Image, Result } from '../smoke/check.ts';
@@ -96,11 +96,7 @@ function upgradeCheck(upgrade: DataUpgrade, components: readonly Component[], op
       // Restarted with the API server: there is nothing to check any more.
       if (!upgrade.isBegun) return;
       await until(nodeReady(access), { timeoutMs, onAttemptFailed }, signal);
-      await until(
-        etcdUpgraded(config.node.network.etcdPort, versions['etcd'] ?? ''),
-        { timeoutMs, onAttemptFailed },
-        signal,
-      );
+      await until(etcdUpgraded(facts, versions['etcd'] ?? ''), { timeoutMs, onAttemptFailed }, signal);
       await assertWorks(options, signal, onAttemptFailed);
       await upgrade.complete();
     },
@@ -111,9 +107,11 @@ function upgradeCheck(upgrade: DataUpgrade, components: readonly Component[], op
  * Passes when etcd has raised the version of the cluster in its data, some seconds after the start: only then does it take
  * the next minor version (https://etcd.io/docs/latest/upgrades/).
  */
-function etcdUpgraded(port: number, version: string) {
+function etcdUpgraded(facts: NodeFacts, version: string) {
+  const { url, ...tls } = etcdAccess(facts);
   const [minor] = /^\d+\.\d+/.exec(version) ?? [];
-  return http(`http://127.0.0.1:${port}/version`, {
+  return http(`${url}/version`, {
+    ...tls,
     ...(minor !== undefined && { body: `"etcdcluster":"${minor}.` }),
   });
 }

@@ -124,7 +124,10 @@ it('a flag that a version does not know is found', async () => {
   const { commands } = await build({ ...newest, kubernetes: '1.26.0' });
   expect(unknownOf(commands.get('kubelet')!, recorded('kubelet', '1.27'))).toEqual(['container-runtime']);
   const etcd = (await build({ ...newest, etcd: '3.5.33' })).commands.get('etcd')!;
-  expect(unknownOf(etcd, recorded('etcd', '3.7'))).toEqual(['experimental-watch-progress-notify-interval']);
+  expect(unknownOf(etcd, recorded('etcd', '3.7'))).toEqual([
+    'experimental-initial-corrupt-check',
+    'experimental-watch-progress-notify-interval',
+  ]);
 });
 
 describe('what a binary lists in its help is recorded for its version', () => {
@@ -218,6 +221,15 @@ describe('what the versions are told', () => {
   ])('etcd %s: %j, and without fsync %j', (version, watchProgress, noFsync) => {
     const { etcd } = differencesOf({ ...newest, etcd: version });
     expect([Object.keys(etcd.watchProgress), Object.keys(etcd.noFsync)]).toEqual([watchProgress, noFsync]);
+  });
+
+  it.each([
+    ['3.4.10', { 'experimental-initial-corrupt-check': true }],
+    ['3.5.33', { 'experimental-initial-corrupt-check': true }],
+    ['3.6.0', { 'feature-gates': 'InitialCorruptCheck=true' }],
+    ['3.7.1', { 'feature-gates': 'InitialCorruptCheck=true' }],
+  ])('etcd %s checks its data by %j', (version, corruptCheck) => {
+    expect(differencesOf({ ...newest, etcd: version }).etcd.corruptCheck).toEqual(corruptCheck);
   });
 
   it('an unknown version is taken for the newest', () => {

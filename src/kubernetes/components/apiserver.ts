@@ -1,6 +1,6 @@
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
-import { adminAccess, localServer } from '../kubeconfig/clients.ts';
+import { adminAccess, etcdAccess, localServer } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
@@ -11,6 +11,7 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
   const { config, paths, ip } = facts;
   const { network } = config;
   const pki = pkiPaths(paths.pki);
+  const etcd = etcdAccess(facts);
   const args = flags({
     'advertise-address': ip,
     'allow-privileged': true,
@@ -19,7 +20,10 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     'bind-address': '0.0.0.0',
     'client-ca-file': pki.ca.cert,
     'enable-admission-plugins': 'NodeRestriction',
-    'etcd-servers': `http://127.0.0.1:${network.etcdPort}`,
+    'etcd-cafile': etcd.ca,
+    'etcd-certfile': etcd.cert,
+    'etcd-keyfile': etcd.key,
+    'etcd-servers': etcd.url,
     'kubelet-certificate-authority': pki.ca.cert,
     'kubelet-client-certificate': pki.apiserverKubelet.cert,
     'kubelet-client-key': pki.apiserverKubelet.key,

@@ -50,6 +50,11 @@ interface EtcdDifferences {
    */
   readonly watchProgress: Readonly<Record<string, string>>;
   /**
+   * The flag with which etcd reads its whole database before it serves, and refuses one that is not consistent. Since 3.6 a feature gate
+   * (server/features/etcd_features.go); the old name is removed in 3.7.
+   */
+  readonly corruptCheck: Readonly<Record<string, string | boolean>>;
+  /**
    * The flag that turns fsync off, if it is safe to use while the process lives: since 3.4.16 (etcd 12751) and 3.5. Not asked: the help
    * of 3.4 does not mention it.
    */
@@ -111,6 +116,9 @@ function ofEtcd(isSince: Since): EtcdDifferences {
       : isSince(3, 4, 11)
         ? { 'experimental-watch-progress-notify-interval': interval }
         : {},
+    corruptCheck: isSince(3, 6)
+      ? { 'feature-gates': 'InitialCorruptCheck=true' }
+      : { 'experimental-initial-corrupt-check': true },
     noFsync: isSince(3, 4, 16) ? { 'unsafe-no-fsync': true } : {},
   };
 }

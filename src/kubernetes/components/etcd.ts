@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
@@ -9,24 +9,38 @@ import { Failure } from '../../lib/errors.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { assertDatabase, hasContent, ifWrongKind, isDamage, withoutPaths } from './database.ts';
+import { etcdAccess } from '../kubeconfig/clients.ts';
+import { pkiPaths } from '../pki/paths.ts';
+import { ensureEtcdPki } from '../pki/pki.ts';
 import { flags } from './flags.ts';
 
-/** etcd, on loopback only. */
+/** etcd, on loopback only. Admits only clients with a certificate of its own CA. */
 export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const { config, paths, differences } = facts;
   const { etcdPort, etcdPeerPort } = config.network;
-  const client = `http://127.0.0.1:${etcdPort}`;
-  const peer = `http://127.0.0.1:${etcdPeerPort}`;
+  const { url: client, ...access } = etcdAccess(facts);
+  // Data of a version without TLS records another URL for this member, which nobody uses.
+  const peer = `https://127.0.0.1:${etcdPeerPort}`;
+  const pki = pkiPaths(paths.pki);
   const args = flags({
     'advertise-client-urls': client,
+    'cert-file': pki.etcd.cert,
+    'client-cert-auth': true,
     'data-dir': paths.etcd,
     // In ms. Even a single member waits this long before it elects itself at a restart.
     'election-timeout': 200,
     'heartbeat-interval': 40,
     'initial-advertise-peer-urls': peer,
     'initial-cluster': `default=${peer}`,
+    'key-file': pki.etcd.key,
     'listen-client-urls': client,
     'listen-peer-urls': peer,
+    'peer-cert-file': pki.etcd.cert,
+    'peer-client-cert-auth': true,
+    'peer-key-file': pki.etcd.key,
+    'peer-trusted-ca-file': pki.etcdCa.cert,
+    'trusted-ca-file': pki.etcdCa.cert,
+    ...differences.etcd.corruptCheck,
     ...differences.etcd.watchProgress,
     ...(!config.etcd.fsync && differences.etcd.noFsync),
   });
@@ -35,6 +49,9 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const command = async () => {
     assertDatabase(files.database, remedy);
     assertWal(files, remedy);
+    mkdirSync(paths.etcd, { recursive: true, mode: 0o700 });
+    chmodSync(paths.etcd, 0o700);
+    await ensureEtcdPki({ dir: paths.pki });
     return nodeProgram(facts, 'etcd', args);
   };
   return {
@@ -42,9 +59,9 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
     name: 'etcd',
     needs,
     command,
-    ready: unlessWithoutMembers(healthy(client), join(paths.logs, 'etcd.log')),
+    ready: unlessWithoutMembers(healthy(client, access), join(paths.logs, 'etcd.log')),
     // Ignores a full quota, which a restart does not fix.
-    live: healthy(client, { live: true }),
+    live: healthy(client, { ...access, live: true }),
     diagnose: (reason, lastLines) => diagnose(reason, lastLines, { ...files, remedy }),
     ports: [etcdPort, etcdPeerPort],
   };

@@ -13,6 +13,12 @@ export function adminAccess(facts: NodeFacts) {
   return { server: localServer(facts), ca: ca.cert, cert: admin.cert, key: admin.key };
 }
 
+/** Access to etcd, for the API server and for probes: the URL, and paths of PEM files. */
+export function etcdAccess({ config, paths }: NodeFacts) {
+  const { etcdCa, apiserverEtcd } = pkiPaths(paths.pki);
+  return { url: `https://127.0.0.1:${config.network.etcdPort}`, ca: etcdCa.cert, ...apiserverEtcd };
+}
+
 /** The node's kubeconfig files, one for each client of the API. */
 export interface Kubeconfigs {
   readonly admin: string;

@@ -4,7 +4,12 @@ import { isAddress } from './leaves.ts';
 import type { Leaf } from './leaves.ts';
 
 /** RFC 5280, 4.2.1.12. */
-export const usageOids = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const;
+const [serverAuth, clientAuth] = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'] as const;
+export const usageOids = {
+  serverAuth: [serverAuth],
+  clientAuth: [clientAuth],
+  peer: [serverAuth, clientAuth],
+} as const;
 
 /** A leaf with less than this part of its life left is issued again. */
 const renewalPart = 1 / 5;
@@ -41,7 +46,7 @@ export function leafFlaw(
     `CN=${leaf.commonName}`,
   ];
   if (cert.subject !== subject.join('\n')) return `issued to ${cert.subject.replaceAll('\n', ', ')}`;
-  if (cert.keyUsage?.join() !== usageOids[leaf.usage]) return `not for ${leaf.usage} alone`;
+  if (cert.keyUsage?.join() !== usageOids[leaf.usage].join()) return `not for ${leaf.usage} alone`;
   return (
     nameFlaw(leaf, cert) ??
     timeFlaw(cert, now) ??

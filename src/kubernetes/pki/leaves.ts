@@ -17,7 +17,7 @@ export interface Identity {
 /** The user of the helper process. */
 export const helperUser = 'k8s-single:helper';
 
-type Issuer = 'ca' | 'frontProxyCa';
+type Issuer = 'ca' | 'frontProxyCa' | 'etcdCa';
 
 /** A certificate that is not a CA: all that must be right about it. */
 export interface Leaf {
@@ -27,19 +27,43 @@ export interface Leaf {
   readonly commonName: string;
   /** The user's group in Kubernetes. */
   readonly organization?: string;
-  readonly usage: 'serverAuth' | 'clientAuth';
+  /** `peer`: both, for servers that are each other's clients. */
+  readonly usage: 'serverAuth' | 'clientAuth' | 'peer';
   /** DNS names and IP addresses. */
   readonly sans: readonly string[];
 }
 
-/** The subjects of the two CAs: kubeadm's name for the second. */
+/** The subjects of the CAs: kubeadm's names for the second and the third. */
 export const authorityNames: Readonly<Record<Issuer, string>> = {
   ca: 'kubernetes-ca',
   frontProxyCa: 'front-proxy-ca',
+  etcdCa: 'etcd-ca',
 };
 
 /**
- * Every leaf certificate of a one-node cluster. Users and groups are those of Kubernetes' own RBAC bindings
+ * etcd's own certificate, for both of its ports, and that of its clients. Of a CA of their own: etcd lets everybody in whom its
+ * CA has signed, and no user of the API may read the cluster's data.
+ */
+export const etcdLeaves: readonly Leaf[] = [
+  {
+    // It is a client of itself, too: its gateway for JSON.
+    name: 'etcd',
+    issuer: 'etcdCa',
+    commonName: 'etcd',
+    usage: 'peer',
+    sans: ['localhost', '127.0.0.1'],
+  },
+  {
+    name: 'apiserverEtcd',
+    issuer: 'etcdCa',
+    commonName: 'kube-apiserver-etcd-client',
+    usage: 'clientAuth',
+    sans: [],
+  },
+];
+
+/**
+ * Every leaf certificate of a one-node cluster but {@link etcdLeaves}. Users and groups are those of Kubernetes' own RBAC bindings
  * (https://kubernetes.io/docs/setup/best-practices/certificates/).
  */
 export function leaves(identity: Identity): readonly Leaf[] {

@@ -6,10 +6,11 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** The base names of the files: kubeadm's where kubeadm has one, else the component's. */
+/** The base names of the files: kubeadm's where kubeadm has one in this folder, else the component's. */
 const fileNames = {
   ca: 'ca',
   frontProxyCa: 'front-proxy-ca',
+  etcdCa: 'etcd-ca',
   apiserver: 'apiserver',
   kubeletServer: 'kubelet-server',
   controlLoop: 'control-loop',
@@ -22,6 +23,8 @@ const fileNames = {
   proxy: 'kube-proxy',
   dns: 'coredns',
   helper: 'helper',
+  etcd: 'etcd',
+  apiserverEtcd: 'apiserver-etcd-client',
 } as const;
 
 /** What each certificate is for; the keys of {@link Pki}. */
@@ -42,6 +45,7 @@ export function pkiPaths(dir: string): Pki {
   return {
     ca: files('ca'),
     frontProxyCa: files('frontProxyCa'),
+    etcdCa: files('etcdCa'),
     apiserver: files('apiserver'),
     kubeletServer: files('kubeletServer'),
     controlLoop: files('controlLoop'),
@@ -54,6 +58,8 @@ export function pkiPaths(dir: string): Pki {
     proxy: files('proxy'),
     dns: files('dns'),
     helper: files('helper'),
+    etcd: files('etcd'),
+    apiserverEtcd: files('apiserverEtcd'),
     serviceAccount: { public: join(dir, 'sa.pub'), private: join(dir, 'sa.key') },
   };
 }

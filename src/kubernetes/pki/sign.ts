@@ -79,7 +79,7 @@ export async function signLeaf(
       x509.basicConstraints(false),
       // An EC key only signs: kubeadm's keyEncipherment is for RSA (RFC 8422, 5.5).
       x509.keyUsage('digitalSignature'),
-      x509.extendedKeyUsage(usageOids[leaf.usage]),
+      x509.extendedKeyUsage(...usageOids[leaf.usage]),
       x509.subjectKeyId(keyIdOf(spki)),
       x509.authorityKeyId(issuer.keyId),
       ...(leaf.sans.length > 0 ? [x509.subjectAltName(leaf.sans)] : []),

@@ -119,8 +119,8 @@ export function keyUsage(...usages: readonly (keyof typeof keyUsages)[]): Block 
 }
 
 /** `purpose`: an OID. */
-export function extendedKeyUsage(purpose: string): Block {
-  return extension(oids.extendedKeyUsage, sequence(oid(purpose)));
+export function extendedKeyUsage(...purposes: readonly string[]): Block {
+  return extension(oids.extendedKeyUsage, sequence(...purposes.map(oid)));
 }
 
 export function subjectKeyId(keyId: Uint8Array): Block {

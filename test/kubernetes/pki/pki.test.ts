@@ -157,6 +157,17 @@ test('only the owner can reach the folder and read the keys', async () => {
   }
 });
 
+test("etcd's certificates are of its own CA: its own for both sides, and its client's for one", async () => {
+  const { pki } = await madePki();
+  const { ca, etcdCa, etcd, apiserverEtcd } = pki;
+  for (const purpose of ['sslserver', 'sslclient'] as const)
+    await expect(verifyFor(purpose, etcdCa.cert, etcd.cert)).resolves.toContain('OK');
+  await expect(verifyFor('sslclient', etcdCa.cert, apiserverEtcd.cert)).resolves.toContain('OK');
+  await expect(verifyFor('sslserver', etcdCa.cert, apiserverEtcd.cert)).rejects.toThrow(/unsu/u);
+  await expect(verifyFor('sslclient', ca.cert, apiserverEtcd.cert)).rejects.toThrow(/local issuer/u);
+  for (const { key } of [etcdCa, etcd, apiserverEtcd]) await expect(modeOf(key)).resolves.toBe('600');
+});
+
 test('the paths are known before the files exist', async () => {
   const { dir, pki } = await madePki(identity);
   expect(pkiPaths(dir)).toEqual(pki);

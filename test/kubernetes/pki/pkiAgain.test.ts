@@ -74,7 +74,7 @@ describe('a leaf is issued again, and nothing else is,', () => {
     await expect(again({ now: new Date(Date.now() + 290 * day) })).resolves.toEqual([]);
     const now = new Date(Date.now() + 300 * day);
     const issued = await again({ now });
-    expect(issued).toHaveLength(12);
+    expect(issued).toHaveLength(14);
     expect(issued[0]).toMatch(/^issuing admin.crt: about to expire /u);
     expect(Date.parse((await certificateOf(pki.admin)).validTo)).toBeGreaterThan(now.getTime() + 364 * day);
     await expect(roots(dir)).resolves.toEqual(before);
@@ -144,7 +144,9 @@ test('whichever file was not yet written when a process was killed, the next cal
   const { dir, pki, again } = await madePki();
   const before = await contents(dir);
   // A CA's certificate and the service accounts' public key are written after their private keys.
-  const written = Object.keys(before).filter((name) => !/^(?:ca|front-proxy-ca|sa)\.key$/u.test(name));
+  const written = Object.keys(before).filter(
+    (name) => !/^(?:ca|front-proxy-ca|etcd-ca|sa)\.key$/u.test(name),
+  );
   for (const name of written) {
     await rm(join(dir, name));
     await again();

@@ -101,6 +101,7 @@ test('doing what the hint says mends an expired CA, and its key stays', async ()
   const now = new Date(Date.now() + 3651 * day);
   await rm(pki.ca.cert);
   await rm(pki.frontProxyCa.cert);
+  await rm(pki.etcdCa.cert);
   await again({ now });
   await expect(again({ now })).resolves.toEqual([]);
   await expect(contents(dir)).resolves.toMatchObject({ 'ca.key': before['ca.key'] });
