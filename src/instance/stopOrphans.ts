@@ -27,7 +27,7 @@ export function recordStopOrder(run: string, components: readonly Component[], l
   const entries = sortByDependencies(components).map((component): StopEntry => {
     const { name, needs } = component;
     const stop = { ...stopDefaults, ...programOf(component)?.stop };
-    return { name, needs: needs.map(dependencyName), ...stop, log: join(logs, `${name}.log`) };
+    return Object.assign({ name, needs: needs.map(dependencyName), log: join(logs, `${name}.log`) }, stop);
   });
   writeFileAtomicallySync(orderFile(run), JSON.stringify(entries), { mode: 0o600 });
 }

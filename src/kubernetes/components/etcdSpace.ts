@@ -10,6 +10,7 @@ import type { Dependency, Task } from '../../engine/component.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
 import type { NodeFacts } from '../facts.ts';
+import { etcdAccess } from '../kubeconfig/clients.ts';
 
 /** A client URL of etcd without a path, and the certificates for it. */
 interface EtcdAccess extends Tls {
@@ -34,8 +35,8 @@ const liveTiming = { periodMs: 4000, failureThreshold: 1 };
  * https://etcd.io/docs/latest/op-guide/maintenance/#space-quota. etcd itself becomes ready only without the alarm, so it needs
  * etcd only to be started, and delays nothing.
  */
-export function etcdSpace({ config }: Pick<NodeFacts, 'config'>, needs: readonly Dependency[]): Task {
-  return etcdSpaceTask({ url: `http://127.0.0.1:${config.network.etcdPort}` }, needs);
+export function etcdSpace(facts: NodeFacts, needs: readonly Dependency[]): Task {
+  return etcdSpaceTask(etcdAccess(facts), needs);
 }
 
 /** @internal exported for tests */
