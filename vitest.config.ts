@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** No node under test reaches another machine: see test/support/cli.ts. */
+const env = { K8S_SINGLE_EGRESS: 'none' };
+
 export default defineConfig({
   test: {
     globalSetup: ['./test/support/installBinaries.ts'],
@@ -7,6 +10,7 @@ export default defineConfig({
     projects: [
       {
         test: {
+          env,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
@@ -15,6 +19,7 @@ export default defineConfig({
       },
       {
         test: {
+          env,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           // One real node at a time, and only when the quick tests have passed the cores on.

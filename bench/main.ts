@@ -16,6 +16,9 @@ import { parts, runSession } from './session.ts';
 import type { Sample } from './session.ts';
 import { measureSupervisor } from './supervisor.ts';
 
+// No node that is measured sends a packet to another machine.
+process.env['K8S_SINGLE_EGRESS'] = 'none';
+
 /** The parts that are measured one after the other, not session by session. */
 const otherParts: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   supervisor: measureSupervisor,

@@ -50,7 +50,7 @@ export async function install(options: InstallOptions): Promise<number> {
         );
   const { files, versions } = await resolveBinaries(
     { output, source: options.from === undefined ? source : 'release', install: true },
-    { ...node, ...(kubernetes === undefined ? {} : { kubernetes }) },
+    { ...node, ...(kubernetes === undefined ? {} : { kubernetes }), pasta: 'always' },
     signals.interrupted,
   );
   if (output === 'json') {

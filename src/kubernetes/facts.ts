@@ -1,4 +1,5 @@
 import type { NodeConfig } from '../config/schema/node.ts';
+import type { Egress } from '../host/egress.ts';
 import type { Paths } from '../lib/paths.ts';
 import type { Differences } from './components/differences.ts';
 import type { DnsServer } from './dns/chooseServer.ts';
@@ -15,7 +16,9 @@ type Programs = Readonly<
     | 'kube-scheduler'
     | 'kubelet'
     | 'catatonit'
-    | 'iptables-restore',
+    | 'iptables-restore'
+    | 'nsenter'
+    | 'unshare',
     string
   >
 >;
@@ -37,6 +40,8 @@ export interface NodeFacts {
   readonly ip: string;
   /** Whether the network around the node is its own, and ends with it. */
   readonly isSandboxed: boolean;
+  /** How the node reaches other machines from its sandbox; undefined: not at all, or without a sandbox. */
+  readonly egress?: Egress | undefined;
   /** containerd's snapshotter: the best one that works on the file system of the data folder. */
   readonly snapshotter: 'overlayfs' | 'native';
   /** Whether we may lower the OOM score of processes (oom_score_adj), to protect pods from the OOM killer. */

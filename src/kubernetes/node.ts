@@ -4,6 +4,7 @@ import { certificates } from './components/certificates.ts';
 import { dns } from './components/dns.ts';
 import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
+import { egress } from './components/egress.ts';
 import { etcd } from './components/etcd.ts';
 import { helper, storageRemoval } from './components/helper.ts';
 import { etcdSpace } from './components/etcdSpace.ts';
@@ -41,6 +42,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     dns(facts, ['apiserver']),
     helper(facts, ['apiserver']),
     storageRemoval(facts, ['apiserver']),
+    // Nothing waits for it: what needs the outside tries again.
+    egress(facts, []),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [
@@ -52,6 +55,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
   ];
   const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,
+    egress: facts.egress !== undefined,
   };
   const components = all.filter((each) => each !== undefined);
   return components.filter(({ name }) => enabled[name] ?? true).map(withDiagnosis);

@@ -14,14 +14,14 @@ import type { Stage, State } from '../observe/state/state.ts';
 import { createReporter } from '../observe/terminal/reporter.ts';
 import type { SandboxedProcess } from '../sandbox/sandbox.ts';
 import type { BootSpec } from '../supervisor/bootSpec.ts';
-import type { Launch } from './launch.ts';
+import type { Launch, Supervisor } from './launch.ts';
 
 /**
  * Shows the boot of a node, then lets it live on without this process. Resolves with 0 only when it is ready; with that of
  * `notReady` also when a component failed and the others run on.
  */
 export async function detachWhenReady(
-  supervisor: SandboxedProcess,
+  supervisor: Supervisor,
   launch: Launch,
   spec: BootSpec,
 ): Promise<number> {
@@ -31,6 +31,8 @@ export async function detachWhenReady(
   const file = failed === undefined ? undefined : await readNodeFile(name).catch(() => undefined);
   if (failed !== undefined && file !== undefined) {
     await supervisor.detach();
+    const { level, message, remedy } = supervisor.egress;
+    if (level !== 'ok') console.error(`egress: ${message}; ${remedy}`);
     if (file.url !== undefined) console.error(`see it in a browser: ${file.url}`);
     if (failed.length === 0) return exitCodes.ok;
     console.error(`node ${name} runs on without ${failed.join(', ')}: ${nodeCommand('status', { name })}`);

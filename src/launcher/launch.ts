@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
+import { toFailure } from '../host/checkResult.ts';
+import type { CheckResult } from '../host/checkResult.ts';
+import { canHaveEgress, egressAddresses, planEgress } from '../host/egress.ts';
 import { assertInotifyLeft } from '../host/inotify.ts';
 import { assertCanBoot } from '../host/preflight.ts';
 import { cacheDirs } from '../install/find/cacheLayout.ts';
@@ -15,7 +18,7 @@ import type { SandboxSpec } from '../sandbox/sandboxSpec.ts';
 import { encodeBootSpec } from '../supervisor/bootSpec.ts';
 import type { BootSpec } from '../supervisor/bootSpec.ts';
 import { openListener } from '../supervisor/listener.ts';
-import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
+import { findPasta, resolveBinaries } from '../supervisor/resolveBinaries.ts';
 import type { SupervisorLog } from './supervisorLog.ts';
 
 /** What has to be known of a node to start its supervisor process. */
@@ -34,6 +37,8 @@ export interface NodeStart {
 /** A supervisor that has received its boot spec. */
 export interface Supervisor extends SandboxedProcess {
   readonly binaries: Binaries;
+  /** Whether the node reaches other machines. */
+  readonly egress: CheckResult;
 }
 
 /**
@@ -97,15 +102,22 @@ export class Launch implements AsyncDisposable {
     const sandbox = this.#sandbox;
     if (sandbox === undefined) throw new Error('run() before start()');
     const { options, config } = spec;
-    const sandboxSpec = { ...sandboxSpecOf(config.node), ...overrides };
+    const { binDirs, network } = config.node;
+    const mode = network.egress ?? 'auto';
+    const sandboxSpec = { ...sandboxSpecOf(config.node), egress: canHaveEgress(mode), ...overrides };
     const places = { binDirs: config.node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
     const canProvision = findBinaries({ ...places, binaries: sandboxBinaries }).missing.length === 0;
     // Otherwise the programs that set up a sandbox have to be installed first.
     if (canProvision) sandbox.provision(sandboxSpec, searchPath(places));
-    const binaries = await resolveBinaries(options, config.node, this.#signals.interrupted);
+    const wanted = { ...config.node, pasta: pastaWanted[mode] };
+    const binaries = await resolveBinaries(options, wanted, this.#signals.interrupted);
+    const plan = planEgress(mode, mode === 'none' ? undefined : findPasta(binDirs));
+    if (plan.result.level === 'problem') throw toFailure(plan.result);
     if (!canProvision) sandbox.provision(sandboxSpec, binaries.searchPath);
-    const task = encodeBootSpec({ ...spec, binaries });
-    return { ...(await sandbox.run(sandboxSpec, task, this.#signals)), binaries };
+    const task = encodeBootSpec({ ...spec, binaries, egress: plan });
+    const nameServer = plan.egress?.nameServer === undefined ? undefined : egressAddresses.dns;
+    const running = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
+    return { ...running, binaries, egress: plan.result };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,6 +126,9 @@ export class Launch implements AsyncDisposable {
     this.locks.release();
   }
 }
+
+/** When pasta is installed, for each `network.egress`. */
+const pastaWanted = { auto: 'withOthers', pasta: 'required', none: 'never' } as const;
 
 /** The sandbox of a node. */
 export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig): SandboxSpec {
@@ -127,5 +142,6 @@ export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig):
     nodeSubnet: network.nodeSubnet,
     excludeSubnets: [network.podCidr, network.serviceCidr],
     serviceCidr: network.serviceCidr,
+    podCidr: network.podCidr,
   };
 }

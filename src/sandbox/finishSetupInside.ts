@@ -14,21 +14,21 @@ export async function finishSetupInside({ spec, addresses, provisioned }: Receiv
   const folder = process.cwd();
   process.chdir(existsSync(folder) ? folder : '/');
   await setSandboxSysctls();
-  setHostName(spec.nodeName, addresses.nodeIp);
+  setHostName(spec.nodeName, addresses.nodeIp, spec.nameServer);
   // PID 1 is the init in front of this process: with it in the cgroup, the whole namespace can be found and ended by it.
   const pids = [1, process.pid];
   if (!haveJoinedNodeCgroup(spec.name, pids)) await joinNodeCgroup(spec.name, pids);
 }
 
 /**
- * Sets the host name, and lets unknown names fail at once: the node's own address refuses queries, in pods as well. A loopback
- * address would be the pod's own, and a DNS server in a pod would ask itself.
+ * Sets the host name and the name server. By default it lets unknown names fail at once: the node's own address refuses queries,
+ * in pods as well. A loopback address would be the pod's own, and a DNS server in a pod would ask itself.
  */
-function setHostName(nodeName: string, nodeIp: string): void {
+function setHostName(nodeName: string, nodeIp: string, nameServer = nodeIp): void {
   const files = {
     '/etc/hostname': `${nodeName}\n`,
     '/etc/hosts': `127.0.0.1 localhost\n${nodeIp} ${nodeName}\n`,
-    '/etc/resolv.conf': `nameserver ${nodeIp}\n`,
+    '/etc/resolv.conf': `nameserver ${nameServer}\n`,
   };
   writeFileSync('/proc/sys/kernel/hostname', nodeName);
   for (const [file, text] of Object.entries(files)) {

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { namespacesOf } from './sandboxSpec.ts';
+import { namespacesOf, networkFiles } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
 import { mountTable } from '../lib/mountTable.ts';
@@ -52,7 +52,7 @@ export async function setUpMounts(
   namespaces: SandboxNamespaces,
   persistent: boolean,
 ): Promise<void> {
-  const { name, run, data, kept = [], tmpfs = [], binds = {} } = spec;
+  const { name, run, data, kept = [], tmpfs = [], binds = {}, egress = false } = spec;
   const stage = join(run, 'stage');
   const at = (path: string): string => join(stage, path);
   // The stage lies below /run: fill the new /run first, then mount it over the stage.
@@ -71,12 +71,14 @@ export async function setUpMounts(
   const inStage = overlaid.filter(({ layers }) => layers === stage);
   const sys = mountsBelowSys();
   for (const folder of [stage, ...tmpfs, ...Object.values(binds)]) mkdirSync(folder, { recursive: true });
+  const networks = networkFiles(run);
+  if (egress) for (const file of Object.values(networks)) writeFileSync(file, '');
   // They have this mode inside, too, whatever the umask.
   for (const folder of Object.values(binds)) chmodSync(folder, 0o755);
   // Differs from the source of every mount of the host: see mountAll.
   const own = `k8s-single-${name}`;
   await runAt(
-    { path: namespaces.path, namespaces: namespacesOf(namespaces.pid, 'mnt', 'pid', 'net') },
+    { path: namespaces.path, namespaces: namespacesOf(namespaces.pid, 'mnt', 'pid') },
     mount('-t', 'tmpfs', '-o', 'mode=755', own, stage),
     [
       'mkdir',
@@ -90,16 +92,19 @@ export async function setUpMounts(
     ],
     ...inStage.filter(({ mode }) => mode !== '755').map(({ mode, upper }): Argv => ['chmod', mode, upper]),
     copyKubeletSysctls(stage),
-    mountAll(join(run, 'fstab'), [
-      ...real.map((folder, index) => bind(folder, aside[index]!)),
-      ...overlaid.map(({ folder, options }): FstabLine => [own, folder, 'overlay', options]),
-      // sysfs shows the interfaces of the network namespace that mounts it. Bring along what is mounted on it (cgroups).
-      [own, at('sys'), 'sysfs', 'defaults'],
-      ...sys.map((path) => bind(path, at(path), 'rbind')),
-      [own, '/dev/shm', 'tmpfs', 'mode=1777'],
-      ...kubeletSysctlFiles().map((file) => bind(copyOf(file, stage), file)),
-      [own, at('run'), 'tmpfs', 'mode=755'],
-    ]),
+    // sysfs shows the interfaces of the network namespace that mounts it.
+    inNetwork(
+      mountAll(join(run, 'fstab'), [
+        ...real.map((folder, index) => bind(folder, aside[index]!)),
+        ...overlaid.map(({ folder, options }): FstabLine => [own, folder, 'overlay', options]),
+        // Bring along what is mounted on it (cgroups).
+        [own, at('sys'), 'sysfs', 'defaults'],
+        ...sys.map((path) => bind(path, at(path), 'rbind')),
+        [own, '/dev/shm', 'tmpfs', 'mode=1777'],
+        ...kubeletSysctlFiles().map((file) => bind(copyOf(file, stage), file)),
+        [own, at('run'), 'tmpfs', 'mode=755'],
+      ]),
+    ),
     ...(whyNoKernelLog() === undefined ? [] : emptyKernelLog(stage)),
     ['umount', '--no-mtab', '--lazy', '/sys'],
     mount('--move', at('sys'), '/sys'),
@@ -110,8 +115,25 @@ export async function setUpMounts(
       bind(at('run'), '/run', 'rbind'),
       ...Object.entries(binds).map(([path, folder]) => bind(folder, path, 'bind,X-mount.mkdir')),
     ]),
+    // This shell is in the host's network namespace.
+    ...(egress
+      ? [
+          mountAll(join(run, 'fstab.networks'), [
+            bind('/proc/self/ns/net', networks.host),
+            bind(networkOfNode, networks.node),
+          ]),
+        ]
+      : []),
     mount('--make-rshared', '/'),
   );
+}
+
+/** The network namespace of the init, which is process 1 of its PID namespace. */
+const networkOfNode = '/proc/1/ns/net';
+
+/** Runs a command, from the sandbox's PID namespace, in its network namespace as well. */
+function inNetwork(command: Argv): Argv {
+  return ['nsenter', `--net=${networkOfNode}`, ...command];
 }
 
 /** An overlay over a folder, with its upper layer in `layers`. None when the host has no such folder. */

@@ -8,17 +8,19 @@ import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
+import { closedRoutes } from '../host/egress.ts';
 import { serviceRoute } from '../host/serviceRoute.ts';
 
 /**
  * On the host: connects the network namespace of a sandbox with the host's by a veth pair. The host reaches the node at
  * `nodeIp`. The node reaches only the host's end: its default route is unreachable, and the host forwards nothing for it.
+ * With `egress` pasta can add a better one.
  * Nothing else changes in the host's network, and the pair goes with the namespace.
  *
  * Writes the name of the host's end to `<run>/interface`.
  */
 export async function connectToHost(
-  { name, run, nodeSubnet, excludeSubnets, serviceCidr }: SandboxSpec,
+  { name, run, nodeSubnet, excludeSubnets, serviceCidr, podCidr, egress }: SandboxSpec,
   { pid, path }: SandboxNamespaces,
 ): Promise<Subnet> {
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
@@ -48,7 +50,9 @@ export async function connectToHost(
             'link set dev eth0 up',
             `address add ${subnet.nodeIp}/30 dev eth0`,
             'link set dev lo up',
-            'route add unreachable default',
+            ...(egress === true && podCidr !== undefined
+              ? closedRoutes(podCidr)
+              : ['route add unreachable default']),
             ...(serviceCidr === undefined
               ? []
               : [`route add ${serviceRoute(serviceCidr, subnet.nodeIp).join(' ')}`]),

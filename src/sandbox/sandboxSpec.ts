@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+
 /** What a sandbox is made from. */
 export interface SandboxSpec {
   /** The node's name. */
@@ -16,8 +18,19 @@ export interface SandboxSpec {
   readonly excludeSubnets?: readonly string[];
   /** The range of the node's Services, which no packet leaves. */
   readonly serviceCidr?: string;
+  /** The range of the node's pods. */
+  readonly podCidr?: string;
+  /** Whether pasta may connect the node with other machines: see kubernetes/components/egress.ts. */
+  readonly egress?: boolean;
+  /** The name server of the node. Default: its own address, which refuses queries. */
+  readonly nameServer?: string | undefined;
   /** Bind mounts of the node's own folders: path inside -> folder. Both are made when missing. */
   readonly binds?: Readonly<Record<string, string>>;
+}
+
+/** In a sandbox with egress: files that are the network namespaces of the host and of the node. */
+export function networkFiles(run: string): { readonly host: string; readonly node: string } {
+  return { host: join(run, 'net.host'), node: join(run, 'net.node') };
 }
 
 /** The namespaces of a sandbox, as seen from the host. */

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { nowhere } from '../config/yaml/problems.ts';
+import type { EgressPlan } from '../host/egress.ts';
 import type { Binaries } from '../install/install.ts';
 import type { UpOptions } from './options.ts';
 
@@ -9,6 +10,8 @@ export interface BootSpec {
   readonly config: Config;
   /** Found by the launcher; without them the supervisor finds or installs them itself. */
   readonly binaries?: Binaries;
+  /** How a node in a sandbox reaches other machines; planned by the launcher. */
+  readonly egress?: EgressPlan;
   /** Whether the config has components. They may refer to the node's address, so the config is read again with it. */
   readonly hasComponents: boolean;
   /** When the command was started, in ms since the epoch. */

@@ -27,7 +27,7 @@ export const unknownHost = {
 export function factsOf(
   config: NodeConfig,
   binaries: Binaries,
-  capabilities: HostCapabilities & Pick<NodeFacts, 'ip' | 'isSandboxed' | 'dns' | 'resolvConf'>,
+  capabilities: HostCapabilities & Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {

@@ -3,6 +3,8 @@ import { parseDuration } from '../config/schema/duration.ts';
 import { loadConfig } from '../config/loadConfig.ts';
 import type { Config } from '../config/config.ts';
 import { serverForm, serverHost } from '../config/schema/addresses.ts';
+import { egressModes } from '../host/egress.ts';
+import type { EgressMode } from '../host/egress.ts';
 import { Failure } from '../lib/errors.ts';
 import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../observe/terminal/reporter.ts';
@@ -68,7 +70,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   // An ephemeral node need not survive a power failure.
   const etcd = options.ephemeral === true ? { ...node.etcd, fsync: false } : node.etcd;
   const images = node.images.map((place) => resolve(config.dir, place));
-  const network = { ...serverOfEnvironment(), ...node.network };
+  const network = { ...serverOfEnvironment(), ...egressOfEnvironment(), ...node.network };
   const { corefile } = node.dns;
   const dns = { ...node.dns, ...(corefile !== undefined && { corefile: resolve(config.dir, corefile) }) };
   return {
@@ -109,6 +111,18 @@ function serverOfEnvironment(): { server?: string } {
 function mirrorOfEnvironment(): { mirror?: string } {
   const mirror = process.env['K8S_SINGLE_MIRROR'];
   return mirror ? { mirror } : {};
+}
+
+/** K8S_SINGLE_EGRESS: for all nodes of a machine, such as one on which no test may reach another. */
+function egressOfEnvironment(): { egress?: EgressMode } {
+  const given = process.env['K8S_SINGLE_EGRESS'];
+  if (!given) return {};
+  const egress = egressModes.find((mode) => mode === given);
+  if (egress !== undefined) return { egress };
+  throw new Failure(
+    'usage',
+    `K8S_SINGLE_EGRESS is ${JSON.stringify(given)}: expected ${egressModes.join(', ')}`,
+  );
 }
 
 /** The folders of K8S_SINGLE_BIN_DIR, which are separated by colons. */

@@ -1,10 +1,23 @@
 import type { NodeConfig } from '../config/schema/node.ts';
+import { egressBinaries } from '../install/find/binaries.ts';
+import { cacheDirs } from '../install/find/cacheLayout.ts';
+import { findBinaries } from '../install/find/findBinaries.ts';
 import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
+import { reasonOf } from '../lib/errors.ts';
 import { cacheDir } from '../lib/paths.ts';
 import type { Progress } from '../observe/terminal/view.ts';
 import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
+
+/** What is to be found or installed. */
+interface Wanted extends Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror'> {
+  /**
+   * Whether pasta is installed as well: `always`, even if nothing else is missing; `withOthers`, so that no start has to wait for
+   * it or fails for it; `never`. Only with `required` a failure is one of this function.
+   */
+  readonly pasta?: 'required' | 'always' | 'withOthers' | 'never';
+}
 
 /**
  * The binaries of a node: found, or installed with progress on the terminal.
@@ -13,43 +26,70 @@ import type { UpOptions } from './options.ts';
  */
 export async function resolveBinaries(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
-  { binDirs, kubernetes, mirror }: Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror'>,
+  { binDirs, kubernetes, mirror, pasta = 'never' }: Wanted,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Binaries> {
-  return await withProgress(output, signal, async (onProgress) =>
-    install({
+  return await withProgress(output, signal, async (onProgress, print) => {
+    let isInstalling = false;
+    const options = {
       binDirs,
       cacheDir: cacheDir(),
-      source,
       noInstall: !mayInstall,
+      onProgress: (progress: Progress) => {
+        isInstalling = true;
+        onProgress(progress);
+      },
+      signal,
+    };
+    const binaries = await install({
+      ...options,
+      source,
       ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
       ...(mirror === undefined ? {} : { mirror }),
-      onProgress,
-      signal,
-    }),
-  );
+    });
+    const isWanted = pasta === 'required' || pasta === 'always' || (pasta === 'withOthers' && isInstalling);
+    if (!isWanted || findPasta(binDirs) !== undefined) return binaries;
+    await install({ ...options, source: 'debian', binaries: egressBinaries }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (pasta === 'required') throw error;
+      print(`pasta is not installed, so a node in its own namespaces has no egress: ${reasonOf(error)}`);
+    });
+    return binaries;
+  });
 }
 
 /** Shows the progress of an installation on the terminal. */
 export async function withProgress<T>(
   output: OutputMode,
   signal: AbortSignal,
-  work: (onProgress: (progress: Progress) => void) => Promise<T>,
+  work: (onProgress: (progress: Progress) => void, print: (line: string) => void) => Promise<T>,
 ): Promise<T> {
   // Loaded when there is something to report.
   let reporter: Promise<Reporter> | undefined;
   const onProgress = (progress: Progress): void => {
-    reporter ??= import('../observe/terminal/reporter.ts').then(async (module) =>
-      module.createReporter({ output, stages: [] }),
-    );
+    reporter ??= createReporter(output);
     void reporter.then(({ progress: show }) => show(progress));
   };
+  const print = (line: string): void => {
+    reporter ??= createReporter(output);
+    void reporter.then(({ print: show }) => show(line));
+  };
   try {
-    return await work(onProgress);
+    return await work(onProgress, print);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
   } finally {
     await (await reporter)?.end();
   }
+}
+
+/** The path of pasta, where there is one. */
+export function findPasta(binDirs: readonly string[]): string | undefined {
+  const options = { binDirs, cacheDirs: cacheDirs(cacheDir()), binaries: egressBinaries };
+  return findBinaries(options).found.get('pasta')?.path;
+}
+
+async function createReporter(output: OutputMode): Promise<Reporter> {
+  return (await import('../observe/terminal/reporter.ts')).createReporter({ output, stages: [] });
 }

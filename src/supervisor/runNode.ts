@@ -82,13 +82,15 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
     minor: minorOf(versions['kube-apiserver']),
     versionCache,
   });
+  const egress = spec.egress?.egress;
   const facts = factsOf(node, binaries, {
     ...capabilities,
     ip: host.ip,
     isSandboxed: host.isSandboxed,
     dns: assertDnsServer(dns),
-    // The sandbox's file names no server.
-    resolvConf: host.isSandboxed ? undefined : '/etc/resolv.conf',
+    egress,
+    // Without egress the sandbox's file names no server.
+    resolvConf: host.isSandboxed && egress?.nameServer === undefined ? undefined : '/etc/resolv.conf',
   });
   return {
     facts,
@@ -98,6 +100,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
       dataMount,
       snapshotterResult(snapshotter, data),
       setProcessLimits(),
+      ...(spec.egress === undefined ? [] : [spec.egress.result]),
       checkDisk(data, node.kubelet.minFreeMiB, kubelet),
       dns.result,
     ],

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readNodeFile } from '../../src/instance/nodeFile.ts';
 import { importBusybox, busyboxImage } from '../support/busybox.ts';
-import { cli, main } from '../support/cli.ts';
+import { cli, closed, main } from '../support/cli.ts';
 import { TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-environment');
@@ -13,6 +13,7 @@ const folder = '/dev/shm/k8s-single-e2e-environment';
 
 /** Each of these once made another node, or none. */
 const env = {
+  ...closed,
   PATH: process.env['PATH']!,
   ETCD_NAME: 'm1',
   ETCD_DATA_DIR: '/srv/etcd',

@@ -7,6 +7,12 @@ import { onTestFinished } from 'vitest';
 /** The built program, as users get it. */
 export const main = join(import.meta.dirname, '../../dist/bundle/main.cjs');
 
+/**
+ * No node under test sends a packet to another machine: vitest.config.ts sets it for all programs, and programs with another
+ * environment get it from here. Only a test in a network namespace without a way out may choose another value.
+ */
+export const closed = { K8S_SINGLE_EGRESS: 'none' } as const;
+
 /** Runs the command and resolves with its result, whatever the exit code. */
 export function cli(
   args: readonly string[],
@@ -14,7 +20,8 @@ export function cli(
 ): ResultPromise<Options & { reject: false }> {
   // Nobody answers questions in a test: end stdin at once.
   const stdin = options.input === undefined ? ({ stdin: 'ignore' } as const) : {};
-  return execa(process.execPath, [main, ...args], { ...stdin, ...options, reject: false }) as never;
+  const env = { ...closed, ...options.env };
+  return execa(process.execPath, [main, ...args], { ...stdin, ...options, env, reject: false }) as never;
 }
 
 /** Creates a folder that is removed at the end of the test. */

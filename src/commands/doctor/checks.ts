@@ -9,6 +9,7 @@ import { isInNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
 import { note, ok, problem } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
+import { planEgress } from '../../host/egress.ts';
 import { checkDataMount } from '../../host/dataMount.ts';
 import { checkFirewall } from '../../host/firewall.ts';
 import { checkInotifyLeft } from '../../host/inotify.ts';
@@ -50,6 +51,7 @@ import { plannedSubnet } from '../../sandbox/network.ts';
 import { podTraffic } from '../../supervisor/directHost.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { ConfigOptions } from '../../supervisor/options.ts';
+import { findPasta } from '../../supervisor/resolveBinaries.ts';
 import { plannedGraph } from '../../supervisor/plannedGraph.ts';
 
 export interface DoctorOptions extends Pick<ConfigOptions, 'config' | 'name' | 'dataDir' | 'binDir'> {
@@ -104,6 +106,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
         ]
       : []),
     ...(isDirect ? await checkPorts(config, rows) : await checkSubnet(config, rows, running)),
+    ...(isDirect ? [] : [planEgress(config.node.network.egress ?? 'auto', findPasta(binDirs)).result]),
     checkRunning(name, running),
     ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
   ];

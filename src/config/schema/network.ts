@@ -13,7 +13,7 @@ import {
 } from './addresses.ts';
 import type { Cidr } from './addresses.ts';
 import { defaults } from './defaults.ts';
-import { list, map, port, text } from './fields.ts';
+import { list, map, oneOf, port, text } from './fields.ts';
 
 const initial = defaults.network;
 
@@ -45,6 +45,11 @@ const shape = map({
     .describe(
       'The IPv4 range, a /30 or larger, from which the subnet between host and node is taken. Default: one of 172.30, 10.30 or 192.168 that is free.',
     ),
+  egress: oneOf(['auto', 'pasta', 'none'])
+    .exactOptional()
+    .describe(
+      'How a node in its own namespaces reaches other machines. `pasta`: through pasta(1), or the start fails; `auto`: through pasta if this machine has it, /dev/net/tun and a default route; `none`: not at all. Default: $K8S_SINGLE_EGRESS, or auto.',
+    ),
   clusterDomain: text('a domain name in lower case')
     .refine((value) => isDomain(value, maxDomainLength), {
       error: `expected a domain name in lower case, of at most ${maxDomainLength} characters and 63 between two dots`,
@@ -58,7 +63,7 @@ const shape = map({
   )
     .exactOptional()
     .describe(
-      "The DNS servers to ask for names outside the cluster, in this order. Default: those of the host's resolv.conf for a node on the host itself or in a container; none for a node in its own namespaces.",
+      "The DNS servers to ask for names outside the cluster, in this order. Default: those of the host's resolv.conf for a node on the host itself or in a container; that of egress, if any, for a node in its own namespaces.",
     ),
   apiserverPort: port()
     .prefault(initial.apiserverPort)

@@ -38,11 +38,11 @@ export async function addPackages(
 
 async function addEntry(
   tree: DebianTree,
-  { name, debianPackage }: BinarySpec,
+  { name, debianPackage, debianFile = name }: BinarySpec,
   libraries: readonly string[],
   backEnd?: string,
 ): Promise<void> {
-  const program = backEnd === undefined ? name : `xtables-${backEnd}-multi`;
+  const program = backEnd === undefined ? debianFile : `xtables-${backEnd}-multi`;
   const path = await firstExisting(
     ['usr/sbin', 'usr/bin', 'sbin', 'bin'].map((dir) => join(dir, program)),
     tree.root,

@@ -8,6 +8,8 @@ export interface BinarySpec {
   readonly debianPackage?: string;
   /** The official release that has it, if one does. */
   readonly release?: ReleaseName;
+  /** Its file in that package, if it has another name. */
+  readonly debianFile?: string;
   /** The arguments with which it prints its version. */
   readonly versionArgs: readonly string[];
   /** Its first group is the version in that output. Default: the first text like 1.2 or 1.2.3-x. */
@@ -71,6 +73,19 @@ export const nodeBinaries = [
 export const sandboxBinaries: readonly BinarySpec[] = nodeBinaries.filter(({ name }) =>
   ['ip', 'mount', 'nsenter'].includes(name),
 );
+
+/** A node does without it: see host/egress.ts. */
+export const egressBinaries = [
+  {
+    name: 'pasta',
+    debianPackage: 'passt',
+    // One program with two names.
+    debianFile: 'passt',
+    versionArgs: ['--version'],
+    // Debian's build prints "unknown version".
+    versionPattern: /^(?:pasta|passt) (.+)$/m,
+  },
+] as const satisfies readonly BinarySpec[];
 
 /** The contents of a test image where none can be pulled. */
 export const imageBinaries = [
