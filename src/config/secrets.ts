@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command, Event } from '../engine/component.ts';
 import type { Config } from './config.ts';
 import { parseEnvFile } from './envFile.ts';
+import { registrySecrets } from './registryFiles.ts';
 
 /** The replacement for a secret. */
 export const masked = '***';
@@ -31,12 +32,12 @@ export function isSecret(name: string): boolean {
   return secretName.test(name);
 }
 
-/** A {@link masker} for all secrets of a config, including the current content of its envFiles. */
+/** A {@link masker} for all secrets of a config, including the current content of its files. */
 export async function maskerOf(config: Config): Promise<(text: string) => string> {
   return masker([...secretValues(config), ...(await secretsInFiles(config))]);
 }
 
-/** The secrets in the config itself, longest first. For its envFiles see {@link secretsInFiles}. */
+/** The secrets in the config itself, longest first. For its files see {@link secretsInFiles}. */
 export function secretValues({ components, secrets }: Pick<Config, 'components' | 'secrets'>): string[] {
   const specs = Object.values(components);
   const inEnv = specs.flatMap(({ env = {} }) => valuesOf(env));
@@ -47,14 +48,16 @@ export function secretValues({ components, secrets }: Pick<Config, 'components' 
   return sorted([...secrets, ...inEnv, ...inFlags]);
 }
 
-/** The secrets in the envFiles of a config. Unreadable files are skipped. */
+/** The secrets in the envFiles of a config and in the credentials of its registries. Unreadable files are skipped. */
 export async function secretsInFiles({
   components,
   dir,
-}: Pick<Config, 'components' | 'dir'>): Promise<string[]> {
+  node,
+}: Pick<Config, 'components' | 'dir' | 'node'>): Promise<string[]> {
   const files = Object.values(components).flatMap(({ envFile }) => envFile ?? []);
   const texts = files.map(async (file) => readFile(resolve(dir, file), 'utf8').catch(() => ''));
-  return (await Promise.all(texts)).flatMap((text) => valuesOf(parseEnvFile(text)));
+  const inEnvFiles = (await Promise.all(texts)).flatMap((text) => valuesOf(parseEnvFile(text)));
+  return [...inEnvFiles, ...registrySecrets(node)];
 }
 
 /** A function that masks these secrets in a text, and also passwords in URLs and values of secret flags. */

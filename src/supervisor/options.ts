@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseDuration } from '../config/schema/duration.ts';
 import { loadConfig } from '../config/loadConfig.ts';
 import type { Config } from '../config/config.ts';
+import type { NodeConfig } from '../config/schema/node.ts';
 import { serverForm, serverHost } from '../config/schema/addresses.ts';
 import { egressModes } from '../host/egress.ts';
 import type { EgressMode } from '../host/egress.ts';
@@ -78,6 +79,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
     node: {
       ...node,
       network,
+      registries: await registriesOf(config),
       ...mirrorOfEnvironment(),
       ...(node.mirror === undefined ? {} : { mirror: node.mirror }),
       dns,
@@ -88,6 +90,17 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       timeouts: { ...node.timeouts, boot },
     },
   };
+}
+
+/** With absolute paths, and checked. */
+async function registriesOf(config: Config): Promise<NodeConfig['registries']> {
+  const { node, dir } = config;
+  if (Object.keys(node.registries).length === 0) return node.registries;
+  // Most configs have none.
+  const { checkRegistryFiles, resolveRegistries } = await import('../config/registryFiles.ts');
+  const registries = resolveRegistries(node.registries, dir);
+  checkRegistryFiles({ ...config, node: { ...node, registries } });
+  return registries;
 }
 
 /** A node in the background forwards no logs: nobody reads its output, which goes to a log of its own. */

@@ -260,6 +260,85 @@ describe("containerd's config file", () => {
     expect(plugins.every((line) => line.includes(version === 2 ? one : two))).toBe(true);
   });
 
+  const registries = (dir: string): string => `
+registries:
+  docker.io: { mirrors: ["https://m.example/hub", "https://m.example/v2/hub"], credentials: ${dir}/login }
+  m.example: { ca: /ca.pem, cert: /c.pem, key: /k.pem }
+  r.example: { skipVerify: true }
+  localhost:5000: { mirrors: ["http://host.k8s-single.internal:5000"] }
+  "*": { mirrors: ["https://all.example"] }
+`;
+
+  it.each([
+    ['1.5.18', 'io.containerd.grpc.v1.cri'],
+    ['1.6.20~ds1', 'io.containerd.grpc.v1.cri'],
+    ['2.3.4', 'io.containerd.cri.v1.images'],
+  ])('of %s names a folder with a hosts.toml for each registry', async (containerd, plugin) => {
+    const dir = await tempDir('login');
+    await writeFile(join(dir, 'login'), 'me:pass"word\n');
+    const config = registries(dir);
+    const { written } = await build({ ...newest, containerd }, { name: 'registries', config });
+    const text = written('containerd/config.toml');
+    expect(text).toContain(`[plugins."${plugin}".registry]\n  config_path = "/`);
+    const auth = `[plugins."${plugin}".registry.configs."registry-1.docker.io".auth]`;
+    expect(text).toContain(`${auth}\n  username = "me"\n  password = "pass\\"word"\n`);
+    const inMirror = '  ca = "/ca.pem"\n  client = [["/c.pem", "/k.pem"]]';
+    const may = '  capabilities = ["pull", "resolve"]';
+    expect(written('containerd/hosts/docker.io/hosts.toml')).toBe(`server = "https://registry-1.docker.io"
+capabilities = ["push"]
+[host."https://m.example/hub"]
+${may}
+${inMirror}
+[host."https://m.example/v2/hub"]
+${may}
+${inMirror}
+  override_path = true
+[host."https://registry-1.docker.io"]
+${may}
+`);
+    expect(written('containerd/hosts/r.example/hosts.toml')).toBe(`server = "https://r.example"
+capabilities = ["push"]
+[host."https://r.example"]
+${may}
+  skip_verify = true
+`);
+    expect(written('containerd/hosts/localhost:5000/hosts.toml')).toBe(`server = "http://localhost:5000"
+capabilities = ["push"]
+[host."http://host.k8s-single.internal:5000"]
+${may}
+`);
+    expect(written('containerd/hosts/_default/hosts.toml')).toBe(`[host."https://all.example"]\n${may}\n`);
+  });
+
+  it('of 1.4 has the registries in itself', async () => {
+    const dir = await tempDir('login');
+    await writeFile(join(dir, 'login'), 'me:password\n');
+    const { written } = await build(
+      { ...newest, containerd: '1.4.13' },
+      { name: 'registries', config: registries(dir) },
+    );
+    const table = '[plugins."io.containerd.grpc.v1.cri".registry';
+    const text = written('containerd/config.toml');
+    expect(text.slice(text.indexOf(table))).toBe(`${table}]
+${table}.mirrors."docker.io"]
+  endpoint = ["https://m.example/hub/v2", "https://m.example/v2/hub"]
+${table}.mirrors."localhost:5000"]
+  endpoint = ["http://host.k8s-single.internal:5000"]
+${table}.mirrors."*"]
+  endpoint = ["https://all.example"]
+${table}.configs."m.example".tls]
+  ca_file = "/ca.pem"
+  cert_file = "/c.pem"
+  key_file = "/k.pem"
+${table}.configs."r.example".tls]
+  insecure_skip_verify = true
+${table}.configs."registry-1.docker.io".auth]
+  username = "me"
+  password = "password"
+`);
+    expect(() => written('containerd/hosts/docker.io/hosts.toml')).toThrow('ENOENT');
+  });
+
   it('is understood by the real containerd', async () => {
     vi.unstubAllEnvs();
     const { containerd } = await testBinaries('containerd');
@@ -275,6 +354,7 @@ describe("containerd's config file", () => {
       /snapshotter = ["']native["']/,
       /restrict_oom_score_adj = true/,
       /netns_mounts_under_state_dir = true/,
+      /config_path = ["']\/.*\/containerd\/hosts["']/,
     ])
       expect(stdout).toMatch(set);
   });

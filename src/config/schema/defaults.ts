@@ -4,12 +4,19 @@ export const dnsServers = ['auto', 'embedded', 'coredns', 'none'] as const;
 /** Who binds claims to volumes: see `storage` in node.ts. */
 export const storages = ['local', 'none'] as const;
 
+/** The key of `registries` that stands for all registries that have no key of their own. */
+export const anyRegistry = '*';
+
+/** The word for `credentials` of a registry that stands for the config file of the user's docker. */
+export const dockerCredentials = 'docker';
+
 /** The defaults of all settings, for the schema and for a config without a file. */
 export const defaults = {
   name: 'default',
   nodeName: 'k8s-single',
   binDirs: [] as string[],
   images: [] as string[],
+  registries: {},
   network: {
     podCidr: '10.244.0.0/24',
     serviceCidr: '10.0.0.0/24',

@@ -17,6 +17,7 @@ import {
   word,
 } from './fields.ts';
 import { networkSchema } from './network.ts';
+import { registriesSchema } from './registries.ts';
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 /** 1.36, 1.36.2 or 1.37.0-rc.1, with a `v` or not, and the names of release channels. */
@@ -72,6 +73,11 @@ export const nodeShape = {
     .default([])
     .describe(
       'Images to import before the node is ready: archives (docker save or OCI layout, also gzipped) and OCI directories, relative to this file. Default: none.',
+    ),
+  registries: registriesSchema
+    .default({})
+    .describe(
+      'How images are pulled, by the host of a registry or of a mirror; "*" stands for all other registries. Default: as Docker would.',
     ),
   network: networkSchema.prefault({}).describe('Address ranges, names and ports.'),
   dns: short(

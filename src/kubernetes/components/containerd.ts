@@ -6,10 +6,12 @@ import type { Probe } from '../../../probes/probe.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { tail } from '../../engine/supervise/logFile.ts';
 import { bridgeNetwork } from './cni.ts';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { nodeProgram } from '../environment.ts';
 import { assertDatabase, ifWrongKind, isDamage } from './database.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
+import { quote, registrySection, writeHostsFiles } from '../images/registries.ts';
 
 /** containerd, with its own root, state and socket: independent of any other containerd on the machine. */
 export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Service {
@@ -19,7 +21,9 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
   const command = async () => {
     for (const file of databases(facts)) assertDatabase(file, remedy);
     for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
-    writeFileSync(configFile, configuration(facts));
+    // It may have passwords of registries.
+    writeFileAtomicallySync(configFile, configuration(facts), { mode: 0o600 });
+    writeHostsFiles(facts);
     // Before the kubelet asks for the network.
     writeFileSync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
     const program = nodeProgram(facts, 'containerd', ['--config', configFile]);
@@ -126,18 +130,15 @@ ${isOne ? `    snapshotter = ${quote(snapshotter)}\n` : ''}\
   [plugins."${plugin}".cni]
     ${cniBinDirKey} = ${cniBinDirKey === 'bin_dirs' ? `[${binDir}]` : binDir}
     conf_dir = ${quote(paths.cni)}
-`;
+${registrySection(facts, isOne ? plugin : imagesPluginName)}`;
 }
+
+const imagesPluginName = 'io.containerd.cri.v1.images';
 
 function imagesPlugin({ config, snapshotter }: NodeFacts): string {
-  return `[plugins."io.containerd.cri.v1.images"]
+  return `[plugins."${imagesPluginName}"]
   snapshotter = ${quote(snapshotter)}
-  [plugins."io.containerd.cri.v1.images".pinned_images]
+  [plugins."${imagesPluginName}".pinned_images]
     sandbox = ${quote(pauseImageOf(config))}
 `;
-}
-
-/** A TOML basic string: JSON's escapes are a subset of TOML's. */
-function quote(text: string): string {
-  return JSON.stringify(text);
 }

@@ -69,6 +69,8 @@ interface ContainerdDifferences {
   readonly configVersion: 2 | 3;
   /** The key for the folder of the CNI plugins. `bin_dir` is deprecated since 2.1, and to be removed (RELEASES.md). */
   readonly cniBinDirKey: 'bin_dir' | 'bin_dirs';
+  /** Where CRI reads of mirrors and their certificates: in a folder of hosts.toml files since 1.5 (docs/hosts.md), else in its config. */
+  readonly registriesIn: 'hosts' | 'config';
 }
 
 /** The versions as the programs print them, like 1.20.2. The newest if one is unknown: '', or not a version. */
@@ -127,6 +129,7 @@ function ofContainerd(isSince: Since): ContainerdDifferences {
   return {
     configVersion: isSince(2, 0) ? 3 : 2,
     cniBinDirKey: isSince(2, 1) ? 'bin_dirs' : 'bin_dir',
+    registriesIn: isSince(1, 5) ? 'hosts' : 'config',
   };
 }
 
