@@ -7,7 +7,7 @@ import { Failure, reasonOf } from '../lib/errors.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { version as programVersion } from '../lib/version.ts';
 import { diskFailure, fullDisk } from './diskFailure.ts';
-import { nodeBinaries } from './find/binaries.ts';
+import { publishedBinaries } from './find/binaries.ts';
 import { cacheImagesDir, releasesDir } from './find/cacheLayout.ts';
 import { installLocked } from './installMissing.ts';
 import { hasOwnBuilds, releaseArch } from './release/assets.ts';
@@ -62,7 +62,7 @@ export async function writeBundle(file: string, options: WriteBundleOptions): Pr
   const target = resolve(file);
   const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
   const [content, archive] = [join(temporary, 'content'), join(temporary, 'bundle.tar')];
-  const { assets } = assetsOf(nodeBinaries, kubernetes, arch);
+  const { assets } = assetsOf(publishedBinaries, kubernetes, arch);
   try {
     await mkdir(content, { recursive: true });
     const run = runner({ logFile: join(temporary, 'log'), signal });
@@ -165,7 +165,7 @@ export async function installBundle(
       await rm(unpacked, { recursive: true, force: true });
       await mkdir(unpacked, { recursive: true });
       const manifest = await readManifest(file, unpacked, run);
-      const { assets } = assetsOf(nodeBinaries, manifest.kubernetes, manifest.arch);
+      const { assets } = assetsOf(publishedBinaries, manifest.kubernetes, manifest.arch);
       const repository = bundleRepository(file, unpacked);
       const unpack = {
         label: basename(file),

@@ -34,6 +34,10 @@ export interface InstallOptions<N extends BinarySpec = NodeBinary> {
   readonly noInstall?: boolean;
   /** Default: everything a node needs. */
   readonly binaries?: readonly N[];
+  /** Installed together with official releases, which have them. A node does without. */
+  readonly extras?: readonly BinarySpec[];
+  /** Install missing extras even if nothing else is missing, provided that the rest is of an official release. */
+  readonly needsExtras?: boolean;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -64,7 +68,7 @@ export async function install<const N extends BinarySpec = NodeBinary>(
   const kubernetes = await requestedVersion(options, signal);
   const search = new Search({ ...options, binaries, versionCache });
   let result = await search.find(kubernetes);
-  if (result.missing.length > 0 && !noInstall)
+  if (!noInstall && (result.missing.length > 0 || search.lacksExtras(result.set)))
     result = await add(search, result, options, kubernetes, signal);
   refuseMissing(result.missing);
   const versions = await versionsOf(binaries, result, versionCache);
@@ -128,6 +132,19 @@ class Search {
     return { set, ...findBinaries({ ...this.places, ...set, notFromPath: this.#notFromPath }) };
   }
 
+  /** The same with the extras, if the set has them. */
+  withExtras(set: CacheSet): FindResult {
+    const { binaries, extras = [] } = this.#options;
+    const all = set.from === 'release' ? [...binaries, ...extras] : binaries;
+    return findBinaries({ ...this.places, ...set, binaries: all, notFromPath: this.#notFromPath });
+  }
+
+  /** Whether extras have to be installed into a set that has all else. */
+  lacksExtras(set: CacheSet): boolean {
+    if (this.#options.needsExtras !== true || set.from !== 'release') return false;
+    return this.withExtras(set).missing.length > 0;
+  }
+
   /**
    * Leaves out binaries of PATH that do not fit. Before anything is installed, so that what replaces them is installed
    * together with everything else that is missing. Resolves with whether there are any.
@@ -167,8 +184,11 @@ async function add(
       import('./release/repository.ts'),
     ]);
   const client = publisherClient(mirror);
-  const request = kubernetes ?? (await search.givenVersion());
-  const chosen = await chooseSource(source, { missing, kubernetes: request, signal, client });
+  // Only extras are missing: they are for the version that is there.
+  const forSet = missing.length === 0 ? set.kubernetes : undefined;
+  const request = kubernetes ?? forSet ?? (await search.givenVersion());
+  const wanted = forSet === undefined ? source : 'release';
+  const chosen = await chooseSource(wanted, { missing, kubernetes: request, signal, client });
   if (chosen.reason !== undefined) {
     onProgress({ label: chosen.reason, step: 1, steps: 1, elapsedMs: 0, done: true });
   }
@@ -179,7 +199,8 @@ async function add(
   await search.excludeUnfit(search.in(target));
   const order = { cacheDir, kubernetes: chosen.kubernetes, onProgress, signal };
   const repository = remoteRepository(client);
-  await installMissing(sources[chosen.source], { find: () => search.in(target), repository, ...order });
+  const find = (): FindResult => search.withExtras(target);
+  await installMissing(sources[chosen.source], { find, repository, ...order });
   return search.in(target);
 }
 

@@ -1,5 +1,5 @@
 import type { NodeConfig } from '../config/schema/node.ts';
-import { egressBinaries } from '../install/find/binaries.ts';
+import { coreDnsBinary, egressBinaries } from '../install/find/binaries.ts';
 import { cacheDirs } from '../install/find/cacheLayout.ts';
 import { findBinaries } from '../install/find/findBinaries.ts';
 import { install } from '../install/install.ts';
@@ -11,7 +11,7 @@ import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
 
 /** What is to be found or installed. */
-interface Wanted extends Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror'> {
+interface Wanted extends Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror' | 'dns'> {
   /**
    * Whether pasta is installed as well: `always`, even if nothing else is missing; `withOthers`, so that no start has to wait for
    * it or fails for it; `never`. Only with `required` a failure is one of this function.
@@ -26,7 +26,7 @@ interface Wanted extends Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror'> {
  */
 export async function resolveBinaries(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
-  { binDirs, kubernetes, mirror, pasta = 'never' }: Wanted,
+  { binDirs, kubernetes, mirror, dns, pasta = 'never' }: Wanted,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Binaries> {
   return await withProgress(output, signal, async (onProgress, print) => {
@@ -44,6 +44,8 @@ export async function resolveBinaries(
     const binaries = await install({
       ...options,
       source,
+      extras: dns.server === 'auto' || dns.server === 'coredns' ? [coreDnsBinary] : [],
+      needsExtras: dns.server === 'coredns' || dns.corefile !== undefined,
       ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
       ...(mirror === undefined ? {} : { mirror }),
     });

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { nodeBinaries } from '../../src/install/find/binaries.ts';
+import { coreDnsBinary, nodeBinaries } from '../../src/install/find/binaries.ts';
 import { releaseArch } from '../../src/install/release/assets.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
@@ -18,11 +18,15 @@ let dir: string;
 let published: Published;
 /** A folder with what a machine has itself: iptables and conntrack. */
 let machine: string;
+/** Of a node without CoreDNS: neither Debian 12 nor npm has one to publish here. */
+let config: string;
 
 beforeAll(async () => {
   dir = await mkdtemp('/var/tmp/k8s-single-e2e-release-');
   machine = join(dir, 'machine');
   await mkdir(machine);
+  config = join(dir, 'config.yaml');
+  await writeFile(config, 'dns: embedded\n');
   const unpublished = nodeBinaries.filter(
     (binary) => !('release' in binary) && binary.debianPackage !== 'mount',
   );
@@ -36,6 +40,7 @@ beforeAll(async () => {
   published = await publish(version, async (name) => {
     // Debian has it in another package, and no node uses it.
     if (name === 'etcdctl') return fakeProgram('3.4.23');
+    if (name === coreDnsBinary.name) return fakeProgram('1.10.1');
     const path = name in programs ? programs[name as keyof typeof programs] : join(programs.cni, name);
     return await readFile(path);
   });
@@ -85,7 +90,7 @@ it('a node comes up with an empty cache from the server of releases alone', asyn
   const server = await releaseServer(published);
   const cache = await emptyCache('cache-server');
   const from = ['--source', 'release', '--kubernetes', version, '--mirror', server.url, '--bin-dir', machine];
-  await node.up(...from);
+  await node.up(...from, '--config', config);
   expect(await node.kubectl('get', 'nodes', '--no-headers')).toMatch(/ Ready .* v1\.20\.2/);
   await checkBinaries(cache);
   const list = String((await cli(['install', '--list'])).stdout);
@@ -99,11 +104,12 @@ it('a node comes up with an empty cache from the server of releases alone', asyn
       new RegExp(`^release/${name}-${releaseArch()} +[\\d.]+ [KM]iB .*\\be2e-release$`, 'm'),
     );
   }
+  expect(list).not.toContain('coredns');
   await node.remove();
 
   // What is there is used without a server.
   server.close();
-  await node.up('--kubernetes', version, '--bin-dir', machine);
+  await node.up('--kubernetes', version, '--bin-dir', machine, '--config', config);
   await node.remove();
 });
 
@@ -119,7 +125,7 @@ it('a node comes up from a bundle, with its images', async () => {
   const cache = await emptyCache('cache-bundle');
   const installed = await cli(['install', '--from', file, '--bin-dir', machine], { all: true });
   expect(installed.exitCode, String(installed.all)).toBe(0);
-  await node.up('--no-install', '--bin-dir', machine);
+  await node.up('--no-install', '--bin-dir', machine, '--config', config);
   await checkBinaries(cache);
   const spec = {
     restartPolicy: 'Never',

@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { nodeBinaries } from '../../src/install/find/binaries.ts';
+import { coreDnsBinary, nodeBinaries } from '../../src/install/find/binaries.ts';
 import { install } from '../../src/install/install.ts';
 import type { InstallOptions } from '../../src/install/install.ts';
 import { releaseArch } from '../../src/install/release/assets.ts';
 import { defaultRelease } from '../../src/install/release/pairings.ts';
 import { sources } from '../../src/install/sources.ts';
+import { chooseDnsServer } from '../../src/kubernetes/dns/chooseServer.ts';
 import { tempDir } from '../support/cli.ts';
 import { publish, releaseServer } from '../support/releaseServer.ts';
 import type { Published, ReleaseServer } from '../support/releaseServer.ts';
@@ -206,4 +207,39 @@ test('two installs at once share one download', async () => {
   const programs = server.requests.filter((path) => /\/(kubelet|runc\.\w+64|etcd-[^/]+\.gz)$/.test(path));
   expect(programs).toHaveLength(3);
   expect(await readFile(join(dir, 'cache/install.log'), 'utf8')).toContain('tar --extract');
+});
+
+const dnsServer = async (searchPath: string, minor: number) =>
+  await chooseDnsServer(
+    { server: 'auto' },
+    { searchPath, minor, versionCache: join(dir, 'cache/versions.json') },
+  );
+
+test('CoreDNS comes with a release, in a version that fits, and serves DNS', async () => {
+  await add('1.20.99');
+  for (const [kubernetes, version] of [
+    [defaultRelease, '1.14.7'],
+    ['1.20.99', '1.10.1'],
+  ] as const) {
+    const { searchPath } = await installFrom({ kubernetes, extras: [coreDnsBinary] });
+    const program = join(dir, `cache/release/coredns-${version}-${arch}/coredns`);
+    const { server: chosen, result } = await dnsServer(searchPath, Number(kubernetes.split('.')[1]));
+    expect(chosen).toEqual({ kind: 'coredns', program });
+    expect(result.message).toBe(`CoreDNS ${version}: ${program}`);
+  }
+});
+
+test('CoreDNS is not asked for without need, and is added to a complete cache only if the config requires it', async () => {
+  const withDns = { extras: [coreDnsBinary] };
+  const { searchPath } = await installFrom();
+  expect((await dnsServer(searchPath, 36)).server.kind).toBe('embedded');
+  const before = server.requests.length;
+  await installFrom(withDns);
+  expect(server.requests).toHaveLength(before);
+  await installFrom({ ...withDns, needsExtras: true });
+  expect(server.requests.slice(before).every((path) => path.includes('/coredns_1.14.7_'))).toBe(true);
+  expect((await dnsServer(searchPath, 36)).server.kind).toBe('coredns');
+  const after = server.requests.length;
+  await installFrom({ ...withDns, needsExtras: true });
+  expect(server.requests).toHaveLength(after);
 });

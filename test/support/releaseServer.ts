@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
-import { nodeBinaries } from '../../src/install/find/binaries.ts';
+import { publishedBinaries } from '../../src/install/find/binaries.ts';
 import { releaseArch } from '../../src/install/release/assets.ts';
 import type { Asset } from '../../src/install/release/assets.ts';
 import { assetsOf } from '../../src/install/release/release.ts';
@@ -81,7 +81,7 @@ export async function releaseServer(
 
 /** A program that prints this version, whatever its arguments, with bytes of no meaning after its end. */
 export function fakeProgram(version: string, bytes = 100_000): Buffer {
-  const text = `#!/bin/sh\necho "Kubernetes v${version} CNI bridge plugin v${version}"\nexit 0\n`;
+  const text = `#!/bin/sh\necho "Kubernetes v${version} CNI bridge plugin v${version} CoreDNS-${version}"\nexit 0\n`;
   const rest = Buffer.alloc(bytes);
   // Not compressible, and the same each time.
   for (let i = 0, state = 7; i < bytes; i++) {
@@ -100,7 +100,7 @@ export async function publish(
   contents: Contents = (_name, { version }) => fakeProgram(version),
   arch = releaseArch(),
 ): Promise<Published> {
-  const { assets } = assetsOf(nodeBinaries, kubernetes, arch);
+  const { assets } = assetsOf(publishedBinaries, kubernetes, arch);
   const files: Published = new Map();
   for (const asset of assets) {
     const path = `${asset.host}/${asset.path}`;

@@ -31,10 +31,8 @@ import { checkRanges } from '../../host/serviceRoute.ts';
 import { chooseSnapshotter, snapshotterResult, systemFoldersResult } from '../../host/snapshotter.ts';
 import { checkSysctls } from '../../host/sysctls.ts';
 import { nodeBinaries } from '../../install/find/binaries.ts';
-import { binaryRows } from '../../install/find/binaryRows.ts';
+import { binaryRows, foldersToSearch } from '../../install/find/binaryRows.ts';
 import type { BinaryRow } from '../../install/find/binaryRows.ts';
-import { cacheDirs } from '../../install/find/cacheLayout.ts';
-import { searchPath } from '../../install/find/findBinaries.ts';
 import { defaultRelease, minorOf } from '../../install/release/pairings.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
@@ -195,13 +193,15 @@ function canInstall(binary: string): boolean {
 
 /** What answers DNS questions of the cluster. */
 async function checkDns({ node }: Config, rows: readonly BinaryRow[]): Promise<CheckResult> {
-  const search = { binDirs: node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
-  const { result } = await chooseDnsServer(node.dns, {
-    searchPath: searchPath(search),
-    minor: minorOf(versionOf(node, rows)),
+  const kubernetes = versionOf(node, rows);
+  const { server, result } = await chooseDnsServer(node.dns, {
+    searchPath: foldersToSearch({ binDirs: node.binDirs, cacheDir: cacheDir(), kubernetes }),
+    minor: minorOf(kubernetes),
     versionCache: join(cacheDir(), 'versions.json'),
   });
-  return result;
+  const isToInstall = rows.some(({ binary, path }) => binary === 'kube-apiserver' && path === undefined);
+  if (!isToInstall || node.dns.server === 'embedded' || server.kind !== 'embedded') return result;
+  return ok('dns', 'CoreDNS, if Kubernetes is installed from an official release; else the embedded server');
 }
 
 /** The version of Kubernetes that is there, or that would be installed. */

@@ -86,7 +86,7 @@ export const nodeShape = {
       server: oneOf(dnsServers)
         .default(defaults.dns.server)
         .describe(
-          `What answers: embedded, a server of k8s-single; coredns, a binary from binDirs or PATH; auto, CoreDNS if there is a binary that fits the version of Kubernetes, else embedded; none. Default: ${defaults.dns.server}.`,
+          `What answers: embedded, a server of k8s-single; coredns, a binary from binDirs, PATH or an official release; auto, CoreDNS if there is a binary that fits the version of Kubernetes, else embedded; none. Default: ${defaults.dns.server}.`,
         ),
       corefile: filled('a file')
         .exactOptional()

@@ -1,5 +1,5 @@
 /** What is published as an official release, by the name of its asset. */
-type ReleaseName = 'kubernetes' | 'etcd' | 'containerd' | 'runc' | 'cni' | 'catatonit';
+type ReleaseName = 'kubernetes' | 'etcd' | 'containerd' | 'runc' | 'cni' | 'coredns' | 'catatonit';
 
 /** Something a node needs from the machine: a program, or (with `files`) a folder that holds several. */
 export interface BinarySpec {
@@ -104,6 +104,13 @@ export const kubernetesBinaries = [
 /** CoreDNS, for which the embedded DNS server stands in where there is none. It prints "CoreDNS-1.11.1". */
 export const coreDnsBinary: BinarySpec = {
   name: 'coredns',
+  release: 'coredns',
   versionArgs: ['-version'],
   versionPattern: /CoreDNS-v?(\d+\.\d+\.\d+)/,
 };
+
+/** Everything that is published for a version of Kubernetes: what a bundle has. */
+export const publishedBinaries: readonly BinarySpec[] = [
+  ...nodeBinaries.filter((binary) => 'release' in binary),
+  coreDnsBinary,
+];

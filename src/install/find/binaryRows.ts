@@ -2,7 +2,7 @@ import { Failure, reasonOf } from '../../lib/errors.ts';
 import { nodeBinaries, type BinarySpec } from './binaries.ts';
 import { cacheSets } from './cacheSets.ts';
 import type { CacheSet } from './cacheSets.ts';
-import { findBinaries, systemPath, type FindOptions, type Origin } from './findBinaries.ts';
+import { findBinaries, searchPath, systemPath, type FindOptions, type Origin } from './findBinaries.ts';
 import { versionOf } from './versions.ts';
 
 /** One binary in `doctor`'s table. */
@@ -17,19 +17,29 @@ export interface BinaryRow {
   readonly remedy: string | undefined;
 }
 
-/** Finds each binary by itself and runs it to get its version; installs nothing. Never rejects for a bad binary. */
-export async function binaryRows(options: {
+interface Search {
   readonly binDirs: readonly string[];
   readonly cacheDir: string;
   readonly path?: string;
   readonly binaries?: readonly BinarySpec[];
   /** The requested version of Kubernetes: 1.36 or 1.36.2. */
   readonly kubernetes?: string | undefined;
-}): Promise<BinaryRow[]> {
-  const { binDirs, path = systemPath(), binaries = nodeBinaries, kubernetes } = options;
-  const sets = cacheSets(options.cacheDir, { source: 'auto', kubernetes });
-  const search = { binDirs, path, ...bestSet(sets, { binDirs, path, binaries }) };
-  return await Promise.all(binaries.map((binary) => rowOf(binary, search)));
+}
+
+/** Finds each binary by itself and runs it to get its version; installs nothing. Never rejects for a bad binary. */
+export async function binaryRows(options: Search): Promise<BinaryRow[]> {
+  const search = searchOf(options);
+  return await Promise.all((options.binaries ?? nodeBinaries).map((binary) => rowOf(binary, search)));
+}
+
+/** The folders in which `up` would look for programs, separated by colons. */
+export function foldersToSearch(options: Search): string {
+  return searchPath(searchOf(options));
+}
+
+function searchOf({ binDirs, path = systemPath(), binaries = nodeBinaries, ...rest }: Search): FindOptions {
+  const sets = cacheSets(rest.cacheDir, { source: 'auto', kubernetes: rest.kubernetes });
+  return { binDirs, path, ...bestSet(sets, { binDirs, path, binaries }) };
 }
 
 /** The set that `up` would take: the first one that has everything. */

@@ -82,6 +82,19 @@ export function cniAsset(version: string, arch: ReleaseArch): Asset {
   });
 }
 
+/** A static program, alone in its archive. */
+export function corednsAsset(version: string, arch: ReleaseArch): Asset {
+  const file = `coredns_${version}_linux_${arch}.tgz`;
+  return asset('coredns/coredns', file, {
+    name: 'coredns',
+    version,
+    arch,
+    checksums: [`${file}.sha256`],
+    folder: `coredns-${version}-${arch}`,
+    contents: { coredns: 'coredns' },
+  });
+}
+
 /** The version whose checksum is pinned; there is no other one to check it with. */
 const catatonitVersion = '0.2.1';
 

@@ -4,7 +4,7 @@ import type { BinarySpec } from '../find/binaries.ts';
 import { releasesDir } from '../find/cacheLayout.ts';
 import type { Asset, ReleaseArch } from './assets.ts';
 import { hasOwnBuilds, pinOf } from './assets.ts';
-import { catatonitAsset, cniAsset, containerdAsset, etcdAsset, runcAsset } from './github.ts';
+import { catatonitAsset, cniAsset, containerdAsset, corednsAsset, etcdAsset, runcAsset } from './github.ts';
 import { kubernetesAsset, kubernetesHost, markerPath } from './kubernetes.ts';
 import { defaultRelease, minorOf, pairingOf } from './pairings.ts';
 import type { Repository } from './repository.ts';
@@ -17,7 +17,7 @@ export const exactVersion = /^1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$/;
  * @throws Failure `install` when the version is not one that we can pair
  */
 function assetOf(binary: BinarySpec, kubernetes: string, arch: ReleaseArch): Asset | undefined {
-  const { etcd, containerd, runc, cni } = pairingOf(kubernetes);
+  const { etcd, containerd, runc, cni, coredns } = pairingOf(kubernetes);
   switch (binary.release) {
     case 'kubernetes':
       return kubernetesAsset(binary.name, kubernetes, arch);
@@ -29,6 +29,8 @@ function assetOf(binary: BinarySpec, kubernetes: string, arch: ReleaseArch): Ass
       return runcAsset(runc, arch);
     case 'cni':
       return cniAsset(cni, arch);
+    case 'coredns':
+      return corednsAsset(coredns, arch);
     case 'catatonit': {
       const asset = catatonitAsset(arch);
       return pinOf(asset) === undefined && !hasOwnBuilds() ? undefined : asset;
@@ -57,13 +59,14 @@ export function assetsOf(
 
 /** The folders of the cache with the releases for this version, which may not exist yet. */
 export function releaseDirs(cacheDir: string, kubernetes: string, arch: ReleaseArch): string[] {
-  const { etcd, containerd, runc, cni } = pairingOf(kubernetes);
+  const { etcd, containerd, runc, cni, coredns } = pairingOf(kubernetes);
   const assets = [
     kubernetesAsset('kubelet', kubernetes, arch),
     etcdAsset(etcd, arch),
     containerdAsset(containerd, arch),
     runcAsset(runc, arch),
     cniAsset(cni, arch),
+    corednsAsset(coredns, arch),
     catatonitAsset(arch),
   ];
   return assets.map(({ folder }) => join(releasesDir(cacheDir), folder));

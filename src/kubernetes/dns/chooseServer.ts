@@ -73,7 +73,8 @@ async function findCoreDns({ searchPath, minor, versionCache }: Search): Promise
   try {
     const result = findBinaries({ binDirs: [], path: searchPath, cacheDirs: [], binaries: [coreDnsBinary] });
     const program = result.found.get(coreDnsBinary.name)?.path;
-    if (program === undefined) return { unfit: 'no coredns in the bin-dirs or PATH', isThere: false };
+    if (program === undefined)
+      return { unfit: 'no coredns in the bin-dirs, PATH or the cache', isThere: false };
     const version = (await versionsOf([coreDnsBinary], result, versionCache)).get(coreDnsBinary.name)!;
     const range = fittingVersions(minor);
     const isFitting = isInRange(version, range);

@@ -178,3 +178,12 @@ test('an invalid config is refused', async () => {
   expect(stderr).toContain('cannot read the config /no/such/file.yaml');
   expect(exitCode).toBe(2);
 });
+
+test('with an empty cache, it says that CoreDNS comes with an official release', async () => {
+  const cache = await tempDir('doctor-cache');
+  const { stdout } = await doctorOnHost(`export XDG_CACHE_HOME=${cache} PATH=/usr/sbin:/usr/bin:/sbin:/bin`);
+  expect(stdout).toMatch(/· kube-apiserver +missing\n/);
+  expect(stdout).toMatch(
+    /✓ dns +CoreDNS, if Kubernetes is installed from an official release; else the embedded server\n/,
+  );
+});

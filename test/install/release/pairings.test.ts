@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nodeBinaries } from '../../../src/install/find/binaries.ts';
+import { coreDnsBinary, nodeBinaries } from '../../../src/install/find/binaries.ts';
 import { pinOf } from '../../../src/install/release/assets.ts';
 import { cannotPair, defaultRelease, pairingOf } from '../../../src/install/release/pairings.ts';
 import { assetsOf } from '../../../src/install/release/release.ts';
@@ -48,6 +48,15 @@ test('the paths are those of the publishers', () => {
   ]);
   expect(unpublished.map(({ name }) => name)).toContain('catatonit');
   expect(assets[0]?.checksums).toEqual(['etcd-io/etcd/releases/download/v3.6.14/SHA256SUMS']);
+});
+
+test.each([
+  ['1.20', '1.10.1'],
+  ['1.36', '1.14.7'],
+])('Kubernetes %s has CoreDNS %s', (kubernetes, version) => {
+  const { assets } = assetsOf([coreDnsBinary], `${kubernetes}.4`, 'amd64');
+  const release = `coredns/coredns/releases/download/v${version}/coredns_${version}_linux_amd64.tgz`;
+  expect(assets).toMatchObject([{ path: release, checksums: [`${release}.sha256`] }]);
 });
 
 test.each(['1.19', '1.38.0', '1.99', '2.0'])('%s is not known, and the message says what is', (version) => {

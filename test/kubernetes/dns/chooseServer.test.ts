@@ -50,7 +50,7 @@ test.each([
 
 test('CoreDNS that is asked for and not there is a problem, before anything starts', async () => {
   const choice = await choose({ server: 'coredns' }, 34);
-  expect(() => assertDnsServer(choice)).toThrow('dns: no coredns in the bin-dirs or PATH');
+  expect(() => assertDnsServer(choice)).toThrow('dns: no coredns in the bin-dirs, PATH or the cache');
 });
 
 test('a Corefile that does not exist is a problem', async () => {
