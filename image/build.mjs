@@ -39,7 +39,8 @@ async function part(name, inputs, create) {
 
 /** A minimal Debian with the packages, from those of the machine's package sources that are Debian's. */
 async function debian() {
-  const packages = (await readFile(join(project, 'image/packages'), 'utf8')).trim().split('\n');
+  const lists = ['packages', 'packages.local'].map((name) => readFile(join(project, 'image', name), 'utf8'));
+  const packages = (await Promise.all(lists)).flatMap((list) => list.trim().split('\n')).sort();
   const prune = join(project, 'image/prune');
   const include = ['usr-is-merged', ...packages].join(',');
   const inputs = { include, prune: await readFile(prune, 'utf8'), debianArch };
@@ -106,8 +107,8 @@ async function node() {
 /** The binaries of Kubernetes as `k8s-single install` builds them; K8S_SINGLE_BIN_DIR is searched first. */
 async function kubernetes() {
   const binaries = nodeBinaries.filter((binary) => !('debianPackage' in binary));
-  const options = { binDirs: binDirsOfEnvironment(), path: '', cacheDir: cacheDir(), binaries, onProgress };
-  const { files } = await install(options);
+  const places = { binDirs: binDirsOfEnvironment(), path: '', cacheDir: cacheDir() };
+  const { files } = await install({ ...places, source: 'debian', binaries, onProgress });
   const inputs = await Promise.all(
     Object.values(files).map(async (file) => ({
       file,

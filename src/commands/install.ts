@@ -1,14 +1,19 @@
 import { readdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { NodeConfig } from '../config/schema/node.ts';
 import { installBundle, writeBundle } from '../install/bundle.ts';
 import { cacheEntries, pruneCache } from '../install/cacheContents.ts';
 import type { CacheEntry, NodeVersions } from '../install/cacheContents.ts';
-import { nodeBinaries } from '../install/find/binaries.ts';
+import { coreDnsBinary, nodeBinaries } from '../install/find/binaries.ts';
+import { versionOf } from '../install/find/versions.ts';
+import type { Binaries } from '../install/install.ts';
 import { releaseArch } from '../install/release/assets.ts';
 import { publisherClient } from '../install/release/client.ts';
+import { minorOf } from '../install/release/pairings.ts';
 import { resolveRelease } from '../install/release/release.ts';
 import { remoteRepository } from '../install/release/repository.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
 import { table } from '../lib/text/table.ts';
@@ -48,20 +53,30 @@ export async function install(options: InstallOptions): Promise<number> {
             signal: signals.interrupted,
           }),
         );
-  const { files, versions } = await resolveBinaries(
+  const binaries = await resolveBinaries(
     { output, source: options.from === undefined ? source : 'release', install: true },
     { ...node, ...(kubernetes === undefined ? {} : { kubernetes }), pasta: 'always' },
     signals.interrupted,
   );
+  const { files, versions } = binaries;
+  const rows = nodeBinaries.map(({ name }) => ({ name, version: versions[name], path: files[name] }));
+  const all = [...rows, ...(await coreDnsRow(node, binaries))];
   if (output === 'json') {
-    for (const { name } of nodeBinaries) {
-      console.log(JSON.stringify({ type: 'binary', name, version: versions[name], path: files[name] }));
-    }
+    for (const row of all) console.log(JSON.stringify({ type: 'binary', ...row }));
     return 0;
   }
-  const rows = nodeBinaries.map(({ name }) => [name, versions[name], files[name]]);
-  for (const line of table(rows)) console.log(line);
+  for (const line of table(all.map(({ name, version, path }) => [name, version, path]))) console.log(line);
   return 0;
+}
+
+/** The row of CoreDNS if it would serve DNS. */
+async function coreDnsRow({ dns }: NodeConfig, { versions, searchPath }: Binaries) {
+  const minor = minorOf(versions['kube-apiserver']);
+  const versionCache = join(cacheDir(), 'versions.json');
+  const { server } = await chooseDnsServer(dns, { searchPath, minor, versionCache });
+  if (server.kind !== 'coredns') return [];
+  const version = await versionOf(coreDnsBinary, server.program);
+  return [{ name: coreDnsBinary.name, version, path: server.program }];
 }
 
 /** `install --bundle`: writes the official releases of one version to a file. */
