@@ -107,9 +107,11 @@ interface ComponentBase {
   readonly name: string;
   /** The components to wait for before each start. */
   readonly needs: readonly Dependency[];
-  /** Time limit from start to ready, in ms; exceeding it is a failure. Default: {@link startTimeoutMs}. */
+  /** Time limit from start to ready, in ms; exceeding it is a failure. Default: {@link startTimeoutMs}. Infinity: none, for a task. */
   readonly timeoutMs?: number;
   readonly restart?: Partial<RestartPolicy>;
+  /** The graph is ready without it. Usually with `restart.onFailure: keepOthers`. */
+  readonly optional?: boolean;
 }
 
 /** A command that is run as a supervised process. */
@@ -165,10 +167,13 @@ export interface Service extends ComponentBase, Program {
 /** A node of the dependency graph. */
 export type Component = Task | Service;
 
-/** A change in the state of a component. `at` is in ms since the epoch. `--output json` prints one JSON line for each. */
-export type Event = { readonly component: string; readonly at: number } & EventBody;
+/**
+ * A change in the state of a component. `at` is in ms since the epoch; `optional`: the graph is ready without it. `--output
+ * json` prints one JSON line for each.
+ */
+export type Event = { readonly component: string; readonly at: number; readonly optional?: true } & EventBody;
 
-/** An {@link Event} without its component and time. */
+/** An {@link Event} without its component, time and `optional`. */
 export type EventBody =
   /** Dependencies that are not met yet. */
   | { readonly type: 'waiting'; readonly on: readonly string[] }

@@ -21,8 +21,8 @@ export interface StartGraphOptions {
 /** A graph that is starting or has started. */
 export interface RunningGraph {
   /**
-   * Resolves when every component was ready once. Does not wait for one that failed and keeps the others, nor for its
-   * dependents. Rejects with the Failure that stops the graph before.
+   * Resolves when every component was ready once. Does not wait for an optional one, nor for one that failed and keeps the
+   * others, nor for its dependents. Rejects with the Failure that stops the graph before.
    */
   readonly ready: Promise<void>;
   /** Settles when everything has stopped. Rejects with the Failure that caused the stop, if one did. */
@@ -68,7 +68,7 @@ class Graph implements RunningGraph {
     this.#options = options;
     this.#order = sortByDependencies(components);
     this.#names = this.#order.map(({ name }) => name);
-    this.#pending = new Set(this.#names);
+    this.#pending = new Set(this.#order.flatMap(({ name, optional }) => (optional === true ? [] : [name])));
     this.#dependents = dependentsOf(this.#order);
     const latches = () => new Map(this.#names.map((name) => [name, new ReadinessLatch(name)]));
     this.#latches = { ready: latches(), started: latches() };
@@ -112,14 +112,15 @@ class Graph implements RunningGraph {
   }
 
   #supervise(component: Component): ComponentSupervisor {
-    const { name, needs, restart } = component;
+    const { name, needs, restart, optional } = component;
+    const mark = optional === true ? ({ optional } as const) : {};
     const { emit, logDir, logsCommand } = this.#options;
     return new ComponentSupervisor(component, {
       ready: this.#latches.ready.get(name)!,
       started: this.#latches.started.get(name)!,
       dependencies: needs.map((need) => this.#resolveDependency(need)),
       logFile: join(logDir, `${name}.log`),
-      emit: (event) => emit({ component: name, at: Date.now(), ...event }),
+      emit: (event) => emit({ component: name, at: Date.now(), ...mark, ...event }),
       onFailed: (failure) => {
         if (restart?.onFailure !== 'keepOthers') this.#stopAll.abort(failure);
         else for (const each of this.#affected(name, true)) this.#bootedOrBlocked(each);
@@ -183,7 +184,7 @@ class Graph implements RunningGraph {
 
   #bootTimeout(): Failure {
     const { timeoutMs, logsCommand } = this.#options;
-    const missing = this.#names.filter((name) => !this.#latches.ready.get(name)?.isSet);
+    const missing = [...this.#pending].filter((name) => !this.#latches.ready.get(name)?.isSet);
     const longer = 'raise --timeout';
     return new Failure('notReady', `not ready within ${timeoutMs / 1000} s: ${missing.join(', ')}`, {
       hint: logsCommand === undefined ? longer : `see why: ${logsCommand()}; or ${longer}`,

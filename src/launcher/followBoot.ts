@@ -9,7 +9,8 @@ import { nodeCommand } from '../lib/commandLine.ts';
 import { exitCodes } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { readBootRecord } from '../observe/records/bootRecord.ts';
-import { LiveState } from '../observe/state/state.ts';
+import { describeReason } from '../observe/state/describe.ts';
+import { isBlocking, LiveState } from '../observe/state/state.ts';
 import type { Stage, State } from '../observe/state/state.ts';
 import { createReporter } from '../observe/terminal/reporter.ts';
 import type { SandboxedProcess } from '../sandbox/sandbox.ts';
@@ -84,7 +85,9 @@ export async function followBoot(
           state.add(event);
           reporter.emit(event);
           failed = state.isReady ? [] : failedAtEnd(stages, state.components);
-          if (failed !== undefined) return;
+          if (failed === undefined) continue;
+          for (const line of notWaitedFor(state.components, config.node.name)) reporter.print(line);
+          return;
         }
         // A connection that ends says nothing of the node: it may be closed before the exit is seen. Only the exit counts.
         throw new Unhealthy('the node closed the connection');
@@ -100,6 +103,17 @@ export async function followBoot(
   }
 }
 
+/** A line for each optional component that is not ready. */
+function notWaitedFor(state: State, name: string): string[] {
+  const status = nodeCommand('status', { name });
+  return [...state.values()]
+    .filter((each) => each.optional && each.phase !== 'ready')
+    .map((each) => {
+      const reason = describeReason(each, Date.now());
+      return `${each.name} is not ready yet${reason && ` (${reason})`}, and the node does not wait for it: ${status}`;
+    });
+}
+
 /**
  * The components that failed, if every other one is ready or depends on one of them; otherwise undefined.
  * @internal exported for tests
@@ -111,7 +125,7 @@ export function failedAtEnd(stages: readonly Stage[], state: State): string[] | 
   if (failed.length === 0) return undefined;
   const order = sortByDependencies(stages);
   const blocked = new Set(failed.flatMap((name) => [name, ...transitiveDependents(order, name)]));
-  return [...state.values()].every(({ name, phase }) => phase === 'ready' || blocked.has(name))
+  return [...state.values()].every((each) => !isBlocking(each) || blocked.has(each.name))
     ? failed
     : undefined;
 }

@@ -166,8 +166,8 @@ export async function runTask(task: Task, context: RunContext): Promise<never> {
   const { timeoutMs = startTimeoutMs } = task;
   const startedAt = performance.now();
   const { controller: end, unlink } = linkedController(signal);
-  const deadline = AbortSignal.timeout(timeoutMs);
-  deadline.addEventListener('abort', () => end.abort(deadline.reason));
+  const deadline = timeoutMs === Number.POSITIVE_INFINITY ? undefined : AbortSignal.timeout(timeoutMs);
+  deadline?.addEventListener('abort', () => end.abort(deadline.reason));
   // A task function may go on for a while after its signal aborted. Its reports are ignored then.
   const report = reasonReporter((event) => end.signal.aborted || emit(event), 'no reason was given');
   try {
@@ -175,7 +175,7 @@ export async function runTask(task: Task, context: RunContext): Promise<never> {
     // A task function may also just return because its signal aborted.
     end.signal.throwIfAborted();
   } catch (error) {
-    if (!deadline.aborted || signal.aborted) throw error;
+    if (deadline?.aborted !== true || signal.aborted) throw error;
     const seconds = (performance.now() - startedAt) / 1000;
     throw new Error(`not done within ${seconds.toFixed(0)} s: ${report.last}`, { cause: error });
   } finally {

@@ -31,7 +31,7 @@ export interface Step {
 function bootEvents(names: readonly string[], events: readonly Event[]): readonly Event[] {
   const notReady = new Set(names);
   for (const [index, event] of events.entries()) {
-    if (event.type === 'ready') notReady.delete(event.component);
+    if (event.type === 'ready' || event.optional === true) notReady.delete(event.component);
     else if (event.type === 'unhealthy' || event.type === 'exited') notReady.add(event.component);
     if (notReady.size === 0) return events.slice(0, index + 1);
   }

@@ -42,6 +42,8 @@ interface Exit {
 /** What is known in any phase. Times in ms since the epoch. */
 interface Facts {
   readonly name: string;
+  /** The node is ready without it. */
+  readonly optional: boolean;
   /** When the phase began. */
   readonly since: number;
   /** Starts after the first one. */
@@ -65,11 +67,13 @@ export type State = ReadonlyMap<string, ComponentState>;
 /** A state updated event by event, at the same cost for ten components or thousands. */
 export class LiveState {
   readonly #components: Map<string, ComponentState>;
-  #ready = 0;
+  /** The number of components that the node waits for. */
+  #blocking: number;
 
   /** The state before the first event. `at` in ms since the epoch. */
   constructor(names: readonly string[], at: number) {
     this.#components = new Map(names.map((name) => [name, initial(name, at)]));
+    this.#blocking = this.#components.size;
   }
 
   /** The current state: a live view that changes with the next event. */
@@ -77,19 +81,25 @@ export class LiveState {
     return this.#components;
   }
 
-  /** Whether all components are ready. */
+  /** Whether all components are ready, except optional ones. */
   get isReady(): boolean {
-    return this.#ready === this.#components.size;
+    return this.#blocking === 0;
   }
 
   /** Applies an event; appends an unknown component. Returns the component's state before the event. */
   add(event: Event): ComponentState {
-    const before = this.#components.get(event.component) ?? initial(event.component, event.at);
-    const after = step(before, event);
+    const known = this.#components.get(event.component);
+    const before = known ?? initial(event.component, event.at);
+    const after = { ...step(before, event), optional: event.optional === true };
     this.#components.set(event.component, after);
-    this.#ready += Number(after.phase === 'ready') - Number(before.phase === 'ready');
+    this.#blocking += Number(isBlocking(after)) - Number(known !== undefined && isBlocking(known));
     return before;
   }
+}
+
+/** Whether the node is not ready because of this component. */
+export function isBlocking({ phase, optional }: ComponentState): boolean {
+  return phase !== 'ready' && !optional;
 }
 
 /** The state after all these events. */
@@ -107,7 +117,7 @@ function initial(name: string, at: number): ComponentState {
     exit: undefined,
     readyMs: undefined,
   };
-  return { ...unknown, phase: 'waiting', on: [], name, since: at, restarts: 0 };
+  return { ...unknown, phase: 'waiting', on: [], name, optional: false, since: at, restarts: 0 };
 }
 
 function step(before: ComponentState, event: Event): ComponentState {
@@ -167,16 +177,16 @@ export type Summary =
   | { readonly phase: 'stopping'; readonly remaining: readonly string[] }
   | { readonly phase: 'stopped' };
 
-/** Failed as soon as one component is given up; ready only when all are. */
+/** Failed as soon as one component is given up; ready only when all are. Optional ones count for neither. */
 export function summarize(state: State): Summary {
   const all = [...state.values()];
   const names = (matches: (component: ComponentState) => boolean): string[] =>
     all.filter(matches).map(({ name }) => name);
-  const failed = names(({ phase }) => phase === 'failed');
+  const failed = names(({ phase, optional }) => phase === 'failed' && !optional);
   if (failed.length > 0) return { phase: 'failed', failed };
-  if (all.every(({ phase }) => phase === 'ready')) return { phase: 'ready' };
+  if (!all.some(isBlocking)) return { phase: 'ready' };
   const remaining = names(({ phase }) => phase !== 'stopped');
   if (remaining.length === 0) return { phase: 'stopped' };
   if (all.some(({ phase }) => phase === 'stopping')) return { phase: 'stopping', remaining };
-  return { phase: 'starting', blocking: names(({ phase }) => phase !== 'ready' && phase !== 'waiting') };
+  return { phase: 'starting', blocking: names((each) => isBlocking(each) && each.phase !== 'waiting') };
 }

@@ -1,5 +1,5 @@
 import { describeReason } from './describe.ts';
-import { summarize } from './state.ts';
+import { isBlocking, summarize } from './state.ts';
 import type { ComponentState, Phase, State, Summary } from './state.ts';
 import type { Usage } from './usage.ts';
 
@@ -12,7 +12,7 @@ export interface NodeStatus {
   readonly name: string;
   /** When the status was taken. */
   readonly at: string;
-  /** Whether all components are ready. */
+  /** Whether all components are ready, except optional ones. */
   readonly ready: boolean;
   readonly state: Summary['phase'];
   readonly components: readonly ComponentStatus[];
@@ -23,6 +23,8 @@ export interface NodeStatus {
 interface ComponentStatus {
   readonly name: string;
   readonly state: Phase;
+  /** Present if the node is ready without it. */
+  readonly optional?: true;
   readonly since: string;
   readonly restarts: number;
   /** Why it is not ready; null when it is. */
@@ -53,11 +55,12 @@ function componentStatus(
   usage: ReadonlyMap<number, Usage>,
   now: number,
 ): ComponentStatus {
-  const { name, phase, since, restarts, pid = null, readyMs = null } = component;
+  const { name, optional, phase, since, restarts, pid = null, readyMs = null } = component;
   const used = pid === null ? undefined : usage.get(pid);
   return {
     name,
     state: phase,
+    ...(optional && { optional }),
     since: iso(since),
     restarts,
     reason: phase === 'ready' ? null : reasonFor(component, now),
@@ -78,14 +81,12 @@ function iso(at: number): string {
   return new Date(at).toISOString();
 }
 
-/** One line for people per component that is not ready: `kubelet starting: connection refused`. */
+/** One line for people per component that the node waits for: `kubelet starting: connection refused`. */
 export function notReadyLines(state: State, now: number): string[] {
-  return [...state.values()]
-    .filter(({ phase }) => phase !== 'ready')
-    .map((component) => {
-      const { name, phase } = component;
-      const reason = describeReason(component, now);
-      if (reason === '') return `${name} ${phase}`;
-      return `${name} ${phase}${phase === 'waiting' ? '' : ':'} ${reason}`;
-    });
+  return [...state.values()].filter(isBlocking).map((component) => {
+    const { name, phase } = component;
+    const reason = describeReason(component, now);
+    if (reason === '') return `${name} ${phase}`;
+    return `${name} ${phase}${phase === 'waiting' ? '' : ':'} ${reason}`;
+  });
 }

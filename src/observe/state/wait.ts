@@ -56,7 +56,9 @@ export async function waitReady(
 
 /** The blocking components with their reasons. Waiting ones are listed only when nothing else blocks. */
 function missing({ components, state }: NodeStatus): string {
-  const notReady = components.filter((component) => component.state !== 'ready');
+  const notReady = components.filter(
+    (component) => component.state !== 'ready' && component.optional !== true,
+  );
   const failed = notReady.filter((component) => component.state === 'failed');
   const blocking = notReady.filter((component) => component.state !== 'waiting');
   const shown = state === 'failed' ? failed : blocking.length > 0 ? blocking : notReady;
