@@ -60,7 +60,7 @@ test.each([[], ['1.29.99']])(
     const programs = wanted.filter(({ name }) => name !== 'cni').map(({ name }) => name);
     expect((await readdir(join(target, 'usr/local/bin'))).toSorted()).toEqual(programs.toSorted());
     expect(await readdir(join(target, 'opt/cni/bin'))).toEqual(
-      nodeBinaries.find(({ name }) => name === 'cni')?.files,
+      binaries.find(({ name }) => name === 'cni')?.files,
     );
     const { stdout } = await execa('find', [target, '-type', 'f', '!', '-perm', '0755']);
     expect(stdout).toBe('');
