@@ -60,11 +60,14 @@ function conditionsOf(socketPath: string): (signal: AbortSignal) => Promise<read
   };
 }
 
-/** Calls a method, with a request without fields, in the version that was served last time, then in the others. */
-function criCall(
+/**
+ * Calls a method in the version that was served last time, then in the others. Default: with a request without fields. An error of
+ * the runtime is the cause of what it rejects with.
+ */
+export function criCall(
   socketPath: string,
   method: string,
-  options?: { readonly maxBytes: number },
+  { request = Buffer.alloc(0), ...options }: { readonly request?: Buffer; readonly maxBytes?: number } = {},
 ): (signal: AbortSignal) => Promise<Buffer> {
   const call = grpcChannel(socketPath, options);
   let lastServed: (typeof versions)[number] = versions[0];
@@ -72,7 +75,7 @@ function criCall(
     let firstError = '';
     for (const version of [lastServed, ...versions.filter((other) => other !== lastServed)]) {
       try {
-        const response = await call(`/runtime.${version}.${method}`, Buffer.alloc(0), signal);
+        const response = await call(`/runtime.${version}.${method}`, request, signal);
         lastServed = version;
         return response;
       } catch (error) {

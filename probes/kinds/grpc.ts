@@ -1,6 +1,6 @@
 import { grpcChannel } from '../transport/grpcChannel.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
-import { decode, encodeString, numberField } from '../transport/protobuf.ts';
+import { decode, encodeField, numberField } from '../transport/protobuf.ts';
 import { GrpcError, UNIMPLEMENTED } from '../transport/unary.ts';
 
 /** HealthCheckResponse.ServingStatus of grpc.health.v1. */
@@ -13,7 +13,7 @@ const SERVING = 1;
  */
 export function grpcHealth(target: string, service = ''): Probe {
   const call = grpcChannel(target);
-  const request = encodeString(1, service);
+  const request = encodeField(1, service);
   return async (signal) => {
     const response = await call('/grpc.health.v1.Health/Check', request, signal).catch((error: unknown) => {
       throw error instanceof GrpcError ? new Unhealthy(refused(error, target), { cause: error }) : error;

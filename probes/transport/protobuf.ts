@@ -66,9 +66,14 @@ export function messagesField(fields: Fields, number: number): readonly Buffer[]
   return (fields.get(number) ?? []).filter((value) => Buffer.isBuffer(value));
 }
 
-/** Encodes a message with one string field: a number up to 15, a string up to 127 bytes (the name of a service). */
-export function encodeString(number: number, text: string): Buffer {
-  const bytes = Buffer.from(text);
-  if (bytes.length > 127) throw new Error(`too long: ${text}`);
-  return bytes.length === 0 ? bytes : Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
+/** Encodes a message with one field of text or of an encoded message; its number is at most 15. Empty text is left out. */
+export function encodeField(number: number, value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value);
+  if (bytes.length === 0) return bytes;
+  const length: number[] = [];
+  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
+    length.push((rest % 128) + (rest < 128 ? 0 : 128));
+    if (rest < 128) break;
+  }
+  return Buffer.concat([Buffer.from([number * 8 + 2, ...length]), bytes]);
 }

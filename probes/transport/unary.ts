@@ -1,14 +1,17 @@
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
 import { oneLine } from './reason.ts';
 
-/** The server returned a status other than OK. The message is the reason, for people. */
+/** The server returned a status other than OK. The message is the reason, for people: one short line. */
 export class GrpcError extends Error {
   override readonly name = 'GrpcError';
   readonly status: number;
+  /** The server's whole message, which is not safe for a terminal. */
+  readonly details: string;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, details = message) {
     super(message);
     this.status = status;
+    this.details = details;
   }
 }
 
@@ -72,8 +75,8 @@ function responseMessage(headers: IncomingHttpHeaders, body: Buffer): Buffer {
     );
   }
   if (status !== '0') {
-    const reason = oneLine(percentDecoded(String(headers['grpc-message'] ?? '')));
-    throw new GrpcError(Number(status), reason || `gRPC status ${Number(status)}`);
+    const details = percentDecoded(String(headers['grpc-message'] ?? ''));
+    throw new GrpcError(Number(status), oneLine(details) || `gRPC status ${Number(status)}`, details);
   }
   if (body.length < 5 || body[0] !== 0) throw new Error('not a gRPC message');
   return body.subarray(5, 5 + body.readUInt32BE(1));

@@ -1,4 +1,11 @@
-import { Failure } from '../lib/errors.ts';
+import { createWriteStream } from 'node:fs';
+import { resolve } from 'node:path';
+import { replaceAtomically } from '../lib/atomicFile.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import { Signals } from '../lib/signals.ts';
+import { pullImage } from '../kubernetes/images/pull.ts';
+import type { Progress } from '../observe/terminal/view.ts';
+import { withProgress } from '../supervisor/resolveBinaries.ts';
 import { unzipped } from '../kubernetes/images/imageSource.ts';
 import { fullName, imageStore } from '../kubernetes/images/imageStore.ts';
 import { pinnedImages } from '../kubernetes/images/pinnedImages.ts';
@@ -26,21 +33,79 @@ export async function listImages({ name }: { name: string }): Promise<number> {
   return 0;
 }
 
+/** `k8s-single image pull IMAGE...`: pulls images as pods would, and prints their full names. */
+export async function pullImages(images: readonly string[], { name }: { name: string }): Promise<number> {
+  using signals = new Signals();
+  const { containerd } = await imagesOf(name);
+  const names = images.map(fullName);
+  const pull = async (image: string, onProgress: (progress: Progress) => void): Promise<void> => {
+    const label = `pulling ${image}`;
+    const started = performance.now();
+    const report = (more: Partial<Progress>): void =>
+      onProgress({ label, elapsedMs: Math.ceil(performance.now() - started), ...more });
+    report({});
+    await pullImage(containerd, image, signals.interrupted, (detail) => report({ detail }));
+    report({ done: true });
+  };
+  for (const image of names) {
+    await withProgress('auto', signals.interrupted, async (onProgress) => pull(image, onProgress));
+    console.log(image);
+  }
+  return 0;
+}
+
+interface SaveOptions {
+  readonly name: string;
+  readonly output?: string;
+}
+
+/** `k8s-single image save IMAGE...`: writes images as one archive to a file or to stdout. */
+export async function saveImages(images: readonly string[], { name, output }: SaveOptions): Promise<number> {
+  if (output === undefined && process.stdout.isTTY)
+    throw new Failure('usage', 'an archive is not for a terminal', {
+      hint: 'write it to a file with --output',
+    });
+  using signals = new Signals();
+  const { store } = await imagesOf(name);
+  const names = await storedNames(store, images);
+  if (output === undefined) {
+    await store.save(names, process.stdout, signals.interrupted);
+    return 0;
+  }
+  const file = resolve(output);
+  await replaceAtomically(file, async (temporary) =>
+    store.save(names, createWriteStream(temporary, { flags: 'wx' }), signals.interrupted),
+  ).catch((cause: unknown) => {
+    signals.interrupted.throwIfAborted();
+    throw new Failure('usage', `cannot save to ${file}: ${reasonOf(cause)}`, { cause });
+  });
+  console.log(file);
+  return 0;
+}
+
 /** `k8s-single image rm IMAGE...`: removes images. A running container keeps what it needs of its own. */
 export async function removeImages(images: readonly string[], { name }: { name: string }): Promise<number> {
   const { store, pinned } = await imagesOf(name);
-  const stored = new Set((await store.list()).map((image) => image.name));
-  const names = images.map(fullName);
-  const unknown = names.find((image) => !stored.has(image));
-  if (unknown !== undefined)
-    throw new Failure('usage', `the node has no image ${unknown}`, { hint: 'see k8s-single image ls' });
-  for (const image of names) {
+  for (const image of await storedNames(store, images)) {
     // First: otherwise it would be restored.
     await pinned.unpin(image);
     await store.remove(image);
     console.log(image);
   }
   return 0;
+}
+
+/** The full names. @throws Failure `usage` when the node does not have all of them */
+async function storedNames(
+  store: ReturnType<typeof imageStore>,
+  images: readonly string[],
+): Promise<string[]> {
+  const stored = new Set((await store.list()).map((image) => image.name));
+  const names = images.map(fullName);
+  const unknown = names.find((image) => !stored.has(image));
+  if (unknown !== undefined)
+    throw new Failure('usage', `the node has no image ${unknown}`, { hint: 'see k8s-single image ls' });
+  return names;
 }
 
 async function imagesOf(name: string) {
@@ -50,5 +115,6 @@ async function imagesOf(name: string) {
     throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no images`);
   const paths = nodePaths(name, dataDir);
   const containerd = { ctr, socket: paths.containerdSocket, env };
-  return { store: imageStore(containerd), pinned: pinnedImages(containerd, paths.pinnedImages) };
+  const pinned = pinnedImages(containerd, paths.pinnedImages);
+  return { containerd, store: imageStore(containerd), pinned };
 }

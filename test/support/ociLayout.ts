@@ -17,8 +17,8 @@ interface Descriptor {
 /** A folder in OCI layout that is being made. */
 export interface OciLayout {
   readonly dir: string;
-  /** Adds an image with one file, for this machine's platform. With `zstd`, its layer is compressed so. */
-  image(content: string, options?: { zstd?: boolean }): Promise<Descriptor>;
+  /** Adds an image with one file, by default for this machine's platform. With `zstd`, its layer is compressed so. */
+  image(content: string, options?: { zstd?: boolean; architecture?: string }): Promise<Descriptor>;
   blob(mediaType: string, content: Buffer): Promise<Descriptor>;
   index(manifests: readonly Descriptor[]): Promise<Descriptor>;
   /** Writes index.json. */
@@ -41,7 +41,7 @@ export async function ociLayout(dir: string): Promise<OciLayout> {
   return {
     dir,
     blob,
-    image: async (content, { zstd = false } = {}) => {
+    image: async (content, { zstd = false, architecture = platform.architecture } = {}) => {
       const root = `${dir}.root`;
       await mkdir(root, { recursive: true });
       await writeFile(join(root, 'file'), content);
@@ -52,6 +52,7 @@ export async function ociLayout(dir: string): Promise<OciLayout> {
       const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
       const config = await json(`${ociTypes}.config.v1+json`, {
         ...platform,
+        architecture,
         rootfs: { type: 'layers', diff_ids: [diffId] },
       });
       const mediaType = `${ociTypes}.manifest.v1+json`;

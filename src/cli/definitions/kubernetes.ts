@@ -22,7 +22,9 @@ export function kubernetesCommands(cli: Command): void {
     .option('--server <url>', 'URL at which you reach the API server, such as that of a published port')
     .action(async (options) => exitWith((await import('../../commands/kubeconfig.ts')).kubeconfig(options)));
 
-  const image = cli.command('image').description('load, list and remove images without a registry');
+  const image = cli
+    .command('image')
+    .description('the images of a node: pull, load, save, list and remove them');
   image
     .command('load')
     .description('import the images of an archive: docker save or OCI layout, gzipped or not')
@@ -30,6 +32,23 @@ export function kubernetesCommands(cli: Command): void {
     .addOption(nameOption())
     .action(async (file, options) =>
       exitWith((await import('../../commands/image.ts')).loadImage(file, options)),
+    );
+  image
+    .command('pull')
+    .description('pull images as pods do: with the registries of the config')
+    .argument('<image...>', 'name, as Docker reads it')
+    .addOption(nameOption())
+    .action(async (images, options) =>
+      exitWith((await import('../../commands/image.ts')).pullImages(images, options)),
+    );
+  image
+    .command('save')
+    .description('write images as one archive, for `image load` or docker')
+    .argument('<image...>', 'name as `image ls` shows it, or as Docker shortens it')
+    .addOption(nameOption())
+    .option('-o, --output <file>', 'file to write (default: stdout)')
+    .action(async (images, options) =>
+      exitWith((await import('../../commands/image.ts')).saveImages(images, options)),
     );
   image
     .command('ls')

@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -8,6 +10,9 @@ import { archiveOf, nameOfPlace } from './imageSource.ts';
 
 /** Not execa, which an ordinary boot does not load. */
 const execute = promisify(execFile);
+
+/** That of the CRI plugin (constants.K8sContainerdNamespace). */
+const namespace = 'k8s.io';
 
 /** How ctr reaches containerd. */
 export interface Containerd {
@@ -35,8 +40,7 @@ export function ctrImages(containerd: Containerd) {
 
 /** Runs `ctr ARGS` like {@link ctrImages}. */
 export function ctrOf({ ctr, socket, env }: Containerd) {
-  // The namespace of the CRI plugin (constants.K8sContainerdNamespace).
-  const common = ['--address', socket, '--namespace', 'k8s.io'];
+  const common = ['--address', socket, '--namespace', namespace];
   return async (args: readonly string[], { input, signal }: CtrOptions = {}) => {
     const running = execute(ctr, [...common, ...args], {
       // ctr reads CONTAINERD_... variables.
@@ -71,6 +75,8 @@ interface Image {
   readonly digest: string;
   /** As ctr prints it: `712.0 KiB`. */
   readonly size: string;
+  /** Those of which the whole image is there: `linux/amd64`. */
+  readonly platforms: readonly string[];
 }
 
 /** The images of a containerd that the kubelet uses. */
@@ -83,6 +89,8 @@ interface ImageStore {
    * @throws Failure `usage` if the place is no image, or none of its images has a name that a pod could use
    */
   readonly load: (place: string, signal?: AbortSignal) => Promise<string[]>;
+  /** Writes images, by their full names, as one archive that `load` and docker read. Ends the stream. */
+  readonly save: (names: readonly string[], to: Writable, signal: AbortSignal) => Promise<void>;
   /** Imports the images of an archive like `load`. An image that has only a tag gets the name `<baseName>:<tag>`. */
   readonly read: (archive: Readable, baseName: string, signal?: AbortSignal) => Promise<string[]>;
 }
@@ -129,7 +137,19 @@ export function imageStore(containerd: Containerd): ImageStore {
     const names = named.length > 0 ? [name] : same.map((image) => image.name);
     await ctr(['rm', '--sync', ...names]);
   };
-  return { list, remove, load, read };
+  const save: ImageStore['save'] = async (names, to, signal) => {
+    const { ctr: file, socket, env } = containerd;
+    const args = ['--address', socket, '--namespace', namespace, 'images', 'export', '-', ...names];
+    const child = spawn(file, args, {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal,
+    });
+    const exited = once(child, 'exit');
+    const [[code], errors] = await Promise.all([exited, text(child.stderr), pipeline(child.stdout, to)]);
+    if (code !== 0) throw new Error(errors.trim().split('\n').at(-1) || `ctr exited with code ${code}`);
+  };
+  return { list, remove, load, save, read };
 }
 
 /** The base name that ctr gives to an image with only a tag: `import-2026-01-31`. */
@@ -157,11 +177,12 @@ function hasNoTag({ name }: Image): boolean {
 }
 
 function parseAll(table: string): Image[] {
-  const rows = table.matchAll(/^(\S+)\s+(\S+)\s+(sha256:\w+)\s+([\d.]+ \w+)/gm);
-  return [...rows].map(([, name = '', mediaType = '', digest = '', size = '']) => ({
+  const rows = table.matchAll(/^(\S+)\s+(\S+)\s+(sha256:\w+)\s+([\d.]+ \w+)\s+(\S*)/gm);
+  return [...rows].map(([, name = '', mediaType = '', digest = '', size = '', platforms = '']) => ({
     name,
     mediaType,
     digest,
     size,
+    platforms: platforms.split(',').filter((each) => each.includes('/')),
   }));
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Unhealthy } from '../../../probes/probe.ts';
 import {
   decode,
-  encodeString,
+  encodeField,
   messagesField,
   numberField,
   stringField,
@@ -34,7 +34,7 @@ test.each(['08', '0a05616263', 'ffffffffffffffffffffff', '0b', '31010203'])(
 );
 
 test('a message truncated anywhere is refused or shorter, and never hangs', () => {
-  const whole = Buffer.concat([encodeString(1, 'RuntimeReady'), hex('1001'), encodeString(4, 'why')]);
+  const whole = Buffer.concat([encodeField(1, 'RuntimeReady'), hex('1001'), encodeField(4, 'why')]);
   for (let length = 0; length < whole.length; length++) {
     const part = whole.subarray(0, length);
     try {
@@ -46,7 +46,9 @@ test('a message truncated anywhere is refused or shorter, and never hangs', () =
 });
 
 test('encodes and decodes', () => {
-  expect(stringField(decode(encodeString(1, 'my.Service')), 1)).toBe('my.Service');
-  expect(encodeString(1, '')).toHaveLength(0);
-  expect(() => encodeString(1, 'x'.repeat(128))).toThrow('too long');
+  expect(stringField(decode(encodeField(1, 'my.Service')), 1)).toBe('my.Service');
+  expect(encodeField(1, '')).toHaveLength(0);
+  const long = 'x'.repeat(20_000);
+  const nested = decode(encodeField(1, encodeField(2, long)));
+  expect(stringField(decode(messagesField(nested, 1)[0]!), 2)).toBe(long);
 });
