@@ -81,6 +81,22 @@ export function planEgress(
   return { egress: { pasta: pasta!, nameServer }, result: ok('egress', `by ${pasta}${names}`) };
 }
 
+/** What is wrong with the proxies of an environment for containerd in a sandbox: golang.org/x/net/http/httpproxy reads these. */
+export function checkProxies(env: NodeJS.ProcessEnv): CheckResult[] {
+  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+  const given = names.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  const unreachable = given.filter(([, value]) => isLoopback(value));
+  if (unreachable.length === 0) return [];
+  const variables = [...new Set(unreachable.map(([name]) => name))].join(', ');
+  const message = `${variables}: a loopback address, which is the node's own in the node, so no image is pulled through it`;
+  return [note('proxy', message, 'set it to another address of this machine')];
+}
+
+function isLoopback(proxy: string): boolean {
+  const url = proxy.includes('://') ? proxy : `http://${proxy}`;
+  return URL.canParse(url) && /^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname);
+}
+
 /** Whether the sandbox of a node is to be prepared for egress, when it is not known yet whether there is a pasta. */
 export function canHaveEgress(mode: EgressMode, files: EgressFiles = machineFiles): boolean {
   return mode !== 'none' && whatIsMissing(files) === undefined;

@@ -33,6 +33,9 @@ export function networkFiles(run: string): { readonly host: string; readonly nod
   return { host: join(run, 'net.host'), node: join(run, 'net.node') };
 }
 
+/** The name of the host in a sandbox: its end of the veth pair. */
+export const hostAlias = 'host.k8s-single.internal';
+
 /** The namespaces of a sandbox, as seen from the host. */
 export interface SandboxNamespaces {
   /** On the host: a process in the mount and network namespaces. */

@@ -11,6 +11,8 @@ import type { NodeFacts } from '../kubernetes/facts.ts';
 import { imagePlaces } from '../kubernetes/images/images.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import { proxyEnv } from '../lib/proxyEnv.ts';
+import { hostAlias } from '../sandbox/sandboxSpec.ts';
+import type { NodeHost } from './nodeHost.ts';
 
 /** Stands in for the host's capabilities in a graph that is only shown. */
 export const unknownHost = {
@@ -27,7 +29,12 @@ export const unknownHost = {
 export function factsOf(
   config: NodeConfig,
   binaries: Binaries,
-  capabilities: HostCapabilities & Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf'>,
+  {
+    hostIp,
+    ...capabilities
+  }: HostCapabilities &
+    Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf'> &
+    Pick<NodeHost, 'hostIp'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
   return {
@@ -44,6 +51,10 @@ export function factsOf(
       searchPath: binaries.searchPath,
       snapshotter: capabilities.snapshotter,
     }),
-    proxyEnv: proxyEnv(process.env, nodeAddresses(config, capabilities.ip)),
+    proxyEnv: proxyEnv(process.env, [
+      ...nodeAddresses(config, capabilities.ip),
+      // A registry on the host.
+      ...(hostIp === undefined ? [] : [hostIp, hostAlias]),
+    ]),
   };
 }

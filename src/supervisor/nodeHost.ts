@@ -13,6 +13,8 @@ export interface NodeHost {
   readonly isSandboxed: boolean;
   /** The node's own address. */
   readonly ip: string;
+  /** The host's address for a node in a sandbox. */
+  readonly hostIp?: string;
   /** `undefined` for a graph without Kubernetes. */
   readonly capabilities: Promise<HostCapabilities> | undefined;
   /** Resolves with what was checked and changed, when everything that the node needs around it is in place. */
@@ -43,6 +45,7 @@ export function sandboxHost(boot: ReceivedBoot): NodeHost {
   return {
     isSandboxed: true,
     ip: addresses.nodeIp,
+    hostIp: addresses.hostIp,
     capabilities,
     prepared,
     onBinaries: async () => [],

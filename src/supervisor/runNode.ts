@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
 import { checkDisk } from '../host/diskSpace.ts';
+import { checkProxies } from '../host/egress.ts';
 import { toFailure } from '../host/checkResult.ts';
 import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
@@ -86,6 +87,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
   const facts = factsOf(node, binaries, {
     ...capabilities,
     ip: host.ip,
+    ...(host.hostIp !== undefined && { hostIp: host.hostIp }),
     isSandboxed: host.isSandboxed,
     dns: assertDnsServer(dns),
     egress,
@@ -101,6 +103,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
       snapshotterResult(snapshotter, data),
       setProcessLimits(),
       ...(spec.egress === undefined ? [] : [spec.egress.result]),
+      ...(host.isSandboxed ? checkProxies(process.env) : []),
       checkDisk(data, node.kubelet.minFreeMiB, kubelet),
       dns.result,
     ],

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { canHaveEgress, hasDefaultRoute, planEgress } from '../../src/host/egress.ts';
+import { canHaveEgress, checkProxies, hasDefaultRoute, planEgress } from '../../src/host/egress.ts';
 import { tempDir } from '../support/cli.ts';
 
 const head = 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT';
@@ -58,4 +58,18 @@ it('hasDefaultRoute counts neither an unreachable route nor that of another inte
   expect(hasDefaultRoute(`${head}\n${byDefault}`)).toBe(true);
   expect(hasDefaultRoute(`${head}\n${byDefault}`, 'egress0')).toBe(false);
   expect(hasDefaultRoute(`${head}\n${link}\n${refused}`)).toBe(false);
+});
+
+describe('checkProxies', () => {
+  it.each([
+    [{}, undefined],
+    [{ HTTPS_PROXY: 'http://proxy.example:3128', ALL_PROXY: 'socks://127.0.0.1' }, undefined],
+    [{ HTTPS_PROXY: 'http://me:s3cret@127.0.0.1:3128' }, 'HTTPS_PROXY'],
+    [{ http_proxy: 'localhost:3128', https_proxy: 'http://[::1]:3128' }, 'https_proxy, http_proxy'],
+  ])('%j: %s', (env, names) => {
+    const [result] = checkProxies(env);
+    expect(result?.level).toBe(names && 'note');
+    expect(result?.message.split(':')[0]).toBe(names);
+    expect(JSON.stringify(result ?? {})).not.toContain('s3cret');
+  });
 });

@@ -10,12 +10,12 @@ import { factsOf, unknownHost } from '../../src/supervisor/nodeFacts.ts';
 import { tempDir } from '../support/cli.ts';
 
 /** The commands of a node's programs, by component. */
-async function commands(config = ''): Promise<Map<string, Command>> {
+async function commands(config = '', host: { hostIp?: string } = {}): Promise<Map<string, Command>> {
   const parsed = parseConfig(`dataDir: ${join(await tempDir('environment'), 'data')}\n${config}`, 'c.yaml');
   const each = <Value>(value: Value) =>
     Object.fromEntries(nodeBinaries.map(({ name }) => [name, value])) as Record<string, Value>;
   const binaries = { files: each('/bin/true'), versions: each('1.20.2'), searchPath: '/node/bin:/bin' };
-  const capabilities = { ...unknownHost, ip: '172.30.7.2' };
+  const capabilities = { ...unknownHost, ip: '172.30.7.2', ...host };
   const builtIns = kubernetesNode(factsOf(parsed.node, binaries as unknown as Binaries, capabilities));
   const found = new Map<string, Command>();
   for (const component of toComponents(parsed, builtIns)) {
@@ -108,6 +108,11 @@ describe('the programs of a node', () => {
       NO_PROXY: list,
       no_proxy: list,
     });
+  });
+
+  it('nor to the host, for a node in a sandbox', async () => {
+    const env = (await commands('', { hostIp: '172.30.7.1' })).get('containerd')?.env;
+    expect(env?.['NO_PROXY']).toMatch(/,172\.30\.7\.2,.*,172\.30\.7\.1,host\.k8s-single\.internal$/);
   });
 
   it('get the time zone and the CAs of the starter, and what the config gives them', async () => {

@@ -9,7 +9,7 @@ import { isInNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
 import { note, ok, problem } from '../../host/checkResult.ts';
 import type { CheckResult } from '../../host/checkResult.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
-import { planEgress } from '../../host/egress.ts';
+import { checkProxies, planEgress } from '../../host/egress.ts';
 import { checkDataMount } from '../../host/dataMount.ts';
 import { checkFirewall } from '../../host/firewall.ts';
 import { checkInotifyLeft } from '../../host/inotify.ts';
@@ -104,7 +104,12 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
         ]
       : []),
     ...(isDirect ? await checkPorts(config, rows) : await checkSubnet(config, rows, running)),
-    ...(isDirect ? [] : [planEgress(config.node.network.egress ?? 'auto', findPasta(binDirs)).result]),
+    ...(isDirect
+      ? []
+      : [
+          planEgress(config.node.network.egress ?? 'auto', findPasta(binDirs)).result,
+          ...checkProxies(process.env),
+        ]),
     checkRunning(name, running),
     ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
   ];
