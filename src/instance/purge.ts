@@ -23,12 +23,13 @@ const others = [
  * what is left: a user's own files stay.
  */
 export async function purge(data: string): Promise<string[]> {
-  const { pki, kubeconfigs, logs, etcd, containerd, kubelet, cni } = nodePaths('any', data);
+  const { pki, kubeconfigs, logs, etcd, apiserver, containerd, kubelet, cni } = nodePaths('any', data);
   const made = [
     pki,
     kubeconfigs,
     logs,
     etcd,
+    apiserver,
     containerd,
     kubelet,
     cni,

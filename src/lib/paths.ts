@@ -14,6 +14,8 @@ export interface Paths {
   readonly kubeconfig: string;
   readonly logs: string;
   readonly etcd: string;
+  /** The API server's own files: the audit policy and the keys for Secrets. */
+  readonly apiserver: string;
   readonly containerd: string;
   /** What is known of the images that stay on a full disk: see kubernetes/images/pinnedImages.ts. */
   readonly pinnedImages: string;
@@ -42,6 +44,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     kubeconfig: join(dataDir, 'kubeconfig', 'admin.conf'),
     logs: join(dataDir, 'log'),
     etcd: join(dataDir, 'etcd'),
+    apiserver: join(dataDir, 'apiserver'),
     containerd: join(dataDir, 'containerd'),
     pinnedImages: join(dataDir, 'containerd', 'pinned-images'),
     kubelet: join(dataDir, 'kubelet'),

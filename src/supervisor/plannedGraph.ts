@@ -11,16 +11,21 @@ type NodeNeed = keyof Binaries['files'];
 
 /**
  * The graph of a config, dependencies first, to be shown and not to be run: no binary is looked for.
+ * @param files programs that a command has to ask, by name
  * @param kubernetesVersion what version-dependent components are made for. Default: the newest.
  * @throws Failure `usage` when the components do not form a graph
  */
-export function plannedGraph(config: Config, kubernetesVersion = ''): Component[] {
+export function plannedGraph(
+  config: Config,
+  kubernetesVersion = '',
+  files: Partial<Record<NodeNeed, string>> = {},
+): Component[] {
   const { node } = config;
   const builtIns =
     node.kubernetes === false
       ? []
       : kubernetesNode(
-          factsOf(node, unknownBinaries(kubernetesVersion), {
+          factsOf(node, unknownBinaries(kubernetesVersion, files), {
             ...unknownHost,
             dns: { kind: node.dns.server === 'none' ? 'none' : 'embedded' },
           }),
@@ -28,9 +33,9 @@ export function plannedGraph(config: Config, kubernetesVersion = ''): Component[
   return sortByDependencies(toComponents(config, builtIns));
 }
 
-function unknownBinaries(version: string): Binaries {
+function unknownBinaries(version: string, known: Partial<Record<NodeNeed, string>>): Binaries {
   return {
-    files: eachNeed((name) => name),
+    files: { ...eachNeed((name) => name), ...known },
     versions: eachNeed(() => version),
     from: eachNeed(() => 'path' as const),
     searchPath: '',

@@ -130,6 +130,14 @@ describe('a new node', () => {
     await node.kubectl('delete', 'pod', ...names);
   });
 
+  it('passes the checks of doctor --security as it runs', async () => {
+    const { checks } = JSON.parse(await node.run('doctor', '--security', '--json')) as {
+      checks: { id: string; result: string; reason: string }[];
+    };
+    expect(checks.filter(({ result }) => result === 'fail')).toEqual([]);
+    expect(checks.find(({ id }) => id === '2.2')).toMatchObject({ reason: '--client-cert-auth=true' });
+  });
+
   it('rejects requests without a client certificate', async () => {
     const server = await node.kubectl('config', 'view', '-o', 'jsonpath={.clusters[0].cluster.server}');
     const ca = join(node.dataDir, 'pki/ca.crt');

@@ -191,11 +191,12 @@ describe('what the versions are told', () => {
   );
 
   it.each([
-    [25, { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' }],
-    [26, {}],
-    [30, {}],
-    [31, { failCgroupV1: false }],
-    [37, { failCgroupV1: false }],
+    [20, { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' }],
+    [25, { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m', enableProfilingHandler: false }],
+    [26, { enableProfilingHandler: false }],
+    [30, { enableProfilingHandler: false }],
+    [31, { enableProfilingHandler: false, failCgroupV1: false }],
+    [37, { enableProfilingHandler: false, failCgroupV1: false }],
   ])('1.%i: the kubelet has the fields %j', (minor, fields) => {
     const { kubernetes } = differencesOf({ ...newest, kubernetes: `v1.${minor}.0` });
     expect(kubernetes.kubeletConfiguration).toEqual(fields);

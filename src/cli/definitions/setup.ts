@@ -44,7 +44,15 @@ export function setupCommands(cli: Command): void {
     .addOption(dataDirOption())
     .addOption(binDirOption())
     .option('--host', 'check for `up --host`')
-    .action(async (options) => exitWith((await import('../../commands/doctor/doctor.ts')).doctor(options)));
+    .option('--security', 'judge the node by the CIS Kubernetes Benchmark instead')
+    .option('--json', 'with --security: print JSON')
+    .action(async ({ security = false, ...options }) =>
+      exitWith(
+        security
+          ? (await import('../../commands/doctor/security.ts')).doctorSecurity(options)
+          : (await import('../../commands/doctor/doctor.ts')).doctor(options),
+      ),
+    );
 
   cli
     .command('probe')

@@ -83,6 +83,12 @@ export function isInNodeCgroup(name: string, pid: number): boolean {
   }
 }
 
+/** The supervisor and the components of a node, without its pods; none if it does not run. */
+export async function componentProcesses(name: string): Promise<number[]> {
+  const leaves = hierarchies().map(({ root }) => processes(join(root, nodeCgroup(name), 'supervisor')));
+  return [...new Set((await Promise.all(leaves)).flat())];
+}
+
 /** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
 export async function leaveNodeCgroup(): Promise<void> {
   for (const { root } of hierarchies()) {

@@ -1,9 +1,13 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { adminAccess, etcdAccess, localServer } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
-import { flags } from './flags.ts';
+import { auditPolicy } from './auditPolicy.ts';
+import { cipherSuites, flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** kube-apiserver, on every address of the node. Admits only clients with a certificate of the node's CA. */
@@ -12,10 +16,19 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
   const { network } = config;
   const pki = pkiPaths(paths.pki);
   const etcd = etcdAccess(facts);
+  const policyFile = join(paths.apiserver, 'audit-policy.json');
+  const auditLog = join(paths.logs, 'audit', 'audit.log');
   const args = flags({
     'advertise-address': ip,
     'allow-privileged': true,
     'anonymous-auth': false,
+    // In a folder of its own: it rotates by itself, and at most 100 MB are not compressed.
+    'audit-log-compress': true,
+    'audit-log-maxage': 30,
+    'audit-log-maxbackup': 10,
+    'audit-log-maxsize': 100,
+    'audit-log-path': auditLog,
+    'audit-policy-file': policyFile,
     'authorization-mode': 'Node,RBAC',
     'bind-address': '0.0.0.0',
     'client-ca-file': pki.ca.cert,
@@ -29,6 +42,7 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     'kubelet-client-key': pki.apiserverKubelet.key,
     // Without it, logs and exec resolve the node's name by DNS.
     'kubelet-preferred-address-types': 'InternalIP,Hostname',
+    profiling: false,
     'proxy-client-cert-file': pki.frontProxyClient.cert,
     'proxy-client-key-file': pki.frontProxyClient.key,
     'requestheader-allowed-names': 'front-proxy-client',
@@ -37,11 +51,15 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     'requestheader-group-headers': 'X-Remote-Group',
     'requestheader-username-headers': 'X-Remote-User',
     'secure-port': network.apiserverPort,
+    // Tokens of pods are renewed every hour; by default an old one is good for a year, for clients from before 2019.
+    'service-account-extend-token-expiration': false,
     'service-account-issuer': `https://kubernetes.default.svc.${network.clusterDomain}`,
     'service-account-key-file': pki.serviceAccount.public,
+    'service-account-lookup': true,
     'service-account-signing-key-file': pki.serviceAccount.private,
     'service-cluster-ip-range': network.serviceCidr,
     'tls-cert-file': pki.apiserver.cert,
+    'tls-cipher-suites': cipherSuites.join(','),
     'tls-private-key-file': pki.apiserver.key,
   });
   const { ca, cert, key } = adminAccess(facts);
@@ -49,7 +67,14 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     kind: 'service',
     name: 'apiserver',
     needs,
-    command: nodeProgram(facts, 'kube-apiserver', args),
+    command: async () => {
+      for (const folder of [paths.apiserver, dirname(auditLog)])
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+      writeFileAtomicallySync(policyFile, JSON.stringify(auditPolicy, undefined, 2), { mode: 0o600 });
+      // It gives a log the mode of the one before.
+      closeSync(openSync(auditLog, 'a', 0o600));
+      return nodeProgram(facts, 'kube-apiserver', args);
+    },
     // readyz waits for the start-up hooks; livez is for restarts (both since 1.16).
     ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
     // Every later component waits for it. After its 2.7 s the default period (250 ms) would cost 125 ms on

@@ -1,12 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cri } from '../../../probes/kinds/cri.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { tail } from '../../engine/supervise/logFile.ts';
-import { bridgeNetwork } from './cni.ts';
 import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
+import { bridgeNetwork } from './cni.ts';
 import { nodeProgram } from '../environment.ts';
 import { assertDatabase, ifWrongKind, isDamage } from './database.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -25,7 +25,7 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
     writeFileAtomicallySync(configFile, configuration(facts), { mode: 0o600 });
     writeHostsFiles(facts);
     // Before the kubelet asks for the network.
-    writeFileSync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts));
+    writeFileAtomicallySync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts), { mode: 0o600 });
     const program = nodeProgram(facts, 'containerd', ['--config', configFile]);
     // It pulls images.
     return { ...program, env: { ...program.env, ...proxyEnv } };

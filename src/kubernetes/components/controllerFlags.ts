@@ -2,6 +2,7 @@ import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
+import { cipherSuites } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 interface Endpoint {
@@ -29,6 +30,7 @@ export function controllerFlags(
       'kube-api-qps': 500,
       // There is only one of each.
       'leader-elect': false,
+      profiling: false,
       ...flags,
     },
   };
@@ -53,6 +55,7 @@ function tls(facts: NodeFacts, kubeconfig: string, port: number): Endpoint {
       'authorization-kubeconfig': kubeconfig,
       'bind-address': '127.0.0.1',
       'tls-cert-file': pki.controlLoop.cert,
+      'tls-cipher-suites': cipherSuites.join(','),
       'tls-private-key-file': pki.controlLoop.key,
     },
     port,

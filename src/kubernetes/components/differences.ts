@@ -104,6 +104,8 @@ function ofKubernetes(isSince: Since): KubernetesDifferences {
       // Up to 1.25 readiness is reported only at the next periodic update (default 10 s): update every second
       // (pkg/kubelet/kubelet_node_status.go). That also changes the default interval of unchanged reports: set it to its usual 5 min.
       ...(!isSince(1, 26) && { nodeStatusUpdateFrequency: '1s', nodeStatusReportFrequency: '5m' }),
+      // The field exists since 1.21, and profiling is on by default.
+      ...(isSince(1, 21) && { enableProfilingHandler: false }),
       // The field exists since 1.31; from 1.35 on the kubelet refuses cgroup v1 by default (KEP-5573). Without effect on cgroup v2.
       ...(isSince(1, 31) && { failCgroupV1: false }),
     },

@@ -3,6 +3,17 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../../lib/atomicFile.ts';
 
+/**
+ * The cipher suites of TLS 1.2 that the CIS Kubernetes Benchmark accepts (1.2.29, 4.2.12), and HTTP/2 requires one of. Those of
+ * TLS 1.3 are fixed.
+ */
+export const cipherSuites = [
+  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
+] as const;
+
 /** `--name=value` for each entry. An undefined value leaves the flag out. */
 export function flags(values: Readonly<Record<string, string | number | boolean | undefined>>): string[] {
   return Object.entries(values)

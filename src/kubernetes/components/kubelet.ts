@@ -5,12 +5,13 @@ import { podResolvConf } from '../../host/resolvConf.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { diskSpace, minFreeInodes } from '../../host/diskSpace.ts';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pauseImageOf } from '../images/pauseImage.ts';
 import { kubeletRuntime } from './differences.ts';
 import { ifWrongKind } from './database.ts';
-import { flags, knownFlags } from './flags.ts';
+import { cipherSuites, flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 const port = 10250;
@@ -33,7 +34,7 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
       ...runtime.config,
       resolvConf,
     };
-    writeFileSync(configFile, JSON.stringify(configuration, undefined, 2));
+    writeFileAtomicallySync(configFile, JSON.stringify(configuration, undefined, 2), { mode: 0o600 });
     const args = flags({
       'cert-dir': join(paths.kubelet, 'pki'),
       config: configFile,
@@ -104,12 +105,13 @@ async function resolvConfFile({ ip, paths }: NodeFacts): Promise<string> {
   return file;
 }
 
-function kubeletConfiguration({ config, paths, differences, cgroupRoot }: NodeFacts): object {
+function kubeletConfiguration({ config, paths, ip, differences, cgroupRoot }: NodeFacts): object {
   const pki = pkiPaths(paths.pki);
   const { dnsIp, clusterDomain } = config.network;
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
+    address: ip,
     authentication: {
       anonymous: { enabled: false },
       webhook: { enabled: true },
@@ -124,9 +126,13 @@ function kubeletConfiguration({ config, paths, differences, cgroupRoot }: NodeFa
     healthzPort: healthPort,
     kubeAPIBurst: 1000,
     kubeAPIQPS: 500,
+    makeIPTablesUtilChains: true,
     maxPods: config.kubelet.maxPods,
     port,
+    readOnlyPort: 0,
+    streamingConnectionIdleTimeout: '4h',
     tlsCertFile: pki.kubeletServer.cert,
+    tlsCipherSuites: cipherSuites,
     tlsPrivateKeyFile: pki.kubeletServer.key,
     ...differences.kubernetes.kubeletConfiguration,
   };
