@@ -43,6 +43,7 @@ export function egress(facts: NodeFacts, needs: readonly Dependency[]): Service 
     timeoutMs,
     // A node without it is better than none.
     restart: { onFailure: 'keepOthers', maxFailures: 3 },
+    optional: true,
   };
 }
 
