@@ -28,6 +28,8 @@ export interface InstallOptions<N extends BinarySpec = NodeBinary> {
   readonly source?: SourceName;
   /** Require this version of Kubernetes: "1.20.2", "1.20", "stable" or "latest". */
   readonly kubernetes?: string;
+  /** Without a required version, and without a kube-apiserver of the user or the machine: use this version, as {@link kubernetes}. */
+  readonly preferred?: string | undefined;
   /** The base of a server with the publishers' files, instead of the publishers. */
   readonly mirror?: string;
   /** Fail when something is missing instead of installing it. */
@@ -65,8 +67,8 @@ export async function install<const N extends BinarySpec = NodeBinary>(
   const { cacheDir, noInstall = false, signal = new AbortController().signal } = options;
   const binaries: readonly BinarySpec[] = options.binaries ?? nodeBinaries;
   const versionCache = join(cacheDir, 'versions.json');
-  const kubernetes = await requestedVersion(options, signal);
   const search = new Search({ ...options, binaries, versionCache });
+  const kubernetes = (await requestedVersion(options, signal)) ?? (await search.preferredVersion());
   let result = await search.find(kubernetes);
   if (!noInstall && (result.missing.length > 0 || search.lacksExtras(result.set)))
     result = await add(search, result, options, kubernetes, signal);
@@ -155,6 +157,12 @@ class Search {
     const names = await unfitFromPath(binaries, result, versionCache, result.set.kubernetes);
     for (const name of names) this.#notFromPath.add(name);
     return names.length > 0;
+  }
+
+  /** What is preferred without a request, unless a kube-apiserver of the user or the machine decides. */
+  async preferredVersion(): Promise<string | undefined> {
+    const { preferred } = this.#options;
+    return preferred === undefined || (await this.givenVersion()) !== undefined ? undefined : preferred;
   }
 
   /** The version of a kube-apiserver of the user or the machine: the others have to fit it. */

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
+import { cachedReleases } from '../install/find/cacheSets.ts';
+import { isPaired } from '../install/release/pairings.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
@@ -51,6 +53,19 @@ export function readRecord(data: string): string | undefined {
 /** The version of Kubernetes that last ran on a data folder; undefined without a record. */
 export function recordedKubernetes(data: string): string | undefined {
   return textAt(parseJson(readRecord(data) ?? ''), 'kube-apiserver') || undefined;
+}
+
+/**
+ * The version of Kubernetes for a start on a node's data when none is requested: the one that last ran on it. Exactly that if its
+ * release is in the cache, else its minor version. Undefined without a cluster, and for a version that cannot be installed: what
+ * happens then is up to {@link assertDataFits}.
+ */
+export function versionOfData(node: DataOwner, cacheDir: string): string | undefined {
+  const { data, etcd } = nodePaths(node.name, node.dataDir);
+  const version = existsSync(join(etcd, 'member')) ? recordedKubernetes(data) : undefined;
+  const minor = minorOf(version ?? '');
+  if (version === undefined || minor === undefined || !isPaired(version)) return undefined;
+  return cachedReleases(cacheDir).includes(version) ? version : textOf(minor);
 }
 
 /**

@@ -4,14 +4,17 @@ import { cacheDirs } from '../install/find/cacheLayout.ts';
 import { findBinaries } from '../install/find/findBinaries.ts';
 import { install } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
-import { reasonOf } from '../lib/errors.ts';
+import { versionOfData } from '../kubernetes/dataVersions.ts';
+import type { DataOwner } from '../kubernetes/dataVersions.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { cacheDir } from '../lib/paths.ts';
 import type { Progress } from '../observe/terminal/view.ts';
 import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
 
 /** What is to be found or installed. */
-interface Wanted extends Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror' | 'dns'> {
+interface Wanted extends Pick<NodeConfig, 'name' | 'dataDir' | 'binDirs' | 'kubernetes' | 'mirror' | 'dns'> {
   /**
    * Whether pasta is installed as well: `always`, even if nothing else is missing; `withOthers`, so that no start has to wait for
    * it or fails for it; `never`. Only with `required` a failure is one of this function.
@@ -26,9 +29,11 @@ interface Wanted extends Pick<NodeConfig, 'binDirs' | 'kubernetes' | 'mirror' | 
  */
 export async function resolveBinaries(
   { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
-  { binDirs, kubernetes, mirror, dns, pasta = 'never' }: Wanted,
+  node: Wanted,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Binaries> {
+  const { binDirs, kubernetes, mirror, dns, pasta = 'never' } = node;
+  const preferred = kubernetes === undefined ? versionOfData(node, cacheDir()) : undefined;
   return await withProgress(output, signal, async (onProgress, print) => {
     let isInstalling = false;
     const options = {
@@ -47,7 +52,10 @@ export async function resolveBinaries(
       extras: dns.server === 'auto' || dns.server === 'coredns' ? [coreDnsBinary] : [],
       needsExtras: dns.server === 'coredns' || dns.corefile !== undefined,
       ...(typeof kubernetes === 'string' ? { kubernetes } : {}),
+      preferred,
       ...(mirror === undefined ? {} : { mirror }),
+    }).catch((error: unknown) => {
+      throw preferred === undefined ? error : explained(error, node, preferred);
     });
     const isWanted = pasta === 'required' || pasta === 'always' || (pasta === 'withOthers' && isInstalling);
     if (!isWanted || findPasta(binDirs) !== undefined) return binaries;
@@ -58,6 +66,15 @@ export async function resolveBinaries(
     });
     return binaries;
   });
+}
+
+/** The error with the reason why this version was looked for. */
+function explained(error: unknown, node: DataOwner, preferred: string): unknown {
+  if (!(error instanceof Failure) || error.code !== 'install') return error;
+  const why = `the data of node ${node.name} is of Kubernetes ${preferred}, so that version is started`;
+  const upgrade = `another one with ${nodeCommand('up', node, '--kubernetes', 'VERSION')}`;
+  const hint = [error.hint, `${why}; ${upgrade}`].filter(Boolean).join('; ');
+  return new Failure(error.code, error.message, { hint, cause: error });
 }
 
 /** Shows the progress of an installation on the terminal. */

@@ -4,15 +4,18 @@ import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
 import { checkDisk } from '../host/diskSpace.ts';
 import { checkProxies } from '../host/egress.ts';
-import { toFailure } from '../host/checkResult.ts';
+import { note, toFailure } from '../host/checkResult.ts';
+import type { CheckResult } from '../host/checkResult.ts';
 import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
-import { minorOf } from '../install/release/pairings.ts';
+import { defaultRelease, minorOf } from '../install/release/pairings.ts';
+import { releasesDir } from '../install/find/cacheLayout.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
 import type { BootSpec } from './bootSpec.ts';
@@ -106,9 +109,25 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
       ...(host.isSandboxed ? checkProxies(process.env) : []),
       checkDisk(data, node.kubelet.minFreeMiB, kubelet),
       dns.result,
+      ...newerVersion(node, binaries),
     ],
     clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
   };
+}
+
+/** What to say when the data keeps the node at a version that is older than the default one. */
+function newerVersion(node: Config['node'], { files, versions }: Binaries): CheckResult[] {
+  const { 'kube-apiserver': version } = versions;
+  const [last, newest] = [version, defaultRelease].map(minorOf);
+  const isRelease = files['kube-apiserver'].startsWith(releasesDir(cacheDir()));
+  if (node.kubernetes !== undefined || !isRelease || last! >= newest!) return [];
+  return [
+    note(
+      'kubernetes',
+      `${version}, which the data is of; the default of this k8s-single is ${defaultRelease}`,
+      nodeCommand('upgrade', node, '--to', `1.${newest}`),
+    ),
+  ];
 }
 
 async function resolve({ options }: BootSpec, node: Config['node'], signals: Signals): Promise<Binaries> {

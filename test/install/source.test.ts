@@ -124,6 +124,17 @@ test('several versions are side by side: the requested one, else the default one
   expect(shared.sort()).toEqual([`etcd-3.5.33-${arch}`, `etcd-3.6.14-${arch}`]);
 });
 
+test('a preferred version is installed, unless another one is required or given', async () => {
+  await add('1.29.99');
+  await installFrom();
+  expect((await installFrom({ preferred: '1.29' })).versions.kubelet).toBe('1.29.99');
+  expect((await installFrom({ preferred: '1.29', kubernetes: '1.36' })).versions.kubelet).toBe(
+    defaultRelease,
+  );
+  const binDirs = [join(dir, `cache/release/kubernetes-${defaultRelease}-${arch}`)];
+  expect((await installFrom({ preferred: '1.29', binDirs })).versions.kubelet).toBe(defaultRelease);
+});
+
 test('with binaries of the user, only what goes with their version is added', async () => {
   await add('1.29.99');
   await installFrom({ kubernetes: '1.29' });

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { assertDataFits, recordDataVersions } from '../../src/kubernetes/dataVersions.ts';
+import { debianArch } from '../../src/install/find/cacheLayout.ts';
+import { assertDataFits, recordDataVersions, versionOfData } from '../../src/kubernetes/dataVersions.ts';
 import { tempDir } from '../support/cli.ts';
 
 /** A data folder with a cluster that these versions have run. */
@@ -83,4 +84,29 @@ test('a record without a cluster says nothing, as after "remove the folder of et
   recordDataVersions(data, of('1.36.2'));
   expect(existsSync(join(data, 'versions.json'))).toBe(true);
   expect(() => assertDataFits(node(data), of('1.20.2'))).not.toThrow();
+});
+
+test('without a request, a node goes on with the version of its data', async () => {
+  const cache = await tempDir('cache');
+  const data = await usedBy(of('1.35.2'));
+  expect(versionOfData(node(data), cache)).toBe('1.35');
+  await mkdir(join(cache, `release/kubernetes-1.35.2-${debianArch}`), { recursive: true });
+  expect(versionOfData(node(data), cache)).toBe('1.35.2');
+  expect(versionOfData(node(await usedBy(of('1.37.0-rc.1'))), cache)).toBe('1.37');
+});
+
+test.each([
+  ['no record', undefined],
+  ['a version that is too old to be installed', of('1.19.16')],
+  ['one that is too new', of('1.38.1')],
+  ['one that is no release', of('dev')],
+])('data with %s has no say', async (_what, last) => {
+  const cache = await tempDir('cache');
+  expect(versionOfData(node(await usedBy(last)), cache)).toBeUndefined();
+});
+
+test('data without a cluster has no say', async () => {
+  const data = await tempDir('versions');
+  recordDataVersions(data, of('1.35.2'));
+  expect(versionOfData(node(data), await tempDir('cache'))).toBeUndefined();
 });

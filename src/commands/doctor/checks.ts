@@ -38,6 +38,7 @@ import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { NodeFile } from '../../instance/nodeFile.ts';
 import { bridgeName } from '../../kubernetes/components/cni.ts';
+import { versionOfData } from '../../kubernetes/dataVersions.ts';
 import { chooseDnsServer } from '../../kubernetes/dns/chooseServer.ts';
 import { kubeconfigPaths } from '../../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
@@ -71,7 +72,8 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
   const paths = nodePaths(name, dataDir ?? running?.dataDir);
   const container = inContainer();
   const isDirect = host || container !== undefined || !hasKubernetes;
-  const request = typeof kubernetes === 'string' && /^\d/.test(kubernetes) ? kubernetes : undefined;
+  const requested = kubernetes ?? versionOfData({ name, dataDir: paths.data }, cacheDir());
+  const request = typeof requested === 'string' && /^\d/.test(requested) ? requested : undefined;
   const rows = hasKubernetes ? await binaryRows({ binDirs, cacheDir: cacheDir(), kubernetes: request }) : [];
   const kubelet = rows.find(({ binary }) => binary === 'kubelet')?.version;
   return [

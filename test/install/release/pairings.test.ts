@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { coreDnsBinary, nodeBinaries } from '../../../src/install/find/binaries.ts';
 import { pinOf } from '../../../src/install/release/assets.ts';
@@ -28,6 +30,19 @@ test.each(['amd64', 'arm64'] as const)(
     expect(pairingOf('1.36').kubernetes).toBe(defaultRelease);
   },
 );
+
+test('the docs have the default version, and each row of the table', async () => {
+  const page = await readFile(join(import.meta.dirname, '../../../docs/install.md'), 'utf8');
+  expect(page).toContain(`else the default, ${defaultRelease} `);
+  for (const minor of minors) {
+    const { etcd, containerd, runc, coredns } = pairingOf(`1.${minor}`);
+    const rows = [
+      ...page.matchAll(/^\| 1\.(\d+)(?: to 1\.(\d+))? +\| ([^|]+)\| ([^|]+)\| ([^|]+)\| ([^|]+)\|$/gm),
+    ];
+    const row = rows.find(([, first, last = first]) => Number(first) <= minor && minor <= Number(last));
+    expect(row?.slice(3).map((cell) => cell.trim())).toEqual([etcd, containerd, runc, coredns]);
+  }
+});
 
 test('the paths are those of the publishers', () => {
   const { assets, unpublished } = assetsOf(nodeBinaries, '1.36.4', 'arm64');
