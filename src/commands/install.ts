@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { installBundle, writeBundle } from '../install/bundle.ts';
 import { cacheEntries, pruneCache } from '../install/cacheContents.ts';
 import type { CacheEntry, NodeVersions } from '../install/cacheContents.ts';
+import { usesOf } from '../install/cacheUse.ts';
 import { coreDnsBinary, nodeBinaries } from '../install/find/binaries.ts';
 import { versionOf } from '../install/find/versions.ts';
 import type { Binaries } from '../install/install.ts';
@@ -13,6 +15,7 @@ import { minorOf } from '../install/release/pairings.ts';
 import { resolveRelease } from '../install/release/release.ts';
 import { remoteRepository } from '../install/release/repository.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { recordedKubernetes } from '../kubernetes/dataVersions.ts';
 import { chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
@@ -118,19 +121,30 @@ function sum(entries: readonly CacheEntry[]): number {
   return entries.reduce((bytes, entry) => bytes + entry.bytes, 0);
 }
 
-/** The nodes that run, and those whose data is in the usual folder, with the versions of their last run. */
+/**
+ * The nodes that run, those whose data is in the usual folder, and those that have used this cache, wherever their data is. With
+ * the versions of their last run, and those that last ran on the data: after an upgrade that failed, these are needed again.
+ */
 async function nodesOfThisMachine(): Promise<NodeVersions[]> {
   const { run, data } = nodePaths('any');
-  const [running, stopped] = await Promise.all(
+  const [running = [], stopped = []] = await Promise.all(
     [run, data].map(async (folder) => readdir(dirname(folder)).catch(() => [])),
   );
-  const names = [...new Set([...(running ?? []), ...(stopped ?? [])])].sort();
-  const nodes = await Promise.all(
-    names.map(async (name) => {
+  const uses = await usesOf(
+    cacheDir(),
+    async ({ name, dataDir }) => running.includes(name) || existsSync(join(dataDir, 'boot.json')),
+  );
+  const named = await Promise.all(
+    [...new Set([...running, ...stopped])].map(async (name) => {
       const { dataDir } = await readNodeFile(name).catch(() => ({ dataDir: nodePaths(name).data }));
       const record = await readBootRecord(dataDir).catch(() => undefined);
-      return record === undefined ? [] : [{ name, versions: record.versions }];
+      return record === undefined ? [] : [{ name, dataDir, versions: record.versions }];
     }),
   );
-  return nodes.flat();
+  const nodes = [...named.flat(), ...uses];
+  const owned = nodes.flatMap(({ name, dataDir }) => {
+    const kubernetes = recordedKubernetes(dataDir);
+    return kubernetes === undefined ? [] : [{ name, versions: { 'kube-apiserver': kubernetes } }];
+  });
+  return [...nodes, ...owned].toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
 }

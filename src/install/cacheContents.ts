@@ -39,9 +39,9 @@ export async function cacheEntries(cacheDir: string, nodes: readonly NodeVersion
     [...sets, ...others].map(async (name) => {
       const path = join(cacheDir, name);
       const bytes = await diskUsage(path);
-      const users = nodes.filter(({ versions }) => uses(versions, name)).map((node) => node.name);
+      const users = new Set(nodes.filter(({ versions }) => uses(versions, name)).map((node) => node.name));
       const isPrunable = sets.includes(name) || name === 'apt' || name === 'build';
-      return { name, path, bytes, usedBy: users, isPrunable };
+      return { name, path, bytes, usedBy: [...users], isPrunable };
     }),
   );
   return entries.filter(({ bytes }) => bytes > 0);

@@ -9,6 +9,7 @@ import type { CheckResult } from '../host/checkResult.ts';
 import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
+import { recordUse } from '../install/cacheUse.ts';
 import type { Binaries } from '../install/install.ts';
 import { defaultRelease, minorOf } from '../install/release/pairings.ts';
 import { releasesDir } from '../install/find/cacheLayout.ts';
@@ -44,6 +45,9 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;
+    if (options.ephemeral !== true) {
+      recordUse(cacheDir(), { name: config.node.name, dataDir: paths.data, versions: clients.versions });
+    }
     const { upgrade, undone } = await openData(config.node, clients.versions, {
       minFreeMiB: config.node.kubelet.minFreeMiB,
       signal: signals.interrupted,

@@ -143,6 +143,28 @@ test.each([
   120_000,
 );
 
+test('where no name server answers, it says so within seconds and ends', async () => {
+  await writeFile(join(dir, 'resolv.conf'), 'nameserver 127.0.0.1\n');
+  const mute = "require('node:dgram').createSocket('udp4').bind(53, '127.0.0.1')";
+  const script = `ip link set lo up
+mount --no-mtab --bind ${join(dir, 'resolv.conf')} "$(readlink -f /etc/resolv.conf)"
+"$0" -e "${mute}" & trap 'kill $!' EXIT
+"$0" "$@"`;
+  const command = [process.execPath, main, 'install', '--bin-dir', machine, '--kubernetes', '1.36'];
+  const child = execa('unshare', ['--net', '--mount', 'sh', '-c', script, ...command], {
+    env: { XDG_CACHE_HOME: dir },
+    reject: false,
+  });
+  let saidAt = Infinity;
+  child.stderr.once('data', () => (saidAt = performance.now()));
+  const { stderr } = await child;
+  expect(stderr).toMatch(
+    /no connection to dl\.k8s\.io: it does not answer, and Debian offers Kubernetes 1\.20\.2 only/,
+  );
+  // Two attempts of the resolver take 10 s (resolv.conf(5)).
+  expect(performance.now() - saidAt).toBeLessThan(3000);
+});
+
 test('progress for programs is JSON Lines, with bytes', async () => {
   const { stdout } = await run('--output', 'json');
   const lines = String(stdout)

@@ -12,6 +12,7 @@ import { caBundle } from '../../../probes/transport/caBundle.ts';
 import { cannotReach, oneLine } from '../../../probes/transport/reason.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { version } from '../../lib/version.ts';
+import { lookupUntil } from './lookup.ts';
 import { proxyFor } from './proxies.ts';
 
 /** When a connection is given up, in ms, and the speed below which it is. */
@@ -50,6 +51,8 @@ export interface PublisherClient {
   /** What the server is called in messages. */
   readonly name: string;
   readonly mirror: string | undefined;
+  /** Whether any server has answered yet, be it with an error. */
+  readonly hasAnswered: boolean;
   urlOf(host: string, path: string): string;
   /** Requests a file as a stream. Redirects are followed. */
   stream(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Request;
@@ -68,20 +71,32 @@ export function publisherClient(mirror?: string, limits: Partial<Limits> = {}): 
   const all = { ...defaultLimits, ...limits };
   const agentFor = agents();
   const request = requestWith(all, agentFor);
+  let hasAnswered = false;
+  const onResponse = (): void => void (hasAnswered = true);
   return {
+    get hasAnswered() {
+      return hasAnswered;
+    },
     limits: all,
     name: base === undefined ? 'dl.k8s.io' : withoutPassword(base),
     mirror: base,
     urlOf: (host, path) => (base === undefined ? `https://${host}/${path}` : `${base}/${host}/${path}`),
-    stream: (url, headers, signal) => request.stream(url, { headers, signal, agent: agentFor(new URL(url)) }),
+    stream(url, headers, signal) {
+      const end = new AbortController();
+      const dnsLookup = lookupUntil(end.signal);
+      const stream = request.stream(url, { headers, signal, dnsLookup, agent: agentFor(new URL(url)) });
+      return stream.once('response', onResponse).once('close', () => end.abort());
+    },
     async text(url, signal, timeoutMs = all.stallMs) {
+      const end = new AbortController();
       const response = request(url, {
         signal,
+        dnsLookup: lookupUntil(end.signal),
         agent: agentFor(new URL(url)),
         timeout: { request: timeoutMs },
       });
       // A server that answers everything with something large is no mirror.
-      void response.on('downloadProgress', ({ transferred }) => {
+      void response.on('response', onResponse).on('downloadProgress', ({ transferred }) => {
         if (transferred > maxTextBytes) response.cancel(`more than ${maxTextBytes} bytes`);
       });
       try {
@@ -90,6 +105,8 @@ export function publisherClient(mirror?: string, limits: Partial<Limits> = {}): 
         if (error instanceof HTTPError && [403, 404, 410].includes(error.response.statusCode))
           return undefined;
         throw error;
+      } finally {
+        end.abort();
       }
     },
   };
@@ -190,22 +207,28 @@ export function requestReason(error: unknown, url: string): string {
   return reasonOf(cannotReach(error, new URL(url).host));
 }
 
+/** How often a server that has never answered is tried again: a wrong name or address is a mistake, most often. */
+const retriesUnanswered = 2;
+
 /**
  * Runs an attempt again after a failure that another one may cure, with pauses that double.
  * @throws Failure `install` with the last reason; the signal's reason when it aborts
  */
 export async function retried<T>(
-  { limits: { retries, retryMs, maxRetryMs } }: Pick<PublisherClient, 'limits'>,
+  client: Pick<PublisherClient, 'limits' | 'hasAnswered'>,
   { url, signal, onRetry }: { url: string; signal: AbortSignal; onRetry?: (reason: string) => void },
   attempt: () => Promise<T>,
 ): Promise<T> {
+  const { retries, retryMs, maxRetryMs } = client.limits;
   const timing = { retries, minTimeout: retryMs, maxTimeout: maxRetryMs, randomize: true, signal };
-  const once = async (): Promise<T> => {
+  const once = async (count: number): Promise<T> => {
     try {
       return await attempt();
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Failure || !isTransient(error)) throw new AbortError(failureOf(error, url));
+      const isHopeless = !client.hasAnswered && !(error instanceof HTTPError) && count > retriesUnanswered;
+      if (error instanceof Failure || isHopeless || !isTransient(error))
+        throw new AbortError(failureOf(error, url));
       throw error;
     }
   };
