@@ -1,14 +1,17 @@
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { maskerOf, maskEvent } from '../config/secrets.ts';
 import { removeStaleSocket } from '../control/socket.ts';
 import type { Component, Emit } from '../engine/component.ts';
 import { startGraph } from '../engine/startGraph.ts';
+import { tail } from '../engine/supervise/logFile.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkDisk } from '../host/diskSpace.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
+import { pullNotes } from '../kubernetes/images/pullFailure.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -132,7 +135,7 @@ async function startAndServe(
   const down = (): void => void graph.down().catch(() => undefined);
   options.signals.handleWith(down);
   graph.ready.then(save, () => undefined);
-  const notes = (): string[] => notesOf(options, paths);
+  const notes = (): string[] => notesOf(options, paths).map(mask);
   const controlled = controlledNode(node.name, store, { graph, logDir: paths.logs, down, notes });
   const api = await serveControlApi(controlled, {
     controlSocket: paths.controlSocket,
@@ -151,12 +154,16 @@ async function startAndServe(
   }
 }
 
-/** A disk that fills up is said before the kubelet evicts pods. */
-function notesOf({ config: { node } }: GraphOptions, { data, kubelet }: Paths): string[] {
+/** A disk that fills up is said before the kubelet evicts pods; pods that wait for an image make no component fail. */
+function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs }: Paths): string[] {
   if (node.kubernetes === false) return [];
   const { level, subject, message } = checkDisk(data, node.kubelet.minFreeMiB, kubelet);
-  return level === 'ok' ? [] : [`${subject}: ${message}`];
+  const disk = level === 'ok' ? [] : [`${subject}: ${message}`];
+  return [...disk, ...pullNotes(tail(join(logs, 'containerd.log'), logLines), Date.now())];
 }
+
+/** At most: as many as the end of a log has. */
+const logLines = 1000;
 
 function nodeFileOf({ config, ip, kubectl, ctr, snapshotter }: GraphOptions, paths: Paths): NodeFile {
   const { name, network } = config.node;

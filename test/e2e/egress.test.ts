@@ -1,14 +1,19 @@
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import { ensurePki } from '../../src/kubernetes/pki/pki.ts';
+import type { Pki } from '../../src/kubernetes/pki/paths.ts';
 import { debianRoot } from '../config/debianRoot.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { main } from '../support/cli.ts';
 import { startOutside } from '../support/outside.ts';
 import type { Outside } from '../support/outside.ts';
+import { identity } from '../support/pki.ts';
 import { processTable } from '../support/processes.ts';
+import { login, registryPackages, startRegistry } from '../support/registry.ts';
+import type { Registry } from '../support/registry.ts';
 
 // The nodes of this file reach a server in a network namespace, and nothing else: see support/outside.ts.
 
@@ -18,29 +23,54 @@ const webName = 'registry.example';
 /** Each would be answered if a packet for it left the node. */
 const closed = ['169.254.169.254', '10.244.0.77', '10.0.0.99', '192.0.0.1', '192.0.0.3', '192.0.0.5'];
 
+/** For all commands: only containerd may use it, and not for the address itself. */
+const proxy = { HTTPS_PROXY: `http://${web}:80`, NO_PROXY: web };
+
 let folder = '';
 let outside: Outside;
 let withPasta = '';
+let pki: Pki;
+/** In the internet, by TLS and with a login, and on the machine, for everyone. */
+let registries: Registry[] = [];
+let digest = '';
 
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-e2e-egress-');
   outside = await startOutside();
-  const { root } = await debianRoot(['passt']);
+  const { root } = await debianRoot(registryPackages);
   withPasta = join(folder, 'bin');
-  await symlink(join(root, 'usr/bin'), withPasta);
-  await busyboxArchive(folder, busyboxImage);
+  await mkdir(withPasta);
+  // Not docker-registry's other programs.
+  await symlink(join(root, 'usr/bin/pasta'), join(withPasta, 'pasta'));
+  const archive = await busyboxArchive(folder, busyboxImage);
+  pki = await ensurePki({ ...identity, nodeName: webName, nodeIp: web, dir: join(folder, 'pki') });
+  const { internet, machine } = outside.enter;
+  registries = await Promise.all([
+    startRegistry({
+      dir: join(folder, 'registry'),
+      address: web,
+      port: 443,
+      tls: pki.apiserver,
+      hasLogin: true,
+      enter: internet,
+    }),
+    startRegistry({ dir: join(folder, 'local'), address: '0.0.0.0', port: 5000, enter: machine }),
+  ]);
+  digest = await registries[0]!.push(archive, 'team/app:1');
+  await registries[1]!.push(archive, 'app:1');
 });
 afterEach(async () => {
   await command('down', '--purge', '--data-dir', join(folder, 'data'));
 });
 afterAll(async () => {
+  for (const registry of registries) await registry[Symbol.asyncDispose]();
   await outside[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** A command for the node, as started on the machine with a way out. */
 async function command(word: string, ...args: string[]): Promise<{ exitCode?: number; all: string }> {
-  const env = { K8S_SINGLE_EGRESS: 'auto' };
+  const env = { K8S_SINGLE_EGRESS: 'auto', ...proxy };
   return outside.run([process.execPath, main, ...word.split(' '), '--name', name, ...args], {
     env,
     stdin: 'ignore',
@@ -89,8 +119,66 @@ async function eventually(look: () => Promise<void>): Promise<void> {
   await until(look, { timeoutMs: 20_000, attemptTimeoutMs: 10_000 }, new AbortController().signal);
 }
 
-it('pods reach other machines by name through pasta, and never a closed range; pasta ends with the node', async () => {
-  await up(withPasta);
+/** Prints each of the addresses that answers. */
+const fetchAll = (addresses: readonly string[]): string =>
+  `for each in ${addresses.join(' ')}; do { ${fetch('$each').replaceAll("'", '"')} && echo "$each is open"; } & done; wait`;
+
+/** Pods whose image is pulled. */
+const pods: Readonly<Record<string, () => object>> = {
+  tag: () => ({ image: `${webName}/team/app:1` }),
+  digest: () => ({ image: `${webName}/team/app@${digest}` }),
+  mirror: () => ({ image: 'mirrored.example/team/app:1' }),
+  secret: () => ({ image: `${web}/team/app:1`, imagePullSecrets: [{ name: 'login' }] }),
+  local: () => ({ image: 'localhost:5000/app:1' }),
+  refused: () => ({ image: `${web}/team/refused:1` }),
+  unknown: () => ({ image: `${webName}/team/none:1` }),
+};
+
+async function startPulls(): Promise<void> {
+  const items = Object.entries(pods).map(([pod, specOf]) => {
+    const { image, ...spec } = specOf() as { image: string };
+    const containers = [{ name: pod, image, imagePullPolicy: 'Always' }];
+    const metadata = { name: pod };
+    return {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata,
+      spec: { containers, terminationGracePeriodSeconds: 0, ...spec },
+    };
+  });
+  await writeFile(join(folder, 'pulls.json'), JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+  const server = [`--docker-server=${web}`, `--docker-username=${login.username}`];
+  const secret = [
+    'create',
+    'secret',
+    'docker-registry',
+    'login',
+    ...server,
+    `--docker-password=${login.password}`,
+  ];
+  await succeed('kubectl', '--', ...secret);
+  await succeed('kubectl', '--', 'apply', '--filename', join(folder, 'pulls.json'));
+}
+
+/** A config with the registries of this test. */
+async function registriesConfig(): Promise<string> {
+  await writeFile(join(folder, 'login'), `${login.username}:${login.password}\n`);
+  const file = join(folder, 'registries.yaml');
+  await writeFile(
+    file,
+    `registries:
+  ${webName}: { ca: pki/ca.crt, credentials: login }
+  ${web}: { ca: pki/ca.crt }
+  mirrored.example: { mirrors: "https://${webName}", upstream: false }
+  localhost:5000: { mirrors: "http://host.k8s-single.internal:5000" }
+`,
+  );
+  return file;
+}
+
+it('images are pulled through pasta, pods reach other machines and never a closed range, pasta ends with the node', async () => {
+  await up(withPasta, '--config', await registriesConfig());
+  await startPulls();
   await succeed('image load', join(folder, 'image.tar'));
   await startPod('usual', {});
   await startPod('default', { dnsPolicy: 'Default' });
@@ -98,14 +186,20 @@ it('pods reach other machines by name through pasta, and never a closed range; p
   for (const pod of ['usual', 'default', 'host']) {
     expect((await inPod(pod, fetch(web))).all, pod).toContain(`this is ${web}`);
     expect((await inPod(pod, `busybox nslookup -type=a ${webName}`)).all, pod).toContain(web);
-    for (const address of closed)
-      expect((await inPod(pod, fetch(address))).exitCode, `${pod} ${address}`).toBe(1);
+    const lines = (await inPod(pod, fetchAll([web, ...closed]))).all.split('\n');
+    expect(
+      lines.filter((line) => line.endsWith(' is open')),
+      pod,
+    ).toEqual([`${web} is open`]);
   }
   const requests = await outside.requests();
-  expect(requests.filter((line) => line.startsWith('http'))).toEqual(
-    Array.from({ length: 3 }, () => `http ${web} ${web}`),
-  );
   expect(requests.some((line) => line.startsWith('dns'))).toBe(true);
+  const hosts = requests.filter((line) => line.startsWith('http')).map((line) => line.split(' ')[1]);
+  expect(new Set(hosts)).toEqual(new Set([web]));
+
+  await expectPulls();
+  await expectImageCommands();
+  await expectNoSecrets();
 
   // It is supervised.
   const [first] = await pastas();
@@ -127,14 +221,60 @@ it('pods reach other machines by name through pasta, and never a closed range; p
   });
 });
 
-it('a node has no egress with `none`, and a pasta that fails keeps no node from its start', async () => {
-  const config = join(folder, 'none.yaml');
-  await writeFile(config, 'network: { egress: none }\n');
-  await up(withPasta, '--config', config);
-  expect(await succeed('status')).not.toContain('egress');
-  expect(await pastas()).toEqual([]);
-  await succeed('down');
+async function expectPulls(): Promise<void> {
+  const pulled = ['tag', 'digest', 'mirror', 'secret', 'local'].map((pod) => `pod/${pod}`);
+  await succeed('kubectl', '--', 'wait', '--for=condition=Ready', '--timeout=60s', ...pulled);
+  // Of all connections to the registry only those by the name go through the proxy, and no other component has one.
+  const proxied = (await outside.requests()).filter((line) => line.startsWith('proxy'));
+  expect(new Set(proxied)).toEqual(new Set([`proxy ${webName}:443`]));
+  const owners: string[] = [];
+  for (const { pid, command: line } of (await processTable()).values()) {
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+    if (environment.includes(`HTTPS_PROXY=${proxy.HTTPS_PROXY}`)) owners.push(line.split(' ')[0]!);
+  }
+  expect(owners.some((program) => program.endsWith('/containerd'))).toBe(true);
+  expect(owners.filter((program) => /etcd$|kube|pasta|coredns/.test(program))).toEqual([]);
 
+  // What cannot be pulled is said, although the node is ready.
+  const refused = `images: ${web}/team/refused:1 cannot be pulled: ${web} refuses the pull`;
+  const unknown = `images: ${webName}/team/none:1 cannot be pulled: there is no image ${webName}/team/none:1`;
+  await eventually(async () => {
+    const { all, exitCode } = await command('status');
+    if (!all.includes(refused) || !all.includes(unknown) || exitCode !== 0) throw new Unhealthy(all);
+  });
+  const events = await succeed('kubectl', '--', 'get', 'events', '--field-selector', 'reason=Failed');
+  expect(events).toMatch(/Failed to pull image .*refused:1.*401 Unauthorized/);
+  expect(events).toMatch(/Failed to pull image .*none:1.*not found/);
+}
+
+async function expectImageCommands(): Promise<void> {
+  const image = `${webName}/team/app:1`;
+  expect(await succeed('image pull', image)).toMatch(new RegExp(`pulling ${image}[^]*^${image}$`, 'm'));
+  const { exitCode, all } = await command('image pull', `${webName}/team/none:1`);
+  expect({ exitCode, all }).toMatchObject({
+    exitCode: 6,
+    all: expect.stringContaining('there is no image') as string,
+  });
+  const archive = join(folder, 'saved.tar');
+  expect(await succeed('image save', '--output', archive, image)).toContain(archive);
+  await succeed('image rm', image);
+  expect((await command('image save', '--output', archive, image)).all).toContain(
+    `the node has no image ${image}`,
+  );
+  expect(await succeed('image load', archive)).toContain(image);
+}
+
+/** Not in what is made to be given away, nor in a log. */
+async function expectNoSecrets(): Promise<void> {
+  const report = join(folder, 'report.tar.gz');
+  await succeed('report', '--output', report);
+  const encoded = Buffer.from(`${login.username}:${login.password}`).toString('base64');
+  const where = `tar -xzOf ${report} | cat - ${join(folder, 'data/log')}/*.log`;
+  const { all } = await outside.run(['sh', '-c', `${where} | grep -cE '${login.password}|${encoded}'`]);
+  expect(all).toBe('0');
+}
+
+it('a pasta that fails keeps no node from its start', async () => {
   const broken = await mkdtemp(join(folder, 'broken-'));
   await writeFile(join(broken, 'pasta'), '#!/bin/sh\necho no tun today >&2\nexit 1\n');
   await chmod(join(broken, 'pasta'), 0o755);
@@ -150,7 +290,7 @@ it('a node has no egress with `none`, and a pasta that fails keeps no node from 
   expect(all).toMatch(/^node +ready/m);
 });
 
-it('`pasta` without a way out is refused before anything starts', async () => {
+it('without a way out, `pasta` is refused before anything starts, and `auto` says why nothing is pulled', async () => {
   const config = join(folder, 'pasta.yaml');
   await writeFile(config, 'network: { egress: pasta }\n');
   await outside.run(['ip', 'route', 'delete', 'default']);
@@ -160,4 +300,13 @@ it('`pasta` without a way out is refused before anything starts', async () => {
   expect(all).toContain('egress: none: this machine has no default route itself');
   // `auto` says so and goes on.
   expect(await up(withPasta)).toContain('egress: none: this machine has no default route itself');
+  expect(await succeed('status')).not.toContain('egress');
+  expect(await pastas()).toEqual([]);
+  for (const image of [`${web}/team/app:1`, 'other.example/team/app:1']) {
+    const pulled = await command('image pull', image);
+    expect(pulled.exitCode, pulled.all).toBe(6);
+    const why = `${image} cannot be pulled: the node does not reach ${image.split('/')[0]}: it has no egress`;
+    expect(pulled.all).toContain(why);
+    expect(await succeed('status')).toContain(`images: ${why}`);
+  }
 });

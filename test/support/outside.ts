@@ -12,6 +12,8 @@ const fixtures = join(import.meta.dirname, '../fixtures/egress');
  * machine. The only place for nodes with egress.
  */
 export interface Outside extends AsyncDisposable {
+  /** In front of a command: enters this network, or that of the server, called "internet". */
+  readonly enter: Readonly<Record<'machine' | 'internet', readonly [string, ...string[]]>>;
   /** Runs a program there, and resolves with its result, whatever the exit code. */
   run(argv: readonly [string, ...string[]], options?: Options): Promise<{ exitCode?: number; all: string }>;
   /** What the server was asked: see internet.mjs. */
@@ -34,21 +36,23 @@ export async function startOutside(): Promise<Outside> {
   ];
   const machine = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(machine);
-  const enter = ['--target', String(machine.pid), '--net', '--mount', '--uts'];
-  const inInternet = [
-    'ip',
-    'netns',
-    'exec',
-    'internet',
-    process.execPath,
-    join(fixtures, 'internet.mjs'),
-    log,
-  ];
-  const internet = spawn('nsenter', [...enter, ...inInternet], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const namespaces = ['--target', String(machine.pid), '--net', '--mount', '--uts'];
+  const inMachine = ['nsenter', ...namespaces] as const;
+  const enter = {
+    machine: inMachine,
+    internet: [...inMachine, 'ip', 'netns', 'exec', 'internet'],
+  } as const;
+  const [nsenter, ...server] = [...enter.internet, process.execPath, join(fixtures, 'internet.mjs'), log];
+  const internet = spawn(nsenter, server, { stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(internet);
   return {
+    enter,
     run: async (argv, options = {}) => {
-      const result = await execa('nsenter', [...enter, ...argv], { ...options, all: true, reject: false });
+      const result = await execa('nsenter', [...namespaces, ...argv], {
+        ...options,
+        all: true,
+        reject: false,
+      });
       return { ...(result.exitCode !== undefined && { exitCode: result.exitCode }), all: String(result.all) };
     },
     requests: async () => (await readFile(log, 'utf8')).split('\n').filter(Boolean),

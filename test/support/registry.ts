@@ -17,7 +17,7 @@ export const login = { username: 'puller', password: 's3cret-pull' } as const;
 const passwords = `${login.username}:$2b$04$abcdefghijklmnopqrstuuNr99fprRU/ZoWbzc1bhhKn0rAgjkfK.\n`;
 
 /** With pasta of the tests that need one, so that Debian's packages are unpacked once. */
-const registryPackages = ['docker-registry', 'skopeo', 'passt'] as const;
+export const registryPackages = ['docker-registry', 'skopeo', 'passt'] as const;
 
 export interface Registry extends AsyncDisposable {
   /** Host and port, as in an image's name. */

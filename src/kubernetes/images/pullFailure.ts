@@ -23,6 +23,35 @@ export function explainPull(image: string, error: string): PullFailure {
   return { reason: last.trim().slice(0, maxLength) };
 }
 
+/**
+ * What is to be said of the pulls in containerd's log: a line for each image whose last pull has failed, not long ago.
+ * @param lines of any version: the CRI plugin logs each pull and its end
+ * @param now in ms since the epoch
+ */
+export function pullNotes(lines: readonly string[], now: number): string[] {
+  const failed = new Map<string, string>();
+  for (const line of lines) {
+    const [, at = '', image, error] =
+      /^time="([^"]+)".*msg="PullImage \\"([^"\\]+)\\" (?:failed" error="((?:[^"\\]|\\.)*)|returns)/.exec(
+        line,
+      ) ?? [];
+    if (image === undefined) continue;
+    failed.delete(image);
+    if (error !== undefined && now - Date.parse(at) < recentMs)
+      failed.set(image, error.replaceAll('\\"', '"'));
+  }
+  const notes = [...failed].map(([image, error]) => {
+    const { reason, remedy } = explainPull(image, error);
+    return `images: ${image} cannot be pulled: ${reason}${remedy === undefined ? '' : `; ${remedy}`}`;
+  });
+  const more = notes.length - maxNotes;
+  return more > 0 ? [...notes.slice(-maxNotes), `images: ${more} more cannot be pulled`] : notes;
+}
+
+/** More than the longest pause of the kubelet between two attempts, 5 min (MaxContainerBackOff in pkg/kubelet/kubelet.go). */
+const recentMs = 6 * 60_000;
+const maxNotes = 5;
+
 /** In characters. */
 const maxLength = 500;
 
@@ -35,19 +64,19 @@ interface Cause {
 /** The first that matches counts. */
 const causes: readonly (readonly [RegExp, (cause: Cause) => PullFailure])[] = [
   [
-    /proxyconnect tcp: (.*)/,
-    ({ match }) => ({
-      reason: `the proxy does not answer: ${match[1]?.slice(0, maxLength)}`,
-      remedy:
-        'see HTTPS_PROXY and NO_PROXY of whoever starts the node; the node does not reach a proxy on 127.0.0.1',
-    }),
-  ],
-  [
     // The node's own address is its name server then: see finishSetupInside.ts.
     /lookup \S+ on \S+: (?:read|dial|write) \w+ .*connection refused|no route to host|network is unreachable/,
     ({ host }) => ({
       reason: `the node does not reach ${host}: it has no egress`,
       remedy: 'see "egress" of k8s-single doctor, or load the image from a file: k8s-single image load',
+    }),
+  ],
+  [
+    /proxyconnect tcp: (.*)/,
+    ({ match }) => ({
+      reason: `the proxy does not answer: ${match[1]?.slice(0, maxLength)}`,
+      remedy:
+        'see HTTPS_PROXY and NO_PROXY of whoever starts the node; the node does not reach a proxy on 127.0.0.1',
     }),
   ],
   [

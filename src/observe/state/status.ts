@@ -16,7 +16,7 @@ export interface NodeStatus {
   readonly ready: boolean;
   readonly state: Summary['phase'];
   readonly components: readonly ComponentStatus[];
-  /** What is wrong with the machine although the node may be ready, such as a disk that is nearly full. Missing: nothing. */
+  /** What is wrong although the node may be ready, such as a disk that is nearly full or an image that no pod gets. Missing: nothing. */
   readonly notes?: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { explainPull, fitsMachine } from '../../../src/kubernetes/images/pullFailure.ts';
+import { explainPull, fitsMachine, pullNotes } from '../../../src/kubernetes/images/pullFailure.ts';
 
 // The causes that test/kubernetes/images/registries.test.ts has no registry for, as containerd 1.6 and 2 word them.
 
@@ -23,6 +23,10 @@ describe('explainPull', () => {
     [
       `${ask}proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused`,
       'the proxy does not answer: dial tcp 127.0.0.1:3128: connect: connection refused',
+    ],
+    [
+      `${ask}proxyconnect tcp: dial tcp 203.0.113.9:3128: connect: network is unreachable`,
+      'the node does not reach r.example: it has no egress',
     ],
     [`${ask}http: server gave HTTP response to HTTPS client`, 'r.example speaks HTTP without TLS'],
     [
@@ -69,4 +73,39 @@ it('fitsMachine takes any variant of this architecture', () => {
   expect(fitsMachine([own])).toBe(true);
   expect(fitsMachine(['linux/s390x', `${own}/v8`])).toBe(true);
   expect(fitsMachine([`${own}be`, 'windows/amd64'])).toBe(false);
+});
+
+describe('pullNotes', () => {
+  const now = Date.parse('2026-11-28T14:00:00Z');
+  const at = (time: string, level: string, text: string): string =>
+    `time="2026-11-28T${time}.123456789Z" level=${level} msg="PullImage \\"${text}`;
+  const failed = (time: string, name: string): string =>
+    at(
+      time,
+      'error',
+      `${name}\\" failed" error="rpc error: code = NotFound desc = failed to pull and unpack image \\"${name}\\": failed to resolve reference \\"${name}\\": ${name}: not found"`,
+    );
+
+  it('has a line for each image whose last pull has failed in the last minutes', () => {
+    const lines = [
+      failed('13:50:00', 'r.example/old:1'),
+      failed('13:58:00', 'r.example/again:1'),
+      failed('13:58:01', 'r.example/app:1'),
+      failed('13:58:30', 'r.example/app:1'),
+      at('13:59:00', 'info', 'r.example/again:1\\" returns image reference \\"sha256:1\\""'),
+      at('13:59:01', 'info', 'r.example/next:1\\""'),
+    ];
+    expect(pullNotes(lines, now)).toEqual([
+      'images: r.example/app:1 cannot be pulled: there is no image r.example/app:1; check its name and tag',
+    ]);
+  });
+
+  it('counts more than a few', () => {
+    const notes = pullNotes(
+      Array.from({ length: 9 }, (_, index) => failed('13:59:00', `r.example/app:${index}`)),
+      now,
+    );
+    expect(notes).toHaveLength(6);
+    expect(notes[5]).toBe('images: 4 more cannot be pulled');
+  });
 });
