@@ -12,7 +12,9 @@ import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
 import { scheduler } from './components/scheduler.ts';
+import { secretsEncryption } from './components/secretsEncryption.ts';
 import { inotifyRemedy } from '../host/inotify.ts';
+import { SecretsEncryption } from './encryption.ts';
 import type { NodeFacts } from './facts.ts';
 import { images } from './images/images.ts';
 import { pauseImage } from './images/pauseImage.ts';
@@ -25,6 +27,7 @@ import { pauseImage } from './images/pauseImage.ts';
  * whenever the API server answers.
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
+  const encryption = new SecretsEncryption(facts.paths, facts.config.encryption);
   const all = [
     certificates(facts, []),
     etcd(facts, []),
@@ -32,7 +35,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     containerd(facts, []),
     pauseImage(facts, ['containerd']),
     images(facts, ['containerd']),
-    apiserver(facts, ['pki', 'etcd']),
+    apiserver(facts, encryption, ['pki', 'etcd']),
     roles(facts, [{ on: 'apiserver', condition: 'started' }]),
     kubelet(facts, ['pki', 'containerd']),
     controllerManager(facts, ['apiserver']),
@@ -44,6 +47,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     storageRemoval(facts, ['apiserver']),
     // Nothing waits for it: what needs the outside tries again.
     egress(facts, []),
+    secretsEncryption(facts, encryption, [{ on: 'apiserver', whenLost: 'restart' }]),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { hasErrorCode } from './systemError.ts';
 
@@ -60,6 +60,12 @@ export function createFileAtomicallySync(path: string, content: string, options:
   } finally {
     rmSync(temporary, { force: true });
   }
+}
+
+/** Makes a folder, and those above it, that nobody but the owner reaches; also closes one of an earlier version. */
+export function ensurePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o700);
 }
 
 /** Random rather than by process id: processes of several PID namespaces may write to one folder. */

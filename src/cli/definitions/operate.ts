@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { exitWith, nameOption } from './shared.ts';
+import { dataDirOption, exitWith, nameOption } from './shared.ts';
 
 /** Commands that act on one component of a running node. */
 export function operateCommands(cli: Command): void {
@@ -23,6 +23,18 @@ export function operateCommands(cli: Command): void {
   ).action(async (component, options) =>
     exitWith((await import('../../commands/componentCommands.ts')).stop(component, options)),
   );
+
+  cli
+    .command('encryption')
+    .description('the encryption of Secrets in etcd')
+    .command('rotate')
+    .description('encrypt all Secrets with a new key, and remove the old one')
+    .addOption(nameOption())
+    .addOption(dataDirOption())
+    .option('--timeout <duration>', 'how long it may take', '300s')
+    .action(async (options) =>
+      exitWith((await import('../../commands/encryption.ts')).rotateEncryptionKey(options)),
+    );
 
   componentCommand('start', 'start a component and wait until it is ready').action(
     async (component, options) =>

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { at } from '../../../probes/transport/json.ts';
+import { at, listAt } from '../../../probes/transport/json.ts';
 import { cipherSuites } from '../../kubernetes/components/flags.ts';
 import type { Pki } from '../../kubernetes/pki/paths.ts';
 import type { Kubeconfigs } from '../../kubernetes/kubeconfig/clients.ts';
@@ -238,6 +238,16 @@ const files: readonly Check[] = [
 const api = 'kube-apiserver';
 const admission = 'enable-admission-plugins';
 
+/** Judges the provider that writes Secrets. */
+function isEncrypted(isGood: (provider: string) => boolean): Judge {
+  return ({ programs, encryption }) => {
+    if (programs.get(api)?.has('encryption-provider-config') !== true)
+      return { result: 'notApplied', reason: '"encryption: true" in the config turns it on' };
+    const [provider] = Object.keys(listAt(listAt(encryption, 'resources')[0], 'providers')[0] ?? {});
+    return verdict(provider !== undefined && isGood(provider), `provider ${provider}`);
+  };
+}
+
 const apiserver: readonly Check[] = [
   { id: '1.2.1', title: 'No anonymous requests', judge: flag(api, 'anonymous-auth', off) },
   { id: '1.2.2', title: 'No file of tokens', judge: flag(api, 'token-auth-file', isNotGiven) },
@@ -309,6 +319,12 @@ const apiserver: readonly Check[] = [
   },
   { id: '1.2.25', title: 'A CA for client certificates', judge: flag(api, 'client-ca-file', isGiven) },
   { id: '1.2.26', title: "etcd's certificate is verified", judge: flag(api, 'etcd-cafile', isGiven) },
+  { id: '1.2.27', title: 'Secrets are encrypted', judge: isEncrypted(() => true) },
+  {
+    id: '1.2.28',
+    title: 'Secrets are encrypted by a strong provider',
+    judge: isEncrypted((provider) => ['secretbox', 'aescbc', 'kms'].includes(provider)),
+  },
   { id: '1.2.29', title: 'Strong ciphers only', judge: flag(api, 'tls-cipher-suites', isStrong) },
   {
     id: '1.2.30',

@@ -31,6 +31,7 @@ export const defaults = {
   dns: { server: 'auto' as (typeof dnsServers)[number] },
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- either of the words
   storage: 'local' as (typeof storages)[number],
+  encryption: false,
   etcd: { fsync: true },
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },

@@ -102,6 +102,11 @@ export const nodeShape = {
     .describe(
       `Persistent volumes: local, a default StorageClass with folders in the data directory; none. Default: ${defaults.storage}.`,
     ),
+  encryption: bool()
+    .prefault(defaults.encryption)
+    .describe(
+      `Encrypt Secrets in etcd, with a key in the data directory; switching it on or off rewrites them all. Default: ${defaults.encryption}.`,
+    ),
   etcd: map({
     fsync: bool()
       .prefault(defaults.etcd.fsync)

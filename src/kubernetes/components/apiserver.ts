@@ -1,17 +1,22 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
-import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
+import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { adminAccess, etcdAccess, localServer } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
+import type { SecretsEncryption } from '../encryption.ts';
 import type { NodeFacts } from '../facts.ts';
 import { auditPolicy } from './auditPolicy.ts';
 import { cipherSuites, flags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** kube-apiserver, on every address of the node. Admits only clients with a certificate of the node's CA. */
-export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Service {
+export function apiserver(
+  facts: NodeFacts,
+  encryption: SecretsEncryption,
+  needs: readonly Dependency[],
+): Service {
   const { config, paths, ip } = facts;
   const { network } = config;
   const pki = pkiPaths(paths.pki);
@@ -68,12 +73,12 @@ export function apiserver(facts: NodeFacts, needs: readonly Dependency[]): Servi
     name: 'apiserver',
     needs,
     command: async () => {
-      for (const folder of [paths.apiserver, dirname(auditLog)])
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
+      for (const folder of [paths.apiserver, dirname(auditLog)]) ensurePrivateFolder(folder);
       writeFileAtomicallySync(policyFile, JSON.stringify(auditPolicy, undefined, 2), { mode: 0o600 });
       // It gives a log the mode of the one before.
       closeSync(openSync(auditLog, 'a', 0o600));
-      return nodeProgram(facts, 'kube-apiserver', args);
+      const keys = flags({ 'encryption-provider-config': encryption.beforeStart() });
+      return nodeProgram(facts, 'kube-apiserver', [...args, ...keys]);
     },
     // readyz waits for the start-up hooks; livez is for restarts (both since 1.16).
     ready: http(`${localServer(facts)}/readyz`, { ca, cert, key }),
