@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
+import { nearestExisting } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
@@ -69,8 +70,14 @@ const noProcessLeft =
  * @throws Failure `preflight` with what to do.
  */
 export function assertCanBoot(data: string, minFreeMiB?: number): void {
-  for (const result of [checkClock(), checkDataPath(data), checkDataMount(data), checkDisk(data, minFreeMiB)])
-    if (result.level === 'problem') throw toFailure(result);
+  const results = [
+    checkClock(),
+    checkDataPath(data),
+    checkDataOwner(data),
+    checkDataMount(data),
+    checkDisk(data, minFreeMiB),
+  ];
+  for (const result of results) if (result.level === 'problem') throw toFailure(result);
 }
 
 /** This program is younger: a clock before it was never set, as on a board without a battery. */
@@ -96,6 +103,32 @@ export function checkDataPath(data: string): CheckResult {
   if (length <= maxDataPath) return ok('data path', `${length} bytes`);
   const message = `${data} has ${length} bytes: at most ${maxDataPath} fit into the path of the kubelet's socket`;
   return problem('data path', message, 'choose a shorter path: --data-dir, or dataDir in the config');
+}
+
+/**
+ * Refuses a data folder that another user of the machine could replace, or fill with links, while root works on it: one that
+ * belongs to somebody else, or that everybody may write to, itself or a folder above it. In a container there is nobody else.
+ */
+export function checkDataOwner(data: string): CheckResult {
+  const subject = 'data owner';
+  if (inContainer() !== undefined) return ok(subject, 'in a container');
+  const existing = nearestExisting(data);
+  const stat = statSync(existing);
+  // Of a user who becomes root by sudo, it is in good hands.
+  const trusted = [0, process.getuid?.(), Number(process.env['SUDO_UID'] || 0)];
+  if (existing === data && !trusted.includes(stat.uid)) {
+    const message = `${data} belongs to another user, with the id ${stat.uid}, who could replace what is in it`;
+    return problem(subject, message, `chown root ${data}, or choose another folder: --data-dir`);
+  }
+  for (let folder = realpathSync(existing); ; folder = dirname(folder)) {
+    const { mode } = statSync(folder);
+    const isSticky = (mode & 0o1000) !== 0 && folder !== realpathSync(existing);
+    if ((mode & 0o002) !== 0 && !isSticky && (folder !== existing || existing === data)) {
+      const message = `everybody may write to ${folder}, and replace what is in it`;
+      return problem(subject, message, `chmod o-w ${folder}, or choose another folder: --data-dir`);
+    }
+    if (folder === dirname(folder)) return ok(subject, 'no other user can replace it');
+  }
 }
 
 /** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel creates at boot. */

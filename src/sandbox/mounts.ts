@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { namespacesOf, networkFiles } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
+import { ensurePrivateFolder } from '../lib/atomicFile.ts';
 import { mountTable } from '../lib/mountTable.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
 import { runAt } from '../host/tool.ts';
@@ -157,6 +158,8 @@ function modeOf(folder: string): number | undefined {
 function makeLayers(folder: string, data: string): void {
   const mode = modeOf(folder);
   if (mode === undefined) return;
+  // Its modes are those of the host's folders.
+  ensurePrivateFolder(join(data, layersFolder));
   for (const layer of ['upper', 'work'])
     mkdirSync(join(data, layersFolder, layer, folder), { recursive: true });
   chmodSync(join(data, layersFolder, 'upper', folder), mode);

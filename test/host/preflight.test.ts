@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,10 +13,17 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { tempDir } from '../support/cli.ts';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import type { Hierarchy } from '../../src/host/cgroup/hierarchies.ts';
-import { assertCanIsolate, checkClock, checkDataPath, inContainer } from '../../src/host/preflight.ts';
+import {
+  assertCanIsolate,
+  checkClock,
+  checkDataOwner,
+  checkDataPath,
+  inContainer,
+} from '../../src/host/preflight.ts';
 
 const dist = join(import.meta.dirname, '../../dist/src/host/preflight.js');
 
@@ -157,4 +166,45 @@ test('a data path is as long as the path of the kubelet socket allows, in bytes'
     message: expect.stringContaining('has 73 bytes: at most 72 fit'),
   });
   expect(checkDataPath(`/${'ü'.repeat(36)}`).level).toBe('problem');
+});
+
+describe('a data folder', () => {
+  const check = (data: string): string => {
+    const { level, message } = checkDataOwner(data);
+    return level === 'ok' ? level : message;
+  };
+
+  test('of root is in order, also below one like /tmp, or when it is not there yet', async () => {
+    const dir = await tempDir('owner');
+    expect([dir, join(dir, 'data'), '/var/lib/k8s-single/none', '/tmp'].map(check)).toEqual([
+      'ok',
+      'ok',
+      'ok',
+      'everybody may write to /tmp, and replace what is in it',
+    ]);
+  });
+
+  test('of another user is refused, unless that user has become root by sudo', async () => {
+    const dir = await tempDir('owner');
+    chownSync(dir, 65534, 65534);
+    expect(check(dir)).toBe(
+      `${dir} belongs to another user, with the id 65534, who could replace what is in it`,
+    );
+    vi.stubEnv('SUDO_UID', '65534');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(check(dir)).toBe('ok');
+  });
+
+  test('that everybody may write to is refused, itself, above it, and behind a link', async () => {
+    const dir = await tempDir('owner');
+    mkdirSync(join(dir, 'open/data'), { recursive: true });
+    symlinkSync(join(dir, 'open/data'), join(dir, 'link'));
+    chmodSync(join(dir, 'open'), 0o777);
+    const open = `everybody may write to ${dir}/open, and replace what is in it`;
+    expect(
+      [join(dir, 'open/data'), join(dir, 'open/data/new'), join(dir, 'open'), join(dir, 'link')].map(check),
+    ).toEqual([open, open, open, open]);
+    chmodSync(join(dir, 'open'), 0o1777);
+    expect(check(join(dir, 'open/data'))).toBe('ok');
+  });
 });

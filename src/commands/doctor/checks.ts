@@ -21,6 +21,7 @@ import {
   assertCanIsolate,
   assertRoot,
   checkClock,
+  checkDataOwner,
   checkDataPath,
   inContainer,
 } from '../../host/preflight.ts';
@@ -88,7 +89,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       await assertCanIsolate();
       return ok('isolation', 'namespaces can be made');
     }),
-    ...(hasKubernetes ? [checkClock(), checkDataPath(paths.data)] : []),
+    ...(hasKubernetes ? [checkClock(), checkDataPath(paths.data), checkDataOwner(paths.data)] : []),
     ...(hasKubernetes
       ? await checkHost(paths, { isDirect, inContainer: container !== undefined, kubernetes: kubelet })
       : []),

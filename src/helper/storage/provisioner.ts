@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { watch } from '../../../probes/watch.ts';
+import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
 import type { Store } from '../cluster/store.ts';
@@ -141,7 +142,7 @@ export class Provisioner {
     if (claim.provisioner !== provisioner || ofClass?.provisioner !== provisioner) return;
     if (claim.volumeName !== '' || volumes.get('', volumeName(claim)) !== undefined) return;
     if (claim.node === '' ? !ofClass.isImmediate : claim.node !== nodeName) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    ensurePrivateFolder(folder);
     const refusal = refusalOf(claim, freeBytes(folder));
     if (refusal !== undefined) {
       await this.#report(claim, refusal);

@@ -1,11 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cri } from '../../../probes/kinds/cri.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { tail } from '../../engine/supervise/logFile.ts';
-import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
+import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { bridgeNetwork } from './cni.ts';
 import { nodeProgram } from '../environment.ts';
 import { assertDatabase, ifWrongKind, isDamage } from './database.ts';
@@ -20,7 +19,7 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
   const remedy = `remove ${root(facts)}: the images of the config come again, those of "image load" have to be loaded again`;
   const command = async () => {
     for (const file of databases(facts)) assertDatabase(file, remedy);
-    for (const folder of [paths.containerd, paths.cni]) mkdirSync(folder, { recursive: true });
+    for (const folder of [paths.containerd, paths.cni]) ensurePrivateFolder(folder);
     // It may have passwords of registries.
     writeFileAtomicallySync(configFile, configuration(facts), { mode: 0o600 });
     writeHostsFiles(facts);

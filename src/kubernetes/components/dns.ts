@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dns as dnsProbe } from '../../../probes/kinds/dns.ts';
 import type { Probe } from '../../../probes/probe.ts';
@@ -6,6 +6,7 @@ import { until } from '../../../probes/until.ts';
 import { firstAddress, parseDnsServer } from '../../config/schema/addresses.ts';
 import type { Command, Component, Dependency } from '../../engine/component.ts';
 import { nameServers } from '../../helper/dns/resolvConf.ts';
+import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { corefile, corefileVariables } from '../dns/corefile.ts';
 import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
@@ -80,7 +81,7 @@ function helper(facts: NodeFacts): Command {
 /** The folder of its configuration, which is written at each start. */
 function folderOf({ data }: NodeFacts['paths']): string {
   const folder = join(data, 'dns');
-  mkdirSync(folder, { recursive: true });
+  ensurePrivateFolder(folder);
   return folder;
 }
 

@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { tail } from '../../engine/supervise/logFile.ts';
+import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -49,8 +50,7 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const command = async () => {
     assertDatabase(files.database, remedy);
     assertWal(files, remedy);
-    mkdirSync(paths.etcd, { recursive: true, mode: 0o700 });
-    chmodSync(paths.etcd, 0o700);
+    ensurePrivateFolder(paths.etcd);
     await ensureEtcdPki({ dir: paths.pki });
     return nodeProgram(facts, 'etcd', args);
   };

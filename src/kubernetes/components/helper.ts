@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import type { Command, Component, Dependency } from '../../engine/component.ts';
 import type { DnsOptions, HelperOptions } from '../../helper/options.ts';
+import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { childEnv } from '../../lib/childEnv.ts';
 import { programFile } from '../../lib/paths.ts';
 import { commandWith } from '../environment.ts';
@@ -75,7 +76,7 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
     }),
   };
   const folder = join(paths.data, 'helper');
-  mkdirSync(folder, { recursive: true });
+  ensurePrivateFolder(folder);
   const file = join(folder, 'options.json');
   writeFileSync(file, JSON.stringify(options));
   // By a flag of the command line, since V8 takes it only at its start: at 4000 questions a second, 55 MB instead of 60.

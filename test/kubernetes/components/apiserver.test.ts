@@ -6,6 +6,7 @@ import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 import type { Binaries } from '../../../src/install/install.ts';
 import { apiserver } from '../../../src/kubernetes/components/apiserver.ts';
 import { certificates } from '../../../src/kubernetes/components/certificates.ts';
+import { SecretsEncryption } from '../../../src/kubernetes/encryption.ts';
 import { factsOf, unknownHost } from '../../../src/supervisor/nodeFacts.ts';
 import { closedPort, listen } from '../../fixtures/probes/servers.ts';
 import { tempDir } from '../../support/cli.ts';
@@ -32,7 +33,7 @@ it('the API server is not restarted for the illness of etcd, which is restarted 
     },
   );
   await listen(server, port);
-  const { live, ready } = apiserver(facts, []);
+  const { live, ready } = apiserver(facts, new SecretsEncryption(facts.paths, facts.config.encryption), []);
   await live!(never);
   await expect(ready(never)).rejects.toThrow('[-]etcd failed');
 });
