@@ -1,6 +1,6 @@
 import { client } from '../control/client.ts';
 import { Failure } from '../lib/errors.ts';
-import { nodePaths } from '../lib/paths.ts';
+import { nodeName, nodeNameForm, nodePaths } from '../lib/paths.ts';
 
 /** How long to wait for a supervisor that hangs, in ms. */
 const timeoutMs = 5000;
@@ -11,6 +11,11 @@ const timeoutMs = 5000;
  * starts this process every few seconds.
  */
 export async function healthcheck({ name }: { name: string }): Promise<number> {
+  // Without the grammar of the command line, which checks it elsewhere: the name becomes a path.
+  if (!nodeName.test(name)) {
+    console.log(`"${name}" is no name of a node: expected ${nodeNameForm}`);
+    return 1;
+  }
   const reasons = await client(nodePaths(name).controlSocket)
     .notReady(AbortSignal.timeout(timeoutMs))
     .catch((error: unknown) => {

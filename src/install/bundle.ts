@@ -1,10 +1,24 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { copyFile, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join, normalize, resolve } from 'node:path';
 import { at, listAt, parseJson, textAt } from '../../probes/transport/json.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
+import { formatBytes } from '../lib/text/text.ts';
 import { version as programVersion } from '../lib/version.ts';
 import { diskFailure, fullDisk } from './diskFailure.ts';
 import { publishedBinaries } from './find/binaries.ts';
@@ -26,6 +40,8 @@ import type { OnProgress, ReportFor } from './steps.ts';
  */
 
 const manifestName = 'k8s-single-bundle.json';
+/** One has about 6 KiB. */
+const maxManifestBytes = 2 ** 20;
 
 interface Manifest {
   /** Of this format. */
@@ -163,7 +179,8 @@ export async function installBundle(
     try {
       // Left by a process that was killed.
       await rm(unpacked, { recursive: true, force: true });
-      await mkdir(unpacked, { recursive: true });
+      // Until it is checked, nobody else reaches what is in it, such as a device file or a program with setuid.
+      await mkdir(unpacked, { recursive: true, mode: 0o700 });
       const manifest = await readManifest(file, unpacked, run);
       const { assets } = assetsOf(publishedBinaries, manifest.kubernetes, manifest.arch);
       const repository = bundleRepository(file, unpacked);
@@ -171,6 +188,7 @@ export async function installBundle(
         label: basename(file),
         work: async () => {
           await extract(file, unpacked, [], run);
+          await assertPlainFiles(file, unpacked);
           await verify(file, unpacked, manifest);
         },
       };
@@ -196,10 +214,22 @@ async function readManifest(file: string, folder: string, run: Run): Promise<Man
     throw new Failure('install', `cannot read the bundle ${file}: ${reasonOf(cause)}`, { cause });
   });
   await extract(file, folder, [manifestName], run);
-  const manifest = parseManifest(await readFile(join(folder, manifestName), 'utf8').catch(() => ''));
+  const path = join(folder, manifestName);
+  const found = await lstat(path);
+  // Not a device or a pipe, which would be read for ever.
+  if (!found.isFile() || found.size > maxManifestBytes) throw noBundle(file);
+  const manifest = parseManifest(await readFile(path, 'utf8'));
   if (manifest === undefined) throw noBundle(file);
   const own = releaseArch();
-  if (manifest.arch === own) return manifest;
+  if (manifest.arch === own) {
+    // A sparse file takes no space in the archive, but an eternity to be read.
+    const bytes = manifest.files.reduce((sum, each) => sum + each.bytes, 0);
+    const { bavail, bsize } = await statfs(folder);
+    if (bytes <= bavail * bsize) return manifest;
+    throw new Failure('install', `the bundle ${file} takes ${formatBytes(bytes)}: there is no room for it`, {
+      hint: 'free some space on the disk of the cache',
+    });
+  }
   throw new Failure('install', `the bundle ${file} is for ${manifest.arch}, this machine is ${own}`, {
     hint: `make one for it: k8s-single install --bundle FILE --arch ${own}`,
   });
@@ -213,7 +243,10 @@ function parseManifest(text: string): Manifest | undefined {
     bytes: Number(at(each, 'bytes')),
     sha256: textAt(each, 'sha256'),
   }));
-  const isSafe = files.every(({ path }) => path !== '' && normalize(`/${path}`) === `/${path}`);
+  const isSafe = files.every(
+    ({ path, bytes }) =>
+      path !== '' && normalize(`/${path}`) === `/${path}` && Number.isSafeInteger(bytes) && bytes >= 0,
+  );
   if (at(json, 'version') !== 1 || !exactVersion.test(kubernetes) || !isSafe) return undefined;
   return arch === 'amd64' || arch === 'arm64'
     ? { version: 1, k8sSingle: textAt(json, 'k8sSingle'), kubernetes, arch, files }
@@ -234,7 +267,16 @@ function damaged(file: string, reason: string, cause?: unknown): Failure {
 }
 
 async function extract(file: string, folder: string, members: readonly string[], run: Run): Promise<void> {
-  const args = ['--extract', '--no-same-owner', '--file', file, '--directory', folder, ...members];
+  const args = [
+    '--extract',
+    '--no-same-owner',
+    '--no-same-permissions',
+    '--file',
+    file,
+    '--directory',
+    folder,
+    ...members,
+  ];
   await run('tar', args, { what: `unpack ${file}` }).catch((error: unknown) => {
     if (!(error instanceof Failure)) throw error;
     if (fullDisk.test(error.message)) throw error;
@@ -242,6 +284,19 @@ async function extract(file: string, folder: string, members: readonly string[],
     const reason = error.message.split('\n').find((line) => line.startsWith('tar: ')) ?? error.message;
     throw damaged(file, reason.replace(/^tar: /, ''), error);
   });
+}
+
+/**
+ * Refuses everything but folders and files: what a link leads to may change after it was checked, and a hard link may be to a file
+ * elsewhere.
+ */
+async function assertPlainFiles(file: string, folder: string, below = ''): Promise<void> {
+  for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
+    const path = join(below, entry.name);
+    if (entry.isDirectory()) await assertPlainFiles(file, folder, path);
+    else if (!entry.isFile() || (await lstat(join(folder, path))).nlink !== 1)
+      throw damaged(file, `${path} is no plain file`);
+  }
 }
 
 /** Checks everything but the published files: those are checked when they are installed. */

@@ -54,4 +54,9 @@ describe('healthcheck', () => {
   it('mentions Docker in its help', async () => {
     expect((await cli(['healthcheck', '--help'])).stdout).toContain('HEALTHCHECK');
   });
+
+  it.each([['../../tmp/x'], ['..'], ['']])('takes no name that leads elsewhere: "%s"', async (name) => {
+    const { exitCode, stdout } = await cli(['healthcheck', '--name', name]);
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining(`"${name}" is no name of a node`)]);
+  });
 });

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, link, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
@@ -58,7 +58,7 @@ async function changed(file: string, change: (content: string) => Promise<unknow
   await execa('tar', ['-xf', file, '-C', content]);
   await change(content);
   await execa('tar', [
-    '-cf',
+    '-cSf',
     file,
     '-C',
     content,
@@ -217,4 +217,84 @@ test('when a download fails, there is no bundle and nothing else', async () => {
   broken.delete(kubelet);
   await expect(bundle(arch, broken)).rejects.toThrow('HTTP 404');
   expect(await readdir(dir)).toEqual(['app.tar']);
+});
+
+/** A bundle in which `change` has made something that no bundle of ours has; tar packs it as it is. */
+test.each([
+  [
+    'a link to a program of its own',
+    async (content: string) => {
+      await execa('mv', [join(content, kubelet), join(content, 'images/kubelet')]);
+      await symlink('../../../../../../images/kubelet', join(content, kubelet));
+    },
+    /kubelet is no plain file$/,
+  ],
+  [
+    'a link out of it',
+    async (content: string) => {
+      await rm(join(content, kubelet));
+      await symlink('/etc/hostname', join(content, kubelet));
+    },
+    /kubelet is no plain file$/,
+  ],
+  [
+    'a hard link',
+    async (content: string) => link(join(content, 'images/app.tar'), join(content, 'images/other.tar')),
+    /images\/(?:app|other)\.tar is no plain file$/,
+  ],
+  [
+    'a folder that is a link',
+    async (content: string) => symlink('/etc', join(content, 'images/etc')),
+    /images\/etc is no plain file$/,
+  ],
+  [
+    'a device',
+    async (content: string) => execa('mknod', [join(content, 'images/null'), 'c', '1', '3']),
+    /images\/null is no plain file$/,
+  ],
+  [
+    'a pipe as manifest',
+    async (content: string) => {
+      await rm(join(content, 'k8s-single-bundle.json'));
+      await execa('mkfifo', [join(content, 'k8s-single-bundle.json')]);
+    },
+    /is no bundle of k8s-single/,
+  ],
+  [
+    'a sparse file of a terabyte',
+    async (content: string) => {
+      await truncate(join(content, 'images/app.tar'), 2 ** 40);
+      const path = join(content, 'k8s-single-bundle.json');
+      const manifest = JSON.parse(await readFile(path, 'utf8')) as {
+        files: { path: string; bytes: number }[];
+      };
+      manifest.files.find((each) => each.path === 'images/app.tar')!.bytes = 2 ** 40;
+      await writeFile(path, JSON.stringify(manifest));
+    },
+    /there is no room for it$/,
+  ],
+])('a hostile bundle with %s is refused, and nothing of it is left', async (_name, change, message) => {
+  const file = await changed(await bundle(), change);
+  await expect(installFrom(file)).rejects.toMatchObject({
+    code: 'install',
+    message: expect.stringMatching(message),
+  });
+  expect(await inCache()).toEqual([]);
+});
+
+test('a member of a bundle with a path out of it is written nowhere', async () => {
+  const file = await bundle();
+  const evil = join(dir, 'evil');
+  await writeFile(evil, 'evil');
+  for (const name of ['../../../escaped', `${dir}/escaped`])
+    await execa('tar', ['-rPf', file, '--transform', `s,.*,${name},`, evil]);
+  await installFrom(file).catch(() => undefined);
+  expect((await readdir(dir, { recursive: true })).filter((name) => name.endsWith('escaped'))).toEqual([]);
+});
+
+test('programs of a bundle have no bit of setuid', async () => {
+  const file = await changed(await bundle(), async (content) => chmod(join(content, kubelet), 0o6777));
+  await installFrom(file);
+  const name = (await inCache()).find((each) => each.endsWith('/kubelet'));
+  expect(((await stat(join(cacheDir, name!))).mode & 0o7777).toString(8)).toBe('755');
 });

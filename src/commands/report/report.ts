@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
@@ -29,7 +30,7 @@ export async function report({ output, ...node }: ReportOptions): Promise<number
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
   const file = resolve(output ?? `k8s-single-${node.name}-${time}.tar.gz`);
   const mask = fingerprintMasker(record.secrets);
-  await createArchive(file);
+  const archive = await createArchive(file);
   const folder = await mkdtemp(join(tempDir(), 'k8s-single-report-'));
   const name = basename(file).replace(/\.(tar\.gz|tgz)$/, '');
   try {
@@ -38,9 +39,10 @@ export async function report({ output, ...node }: ReportOptions): Promise<number
       await mkdir(dirname(target), { recursive: true });
       await pipeline(redacted(lines, redactor(mask)), createWriteStream(target));
     }
-    await execa('tar', ['--create', '--gzip', '--file', file, '--directory', folder, name]);
+    await execa('tar', ['--create', '--gzip', '--file', archive, '--directory', folder, name]);
+    await rename(archive, file);
   } catch (error) {
-    await rm(file, { force: true });
+    await rm(archive, { force: true });
     throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -49,14 +51,24 @@ export async function report({ output, ...node }: ReportOptions): Promise<number
   return exitCodes.ok;
 }
 
-/** Creates the file before anything is gathered, readable only for its owner. */
-async function createArchive(file: string): Promise<void> {
-  await writeFile(file, '', { mode: 0o600 }).catch((cause: unknown) => {
+/**
+ * Creates a file beside `file` before anything is gathered, readable only for its owner, and resolves with its path. By a rename
+ * it takes the place of a file or a link, and never writes into a file that somebody else has made there, as in /tmp.
+ */
+async function createArchive(file: string): Promise<string> {
+  const archive = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const found = await lstat(file).catch(() => undefined);
+    if (found !== undefined && !found.isFile() && !found.isSymbolicLink())
+      throw new Error('it is there, and no file');
+    await writeFile(archive, '', { mode: 0o600, flag: 'wx' });
+    return archive;
+  } catch (cause) {
     throw new Failure('usage', `cannot write ${file}: ${reasonOf(cause)}`, {
       hint: 'write it to another place with --output',
       cause,
     });
-  });
+  }
 }
 
 async function* redacted(

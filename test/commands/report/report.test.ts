@@ -1,5 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { appendFile, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
@@ -141,5 +151,20 @@ describe('a report', () => {
       code: 4,
       stderr: expect.stringContaining('no record of a node in'),
     });
+  });
+
+  it('replaces a link in its place, and never writes through it or into a file of others', async () => {
+    const g = await (await graph('report-link', '  a: { command: [sleep, "1000"] }\n')).ready();
+    const [victim, archive] = [join(g.dir, 'victim'), join(g.dir, 'r.tar.gz')];
+    await writeFile(victim, 'precious');
+    await symlink(victim, archive);
+    expect((await g.run('report', '--output', archive)).code).toBe(0);
+    expect(await readFile(victim, 'utf8')).toBe('precious');
+    const found = await lstat(archive);
+    expect([found.isFile(), (found.mode & 0o777).toString(8)]).toEqual([true, '600']);
+    await chmod(archive, 0o666);
+    expect((await g.run('report', '--output', archive)).code).toBe(0);
+    expect(((await lstat(archive)).mode & 0o777).toString(8)).toBe('600');
+    expect(await g.run('report', '--output', g.dir)).toMatchObject({ code: 2 });
   });
 });
