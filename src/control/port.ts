@@ -51,6 +51,10 @@ export async function servePort(
   const routes = { get: { ...readOnlyRoutes, ...routesTo(pages) }, post: {} };
   const { server, close } = httpServer(async (request, response, signal) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (isCrossSite(request)) {
+      const hint = 'open the address itself, in a tab of its own';
+      return sendError(response, new BadRequest(403, 'a page of another site may not load this', hint));
+    }
     if (isLoopbackHost(request)) return handleRequest(routes, request, { node, response, signal });
     const host = request.headers.host ?? '';
     sendError(response, new BadRequest(421, `"${host}" is not this machine`, 'use 127.0.0.1 or localhost'));
@@ -67,6 +71,18 @@ export async function servePort(
 /** Against DNS rebinding: a foreign page sends its own host name. The port may differ, for example through a tunnel. */
 function isLoopbackHost({ headers: { host = '' } }: IncomingMessage): boolean {
   return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i.test(host);
+}
+
+/**
+ * Whether a page of another site loads it, in a frame for one; a link to the page is fine. By Fetch Metadata
+ * (https://www.w3.org/TR/fetch-metadata/), or the Origin of a browser without that.
+ */
+function isCrossSite({ headers: { origin, ...others } }: IncomingMessage): boolean {
+  const [site, mode, dest] = ['site', 'mode', 'dest'].map((name) => others[`sec-fetch-${name}`]);
+  if (site === undefined)
+    return origin !== undefined && !/^https?:\/\/(?:localhost|127\.|\[::1\])/i.test(origin);
+  const isOwn = site === 'same-origin' || site === 'none';
+  return !isOwn && !(mode === 'navigate' && dest === 'document');
 }
 
 function routesTo(pages: Pages): RouteTable {

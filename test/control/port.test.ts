@@ -23,9 +23,9 @@ afterEach(async () => port.close());
 
 async function send(
   path: string,
-  options: { method?: string; host?: string } = {},
+  options: { method?: string; host?: string; headers?: Record<string, string> } = {},
 ): Promise<IncomingMessage> {
-  const { method = 'GET', host } = options;
+  const { method = 'GET', host, headers } = options;
   const { hostname, port: number } = new URL(port.url);
   const outgoing = request({
     hostname,
@@ -33,7 +33,7 @@ async function send(
     method,
     path,
     agent: false,
-    headers: host === undefined ? {} : { host },
+    headers: { ...headers, ...(host !== undefined && { host }) },
   });
   outgoing.end();
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
@@ -101,6 +101,36 @@ describe('the port', () => {
       expect((await send('/', { host })).statusCode).toBe(200);
     },
   );
+
+  // What browsers send, by Fetch Metadata.
+  const from = (site: string, mode: string, dest: string) => {
+    return { 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': dest };
+  };
+  it.each([
+    ['a script of another site', from('cross-site', 'no-cors', 'script')],
+    ['a request of another site', from('cross-site', 'cors', 'empty')],
+    ['a frame of another site', from('cross-site', 'navigate', 'iframe')],
+    ['a page on another port of this machine', from('same-site', 'cors', 'empty')],
+    ['an old browser', { origin: 'https://evil.example' }],
+    ['a page without an origin', { origin: 'null' }],
+  ])('refuses %s', async (_, headers) => {
+    for (const path of ['/', '/v1/logs', '/v1/events', '/live.js']) {
+      const response = await send(path, { headers });
+      expect([response.statusCode, await text(response)]).toEqual([
+        403,
+        expect.stringContaining('a page of another site may not load this'),
+      ]);
+    }
+  });
+
+  it.each([
+    ['its own page', from('same-origin', 'cors', 'empty')],
+    ['an address that was typed', from('none', 'navigate', 'document')],
+    ['a link of another site', from('cross-site', 'navigate', 'document')],
+    ['a program', {}],
+  ])('serves %s', async (_, headers) => {
+    expect((await send('/', { headers })).statusCode).toBe(200);
+  });
 
   it('lets a browser load only its own files, and forbids framing', async () => {
     for (const path of ['/', '/healthz', '/nothing']) {
