@@ -22,18 +22,24 @@ export interface StartGraphOptions {
 export interface RunningGraph {
   /**
    * Resolves when every component was ready once. Does not wait for an optional one, nor for one that failed and keeps the
-   * others, nor for its dependents. Rejects with the Failure that stops the graph before.
+   * others or that is stopped by request, nor for its dependents. Rejects with the Failure that stops the graph before.
    */
   readonly ready: Promise<void>;
   /** Settles when everything has stopped. Rejects with the Failure that caused the stop, if one did. */
   readonly done: Promise<void>;
   /** Stops everything, dependents before their dependencies. A second call ends all grace periods. Returns `done`. */
   down(): Promise<void>;
-  /** Stops one component; with `cascade`, all its dependents before it. */
+  /**
+   * Stops one component; with `cascade`, all its dependents before it.
+   * @throws Failure `notReady` if a process cannot be killed
+   */
   stop(name: string, options?: { cascade?: boolean }): Promise<void>;
   /** @throws Failure `notReady` once the graph is being stopped. */
   start(name: string): void;
-  /** `stop`, then `start` of all that were stopped. */
+  /**
+   * Stops a component, then starts it. With `cascade`, its dependents, too, except those that a request had stopped before. A
+   * component that is requested to stop in the meantime stays stopped.
+   */
   restart(name: string, options?: { cascade?: boolean }): Promise<void>;
 }
 
@@ -63,6 +69,8 @@ class Graph implements RunningGraph {
   readonly #stopAll = new AbortController();
   /** The components that the boot waits for. */
   readonly #pending: Set<string>;
+  /** The components whose last request was a stop. */
+  readonly #toStayStopped = new Set<string>();
 
   constructor(components: readonly Component[], options: StartGraphOptions) {
     this.#options = options;
@@ -94,7 +102,10 @@ class Graph implements RunningGraph {
   }
 
   async stop(name: string, { cascade = false } = {}): Promise<void> {
-    return this.#stopInOrder(this.#affected(name, cascade));
+    const affected = this.#affected(name, cascade);
+    for (const each of affected) this.#toStayStopped.add(each);
+    for (const each of this.#affected(name, true)) this.#bootedOrBlocked(each);
+    return this.#stopInOrder(affected);
   }
 
   start(name: string): void {
@@ -102,13 +113,17 @@ class Graph implements RunningGraph {
     // The stop visits each component once: one started after its visit would outlive the graph.
     if (this.#stopAll.signal.aborted)
       throw new Failure('notReady', `cannot start ${name}: all components are being stopped`);
+    this.#toStayStopped.delete(name);
     supervisor.start();
   }
 
   async restart(name: string, { cascade = false } = {}): Promise<void> {
-    const affected = this.#affected(name, cascade);
-    await this.#stopInOrder(affected);
-    for (const each of affected) this.start(each);
+    this.#toStayStopped.delete(name);
+    const affected = this.#affected(name, cascade).filter((each) => !this.#toStayStopped.has(each));
+    const stopped = this.#stopInOrder(affected);
+    await stopped.catch(() => undefined);
+    for (const each of affected) if (!this.#toStayStopped.has(each)) this.start(each);
+    return stopped;
   }
 
   #supervise(component: Component): ComponentSupervisor {
@@ -147,8 +162,16 @@ class Graph implements RunningGraph {
     return cascade ? [name, ...transitiveDependents(this.#order, name)] : [name];
   }
 
+  /** Stops all, also if one of them cannot be stopped, and then rejects with the Failure of the first such one. */
   async #stopInOrder(names: readonly string[]): Promise<void> {
-    await visitInOrder(names.toReversed(), this.#dependents, async (name) => this.#find(name).stop());
+    const failures: unknown[] = [];
+    for (const name of names) this.#find(name).announceStop();
+    await visitInOrder(names.toReversed(), this.#dependents, async (name) =>
+      this.#find(name)
+        .stop()
+        .catch((error: unknown) => void failures.push(error)),
+    );
+    if (failures.length > 0) throw failures[0];
   }
 
   async #allReady(): Promise<void> {
@@ -176,7 +199,7 @@ class Graph implements RunningGraph {
         const reason: unknown = this.#stopAll.signal.reason;
         this.#stopInOrder(this.#names).then(
           () => (reason instanceof Failure ? reject(reason) : resolve()),
-          reject,
+          (error: unknown) => reject(reason instanceof Failure ? reason : error),
         );
       });
     });

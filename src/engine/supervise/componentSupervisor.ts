@@ -3,13 +3,14 @@ import { isProgrammingError } from '../../../probes/probeOnce.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { restartDefaults } from '../component.ts';
 import type { Component, Diagnosis, EventBody, RestartPolicy } from '../component.ts';
-import { DependencyLost, dependencyLost, waitForDependencies } from './dependencies.ts';
+import { checkDependencies, DependencyLost, dependencyLost, waitForDependencies } from './dependencies.ts';
 import type { ResolvedDependency } from './dependencies.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import type { ReadinessLatch } from './readinessLatch.ts';
 import { RestartLimiter } from './restartLimiter.ts';
-import { ProgramExited, runService, runTask } from './run.ts';
+import { StillRunning } from './process.ts';
+import { ProgramExited, rejectOnAbort, runService, runTask } from './run.ts';
 
 /** What a {@link ComponentSupervisor} gets from the graph. */
 export interface SupervisorContext {
@@ -36,7 +37,8 @@ const shortRunMs = 1000;
 /** Exists from `start` until the component has stopped or failed for good. */
 interface Active {
   readonly stopRequested: AbortController;
-  readonly ended: Promise<void>;
+  /** With what a requested stop could not end. Never rejects. */
+  readonly ended: Promise<StillRunning | undefined>;
 }
 
 /**
@@ -65,6 +67,8 @@ export class ComponentSupervisor {
   /** The last request: a start during a stop takes effect after it. */
   #desired: 'started' | 'stopped' = 'stopped';
   #attempt = 0;
+  /** Processes of an earlier run that cannot be killed: until they end, nothing is started beside them. */
+  #leftovers: StillRunning | undefined;
 
   constructor(component: Component, context: SupervisorContext) {
     this.#component = component;
@@ -78,18 +82,29 @@ export class ComponentSupervisor {
     this.#active ??= this.#activate();
   }
 
-  /** Resolves when the whole process group is gone. */
-  async stop(): Promise<void> {
+  /** Announces a stop: from now on, an exit is no failure, and no run follows it. A `start` takes effect after the stop. */
+  announceStop(): void {
     this.#desired = 'stopped';
+  }
+
+  /**
+   * Carries out an announced stop. Resolves when the whole process group is gone.
+   * @throws Failure `notReady` if it cannot be killed
+   */
+  async stop(): Promise<void> {
     const active = this.#active;
     if (active === undefined) return;
     active.stopRequested.abort(new Error('stop requested'));
-    await active.ended;
+    const leftovers = await active.ended;
     // Of several concurrent stops, the first one does the rest.
-    if (this.#active !== active) return;
-    this.#active = undefined;
-    this.#emit({ type: 'stopped' });
-    if (this.#isDesired()) this.#active = this.#activate();
+    if (this.#active === active) {
+      this.#active = undefined;
+      if (leftovers === undefined) this.#emit({ type: 'stopped' });
+      else
+        this.#emit({ type: 'failed', reason: `cannot be stopped: ${leftovers.message}`, othersKept: true });
+      if (this.#isDesired()) this.#active = this.#activate();
+    }
+    if (leftovers !== undefined) throw notStopped(this.#component, leftovers);
   }
 
   #isDesired(): boolean {
@@ -100,8 +115,17 @@ export class ComponentSupervisor {
     const stopRequested = new AbortController();
     const ended = this.#keepUp(stopRequested.signal).catch((error: unknown) => {
       if (!stopRequested.signal.aborted) this.#onFinalError(error);
+      return stopRequested.signal.aborted ? this.#findLeftovers() : undefined;
     });
     return { stopRequested, ended };
+  }
+
+  async #findLeftovers(): Promise<StillRunning | undefined> {
+    const leftovers = this.#leftovers;
+    return leftovers?.ended(new AbortController().signal).then(
+      () => undefined,
+      () => leftovers,
+    );
   }
 
   #onFinalError(error: unknown): void {
@@ -119,7 +143,7 @@ export class ComponentSupervisor {
   }
 
   /** Runs the component in a loop, with back-off after failures. Rejects with the error that is final. */
-  async #keepUp(stopRequested: AbortSignal): Promise<void> {
+  async #keepUp(stopRequested: AbortSignal): Promise<undefined> {
     const policy = this.#policy;
     const limiter = new RestartLimiter(policy);
     const leastMs = limiter.endsLoops ? 0 : shortRunMs;
@@ -160,6 +184,9 @@ export class ComponentSupervisor {
     const component = this.#component;
     const emit = (event: EventBody): void => this.#emit(event);
     await waitForDependencies(dependencies, emit, stopRequested);
+    await this.#leftovers?.ended(stopRequested);
+    this.#leftovers = undefined;
+    if (!this.#isDesired()) return rejectOnAbort(stopRequested);
     const lossesBefore = lossesOf(dependencies);
     const { controller: end, unlink } = linkedController(stopRequested);
     dependencyLost(dependencies, end.signal).then(
@@ -181,11 +208,16 @@ export class ComponentSupervisor {
     const successIsDone = this.#policy.when !== 'always';
     const common = { attempt: this.#attempt, successIsDone, logFile, forcedShutdown, emit };
     const onLost = (): void => ready.reset();
-    const context = { ...common, onReady, onLost, onEnd, signal: end.signal };
+    const check = (): void => checkDependencies(dependencies);
+    const context = { ...common, checkDependencies: check, onReady, onLost, onEnd, signal: end.signal };
     try {
       return await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
     } catch (error) {
-      if (stopRequested.aborted || error instanceof Failure) throw error;
+      if (error instanceof StillRunning) this.#leftovers = error;
+      if (stopRequested.aborted) throw error;
+      // Not a failure: its dependents are being stopped, and it is the next.
+      if (!this.#isDesired()) return 'dependency';
+      if (error instanceof Failure) throw error;
       if (error instanceof DependencyLost) {
         if (error.whenLost === 'stop') throw error;
         // Not a failure, even if the dependency was lost before the losses were counted above.
@@ -210,6 +242,13 @@ export class ComponentSupervisor {
 
 function defaultsOf({ kind }: Component): RestartPolicy {
   return kind === 'task' ? { ...restartDefaults, when: 'never' } : restartDefaults;
+}
+
+function notStopped({ name }: Component, cause: StillRunning): Failure {
+  return new Failure('notReady', `${name} cannot be stopped: ${cause.message}`, {
+    cause,
+    hint: 'SIGKILL does not end it: see what it waits for, such as a hung disk or mount, in /proc/PID/stack',
+  });
 }
 
 /** Whether there is no other run, whatever the policy says. `attempt`: that of the run that ended with this error. */

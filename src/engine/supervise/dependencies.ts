@@ -34,6 +34,15 @@ export class DependencyLost extends Error {
   }
 }
 
+/**
+ * For the moment before a spawn: the look for another instance and the function that gives the command take their time.
+ * @throws DependencyLost, for another run as soon as all are met again, if one of the dependencies is not met
+ */
+export function checkDependencies(dependencies: readonly ResolvedDependency[]): void {
+  const lost = dependencies.find(({ latch }) => !latch.isSet);
+  if (lost !== undefined) throw new DependencyLost({ ...lost, whenLost: 'restart' });
+}
+
 /** Resolves when a dependency is lost whose `whenLost` is not `keep`. Rejects when the signal aborts. */
 export async function dependencyLost(
   dependencies: readonly ResolvedDependency[],

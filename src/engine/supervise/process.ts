@@ -28,7 +28,10 @@ export interface Process {
   hasExited(): boolean;
   /** The last lines that this process has written to its log. */
   lastLines(count: number): string[];
-  /** Stops the whole process group; a forced shutdown ends the grace period. Resolves when the group is gone. */
+  /**
+   * Stops the whole process group; a forced shutdown ends the grace period. Resolves when the group is gone.
+   * @throws StillRunning if SIGKILL does not end it
+   */
   stop(policy: StopPolicy, forcedShutdown: ForcedShutdown): Promise<void>;
 }
 
@@ -37,6 +40,17 @@ const transientErrors: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFIL
 
 /** Time limit from SIGKILL to the end of the group, in ms. The kernel is quick unless a process is in uninterruptible sleep. */
 const killTimeoutMs = 30_000;
+
+/** Processes that SIGKILL has not ended: they are in uninterruptible sleep, as on a hung disk or network mount. */
+export class StillRunning extends Error {
+  /** Passes when they have ended. */
+  readonly ended: Probe;
+
+  constructor(ended: Probe, cause: unknown) {
+    super(reasonOf(cause), { cause });
+    this.ended = ended;
+  }
+}
 
 /**
  * Starts the command with its output appended to the log. The process writes to the file itself: the supervisor is not in
@@ -120,7 +134,10 @@ function cannotStart({ file }: Command, cause: unknown): Error {
   });
 }
 
-/** Signals the process group and resolves when it is gone; SIGKILL after the grace period, or at a forced shutdown. */
+/**
+ * Signals the process group and resolves when it is gone; SIGKILL after the grace period, or at a forced shutdown.
+ * @throws StillRunning 30 s after a SIGKILL
+ */
 export async function stopGroup(
   { pid, exited }: Pick<Process, 'pid' | 'exited'>,
   policy: StopPolicy,
@@ -143,9 +160,11 @@ export async function stopGroup(
   } catch {
     signalGroup(pid, 'SIGKILL');
     // After the time limit, a last attempt rejects with the names of the processes left.
-    await until(allExited, { ...timing, timeoutMs: killTimeoutMs }, never).catch(async () =>
-      groupExited(never),
-    );
+    await until(allExited, { ...timing, timeoutMs: killTimeoutMs }, never)
+      .catch(async () => groupExited(never))
+      .catch((error: unknown) => {
+        throw new StillRunning(groupExited, error);
+      });
   } finally {
     unsubscribe();
   }

@@ -13,7 +13,7 @@ import { findDaemon } from './daemon.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import { attemptTimeoutMs, preStartCheck } from './preStartCheck.ts';
-import { spawn, stopGroup } from './process.ts';
+import { spawn, StillRunning, stopGroup } from './process.ts';
 import type { Process } from './process.ts';
 
 /** Number of log lines quoted when a process exits. */
@@ -38,6 +38,8 @@ export interface RunContext {
   readonly successIsDone: boolean;
   readonly logFile: string;
   readonly emit: (event: EventBody) => void;
+  /** Called right before the spawn. Throws if a dependency was lost while the start was prepared. */
+  readonly checkDependencies: () => void;
   /** Called when the component is ready: a service once, a task again each time that it has become true again. */
   readonly onReady: () => void;
   /** Called when what a task has achieved is lost. */
@@ -175,7 +177,7 @@ export async function runTask(task: Task, context: RunContext): Promise<never> {
     // A task function may also just return because its signal aborted.
     end.signal.throwIfAborted();
   } catch (error) {
-    if (deadline?.aborted !== true || signal.aborted) throw error;
+    if (deadline?.aborted !== true || signal.aborted || error instanceof StillRunning) throw error;
     const seconds = (performance.now() - startedAt) / 1000;
     throw new Error(`not done within ${seconds.toFixed(0)} s: ${report.last}`, { cause: error });
   } finally {
@@ -229,8 +231,13 @@ async function doWork(
   const command = await resolveCommand(run, timeoutMs, end);
   report.last = 'its program is still running';
   await withProcess(run, command, context, async (child) => {
-    const { isSuccess } = await Promise.race([child.exited, rejectOnAbort(end)]);
-    if (!isSuccess) await failOnExit(child, end, emit);
+    try {
+      const { isSuccess } = await Promise.race([child.exited, rejectOnAbort(end)]);
+      if (!isSuccess) await failOnExit(child, end, emit);
+    } catch (error) {
+      context.onEnd();
+      throw error;
+    }
   });
 }
 
@@ -265,9 +272,10 @@ async function resolveCommand(
 async function withProcess<Result>(
   { stop, logFile: target }: Program,
   command: Command,
-  { signal, emit, attempt, forcedShutdown, logFile: path }: RunContext,
+  { signal, emit, attempt, forcedShutdown, logFile: path, checkDependencies }: RunContext,
   use: (child: Process, startedAt: number) => Promise<Result>,
 ): Promise<Result> {
+  checkDependencies();
   const startedAt = performance.now();
   const child = await spawn(command, { path, target }, signal);
   emit({ type: 'starting', attempt, pid: child.pid });
@@ -335,7 +343,7 @@ function reasonReporter(emit: (event: EventBody) => unknown, initial: string): R
 }
 
 /** Rejects with the signal's reason when it aborts. Not `once` of node:events, which retains twice the memory. */
-async function rejectOnAbort(signal: AbortSignal): Promise<never> {
+export async function rejectOnAbort(signal: AbortSignal): Promise<never> {
   signal.throwIfAborted();
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
