@@ -8,6 +8,7 @@ import { Upstream } from './dns/upstream.ts';
 import { Zone } from './dns/zone.ts';
 import { serveHealth } from './health.ts';
 import type { Check } from './health.ts';
+import { runLoadBalancer } from './loadBalancer/loadBalancer.ts';
 import type { DnsOptions, HelperOptions } from './options.ts';
 import { runProvisioner } from './storage/provisioner.ts';
 
@@ -16,11 +17,12 @@ import { runProvisioner } from './storage/provisioner.ts';
  * resource is in memory once.
  */
 export async function runHelper(options: HelperOptions, signal: AbortSignal): Promise<void> {
-  const { api, healthSocket, dns, storage } = options;
+  const { api, healthSocket, dns, storage, loadBalancer } = options;
   const watches = new Watches(api, signal);
   const checks = new Map<string, Check>();
   checks.set('watches', () => watches.failure);
   if (storage !== undefined) checks.set('storage', runProvisioner(storage, watches, signal));
+  if (loadBalancer !== undefined) runLoadBalancer(loadBalancer, watches, signal);
   await using _dns = dns === undefined ? undefined : await runDns(dns, watches);
   await using _health = await serveHealth(healthSocket, checks);
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

@@ -11,6 +11,15 @@ export interface HelperOptions {
   readonly dns?: DnsOptions;
   /** Undefined if there is no storage of ours. */
   readonly storage?: StorageOptions;
+  /** Undefined if there is no load balancer of ours. */
+  readonly loadBalancer?: LoadBalancerOptions;
+}
+
+export interface LoadBalancerOptions {
+  /** The node's own addresses, which Services get. */
+  readonly addresses: readonly string[];
+  /** Ports of the node that no Service gets: who has them, by names such as `6443/TCP`. */
+  readonly ownPorts: Readonly<Record<string, string>>;
 }
 
 export interface StorageOptions {

@@ -6,7 +6,7 @@ import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { egress } from './components/egress.ts';
 import { etcd } from './components/etcd.ts';
-import { helper, storageRemoval } from './components/helper.ts';
+import { helper, loadBalancerRemoval, storageRemoval } from './components/helper.ts';
 import { etcdSpace } from './components/etcdSpace.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
@@ -45,6 +45,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     dns(facts, ['apiserver']),
     helper(facts, ['apiserver']),
     storageRemoval(facts, ['apiserver']),
+    loadBalancerRemoval(facts, ['apiserver']),
     // Nothing waits for it: what needs the outside tries again.
     egress(facts, []),
     secretsEncryption(facts, encryption, [{ on: 'apiserver', whenLost: 'restart' }]),

@@ -6,7 +6,7 @@ import { setV8Flags } from './v8Flags.ts';
 
 /**
  * The helper of a node: `node helper.cjs FILE`, with its options as JSON in the file. It works for the cluster as a client of
- * its API: DNS and storage. Ends with 0 at SIGTERM.
+ * its API: DNS, storage and load balancing. Ends with 0 at SIGTERM.
  */
 async function main(): Promise<number> {
   setV8Flags();

@@ -5,6 +5,7 @@ import { dns } from './checks/dns.ts';
 import { exec } from './checks/exec.ts';
 import { hostNetwork } from './checks/hostNetwork.ts';
 import { job } from './checks/job.ts';
+import { loadBalancer } from './checks/loadBalancer.ts';
 import { logs } from './checks/logs.ts';
 import { namespace } from './checks/namespace.ts';
 import { node } from './checks/node.ts';
@@ -31,6 +32,7 @@ export const checks: readonly Check[] = [
   podIp,
   service,
   nodePort,
+  loadBalancer,
   podToApi,
   hostNetwork,
   webhook,

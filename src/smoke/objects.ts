@@ -52,12 +52,18 @@ export function podTemplate(
 }
 
 /** A Service for the pods with the label `app: <app>`. */
-export function service(name: string, app: string, port: number, type: 'ClusterIP' | 'NodePort'): object {
+export function service(
+  name: string,
+  app: string,
+  port: number,
+  type: 'ClusterIP' | 'NodePort' | 'LoadBalancer',
+  targetPort = port,
+): object {
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name },
-    spec: { type, selector: { app }, ports: [{ port }] },
+    spec: { type, selector: { app }, ports: [{ port, targetPort }] },
   };
 }
 

@@ -10,6 +10,9 @@ export const anyRegistry = '*';
 /** The word for `credentials` of a registry that stands for the config file of the user's docker. */
 export const dockerCredentials = 'docker';
 
+/** Who gives Services of type LoadBalancer an address: see `loadBalancer` in node.ts. */
+export const loadBalancers = ['node', 'none'] as const;
+
 /** The defaults of all settings, for the schema and for a config without a file. */
 export const defaults = {
   name: 'default',
@@ -32,6 +35,8 @@ export const defaults = {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- either of the words
   storage: 'local' as (typeof storages)[number],
   encryption: false,
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- either of the words
+  loadBalancer: 'node' as (typeof loadBalancers)[number],
   etcd: { fsync: true },
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Failure } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
 import { parseListen } from './addresses.ts';
-import { defaults, dnsServers, storages } from './defaults.ts';
+import { defaults, dnsServers, loadBalancers, storages } from './defaults.ts';
 import {
   bool,
   duration,
@@ -106,6 +106,11 @@ export const nodeShape = {
     .prefault(defaults.encryption)
     .describe(
       `Encrypt Secrets in etcd, with a key in the data directory; switching it on or off rewrites them all. Default: ${defaults.encryption}.`,
+    ),
+  loadBalancer: oneOf(loadBalancers)
+    .default(defaults.loadBalancer)
+    .describe(
+      `Services of type LoadBalancer: node, they get the node's address; none. Default: ${defaults.loadBalancer}.`,
     ),
   etcd: map({
     fsync: bool()

@@ -6,6 +6,9 @@ import { listPids } from '../../../probes/proc.ts';
 /** The state TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h). */
 const tcpListen = '0A';
 
+/** The state TCP_CLOSE, which UDP sockets have that are not connected. */
+const unconnected = '07';
+
 /** The flag __SO_ACCEPTCON in /proc/net/unix (include/uapi/linux/net.h). */
 const unixListen = '00010000';
 
@@ -23,7 +26,11 @@ interface PortHolder {
  */
 export async function findPortHolder(port: number): Promise<PortHolder | undefined> {
   if (isFree(port)) return undefined;
-  const inode = listenerInode(port);
+  return holderOf(listenerInode(port));
+}
+
+/** The process that has the socket with this inode. */
+async function holderOf(inode: string | undefined): Promise<PortHolder | undefined> {
   if (inode === undefined) return undefined;
   const sockets = new Set([inode]);
   for (const pid of await listPids()) {
@@ -39,6 +46,44 @@ export async function portHolder(port: number): Promise<string | undefined> {
 }
 
 /**
+ * The process that receives what comes for a port at one of these addresses: it listens there or on all addresses, by TCP, or
+ * has a UDP socket. Undefined if there is none, and for other protocols.
+ */
+export async function boundHolder(
+  protocol: string,
+  port: number,
+  addresses: readonly string[],
+): Promise<string | undefined> {
+  if (protocol !== 'tcp' && protocol !== 'udp') return undefined;
+  const state = protocol === 'tcp' ? tcpListen : unconnected;
+  const suffix = portSuffix(port);
+  const row = [`/proc/net/${protocol}`, `/proc/net/${protocol}6`].flatMap(rowsOf).find((fields) => {
+    const [, local = ''] = fields;
+    if (fields[3] !== state || !local.endsWith(suffix)) return false;
+    const ip = addressOf(local.slice(0, -suffix.length));
+    return ip === '0.0.0.0' || ip === '::' || addresses.includes(ip);
+  });
+  return (await holderOf(row?.[9]))?.description;
+}
+
+/** The address of a row: 32-bit words in hexadecimal, with the bytes of a little-endian machine. */
+function addressOf(hex: string): string {
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => [...Buffer.from(word, 'hex')].toReversed());
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.every((byte) => byte === 0)) return '::';
+  // An IPv4 address on an IPv6 socket.
+  const isMapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
+  if (isMapped) return bytes.slice(12).join('.');
+  const words = Array.from({ length: 8 }, (_, at) =>
+    Buffer.from(bytes)
+      .readUInt16BE(at * 2)
+      .toString(16),
+  );
+  // In the shortest form, like everybody writes it.
+  return new URL(`http://[${words.join(':')}]`).hostname.slice(1, -1);
+}
+
+/**
  * Listens on all addresses for a moment, too short for a program that is being started to inherit the socket. Takes 0.1 ms,
  * where the kernel takes 9 ms to print its tables of sockets, for each port at each start.
  */
@@ -51,8 +96,13 @@ function isFree(port: number): boolean {
 }
 
 function listenerInode(port: number): string | undefined {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const suffix = portSuffix(port);
   return tcpListeners().find((fields) => fields[1]?.endsWith(suffix))?.[9];
+}
+
+/** How a port is written at the end of an address. */
+function portSuffix(port: number): string {
+  return `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 /** The rows of all TCP sockets that listen: address in field 1, inode in field 9. */

@@ -16,12 +16,39 @@ export interface Port {
   readonly port: number;
 }
 
+/** A port of a Service. */
+interface ServicePort extends Port {
+  /** 0 if it has none. */
+  readonly nodePort: number;
+}
+
 export interface Service extends Named {
+  readonly uid: string;
+  /** Such as `ClusterIP` or `LoadBalancer`. */
+  readonly type: string;
   /** Set for the type ExternalName. */
   readonly externalName: string | undefined;
   /** IPv4 and IPv6; empty if it is headless. */
   readonly clusterIps: readonly string[];
-  readonly ports: readonly Port[];
+  readonly externalIps: readonly string[];
+  /** `IPv4` and `IPv6`; empty up to Kubernetes 1.19. */
+  readonly ipFamilies: readonly string[];
+  readonly ports: readonly ServicePort[];
+  readonly loadBalancer: BalancerState;
+}
+
+/** What a Service says of its load balancer. */
+interface BalancerState {
+  /** Whose load balancer it asks for; empty: the cluster's. */
+  readonly className: string;
+  /** The addresses in the status. */
+  readonly addresses: readonly string[];
+  /** Who wrote these addresses: the names of field managers. */
+  readonly managers: readonly string[];
+  /** When the Service was made, in ISO 8601. */
+  readonly createdAt: string;
+  /** Whether it is being deleted. */
+  readonly isDeleted: boolean;
 }
 
 /** A pod or something else behind a Service. */
@@ -49,9 +76,29 @@ export function readService(object: unknown): Service {
   const ips = [textAt(spec, 'clusterIP'), ...listAt(spec, 'clusterIPs').map(String)];
   return {
     ...readNamed(object),
+    uid: textAt(object, 'metadata', 'uid'),
+    type: textAt(spec, 'type'),
     externalName: textAt(spec, 'type') === 'ExternalName' ? textAt(spec, 'externalName') : undefined,
     clusterIps: [...new Set(ips)].filter((ip) => ip !== '' && ip !== 'None'),
-    ports: listAt(spec, 'ports').map(readPort),
+    externalIps: listAt(spec, 'externalIPs').map(String),
+    ipFamilies: listAt(spec, 'ipFamilies').map(String),
+    ports: listAt(spec, 'ports').map(readServicePort),
+    loadBalancer: readBalancerState(object),
+  };
+}
+
+function readBalancerState(object: unknown): BalancerState {
+  const metadata = at(object, 'metadata');
+  const fields = ['fieldsV1', 'f:status', 'f:loadBalancer', 'f:ingress'];
+  const writers = listAt(metadata, 'managedFields').filter((each) => at(each, ...fields) !== undefined);
+  return {
+    className: textAt(object, 'spec', 'loadBalancerClass'),
+    addresses: listAt(object, 'status', 'loadBalancer', 'ingress').map(
+      (each) => textAt(each, 'ip') || textAt(each, 'hostname'),
+    ),
+    managers: writers.map((each) => textAt(each, 'manager')),
+    createdAt: textAt(metadata, 'creationTimestamp'),
+    isDeleted: at(metadata, 'deletionTimestamp') !== undefined,
   };
 }
 
@@ -71,6 +118,10 @@ export function readEndpointSlice(object: unknown): EndpointSlice {
     })),
     ports: listAt(object, 'ports').map(readPort),
   };
+}
+
+function readServicePort(port: unknown): ServicePort {
+  return { ...readPort(port), nodePort: Number(at(port, 'nodePort') ?? 0) };
 }
 
 function readPort(port: unknown): Port {

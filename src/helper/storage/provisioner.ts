@@ -1,10 +1,11 @@
 import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { watch } from '../../../probes/watch.ts';
 import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
+import { eventOn } from '../cluster/events.ts';
+import { reconcileOnChange } from '../cluster/reconcile.ts';
 import type { Store } from '../cluster/store.ts';
 import type { Change, Watches } from '../cluster/watches.ts';
 import type { Check } from '../health.ts';
@@ -24,8 +25,6 @@ import type { Claim, StorageClass, Volume } from './objects.ts';
 const ownClass = 'k8s-single';
 const classesPath = '/apis/storage.k8s.io/v1/storageclasses';
 const volumesPath = '/api/v1/persistentvolumes';
-/** Another attempt after a failure, and for claims that wait for free space, in ms. */
-const retryMs = 5000;
 
 /**
  * The API server as the provisioner uses it.
@@ -51,23 +50,7 @@ export function runProvisioner(options: StorageOptions, watches: Watches, signal
     change: async (change, accepted) => watches.change(change, accepted),
   };
   const own = new Provisioner(api, options);
-  let isRunning = false;
-  let isAgain = false;
-  const run = async (): Promise<void> => {
-    isAgain = true;
-    if (isRunning || signal.aborted) return;
-    isRunning = true;
-    while (isAgain) {
-      isAgain = false;
-      await own.reconcile();
-    }
-    isRunning = false;
-  };
-  for (const store of [api.classes, api.claims, api.volumes]) store.onChange(() => void run());
-  const period = { periodMs: retryMs, failureThreshold: Infinity };
-  void watch(run, period, signal).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
+  reconcileOnChange([api.classes, api.claims, api.volumes], async () => own.reconcile(), signal);
   return () => own.failure;
 }
 
@@ -160,8 +143,8 @@ export class Provisioner {
   async #report(claim: Claim, message: string): Promise<void> {
     if (this.#said.has(claim.uid)) return;
     const { namespace, name } = claim;
-    const path = `/api/v1/namespaces/${namespace}/events`;
-    await this.#api.change({ method: 'POST', path, body: eventObject(claim, message) }, [201]);
+    const what = { type: 'Warning', reason: 'ProvisioningFailed', message, source: provisioner } as const;
+    await this.#api.change(eventOn({ kind: 'PersistentVolumeClaim', ...claim }, what), [201]);
     this.#log(claim.uid, `${namespace}/${name}: ${message}`);
   }
 
@@ -241,22 +224,5 @@ function volumeObject({ claim, ofClass, path, nodeName }: VolumeParts): object {
       local: { path },
       nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [onNode] }] } },
     },
-  };
-}
-
-function eventObject({ namespace, name, uid }: Claim, message: string): object {
-  const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-  return {
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
-    involvedObject: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid },
-    type: 'Warning',
-    reason: 'ProvisioningFailed',
-    message,
-    source: { component: provisioner },
-    firstTimestamp: time,
-    lastTimestamp: time,
-    count: 1,
   };
 }

@@ -3,23 +3,24 @@ import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
-import type { Command, Component, Dependency } from '../../engine/component.ts';
+import type { Command, Component, Dependency, Task } from '../../engine/component.ts';
 import type { DnsOptions, HelperOptions } from '../../helper/options.ts';
 import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { childEnv } from '../../lib/childEnv.ts';
 import { programFile } from '../../lib/paths.ts';
+import { dnsPort } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { localServer } from '../kubeconfig/clients.ts';
+import { grantLoadBalancer, withdrawLoadBalancer } from '../loadBalancer/rights.ts';
 import { pkiPaths } from '../pki/paths.ts';
 import { grantStorage, withdrawStorage } from '../storage/rights.ts';
-
-/** Time limit for the removal of what an earlier start has made, in ms. */
-const timeoutMs = 120_000;
+import { kubeletPort } from './kubelet.ts';
 
 /** The helper process as a component of its own; undefined if the component `dns` runs it, or if it has nothing to do. */
 export function helper(facts: NodeFacts, needs: readonly Dependency[]): Component | undefined {
-  if (facts.dns.kind === 'embedded' || facts.config.storage === 'none') return undefined;
+  const { storage, loadBalancer } = facts.config;
+  if (facts.dns.kind === 'embedded' || (storage === 'none' && loadBalancer === 'none')) return undefined;
   const grant = grantHelper(facts);
   const isHealthy = helperHealthy(facts);
   let isGranted = false;
@@ -36,34 +37,49 @@ export function helper(facts: NodeFacts, needs: readonly Dependency[]): Componen
     ready,
     // Not its checks: they fail while the API server is away, which no restart helps.
     live: http(healthUrl, { socketPath: facts.paths.helperSocket, status: [200, 503] }),
-    // Without it, only new volumes wait.
+    // Without it, only what is new waits.
     restart: { onFailure: 'keepOthers' },
     stop: { graceMs: 1000 },
   };
 }
 
 /** With `storage: none` a task that removes what an earlier start has made, lest claims wait for nobody. */
-export function storageRemoval(facts: NodeFacts, needs: readonly Dependency[]): Component | undefined {
-  if (facts.config.storage === 'local') return undefined;
-  const run = async (signal: AbortSignal, onAttemptFailed: (reason: string) => void): Promise<void> =>
-    until(withdrawStorage(facts), { timeoutMs, onAttemptFailed }, signal);
-  return { kind: 'task', name: 'storage-removal', needs, timeoutMs, run };
+export function storageRemoval(facts: NodeFacts, needs: readonly Dependency[]): Task | undefined {
+  if (facts.config.storage !== 'none') return undefined;
+  return removal('storage-removal', withdrawStorage(facts), needs);
 }
 
-const healthUrl = 'http://localhost/healthz';
+/** With `loadBalancer: none` a task that takes away the addresses that an earlier start has given. */
+export function loadBalancerRemoval(facts: NodeFacts, needs: readonly Dependency[]): Task | undefined {
+  if (facts.config.loadBalancer !== 'none') return undefined;
+  return removal('load-balancer-removal', withdrawLoadBalancer(facts), needs);
+}
+
+function removal(name: string, withdraw: Probe, needs: readonly Dependency[]): Task {
+  const timeoutMs = 120_000;
+  const run: Task['run'] = async (signal: AbortSignal, onAttemptFailed: (reason: string) => void) =>
+    until(withdraw, { timeoutMs, onAttemptFailed }, signal);
+  return { kind: 'task', name, needs, timeoutMs, run };
+}
 
 /** Gives the helper process the rights of its parts. */
 export function grantHelper(facts: NodeFacts): Probe {
-  const grant = facts.config.storage === 'local' ? grantStorage(facts) : undefined;
-  return async (signal) => grant?.(signal);
+  const { storage, loadBalancer } = facts.config;
+  const grants = [
+    ...(storage === 'local' ? [grantStorage(facts)] : []),
+    ...(loadBalancer === 'node' ? [grantLoadBalancer(facts)] : []),
+  ];
+  return async (signal) => void (await Promise.all(grants.map(async (grant) => grant(signal))));
 }
+
+const healthUrl = 'http://localhost/healthz';
 
 /** Passes when all parts of the helper process work; else it has the reason of the first that does not. */
 export function helperHealthy(facts: NodeFacts): Probe {
   return http(healthUrl, { socketPath: facts.paths.helperSocket });
 }
 
-/** The helper process: storage by the config, and DNS if it is to serve it. Its options are written at each start. */
+/** The helper process: its parts by the config, and DNS if it is to serve it. Its options are written at each start. */
 export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
   const { config, paths } = facts;
   const pki = pkiPaths(paths.pki);
@@ -74,6 +90,9 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
     ...(config.storage === 'local' && {
       storage: { folder: join(paths.data, 'volumes'), nodeName: config.nodeName },
     }),
+    ...(config.loadBalancer === 'node' && {
+      loadBalancer: { addresses: [facts.ip], ownPorts: ownPorts(facts) },
+    }),
   };
   const folder = join(paths.data, 'helper');
   ensurePrivateFolder(folder);
@@ -83,4 +102,14 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
   const args = ['--max-semi-space-size=1', programFile('helper'), file];
   // With childEnv: it is a process of ours, and as small as the supervisor.
   return commandWith(childEnv(facts.env), process.execPath, args);
+}
+
+/** The node's own ports at its address, by name: no Service may hide them. */
+function ownPorts({ config, dns }: NodeFacts): Record<string, string> {
+  const dnsServer = 'the DNS server of the node';
+  return {
+    [`${config.network.apiserverPort}/TCP`]: 'the API server',
+    [`${kubeletPort}/TCP`]: 'the kubelet',
+    ...(dns.kind !== 'none' && { [`${dnsPort}/TCP`]: dnsServer, [`${dnsPort}/UDP`]: dnsServer }),
+  };
 }

@@ -14,7 +14,8 @@ import { ifWrongKind } from './database.ts';
 import { cipherSuites, flags, knownFlags } from './flags.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
-const port = 10250;
+/** Where the API server reaches the kubelet, on all addresses. */
+export const kubeletPort = 10250;
 const healthPort = 10248;
 
 /** The kubelet. Does not need the API server to start: it registers the node when the API server answers. */
@@ -56,7 +57,7 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
     ready: healthy,
     live: healthy,
     diagnose: (reason) => diagnose(reason, paths.kubelet),
-    ports: [port, healthPort],
+    ports: [kubeletPort, healthPort],
   };
 }
 
@@ -128,7 +129,7 @@ function kubeletConfiguration({ config, paths, ip, differences, cgroupRoot }: No
     kubeAPIQPS: 500,
     makeIPTablesUtilChains: true,
     maxPods: config.kubelet.maxPods,
-    port,
+    port: kubeletPort,
     readOnlyPort: 0,
     streamingConnectionIdleTimeout: '4h',
     tlsCertFile: pki.kubeletServer.cert,
