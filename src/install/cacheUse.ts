@@ -59,7 +59,7 @@ export async function usesOf(
     names.map(async (name) => {
       const file = join(folder, name);
       const json = parseJson(await readFile(file, 'utf8').catch(() => ''));
-      const versions = Object.entries(Object(at(json, 'versions')) as object).flatMap(([key, value]) =>
+      const versions = Object.entries(at(json, 'versions') ?? {}).flatMap(([key, value]) =>
         typeof value === 'string' ? [[key, value] as const] : [],
       );
       const [node, dataDir] = [textAt(json, 'name'), textAt(json, 'dataDir')];

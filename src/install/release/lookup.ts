@@ -13,13 +13,12 @@ export function lookupUntil(signal: AbortSignal): LookupFunction {
   return (name, options, callback) => {
     const args = ['ahosts', name];
     execFile('getent', args, { signal, killSignal: 'SIGKILL' }, (error, stdout) => {
-      if (errorCode(error) === 'ENOENT') return void lookup(name, options, callback);
       const addresses = addressesIn(stdout, Number(options.family ?? 0));
       const [first] = addresses;
-      if (first === undefined) return void callback(notFound(name, error), '');
-      return options.all === true
-        ? void callback(null, addresses)
-        : void callback(null, first.address, first.family);
+      if (errorCode(error) === 'ENOENT') lookup(name, options, callback);
+      else if (first === undefined) callback(notFound(name, error), '');
+      else if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
     });
   };
 }
