@@ -8,11 +8,12 @@ import type { CacheEntry, NodeVersions } from '../install/cacheContents.ts';
 import { usesOf } from '../install/cacheUse.ts';
 import { coreDnsBinary, nodeBinaries } from '../install/find/binaries.ts';
 import { versionOf } from '../install/find/versions.ts';
+import { install as installBinaries } from '../install/install.ts';
 import type { Binaries } from '../install/install.ts';
 import { releaseArch } from '../install/release/assets.ts';
 import { publisherClient } from '../install/release/client.ts';
-import { minorOf } from '../install/release/pairings.ts';
-import { resolveRelease } from '../install/release/release.ts';
+import { defaultRelease, minorOf } from '../install/release/pairings.ts';
+import { assetsOf, resolveRelease } from '../install/release/release.ts';
 import { remoteRepository } from '../install/release/repository.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { recordedKubernetes } from '../kubernetes/dataVersions.ts';
@@ -46,6 +47,7 @@ export async function install(options: InstallOptions): Promise<number> {
   if (options.bundle !== undefined) return await bundle(options.bundle, options, signals.interrupted);
   const { source, output } = options;
   const { node } = await loadNodeConfig(options);
+  if (options.from !== undefined) await installUnpublished(options, node, signals.interrupted);
   const kubernetes =
     options.from === undefined
       ? node.kubernetes
@@ -70,6 +72,18 @@ export async function install(options: InstallOptions): Promise<number> {
   }
   for (const line of table(all.map(({ name, version, path }) => [name, version, path]))) console.log(line);
   return 0;
+}
+
+/** What no bundle has, before it is unpacked. @throws Failure `install` with the command that installs it on this machine */
+async function installUnpublished(
+  { output }: InstallOptions,
+  { binDirs }: NodeConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  const { unpublished: binaries } = assetsOf(nodeBinaries, defaultRelease, releaseArch());
+  await withProgress(output, signal, async (onProgress) =>
+    installBinaries({ binDirs, cacheDir: cacheDir(), source: 'release', binaries, onProgress, signal }),
+  );
 }
 
 /** The row of CoreDNS if it would serve DNS. */

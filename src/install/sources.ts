@@ -9,6 +9,7 @@ import type { BinarySpec } from './find/binaries.ts';
 import { cachedReleases } from './find/cacheSets.ts';
 import { debianKubernetes, debianTree, kubernetesDir } from './find/cacheLayout.ts';
 import { systemPath } from './find/findBinaries.ts';
+import { packageCommand } from './find/systemPackages.ts';
 import { isOf } from './find/versionSkew.ts';
 import { releaseArch } from './release/assets.ts';
 import { publisherClient, requestReason } from './release/client.ts';
@@ -137,15 +138,31 @@ async function release(order: Order): Promise<InstallStep[]> {
     steps.push({ label, work });
   }
   if (unpublished.length === 0) return steps;
-  if (await hasApt()) return [...steps, ...(await debian({ ...order, missing: unpublished }))];
-  const packages = [...new Set(unpublished.map(({ debianPackage, name }) => debianPackage ?? name))];
+  // First: whether they can be had is known before hundreds of megabytes are downloaded.
+  if (await hasApt()) return [...(await fromMachine({ ...order, missing: unpublished })), ...steps];
   throw new Failure(
     'install',
-    `missing: ${unpublished.map(({ name }) => name).join(', ')}; no official release has them, and this machine has no apt-get`,
-    {
-      hint: `install them with the package manager of this machine; Debian's packages are called ${packages.join(', ')}`,
-    },
+    `missing: ${namesOf(unpublished)}; no official release has them, and this machine has no apt-get`,
+    { hint: packageCommand(unpublished) },
   );
+}
+
+/** The steps of {@link debian} for what is no official release; when apt fails, say what to do about that alone. */
+async function fromMachine(order: Order): Promise<InstallStep[]> {
+  const explain = (error: unknown): never => {
+    if (!(error instanceof Failure)) throw error;
+    const message = `no official release has ${namesOf(order.missing)}, and Debian's packages cannot be had: ${error.message}`;
+    throw new Failure(error.code, message, {
+      hint: [packageCommand(order.missing), error.hint].filter(Boolean).join('; '),
+      cause: error,
+    });
+  };
+  const steps = await debian(order);
+  return steps.map(({ label, work }) => ({ label, work: async (...args) => work(...args).catch(explain) }));
+}
+
+function namesOf(binaries: readonly BinarySpec[]): string {
+  return binaries.map(({ name }) => name).join(', ');
 }
 
 async function debian({

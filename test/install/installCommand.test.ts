@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import { releaseArch } from '../../src/install/release/assets.ts';
 import { cli, main, tempDir } from '../support/cli.ts';
@@ -163,6 +163,57 @@ mount --no-mtab --bind ${join(dir, 'resolv.conf')} "$(readlink -f /etc/resolv.co
   );
   // Two attempts of the resolver take 10 s (resolv.conf(5)).
   expect(performance.now() - saidAt).toBeLessThan(3000);
+});
+
+describe('a machine without iptables and conntrack', () => {
+  const missing = nodeBinaries.flatMap((binary) =>
+    'debianPackage' in binary && ['iptables', 'conntrack'].includes(binary.debianPackage)
+      ? [binary.name]
+      : [],
+  );
+
+  /** Runs the command where there are no such programs, and dnf is the package manager. */
+  async function onFedora(...words: string[]) {
+    const [over, bin] = [join(dir, 'over'), join(dir, 'dnf')];
+    await mkdir(bin);
+    await mkdir(over);
+    await writeFile(join(bin, 'dnf'), '#!/bin/sh\n', { mode: 0o755 });
+    // A device 0/0 hides a file of the lower folder: docs.kernel.org, overlayfs.
+    const script = `set -e; mount --no-mtab -t tmpfs tmpfs ${over}
+for folder in /usr/bin /usr/sbin /usr/local/bin; do
+  up=${over}$folder; mkdir -p $up/upper $up/work
+  for name in apt-get ${missing.join(' ')}; do mknod $up/upper/$name c 0 0; done
+  mount --no-mtab -t overlay -o lowerdir=$folder,upperdir=$up/upper,workdir=$up/work overlay $folder
+done
+exec "$0" "$@"`;
+    const command = ['--mount', 'sh', '-c', script, process.execPath, main, ...words];
+    const path = `${bin}:${process.env['PATH']}`;
+    return await execa('unshare', command, { env: { ...env(), PATH: path }, reject: false });
+  }
+
+  test('is told so before anything is downloaded', async () => {
+    const { exitCode, stderr } = await onFedora('install', '--source', 'release', '--kubernetes', version);
+    expect(stderr).toBe(
+      `k8s-single: missing: ${missing.join(', ')}; no official release has them, and this machine has no apt-get\n` +
+        '  dnf install iptables-nft conntrack-tools',
+    );
+    expect(exitCode).toBe(6);
+    expect(server.requests).toEqual([]);
+  });
+
+  test('is told so before a bundle is unpacked', async () => {
+    const { exitCode, stderr } = await onFedora('install', '--from', '/nowhere.tar');
+    expect(stderr).toMatch(/missing: iptables, .*\n {2}dnf install iptables-nft conntrack-tools$/);
+    expect(exitCode).toBe(6);
+    expect(await checkCache()).toBe(0);
+  });
+
+  test('is told so by doctor', async () => {
+    const { exitCode, stdout } = await onFedora('doctor', '--name', 'no-iptables');
+    expect(stdout).toMatch(/✗ iptables +missing\n +→? ?dnf install iptables-nft\n/);
+    expect(stdout).toMatch(/✗ conntrack +missing\n +→? ?dnf install conntrack-tools\n/);
+    expect(exitCode).toBe(3);
+  });
 });
 
 test('progress for programs is JSON Lines, with bytes', async () => {

@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { nodeBinaries, type BinarySpec } from './binaries.ts';
 import { cacheSets } from './cacheSets.ts';
 import type { CacheSet } from './cacheSets.ts';
 import { findBinaries, searchPath, systemPath, type FindOptions, type Origin } from './findBinaries.ts';
+import { packageCommand } from './systemPackages.ts';
 import { versionOf } from './versions.ts';
 
 /** One binary in `doctor`'s table. */
@@ -68,8 +71,11 @@ async function rowOf(binary: BinarySpec, search: Omit<FindOptions, 'binaries'>):
   }
 }
 
-function remedyOf({ debianPackage }: BinarySpec): string {
-  return debianPackage === undefined
-    ? 'k8s-single install downloads it'
-    : `k8s-single install, or apt-get install ${debianPackage}`;
+function remedyOf(binary: BinarySpec): string {
+  if (binary.debianPackage === undefined) return 'k8s-single install downloads it';
+  const hasApt = systemPath()
+    .split(':')
+    .some((dir) => existsSync(join(dir, 'apt-get')));
+  if (binary.release === undefined && !hasApt) return packageCommand([binary]);
+  return `k8s-single install, or ${packageCommand([binary])}`;
 }
