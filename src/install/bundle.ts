@@ -210,9 +210,11 @@ export async function installBundle(
 }
 
 async function readManifest(file: string, folder: string, run: Run): Promise<Manifest> {
-  await stat(file).catch((cause: unknown) => {
-    throw new Failure('install', `cannot read the bundle ${file}: ${reasonOf(cause)}`, { cause });
+  const hint = 'give the file that k8s-single install --bundle FILE has made';
+  const entry = await stat(file).catch((cause: unknown) => {
+    throw new Failure('install', `cannot read the bundle ${file}: ${reasonOf(cause)}`, { hint, cause });
   });
+  if (entry.isDirectory()) throw new Failure('install', `${file} is a folder, not a bundle`, { hint });
   await extract(file, folder, [manifestName], run);
   const path = join(folder, manifestName);
   const found = await lstat(path);

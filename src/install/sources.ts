@@ -16,7 +16,7 @@ import { publisherClient, requestReason } from './release/client.ts';
 import type { PublisherClient } from './release/client.ts';
 import { installAssets } from './release/installAssets.ts';
 import { kubernetesHost, markerPath } from './release/kubernetes.ts';
-import { defaultRelease } from './release/pairings.ts';
+import { defaultRelease, pairingOf } from './release/pairings.ts';
 import { assetsOf, resolveRelease } from './release/release.ts';
 import { remoteRepository } from './release/repository.ts';
 import type { Repository } from './release/repository.ts';
@@ -71,13 +71,15 @@ export async function chooseSource(
   if (source === 'release') return await fromRelease();
   const published = missing.filter(({ release: name }) => name !== undefined && name !== 'catatonit');
   if (source === 'debian' || published.length === 0) return { source: 'debian', kubernetes };
+  const toBuild = missing.filter(({ debianPackage }) => debianPackage === undefined);
+  // A version that nobody knows is a mistake, whoever answers.
+  if (toBuild.length > 0 && kubernetes !== undefined) pairingOf(kubernetes);
   const problem = await releaseProblem(client, signal);
   if (problem === undefined) return await fromRelease(`official releases: ${client.name} answers`);
   if (!(await hasApt())) {
     const names = missing.map(({ name }) => name).join(', ');
     throw refuse(`missing: ${names}; ${problem}, and this machine has no apt-get`);
   }
-  const toBuild = missing.filter(({ debianPackage }) => debianPackage === undefined);
   if (toBuild.length > 0 && kubernetes !== undefined && !isOf(debianKubernetes, kubernetes)) {
     throw refuse(`${problem}, and Debian offers Kubernetes ${debianKubernetes} only, not ${kubernetes}`);
   }

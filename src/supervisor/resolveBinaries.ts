@@ -13,6 +13,11 @@ import type { Progress } from '../observe/terminal/view.ts';
 import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
 
+interface Resolution extends Pick<UpOptions, 'output' | 'source' | 'install'> {
+  /** Without a requested version, take the one of the node's data. Default: true. */
+  readonly forData?: boolean;
+}
+
 /** What is to be found or installed. */
 interface Wanted extends Pick<NodeConfig, 'name' | 'dataDir' | 'binDirs' | 'kubernetes' | 'mirror' | 'dns'> {
   /**
@@ -28,12 +33,12 @@ interface Wanted extends Pick<NodeConfig, 'name' | 'dataDir' | 'binDirs' | 'kube
  * @throws Failure `install`, or `usage` for a mistake in the options
  */
 export async function resolveBinaries(
-  { output, source, install: mayInstall }: Pick<UpOptions, 'output' | 'source' | 'install'>,
+  { output, source, install: mayInstall, forData = true }: Resolution,
   node: Wanted,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Binaries> {
   const { binDirs, kubernetes, mirror, dns, pasta = 'never' } = node;
-  const preferred = kubernetes === undefined ? versionOfData(node, cacheDir()) : undefined;
+  const preferred = forData && kubernetes === undefined ? versionOfData(node, cacheDir()) : undefined;
   return await withProgress(output, signal, async (onProgress, print) => {
     let isInstalling = false;
     const options = {

@@ -111,6 +111,13 @@ test('an install that is interrupted leaves nothing half-written at all', async 
 test.each([
   ['an unknown version', ['--kubernetes', '1.99'], 6, /does not know what Kubernetes 1\.99 runs with/],
   [
+    'an unknown version without a server',
+    ['--source', 'auto', '--kubernetes', '1.99', '--mirror', 'http://127.0.0.1:1'],
+    6,
+    /does not know what Kubernetes 1\.99 runs with.*\n.*--kubernetes 1\.37/,
+  ],
+  ['a folder instead of a bundle', ['--from', '/usr'], 6, /\/usr is a folder, not a bundle\n.*--bundle FILE/],
+  [
     'a word that is no version',
     ['--kubernetes', 'newest'],
     2,

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -161,6 +163,113 @@ test.each(faults)('%s: one message, and nothing of it in the cache', async (_nam
   });
   const broken = /etcd/.test(message.source) ? 'etcd-3' : /runc/.test(message.source) ? 'runc-1' : 'kubelet';
   expect((await tree()).filter((path) => path.includes(broken) || path.includes('.partial'))).toEqual([]);
+});
+
+/** Starts to send a file, and what it does then. */
+type Then = (response: ServerResponse, file: Buffer) => void | Promise<void>;
+
+const begin = (response: ServerResponse, file: Buffer, length = file.length): ServerResponse =>
+  response.writeHead(200, { 'content-length': length });
+
+/** What a bad server does to every program each time, and how the message begins. */
+const forever: readonly (readonly [string, Then, RegExp])[] = [
+  ['answers 404', (response) => void response.writeHead(404).end(), /^cannot download .*: HTTP 404/],
+  ['answers 500', (response) => void response.writeHead(500).end(), /^cannot download .*: HTTP 500/],
+  [
+    'redirects in a loop',
+    (response) => void response.writeHead(302, { location: response.req.url ?? '/' }).end(),
+    /^cannot download .*: it redirects in a circle$/,
+  ],
+  [
+    'cuts the connection at once',
+    (response) => void response.destroy(),
+    /^cannot download .* closed the connection/,
+  ],
+  [
+    'says a length that is too large',
+    (response, file) => void begin(response, file, file.length + 9).write(file, () => response.destroy()),
+    /^cannot download .*(closed the connection|aborted|HTTP 416)/,
+  ],
+  [
+    'says a length that is too small',
+    (response, file) => {
+      const head = `HTTP/1.1 200 OK\r\ncontent-length: ${file.length - 9}\r\nconnection: close\r\n\r\n`;
+      response.socket?.end(Buffer.concat([Buffer.from(head), file]));
+    },
+    /is not what was published|^cannot download /,
+  ],
+  [
+    'sends a byte now and then',
+    async (response, file) => {
+      begin(response, file);
+      for (let at = 0; at < 100 && !response.destroyed; at += 1) {
+        response.write(file.subarray(at, at + 1));
+        await once(AbortSignal.timeout(50), 'abort');
+      }
+    },
+    /^cannot download .*(it sent only \d+ bytes in 0\.5 s|does not answer|socket)/,
+  ],
+  [
+    'sends nothing after the header',
+    (response, file) => begin(response, file).flushHeaders(),
+    /^cannot download .*(does not answer|socket|it sent only)/,
+  ],
+];
+
+test.each(forever)(
+  'a server that %s: one message, and no trace in the cache',
+  async (_name, then, message) => {
+    server.misbehave = async (request, response, file) => {
+      if (file === undefined || /sha\d+|SHA256SUMS/.test(request.url ?? '')) return false;
+      await then(response, file);
+      return true;
+    };
+    const error: unknown = await installThese().catch((each: unknown) => each);
+    expect(error).toMatchObject({
+      code: 'install',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/./),
+    });
+    expect(await readdir(cacheDir, { recursive: true })).toEqual(['release']);
+  },
+);
+
+test('a server that cuts every file again and again, is busy in between and redirects: all is right', async () => {
+  const other = await releaseServer(files);
+  const attempts = new Map<string, number>();
+  server.misbehave = (request, response, file) => {
+    const path = request.url ?? '';
+    // A checksum is too short to go on after a break.
+    if (file === undefined || !assets.some((each) => path.endsWith(each.path))) return false;
+    const count = attempts.get(path) ?? 0;
+    attempts.set(path, count + 1);
+    // Of each file, another percent is the first one that is cut.
+    const cut = ((attempts.size * 7) % 100) + count;
+    if (count % 2 === 1) {
+      response.writeHead(503).end();
+      return true;
+    }
+    if (cut >= 100) {
+      response.writeHead(302, { location: `${other.url}${path}` }).end();
+      return true;
+    }
+    const [, from = '0'] = /(\d+)-/.exec(request.headers.range ?? '') ?? [];
+    const end = Math.ceil((file.length * cut) / 100);
+    if (Number(from) >= end) return false;
+    response.writeHead(from === '0' ? 200 : 206, {
+      'content-length': file.length - Number(from),
+      'content-range': `bytes ${from}-${file.length - 1}/${file.length}`,
+    });
+    response.write(file.subarray(Number(from), end), () => response.destroy());
+    return true;
+  };
+  await installThese();
+  for (const { name, host, path, contents, folder } of assets) {
+    if (contents !== undefined) continue;
+    const placed = await readFile(join(cacheDir, 'release', folder, name));
+    expect(placed.equals(files.get(`${host}/${path}`)!), name).toBe(true);
+  }
+  expect((await tree()).filter((path) => path.includes('.partial'))).toEqual([]);
 });
 
 test('with all or nothing, a bad file leaves nothing at all', async () => {

@@ -33,7 +33,7 @@ test.each(['amd64', 'arm64'] as const)(
 
 test('the docs have the default version, and each row of the table', async () => {
   const page = await readFile(join(import.meta.dirname, '../../../docs/install.md'), 'utf8');
-  expect(page).toContain(`else the default, ${defaultRelease} `);
+  expect(page).toContain(`the default, ${defaultRelease} `);
   for (const minor of minors) {
     const { etcd, containerd, runc, coredns } = pairingOf(`1.${minor}`);
     const rows = [
