@@ -52,6 +52,7 @@ export default defineConfig([
       'src/programs/logForwarder.ts',
       'src/programs/crashCleanup.ts',
       'src/programs/cleanup.ts',
+      'src/programs/manifest.ts',
     ],
   },
   // By itself, so that what it needs at once is one file, which loads in half the time of the sixty that it would share.

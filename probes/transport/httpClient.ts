@@ -80,7 +80,10 @@ async function sendRequest(
 ): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const send = agent instanceof HttpsAgent ? requestTls : request;
-    const sent = send({ ...target, agent, method, headers, signal }, (response) => {
+    // Node.js leaves the length out for DELETE: then the server takes the body for the next request.
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const all = { ...length, ...headers };
+    const sent = send({ ...target, agent, method, headers: all, signal }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       const finish = (): void => {

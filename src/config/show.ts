@@ -8,6 +8,9 @@ const durationKeys = 'boot timeout period delay maxDelay resetAfter window grace
 /** The maps with names as keys, which can mark the value as a secret. */
 const namedValues = new Set(['env', 'headers']);
 
+/** A manifest with an object of the kind Secret. */
+const secretObject = /^\s*(?:-\s+)?["']?kind["']?\s*:\s*["']?Secret\b|"kind"\s*:\s*"Secret"/m;
+
 /**
  * The whole config as plain data in the form of the file: defaults filled in, references resolved, secrets masked.
  * Without secrets, loading it gives the same config again.
@@ -17,6 +20,7 @@ export function maskedConfig(config: Config): Record<string, unknown> {
 
   function show(value: unknown, key: string): unknown {
     if (typeof value === 'number' && durationKeys.includes(key)) return formatDuration(value);
+    if (key === 'manifest' && typeof value === 'string' && secretObject.test(value)) return masked;
     // References are resolved by now, so any ${ left is literal text and is escaped again.
     if (typeof value === 'string') return mask(value).replaceAll('${', () => '$${');
     if (Array.isArray(value)) return value.map((item) => show(item, ''));

@@ -54,6 +54,8 @@ export interface NodeFacts {
   readonly dns: DnsServer;
   /** The resolv.conf(5) with the DNS servers that this node reaches; undefined if it reaches none. */
   readonly resolvConf: string | undefined;
+  /** The files in the folder for addons, undefined without it; and whether the node was started with a config file. */
+  readonly addons: { readonly files: readonly string[] | undefined; readonly hasConfigFile: boolean };
   /** The whole environment of every program: see environment.ts. */
   readonly env: Readonly<Record<string, string>>;
   /** The proxy variables for the programs that pull images. */

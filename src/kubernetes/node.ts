@@ -1,4 +1,5 @@
 import type { Component } from '../engine/component.ts';
+import { addons } from './components/addons.ts';
 import { apiserver } from './components/apiserver.ts';
 import { certificates } from './components/certificates.ts';
 import { dns } from './components/dns.ts';
@@ -57,6 +58,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
       'images',
       { on: 'kubelet', whenLost: 'restart' },
     ]),
+    // A pod made before the node is ready, or before its account, would be refused or tried again only later.
+    ...addons(facts, ['apiserver', 'node', 'default-account']),
   ];
   const enabled: Readonly<Record<string, boolean>> = {
     'kube-proxy': facts.config.features.kubeProxy,

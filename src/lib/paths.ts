@@ -21,6 +21,8 @@ export interface Paths {
   readonly pinnedImages: string;
   readonly kubelet: string;
   readonly cni: string;
+  /** Manifests that are applied: see kubernetes/addons. */
+  readonly addons: string;
   /** The node's control socket (HTTP). */
   readonly controlSocket: string;
   readonly containerdSocket: string;
@@ -32,6 +34,11 @@ export interface Paths {
 export const nodeName = /^(?=.{1,40}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** The same rule in words. */
 export const nodeNameForm = 'at most 40 lower-case letters, digits and dashes';
+
+/** The name of an addon: also that of its file without the extension, and part of a component's name. */
+export const addonName = /^(?=.{1,50}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+/** The same rule in words. */
+export const addonNameForm = 'at most 50 lower-case letters, digits, dots and dashes';
 
 /** The paths of the node `name`. `run` is short because a unix socket's path has at most 107 bytes (unix(7)). */
 export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', name)): Paths {
@@ -49,6 +56,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     pinnedImages: join(dataDir, 'containerd', 'pinned-images'),
     kubelet: join(dataDir, 'kubelet'),
     cni: join(dataDir, 'cni'),
+    addons: join(dataDir, 'addons'),
     controlSocket: join(run, 'control.sock'),
     containerdSocket: join(run, 'containerd.sock'),
     helperSocket: join(run, 'helper.sock'),

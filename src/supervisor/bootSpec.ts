@@ -2,6 +2,8 @@ import type { Config } from '../config/config.ts';
 import { nowhere } from '../config/yaml/problems.ts';
 import type { EgressPlan } from '../host/egress.ts';
 import type { Binaries } from '../install/install.ts';
+import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
+import { nodePaths } from '../lib/paths.ts';
 import type { UpOptions } from './options.ts';
 
 /** What a supervisor needs to boot its node. In a sandbox it arrives as the task of the boot message. */
@@ -14,13 +16,19 @@ export interface BootSpec {
   readonly egress?: EgressPlan;
   /** Whether the config has components. They may refer to the node's address, so the config is read again with it. */
   readonly hasComponents: boolean;
+  /** The files in the folder for addons; undefined without that folder. */
+  readonly addonFiles?: readonly string[];
   /** When the command was started, in ms since the epoch. */
   readonly startedAt: number;
 }
 
 export function bootSpecOf(options: UpOptions, config: Config): BootSpec {
   const hasComponents = Object.keys(config.components).length > 0;
-  return { options, config, hasComponents, startedAt: performance.timeOrigin };
+  const { name, dataDir } = config.node;
+  // From outside of the sandbox, whose data folder is not in its place yet when its graph is planned.
+  const addonFiles = plannedAddonFiles(nodePaths(name, dataDir).addons);
+  const common = { options, config, hasComponents, startedAt: performance.timeOrigin };
+  return { ...common, ...(addonFiles !== undefined && { addonFiles }) };
 }
 
 /** The boot spec as JSON values. The components stay behind: see {@link BootSpec.hasComponents}. */

@@ -23,6 +23,7 @@ export const unknownHost = {
   areNetworkSettingsWritable: true,
   resolvConf: undefined,
   dns: { kind: 'embedded' },
+  addons: { files: undefined, hasConfigFile: false },
 } as const;
 
 /** Everything that the components are made from: the config, the paths, the binaries and the host's capabilities. */
@@ -33,7 +34,7 @@ export function factsOf(
     hostIp,
     ...capabilities
   }: HostCapabilities &
-    Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf'> &
+    Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf' | 'addons'> &
     Pick<NodeHost, 'hostIp'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);

@@ -72,6 +72,12 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   const etcd = options.ephemeral === true ? { ...node.etcd, fsync: false } : node.etcd;
   const images = node.images.map((place) => resolve(config.dir, place));
   const network = { ...serverOfEnvironment(), ...egressOfEnvironment(), ...node.network };
+  const addons = Object.fromEntries(
+    Object.entries(node.addons).map(([key, addon]) => [
+      key,
+      { ...addon, ...(addon.file !== undefined && { file: resolve(config.dir, addon.file) }) },
+    ]),
+  );
   const { corefile } = node.dns;
   const dns = { ...node.dns, ...(corefile !== undefined && { corefile: resolve(config.dir, corefile) }) };
   return {
@@ -85,6 +91,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       dns,
       binDirs,
       images,
+      addons,
       etcd,
       logs: { ...node.logs, forward: forwarded(options, node.logs.forward) },
       timeouts: { ...node.timeouts, boot },

@@ -4,7 +4,9 @@ import type { Component } from '../engine/component.ts';
 import { sortByDependencies } from '../engine/graph.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeBinaries } from '../install/find/binaries.ts';
+import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
+import { nodePaths } from '../lib/paths.ts';
 import { factsOf, unknownHost } from './nodeFacts.ts';
 
 type NodeNeed = keyof Binaries['files'];
@@ -27,6 +29,10 @@ export function plannedGraph(
       : kubernetesNode(
           factsOf(node, unknownBinaries(kubernetesVersion, files), {
             ...unknownHost,
+            addons: {
+              files: plannedAddonFiles(nodePaths(node.name, node.dataDir).addons),
+              hasConfigFile: config.file !== undefined,
+            },
             dns: { kind: node.dns.server === 'none' ? 'none' : 'embedded' },
           }),
         );

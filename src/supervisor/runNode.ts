@@ -73,7 +73,7 @@ async function finalConfig({ options, config, hasComponents }: BootSpec, ip: str
 }
 
 /** The components of Kubernetes, and what clients need to know of them. `undefined` for a graph without Kubernetes. */
-async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, signals: Signals) {
+async function planKubernetes(spec: BootSpec, { node, file }: Config, host: NodeHost, signals: Signals) {
   const capabilities = await host.capabilities;
   if (capabilities === undefined) return undefined;
   const binaries = spec.binaries ?? (await resolve(spec, node, signals));
@@ -96,6 +96,7 @@ async function planKubernetes(spec: BootSpec, { node }: Config, host: NodeHost, 
     ip: host.ip,
     ...(host.hostIp !== undefined && { hostIp: host.hostIp }),
     isSandboxed: host.isSandboxed,
+    addons: { files: spec.addonFiles, hasConfigFile: file !== undefined },
     dns: assertDnsServer(dns),
     egress,
     // Without egress the sandbox's file names no server.

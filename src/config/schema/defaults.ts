@@ -1,3 +1,5 @@
+import type { AddonConfig } from './addons.ts';
+
 /** Who answers DNS questions of the cluster: see `dns` in node.ts. */
 export const dnsServers = ['auto', 'embedded', 'coredns', 'none'] as const;
 
@@ -37,6 +39,7 @@ export const defaults = {
   encryption: false,
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- either of the words
   loadBalancer: 'node' as (typeof loadBalancers)[number],
+  addons: {} as Record<string, AddonConfig>,
   etcd: { fsync: true },
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },

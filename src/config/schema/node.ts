@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Failure } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm } from '../../lib/paths.ts';
+import { addonsSchema } from './addons.ts';
 import { parseListen } from './addresses.ts';
 import { defaults, dnsServers, loadBalancers, storages } from './defaults.ts';
 import {
@@ -112,6 +113,7 @@ export const nodeShape = {
     .describe(
       `Services of type LoadBalancer: node, they get the node's address; none. Default: ${defaults.loadBalancer}.`,
     ),
+  addons: addonsSchema,
   etcd: map({
     fsync: bool()
       .prefault(defaults.etcd.fsync)

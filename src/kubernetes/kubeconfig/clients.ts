@@ -3,12 +3,12 @@ import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** The URL of the API server for the components of the node. */
-export function localServer({ config }: NodeFacts): string {
+export function localServer({ config }: Pick<NodeFacts, 'config'>): string {
   return `https://127.0.0.1:${config.network.apiserverPort}`;
 }
 
 /** The administrator's access to the API, for probes and milestones: the URL, and paths of PEM files. */
-export function adminAccess(facts: NodeFacts) {
+export function adminAccess(facts: Pick<NodeFacts, 'config' | 'paths'>) {
   const { ca, admin } = pkiPaths(facts.paths.pki);
   return { server: localServer(facts), ca: ca.cert, cert: admin.cert, key: admin.key };
 }
