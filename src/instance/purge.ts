@@ -23,7 +23,7 @@ const others = [
  * what is left: a user's own files stay.
  */
 export async function purge(data: string): Promise<string[]> {
-  const { pki, kubeconfigs, logs, etcd, apiserver, containerd, kubelet, cni } = nodePaths('any', data);
+  const { pki, kubeconfigs, logs, etcd, apiserver, containerd, kubelet, cni, addons } = nodePaths('any', data);
   const made = [
     pki,
     kubeconfigs,
@@ -36,6 +36,10 @@ export async function purge(data: string): Promise<string[]> {
     ...others.map((name) => join(data, name)),
   ];
   for (const path of made) await rm(path, { recursive: true, force: true });
+  // The manifests in it are the user's. Hidden files are copies of those that were downloaded.
+  const copies = (await readdir(addons).catch(() => [])).filter((name) => name.startsWith('.'));
+  for (const name of copies) await rm(join(addons, name), { force: true });
+  await rmdir(addons).catch(() => undefined);
   const left = await readdir(data).catch(() => []);
   if (left.length === 0) await rmdir(data).catch(() => undefined);
   return left;

@@ -1,15 +1,34 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
 import { cli, main } from '../support/cli.ts';
 import { nodeServices, TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-operate');
 
+const addon = join(node.dataDir, 'addons/web.yaml');
+/** A Deployment of the image that every node has, or of another one. */
+const web = (image = 'k8s-single.local/pause:1'): string => `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  strategy: { type: Recreate }
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{ name: main, image: '${image}', imagePullPolicy: Never }]
+`;
+
 beforeAll(async () => {
   await node.remove();
+  await mkdir(dirname(addon), { recursive: true });
+  await writeFile(addon, web());
   await node.up();
 });
 
@@ -24,6 +43,34 @@ async function restarts(): Promise<Record<string, number>> {
 describe('a running node', () => {
   it('is healthy', async () => {
     expect(await node.run('healthcheck')).toBe('ready');
+  });
+
+  it('applies the files of the folder for addons again when they change, and removes what they have made', async () => {
+    const timing = { timeoutMs: 60_000, attemptTimeoutMs: 20_000, maxPeriodMs: 1000 };
+    const becomes = async (name: string, expected: RegExp): Promise<void> =>
+      until(
+        async () => {
+          const { state, reason } = (await node.status()).get(name)!;
+          if (!expected.test(`${state} ${reason}`)) throw new Unhealthy(`${name}: ${state} ${reason}`);
+        },
+        timing,
+        new AbortController().signal,
+      );
+    await becomes('addon-web', /^ready/);
+    await writeFile(addon, web('k8s-single.local/none:1'));
+    await becomes(
+      'addon-web',
+      /^(?:down|starting) waiting for Deployment default\/web: 0 of 1 available: ErrImageNeverPull: /,
+    );
+    // The node is ready all the same.
+    expect(await node.run('healthcheck')).toBe('ready');
+    await rm(addon);
+    const isGone = async (): Promise<void> => {
+      const left = await node.kubectl('get', 'deployments', '--output', 'name');
+      if (left !== '') throw new Unhealthy(left);
+    };
+    await until(isGone, timing, new AbortController().signal);
+    await becomes('addons', /^ready/);
   });
 
   it('shows the logs of all components, follows them, and selects them by time', async () => {

@@ -8,6 +8,7 @@ import { cli } from './cli.ts';
 interface ComponentStatus {
   readonly name: string;
   readonly state: string;
+  readonly reason: string | null;
   readonly pid?: number;
   readonly restarts: number;
 }

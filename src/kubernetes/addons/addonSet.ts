@@ -30,6 +30,7 @@ export class AddonSet {
   /** The addons that have a component. */
   readonly #withComponent: ReadonlySet<string>;
   #kept: { readonly signature: string; readonly reasons: readonly string[]; readonly at: number } | undefined;
+  readonly #said = new Set<string>();
   /** Whose files were missing at the last look. */
   #missing: ReadonlySet<string> = new Set();
 
@@ -77,7 +78,7 @@ export class AddonSet {
     const signature = JSON.stringify(due.map(({ entries, blocked }) => [entries, blocked]));
     const last = this.#kept;
     if (last?.signature === signature && performance.now() - last.at < keptMs) return last.reasons;
-    const { reasons, isWaiting } = await prune(this.#context, due, signal);
+    const { reasons, isWaiting } = await prune(this.#context, due, this.#said, signal);
     this.#kept =
       isWaiting || reasons.length === 0 ? undefined : { signature, reasons, at: performance.now() };
     return reasons;

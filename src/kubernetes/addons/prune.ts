@@ -2,7 +2,7 @@ import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import type { AddonContext } from './addon.ts';
 import { keyOf, ownerLabel } from './inventory.ts';
 import type { Entry, Inventory } from './inventory.ts';
-import { describeId, groupOf, kubectlFor } from './kubeApi.ts';
+import { ApiError, describeId, groupOf, kubectlFor } from './kubeApi.ts';
 import type { KubeApi, ObjectId } from './kubeApi.ts';
 
 /** What happened to an object that no manifest has any more: it is gone, being removed, or kept for a reason. */
@@ -47,6 +47,7 @@ export function dueEntries(
 export async function prune(
   { api, inventories, present }: AddonContext,
   due: readonly Due[],
+  said: Set<string>,
   signal: AbortSignal,
 ): Promise<{ readonly reasons: string[]; readonly isWaiting: boolean }> {
   const reasons: string[] = [];
@@ -59,7 +60,7 @@ export async function prune(
       isWaiting = true;
       continue;
     }
-    const left = await removeEntries(entries, inventory, { api, isClaimed, signal });
+    const left = await removeEntries(entries, inventory, { api, isClaimed, signal, said });
     reasons.push(...left.reasons);
     isWaiting ||= left.isWaiting;
     if (isPresent || inventory.entries.size > 0) {
@@ -76,6 +77,8 @@ interface Removal {
   readonly api: KubeApi;
   readonly isClaimed: (entry: Entry) => boolean;
   readonly signal: AbortSignal;
+  /** What was said in an event already. */
+  readonly said: Set<string>;
 }
 
 /**
@@ -107,9 +110,9 @@ async function removeEntries(
       } else {
         const remove = kubectlFor('delete', entry);
         const release = `${kubectlFor('label', entry)} ${ownerLabel}-`;
-        reasons.push(
-          `kept ${describeId(entry)}: ${outcome.kept}; "${remove}" removes it, "${release}" leaves it to you`,
-        );
+        const reason = `kept ${describeId(entry)}: ${outcome.kept}; "${remove}" removes it, "${release}" leaves it to you`;
+        reasons.push(reason);
+        await warn(entry, `the addon ${inventory.addon} is gone or has it no longer: ${reason}`, removal);
       }
     }
     if (isWaiting) break;
@@ -138,6 +141,31 @@ async function removeEntry(
   if (isClaimed(entry)) return waiting;
   await api.remove(path, uid, signal);
   return (await api.getMetadata(path, signal)) === undefined ? 'gone' : waiting;
+}
+
+/** An event on a kept object, once. Without the right to make one, the reason in the status is enough. */
+async function warn(entry: Entry, message: string, { api, said, signal }: Removal): Promise<void> {
+  const { apiVersion, kind, namespace, name, uid } = entry;
+  if (said.has(message)) return;
+  said.add(message);
+  const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  const place = namespace || 'default';
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { generateName: `${name.slice(0, 200)}.`, namespace: place },
+    involvedObject: { apiVersion, kind, namespace, name, uid },
+    type: 'Warning',
+    reason: 'AddonObjectKept',
+    message,
+    source: { component: 'k8s-single' },
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  };
+  await api.create(`/api/v1/namespaces/${place}/events`, body, signal).catch((error: unknown) => {
+    if (!(error instanceof ApiError)) throw error;
+  });
 }
 
 /** Why an object is not removed although its addon has made it. */

@@ -332,6 +332,9 @@ spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } 
     expect(await maintain()).toBe(
       'kept PersistentVolumeClaim default/data: it has data; "kubectl delete --namespace default persistentvolumeclaim/data" removes it, "kubectl label --namespace default persistentvolumeclaim/data k8s-single.local/addon-" leaves it to you',
     );
+    const events = listAt(await api.get('/api/v1/namespaces/default/events', signal), 'items');
+    const ofClaim = events.filter((event) => textAt(event, 'involvedObject', 'name') === 'data');
+    expect(ofClaim.map((event) => textAt(event, 'reason'))).toEqual(['AddonObjectKept']);
     for (const name of ['mine', 'taken', 'renewed', 'copied'])
       expect(await exists(map(name)), name).toBe(true);
   });
