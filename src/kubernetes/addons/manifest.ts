@@ -130,7 +130,25 @@ function manifestObject(value: unknown, line: number): ManifestObject {
   if (kind === '') throw new ManifestError(line, 'the object has no kind');
   if (name === '') throw new ManifestError(line, `${kind} has no metadata.name, by which it is found again`);
   const kept = Object.fromEntries(Object.entries(metadata ?? {}).filter(([key]) => !serverFields.has(key)));
+  fillProtocols(value, kind);
   const json = JSON.stringify({ ...value, metadata: kept });
   const hash = createHash('sha256').update(json).digest('hex').slice(0, 16);
   return { line, apiVersion, kind, namespace: textAt(metadata, 'namespace'), name, hash, json };
+}
+
+/**
+ * Sets the protocol of each port that has none. It is a part of the port's key, whose default is unknown to server-side apply up
+ * to Kubernetes 1.20: there such a manifest would be refused.
+ */
+function fillProtocols(value: object, kind: string): void {
+  const spec = at(value, 'spec');
+  const pod =
+    kind === 'Pod'
+      ? spec
+      : (at(spec, 'template', 'spec') ?? at(spec, 'jobTemplate', 'spec', 'template', 'spec'));
+  const containers = ['containers', 'initContainers'].flatMap((key) => listAt(pod, key));
+  const owners = kind === 'Service' ? [spec] : containers;
+  for (const port of owners.flatMap((owner) => listAt(owner, 'ports')))
+    if (typeof port === 'object' && port !== null && at(port, 'protocol') === undefined)
+      Object.assign(port, { protocol: 'TCP' });
 }

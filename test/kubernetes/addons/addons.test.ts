@@ -170,7 +170,7 @@ describe('an addon', () => {
 
   it('waits for its workload, and says why it is not ready: the first reason of its pods', async () => {
     const { write, start } = await node();
-    const container = '{ name: main, image: example.com/none:1 }';
+    const container = '{ name: main, image: example.com/none:1, ports: [{ containerPort: 80 }] }';
     await write(
       'web.yaml',
       `apiVersion: apps/v1
@@ -181,6 +181,11 @@ spec:
   template:
     metadata: { labels: { app: web } }
     spec: { containers: [${container}] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ port: 80 }] }
 `,
     );
     const { reconcile } = start();

@@ -77,6 +77,21 @@ metadata:
     ]);
   });
 
+  it('has a protocol for each port, which server-side apply of 1.20 needs', () => {
+    const pod = 'spec: { containers: [{ name: a, ports: [{ containerPort: 80 }] }] }';
+    const kinds = [
+      'kind: Service\nspec: { ports: [{ port: 80 }, { port: 53, protocol: UDP }] }',
+      `kind: Pod\n${pod}`,
+      `kind: DaemonSet\nspec: { template: { ${pod} } }`,
+      `kind: CronJob\nspec: { jobTemplate: { spec: { template: { ${pod} } } } }`,
+      'kind: NetworkPolicy\nspec: { ports: [{ port: 80 }] }',
+    ];
+    const texts = kinds.map((text) => `apiVersion: v1\nmetadata: { name: a }\n${text}`);
+    const protocols = texts.map((text) => JSON.stringify(objectsOf(text)).match(/"protocol":"\w+"/g));
+    const tcp = '"protocol":"TCP"';
+    expect(protocols).toEqual([[tcp, '"protocol":"UDP"'], [tcp], [tcp], [tcp], null]);
+  });
+
   it('changes its hash with its content alone', () => {
     const [one, same, other] = [
       map('data: { k: v }'),
