@@ -23,7 +23,10 @@ const others = [
  * what is left: a user's own files stay.
  */
 export async function purge(data: string): Promise<string[]> {
-  const { pki, kubeconfigs, logs, etcd, apiserver, containerd, kubelet, cni, addons } = nodePaths('any', data);
+  const { pki, kubeconfigs, logs, etcd, apiserver, containerd, kubelet, cni, addons } = nodePaths(
+    'any',
+    data,
+  );
   const made = [
     pki,
     kubeconfigs,

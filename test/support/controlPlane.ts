@@ -6,6 +6,7 @@ import { apiserver } from '../../src/kubernetes/components/apiserver.ts';
 import { certificates } from '../../src/kubernetes/components/certificates.ts';
 import { etcd } from '../../src/kubernetes/components/etcd.ts';
 import type { NodeFacts } from '../../src/kubernetes/facts.ts';
+import { SecretsEncryption } from '../../src/kubernetes/encryption.ts';
 import { factsOf, unknownHost } from '../../src/supervisor/nodeFacts.ts';
 import { loadNodeConfig } from '../../src/supervisor/options.ts';
 import { resolveBinaries } from '../../src/supervisor/resolveBinaries.ts';
@@ -25,7 +26,11 @@ export async function startControlPlane(): Promise<ControlPlane> {
   const network = { ...node.network, apiserverPort: ports[0]!, etcdPort: ports[1]!, etcdPeerPort: ports[2]! };
   const config = { ...node, network, etcd: { fsync: false } };
   const facts = factsOf(config, await resolveBinaries(options, config), unknownHost);
-  const components = [certificates(facts, []), etcd(facts, []), apiserver(facts, ['pki', 'etcd'])];
+  const components = [
+    certificates(facts, []),
+    etcd(facts, []),
+    apiserver(facts, new SecretsEncryption(facts.paths, false), ['pki', 'etcd']),
+  ];
   const graph = startGraph(components, {
     emit: () => undefined,
     logDir: join(dataDir, 'log'),
