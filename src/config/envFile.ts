@@ -1,5 +1,5 @@
-/** A name, with or without `export`, and `=`; blanks around both are ignored. */
-const assignment = /^[ \t]*(?:export[ \t]+)?([^\s=#][^=\n]*?)[ \t]*=/;
+/** What is before the `=` of a line: a name, with or without `export`; blanks around both are ignored. */
+const nameAndBlanks = /^[ \t]*(?:export[ \t]+)?([^\s#].*)$/s;
 
 /**
  * The variables of an envFile: NAME=value lines, as Compose, systemd and shells read them. A `#` begins a comment at the
@@ -10,17 +10,23 @@ export function parseEnvFile(text: string): Record<string, string> {
   const variables: Record<string, string> = {};
   let rest = text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n');
   while (rest !== '') {
-    const match = assignment.exec(rest);
-    const [matched = '', name = ''] = match ?? [];
-    const value =
-      match === null
-        ? undefined
-        : (quotedValue(rest.slice(matched.length)) ?? plainValue(rest.slice(matched.length)));
-    if (value !== undefined) variables[name] = value.text;
-    const end = rest.indexOf('\n', matched.length + (value?.length ?? 0));
+    const [line = ''] = rest.split('\n', 1);
+    // A search for both in one regular expression would take hours for a long line of blanks.
+    const equals = line.indexOf('=');
+    const name = nameAndBlanks.exec(line.slice(0, Math.max(equals, 0)))?.[1];
+    const after = rest.slice(equals + 1);
+    const value = name === undefined ? undefined : (quotedValue(after) ?? plainValue(after));
+    if (value !== undefined) variables[withoutBlanksAtEnd(name!)] = value.text;
+    const end = rest.indexOf('\n', value === undefined ? 0 : equals + 1 + value.length);
     rest = end < 0 ? '' : rest.slice(end + 1);
   }
   return variables;
+}
+
+function withoutBlanksAtEnd(name: string): string {
+  let end = name.length;
+  while (name[end - 1] === ' ' || name[end - 1] === '\t') end -= 1;
+  return name.slice(0, end);
 }
 
 interface Value {

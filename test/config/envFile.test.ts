@@ -38,6 +38,13 @@ J=last`;
   expect(parseEnvFile(text)).toEqual(expected);
 });
 
+test('a long line of blanks is read quickly', () => {
+  const before = process.cpuUsage();
+  expect(parseEnvFile(`A${' '.repeat(1_000_000)}B\nC${' \t'.repeat(500_000)}=1`)).toEqual({ C: '1' });
+  const { user, system } = process.cpuUsage(before);
+  expect(user + system).toBeLessThan(10_000_000);
+});
+
 test('a long value without an end is read quickly', () => {
   expect(parseEnvFile(`A="${'\\\\x '.repeat(50_000)}`)['A']).toHaveLength(199_999 + 1);
   expect(parseEnvFile(' '.repeat(100_000) + 'x')).toEqual({});

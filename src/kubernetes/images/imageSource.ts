@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream';
-import type { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 
@@ -30,7 +29,8 @@ const zstdMagic = Buffer.from('28b52ffd', 'hex');
 
 /**
  * The stream, decompressed if it is gzip.
- * @throws Failure `usage` when it is empty or zstd, which not every supported Node.js can decompress
+ * @throws Failure `usage` when it is empty or zstd, which not every supported Node.js can decompress. The stream ends with one
+ * when the gzip is damaged.
  */
 export async function unzipped(stream: Readable, name = 'the image archive'): Promise<Readable> {
   await once(stream, 'readable');
@@ -43,7 +43,20 @@ export async function unzipped(stream: Readable, name = 'the image archive'): Pr
     });
   // The magic number of gzip: RFC 1952, 2.3.1.
   if (start[0] !== 0x1f || start[1] !== 0x8b) return stream;
-  return pipeline(stream, createGunzip(), () => undefined);
+  return Readable.from(gunzipped(stream, name), { objectMode: false });
+}
+
+async function* gunzipped(stream: Readable, name: string): AsyncGenerator<Buffer> {
+  // Large chunks: an archive may have gigabytes.
+  const unzip = pipeline(stream, createGunzip({ chunkSize: 256 * 1024 }), () => undefined);
+  try {
+    for await (const chunk of unzip) yield chunk;
+  } catch (cause) {
+    throw new Failure('usage', `${name} is damaged: ${reasonOf(cause)}`, {
+      hint: 'write or download it again',
+      cause,
+    });
+  }
 }
 
 /** The base name for images of a place that have only a tag: `localhost/app` for `dir/app.tar.gz`. */

@@ -53,6 +53,7 @@ export function ctrOf({ ctr, socket, env }: Containerd) {
       return output;
     } catch (cause) {
       signal?.throwIfAborted();
+      if (cause instanceof Failure) throw cause;
       const stderr = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
       throw new Error(stderr.trim().split('\n').at(-1) || reasonOf(cause), { cause });
     }
@@ -121,6 +122,7 @@ export function imageStore(containerd: Containerd): ImageStore {
   const load: ImageStore['load'] = async (place, signal) =>
     read(await archiveOf(place), nameOfPlace(place), signal).catch((cause: unknown) => {
       signal?.throwIfAborted();
+      if (cause instanceof Failure && cause.message.startsWith(place)) throw cause;
       if (cause instanceof Failure)
         throw new Failure(cause.code, `${place}: ${cause.message}`, { hint: cause.hint ?? '', cause });
       throw new Failure('usage', `${place} cannot be imported: ${reasonOf(cause)}`, {

@@ -20,7 +20,10 @@ it('decompresses gzip and passes anything else through', async () => {
     hint: expect.stringContaining('zstd -dc FILE'),
   });
   expect(await read(Buffer.from('x'))).toEqual(Buffer.from('x'));
-  await expect(read(gzipSync(content).subarray(0, 15))).rejects.toThrow('unexpected end of file');
+  await expect(read(gzipSync(content).subarray(0, 15))).rejects.toMatchObject({
+    code: 'usage',
+    message: 'the image archive is damaged: unexpected end of file',
+  });
 });
 
 it('makes an archive of a folder in OCI layout, and refuses other folders', async () => {
