@@ -4,7 +4,7 @@ import type { Dependency, RestartPolicy } from '../../../src/engine/component.ts
 import type { Life } from './machine.ts';
 
 /** `program`: a task with a program; `function`: a task with a function. */
-export type Kind = 'service' | 'program' | 'function';
+type Kind = 'service' | 'program' | 'function';
 
 /** A component, and what each of its runs will do. */
 export interface Plan {
