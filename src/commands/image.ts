@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { replaceAtomically } from '../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { Signals } from '../lib/signals.ts';
@@ -68,18 +69,18 @@ export async function saveImages(images: readonly string[], { name, output }: Sa
   using signals = new Signals();
   const { store } = await imagesOf(name);
   const names = await storedNames(store, images);
-  if (output === undefined) {
-    await store.save(names, process.stdout, signals.interrupted);
-    return 0;
-  }
-  const file = resolve(output);
-  await replaceAtomically(file, async (temporary) =>
-    store.save(names, createWriteStream(temporary, { flags: 'wx' }), signals.interrupted),
+  const file = output === undefined ? undefined : resolve(output);
+  const save = async (to: Writable): Promise<void> => store.save(names, to, signals.interrupted);
+  await (
+    file === undefined
+      ? save(process.stdout)
+      : replaceAtomically(file, async (temporary) => save(createWriteStream(temporary, { flags: 'wx' })))
   ).catch((cause: unknown) => {
     signals.interrupted.throwIfAborted();
-    throw new Failure('usage', `cannot save to ${file}: ${reasonOf(cause)}`, { cause });
+    if (cause instanceof Failure) throw cause;
+    throw new Failure('usage', `cannot save to ${file ?? 'stdout'}: ${reasonOf(cause)}`, { cause });
   });
-  console.log(file);
+  if (file !== undefined) console.log(file);
   return 0;
 }
 

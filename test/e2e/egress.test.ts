@@ -42,7 +42,11 @@ beforeAll(async () => {
   await mkdir(withPasta);
   // Not docker-registry's other programs.
   await symlink(join(root, 'usr/bin/pasta'), join(withPasta, 'pasta'));
-  const archive = await busyboxArchive(folder, busyboxImage);
+  await busyboxArchive(folder, busyboxImage);
+  // With a layer of its own: see ImageStore.save.
+  await mkdir(join(folder, 'app/root'), { recursive: true });
+  await writeFile(join(folder, 'app/root/app'), 'app');
+  const archive = await busyboxArchive(join(folder, 'app'), 'app:1');
   pki = await ensurePki({ ...identity, nodeName: webName, nodeIp: web, dir: join(folder, 'pki') });
   const { internet, machine } = outside.enter;
   registries = await Promise.all([
@@ -88,16 +92,6 @@ async function up(binDir: string, ...args: string[]): Promise<string> {
   return succeed('up', '--detach', '--output', 'plain', ...dirs, ...args);
 }
 
-async function startPod(pod: string, spec: object): Promise<void> {
-  const file = join(folder, `${pod}.json`);
-  const container = { name: pod, image: busyboxImage, imagePullPolicy: 'Never' };
-  const metadata = { name: pod };
-  const whole = { containers: [container], terminationGracePeriodSeconds: 0, ...spec };
-  await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec: whole }));
-  await succeed('kubectl', '--', 'apply', '--filename', file);
-  await succeed('kubectl', '--', 'wait', '--for=condition=Ready', '--timeout=60s', `pod/${pod}`);
-}
-
 async function inPod(pod: string, script: string): Promise<{ exitCode?: number; all: string }> {
   return command('kubectl', '--', 'exec', pod, '--', 'sh', '-c', script);
 }
@@ -123,41 +117,42 @@ async function eventually(look: () => Promise<void>): Promise<void> {
 const fetchAll = (addresses: readonly string[]): string =>
   `for each in ${addresses.join(' ')}; do { ${fetch('$each').replaceAll("'", '"')} && echo "$each is open"; } & done; wait`;
 
-/** Pods whose image is pulled. */
-const pods: Readonly<Record<string, () => object>> = {
-  tag: () => ({ image: `${webName}/team/app:1` }),
-  digest: () => ({ image: `${webName}/team/app@${digest}` }),
-  mirror: () => ({ image: 'mirrored.example/team/app:1' }),
-  secret: () => ({ image: `${web}/team/app:1`, imagePullSecrets: [{ name: 'login' }] }),
-  local: () => ({ image: 'localhost:5000/app:1' }),
-  refused: () => ({ image: `${web}/team/refused:1` }),
-  unknown: () => ({ image: `${webName}/team/none:1` }),
+const loaded = { image: busyboxImage, imagePullPolicy: 'Never' };
+/** What differs in their containers, and in their other fields. */
+const pods: Readonly<Record<string, () => readonly [container: object, spec?: object]>> = {
+  usual: () => [loaded],
+  default: () => [loaded, { dnsPolicy: 'Default' }],
+  host: () => [loaded, { dnsPolicy: 'Default', hostNetwork: true }],
+  tag: () => [{ image: `${webName}/team/app:1` }],
+  digest: () => [{ image: `${webName}/team/app@${digest}` }],
+  mirror: () => [{ image: 'mirrored.example/team/app:1' }],
+  secret: () => [{ image: `${web}/team/app:1` }, { imagePullSecrets: [{ name: 'login' }] }],
+  local: () => [{ image: 'localhost:5000/app:1' }],
+  refused: () => [{ image: `${web}/team/refused:1` }],
+  unknown: () => [{ image: `${webName}/team/none:1` }],
 };
 
-async function startPulls(): Promise<void> {
-  const items = Object.entries(pods).map(([pod, specOf]) => {
-    const { image, ...spec } = specOf() as { image: string };
-    const containers = [{ name: pod, image, imagePullPolicy: 'Always' }];
-    const metadata = { name: pod };
-    return {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata,
-      spec: { containers, terminationGracePeriodSeconds: 0, ...spec },
-    };
+async function startPods(): Promise<void> {
+  const items = Object.entries(pods).map(([pod, each]) => {
+    const [container, spec = {}] = each();
+    const containers = [{ name: pod, imagePullPolicy: 'Always', ...container }];
+    const whole = { containers, terminationGracePeriodSeconds: 0, ...spec };
+    return { apiVersion: 'v1', kind: 'Pod', metadata: { name: pod }, spec: whole };
   });
-  await writeFile(join(folder, 'pulls.json'), JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-  const server = [`--docker-server=${web}`, `--docker-username=${login.username}`];
-  const secret = [
-    'create',
-    'secret',
-    'docker-registry',
-    'login',
-    ...server,
-    `--docker-password=${login.password}`,
-  ];
-  await succeed('kubectl', '--', ...secret);
-  await succeed('kubectl', '--', 'apply', '--filename', join(folder, 'pulls.json'));
+  const auths = { [web]: { auth: Buffer.from(`${login.username}:${login.password}`).toString('base64') } };
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'login' },
+    type: 'kubernetes.io/dockerconfigjson',
+    stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
+  };
+  const list = { apiVersion: 'v1', kind: 'List', items: [secret, ...items] };
+  await writeFile(join(folder, 'pods.json'), JSON.stringify(list));
+  await succeed('kubectl', '--', 'apply', '--filename', join(folder, 'pods.json'));
+  const all = Object.keys(pods).filter((pod) => !['refused', 'unknown'].includes(pod));
+  const wait = ['wait', '--for=condition=Ready', '--timeout=90s', ...all.map((pod) => `pod/${pod}`)];
+  await succeed('kubectl', '--', ...wait);
 }
 
 /** A config with the registries of this test. */
@@ -178,19 +173,14 @@ async function registriesConfig(): Promise<string> {
 
 it('images are pulled through pasta, pods reach other machines and never a closed range, pasta ends with the node', async () => {
   await up(withPasta, '--config', await registriesConfig());
-  await startPulls();
   await succeed('image load', join(folder, 'image.tar'));
-  await startPod('usual', {});
-  await startPod('default', { dnsPolicy: 'Default' });
-  await startPod('host', { hostNetwork: true, dnsPolicy: 'Default' });
+  await startPods();
   for (const pod of ['usual', 'default', 'host']) {
-    expect((await inPod(pod, fetch(web))).all, pod).toContain(`this is ${web}`);
-    expect((await inPod(pod, `busybox nslookup -type=a ${webName}`)).all, pod).toContain(web);
-    const lines = (await inPod(pod, fetchAll([web, ...closed]))).all.split('\n');
-    expect(
-      lines.filter((line) => line.endsWith(' is open')),
-      pod,
-    ).toEqual([`${web} is open`]);
+    const { all } = await inPod(pod, `${fetchAll([web, ...closed])}; busybox nslookup -type=a ${webName}`);
+    expect(all, pod).toContain(`this is ${web}`);
+    expect(all, pod).toContain(`Address: ${web}`);
+    const open = all.split('\n').filter((line) => line.endsWith(' is open'));
+    expect(open, pod).toEqual([`${web} is open`]);
   }
   const requests = await outside.requests();
   expect(requests.some((line) => line.startsWith('dns'))).toBe(true);
@@ -222,8 +212,6 @@ it('images are pulled through pasta, pods reach other machines and never a close
 });
 
 async function expectPulls(): Promise<void> {
-  const pulled = ['tag', 'digest', 'mirror', 'secret', 'local'].map((pod) => `pod/${pod}`);
-  await succeed('kubectl', '--', 'wait', '--for=condition=Ready', '--timeout=60s', ...pulled);
   // Of all connections to the registry only those by the name go through the proxy, and no other component has one.
   const proxied = (await outside.requests()).filter((line) => line.startsWith('proxy'));
   expect(new Set(proxied)).toEqual(new Set([`proxy ${webName}:443`]));

@@ -90,7 +90,11 @@ interface ImageStore {
    * @throws Failure `usage` if the place is no image, or none of its images has a name that a pod could use
    */
   readonly load: (place: string, signal?: AbortSignal) => Promise<string[]>;
-  /** Writes images, by their full names, as one archive that `load` and docker read. Ends the stream. */
+  /**
+   * Writes images, by their full names, as one archive that `load` and docker read. Ends the stream.
+   * @throws Failure `usage` when a layer is not there: containerd fetches none that it has unpacked for another image, in which it
+   * may be compressed differently
+   */
   readonly save: (names: readonly string[], to: Writable, signal: AbortSignal) => Promise<void>;
   /** Imports the images of an archive like `load`. An image that has only a tag gets the name `<baseName>:<tag>`. */
   readonly read: (archive: Readable, baseName: string, signal?: AbortSignal) => Promise<string[]>;
@@ -149,7 +153,13 @@ export function imageStore(containerd: Containerd): ImageStore {
     });
     const exited = once(child, 'exit');
     const [[code], errors] = await Promise.all([exited, text(child.stderr), pipeline(child.stdout, to)]);
-    if (code !== 0) throw new Error(errors.trim().split('\n').at(-1) || `ctr exited with code ${code}`);
+    if (code === 0) return;
+    const reason = errors.trim().split('\n').at(-1) || `ctr exited with code ${code}`;
+    if (!/content digest \S+: not found/.test(reason)) throw new Error(reason);
+    throw new Failure('usage', 'a layer of the image is on the node only as a part of another image', {
+      hint: 'copy it from its registry: skopeo copy docker://IMAGE docker-archive:FILE:IMAGE',
+      cause: reason,
+    });
   };
   return { list, remove, load, save, read };
 }

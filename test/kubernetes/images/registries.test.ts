@@ -243,6 +243,19 @@ it('an image that was pulled is saved as an archive that docker and a node read'
   ).rejects.toThrow(/none:1.*not found/);
 });
 
+it('an image whose layer was unpacked for another one has no archive, and the error says so', async () => {
+  const folder = join(dir, 'shared');
+  await mkdir(join(folder, 'root'), { recursive: true });
+  await writeFile(join(folder, 'root/shared'), '');
+  const archive = await busyboxArchive(folder, 'docker.io/library/shared:1');
+  const store = imageStore(containerd);
+  await store.load(archive);
+  await plain.push(archive, 'library/shared:2');
+  await pull('docker.io/library/shared:2');
+  const saving = store.save(['docker.io/library/shared:2'], createWriteStream('/dev/null'), signal);
+  await expect(saving).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('a layer') });
+});
+
 it('passwords are in one file, which only root reads', async () => {
   const config = join(dir, 'data/containerd/config.toml');
   expect((await stat(config)).mode & 0o777).toBe(0o600);
