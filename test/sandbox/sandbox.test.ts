@@ -73,7 +73,9 @@ describe('in a sandbox', () => {
     const stale = ['/var/lib/cni/results/x', '/var/lib/kubelet/device-plugins/x', '/run/x', '/var/run/y'];
     await runInSandbox(sandbox, `${write}; for f in ${stale.join(' ')} /etc/hosts; do echo stale > $f; done`);
     const { stdout } = await runInSandbox(sandbox, `ls ${stale.join(' ')} 2> /dev/null; cat /etc/hosts`);
-    expect(stdout).toMatch(new RegExp(`^127.0.0.1 localhost\n.* ${sandbox.nodeName}\n$`));
+    expect(stdout).toMatch(
+      new RegExp(`^127.0.0.1 localhost\n.* ${sandbox.nodeName}\n.* host.k8s-single.internal\n$`),
+    );
   });
 
   test('a link that a pod has left in the way does not lead to files of the host', async () => {
