@@ -120,15 +120,24 @@ export function checkDataOwner(data: string): CheckResult {
     const message = `${data} belongs to another user, with the id ${stat.uid}, who could replace what is in it`;
     return problem(subject, message, `chown root ${data}, or choose another folder: --data-dir`);
   }
-  for (let folder = realpathSync(existing); ; folder = dirname(folder)) {
-    const { mode } = statSync(folder);
-    const isSticky = (mode & 0o1000) !== 0 && folder !== realpathSync(existing);
-    if ((mode & 0o002) !== 0 && !isSticky && (folder !== existing || existing === data)) {
-      const message = `everybody may write to ${folder}, and replace what is in it`;
-      return problem(subject, message, `chmod o-w ${folder}, or choose another folder: --data-dir`);
-    }
-    if (folder === dirname(folder)) return ok(subject, 'no other user can replace it');
-  }
+  const real = realpathSync(existing);
+  const folders = foldersTo(real).map((folder) => ({ folder, mode: statSync(folder).mode }));
+  // Nobody else gets through one of these.
+  if (folders.some(({ mode }) => (mode & 0o001) === 0)) return ok(subject, 'no other user reaches it');
+  const open = folders.find(({ folder, mode }) => {
+    const isData = folder === real && existing === data;
+    // In a folder like /tmp, nobody can replace what belongs to another.
+    return (mode & 0o002) !== 0 && (isData || (mode & 0o1000) === 0);
+  });
+  if (open === undefined) return ok(subject, 'no other user can replace it');
+  const message = `everybody may write to ${open.folder}, and replace what is in it`;
+  return problem(subject, message, `chmod o-w ${open.folder}, or choose another folder: --data-dir`);
+}
+
+/** The folder and all above it. */
+function foldersTo(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [folder] : [folder, ...foldersTo(parent)];
 }
 
 /** PROC_PID_INIT_INO (include/linux/proc_ns.h): the PID namespace that the kernel creates at boot. */

@@ -174,8 +174,15 @@ describe('a data folder', () => {
     return level === 'ok' ? level : message;
   };
 
-  test('of root is in order, also below one like /tmp, or when it is not there yet', async () => {
+  /** A folder that others reach. */
+  async function openDir(): Promise<string> {
     const dir = await tempDir('owner');
+    chmodSync(dir, 0o755);
+    return dir;
+  }
+
+  test('of root is in order, also below one like /tmp, or when it is not there yet', async () => {
+    const dir = await openDir();
     expect([dir, join(dir, 'data'), '/var/lib/k8s-single/none', '/tmp'].map(check)).toEqual([
       'ok',
       'ok',
@@ -185,7 +192,7 @@ describe('a data folder', () => {
   });
 
   test('of another user is refused, unless that user has become root by sudo', async () => {
-    const dir = await tempDir('owner');
+    const dir = await openDir();
     chownSync(dir, 65534, 65534);
     expect(check(dir)).toBe(
       `${dir} belongs to another user, with the id 65534, who could replace what is in it`,
@@ -196,15 +203,18 @@ describe('a data folder', () => {
   });
 
   test('that everybody may write to is refused, itself, above it, and behind a link', async () => {
-    const dir = await tempDir('owner');
-    mkdirSync(join(dir, 'open/data'), { recursive: true });
-    symlinkSync(join(dir, 'open/data'), join(dir, 'link'));
-    chmodSync(join(dir, 'open'), 0o777);
-    const open = `everybody may write to ${dir}/open, and replace what is in it`;
-    expect(
-      [join(dir, 'open/data'), join(dir, 'open/data/new'), join(dir, 'open'), join(dir, 'link')].map(check),
-    ).toEqual([open, open, open, open]);
-    chmodSync(join(dir, 'open'), 0o1777);
-    expect(check(join(dir, 'open/data'))).toBe('ok');
+    const dir = await openDir();
+    const open = join(dir, 'open');
+    mkdirSync(join(open, 'data'), { recursive: true });
+    symlinkSync(join(open, 'data'), join(dir, 'link'));
+    chmodSync(open, 0o777);
+    const folders = [join(open, 'data'), join(open, 'data/new'), open, join(dir, 'link')];
+    const refused = `everybody may write to ${open}, and replace what is in it`;
+    expect(folders.map(check)).toEqual([refused, refused, refused, refused]);
+    chmodSync(open, 0o1777);
+    expect(folders.map(check)).toEqual(['ok', 'ok', refused, 'ok']);
+    // As a file system in memory, below a folder that nobody else enters.
+    chmodSync(dir, 0o700);
+    expect(folders.map(check)).toEqual(['ok', 'ok', 'ok', 'ok']);
   });
 });
