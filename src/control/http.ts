@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -20,6 +20,8 @@ export function httpServer(
   handle: (request: IncomingMessage, response: ServerResponse, signal: AbortSignal) => Promise<void>,
 ): HttpServer {
   const closing = new AbortController();
+  // One listener for each stream: above ten, Node.js would warn of a leak.
+  setMaxListeners(0, closing.signal);
   const server = createServer((request, response) => void handle(request, response, closing.signal));
   server.on('clientError', rejectMalformed);
   return {

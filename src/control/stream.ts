@@ -6,6 +6,39 @@ import type { ControlledNode, LogQuery } from './node.ts';
 /** A client with more unread data than this, in bytes, is disconnected, so that it takes no more memory of the node. */
 const maxUnreadBytes = 1024 * 1024;
 
+/** All clients of event streams together may have this much unread, in bytes: above it the slowest is disconnected. */
+const maxUnreadOfAllBytes = 16 * 1024 * 1024;
+
+/** A client that has read nothing for this long, although there was something, is stalled. In ms. */
+const stalledAfterMs = 10_000;
+
+/** So many clients may be stalled, as `logs | less` is: above it the one that was first is disconnected. */
+const maxStalled = 8;
+
+const eventStreams = new Set<ServerResponse>();
+const stalled = new Set<ServerResponse>();
+
+/** Bounds the memory that clients take which do not read: what they have not read, and the open logs of their requests. */
+function limitStalled(response: ServerResponse, afterMs = stalledAfterMs): void {
+  response.setTimeout(afterMs, () => {
+    if (response.writableLength === 0) return;
+    stalled.add(response);
+    const [first] = stalled;
+    if (stalled.size > maxStalled) first?.destroy();
+  });
+  response.on('drain', () => stalled.delete(response));
+  response.once('close', () => stalled.delete(response));
+}
+
+function limitUnread(response: ServerResponse): void {
+  // Most are read at once.
+  if (response.writableLength === 0) return;
+  const unread = [...eventStreams].reduce((sum, { writableLength }) => sum + writableLength, 0);
+  if (unread <= maxUnreadOfAllBytes) return;
+  const slowest = [...eventStreams].toSorted((a, b) => b.writableLength - a.writableLength)[0];
+  slowest?.destroy();
+}
+
 /** Streams all past and future events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 export function streamEvents(node: ControlledNode, response: ServerResponse, signal: AbortSignal): void {
   response.writeHead(200, {
@@ -13,14 +46,19 @@ export function streamEvents(node: ControlledNode, response: ServerResponse, sig
     'cache-control': 'no-store',
     connection: 'close',
   });
+  eventStreams.add(response);
+  limitStalled(response);
   response.write(node.history().map(serverSentEvent).join(''));
+  limitUnread(response);
   const unsubscribe = node.subscribe((event) => {
     response.write(serverSentEvent(event));
     if (response.writableLength > maxUnreadBytes) response.destroy();
+    limitUnread(response);
   });
   const end = (): void => void response.end();
   signal.addEventListener('abort', end);
   response.once('close', () => {
+    eventStreams.delete(response);
     unsubscribe();
     signal.removeEventListener('abort', end);
   });
@@ -39,6 +77,7 @@ export async function streamLogs(
 ): Promise<void> {
   const disconnected = new AbortController();
   response.once('close', () => disconnected.abort());
+  limitStalled(response);
   const end = AbortSignal.any([disconnected.signal, signal]);
   const sendHead = (): void => {
     if (response.headersSent) return;

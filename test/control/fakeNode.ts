@@ -11,6 +11,9 @@ export class FakeNode implements ControlledNode {
   readonly events: Event[] = [];
   readonly emitter = new EventEmitter();
   ready = false;
+  /** The requests for logs that are being answered. */
+  openLogs = 0;
+  text = 'a line\nof two';
   queries: LogQuery[] = [];
   onDown = (): void => undefined;
 
@@ -44,10 +47,14 @@ export class FakeNode implements ControlledNode {
 
   async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void> {
     this.queries.push(query);
-    for (const component of query.components)
-      yield { component, at: 5, level: 'info', text: 'a line\nof two' };
-    if (query.follow)
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    this.openLogs += 1;
+    try {
+      for (const component of query.components) yield { component, at: 5, level: 'info', text: this.text };
+      if (query.follow)
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    } finally {
+      this.openLogs -= 1;
+    }
   }
 
   emit(event: Event): void {

@@ -60,6 +60,40 @@ describe('streams', () => {
     socket.destroy();
   });
 
+  it('of many clients that do not read take a bounded amount of memory', async () => {
+    for (let i = 0; i < 1000; i += 1) served.node.events.push(event(i));
+    const sockets = Array.from({ length: 60 }, () => connect(served.path));
+    for (const socket of sockets) {
+      socket.on('error', () => undefined).pause();
+      socket.write('GET /v1/events HTTP/1.1\r\nhost: node\r\n\r\n');
+    }
+    const clients = (): number => served.node.emitter.listenerCount('event');
+    await expect.poll(clients, { timeout: 10_000 }).toBeGreaterThan(0);
+    // 1.1 MB for each; some of it is in the kernel's buffers.
+    await client(served.path).status();
+    await expect.poll(clients, { timeout: 10_000 }).toBeLessThanOrEqual(25);
+    // A client that reads has nothing to fear.
+    let count = 0;
+    for await (const { at } of client(served.path).events()) {
+      count += 1;
+      if (at === 999) break;
+    }
+    expect(count).toBe(1000);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('of logs that are not read are ended when there are too many', { timeout: 40_000 }, async () => {
+    served.node.text = 'x'.repeat(4 * 1024 * 1024);
+    const sockets = Array.from({ length: 12 }, () => connect(served.path));
+    for (const socket of sockets) {
+      socket.on('error', () => undefined).pause();
+      socket.write('GET /v1/logs?component=etcd&component=etcd HTTP/1.1\r\nhost: node\r\n\r\n');
+    }
+    await expect.poll(() => served.node.openLogs, { timeout: 10_000 }).toBe(12);
+    await expect.poll(() => served.node.openLogs, { timeout: 30_000 }).toBe(8);
+    for (const socket of sockets) socket.destroy();
+  });
+
   it('give log lines with any content', async () => {
     const query = { components: ['kube apiserver', 'etcd'], follow: false, tail: 7, since: 9 };
     const lines = [];
