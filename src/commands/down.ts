@@ -3,12 +3,14 @@ import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
 import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
+import { reportDeadNodes } from '../instance/deadNodes.ts';
 import { NodeInstance } from '../instance/nodeInstance.ts';
-import { assertRoot } from '../host/preflight.ts';
+import { NodeLocks } from '../instance/nodeLocks.ts';
+import { assertRoot, checkDataFolder } from '../host/preflight.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { contextName } from '../kubernetes/kubeconfig/kubeconfig.ts';
 import { removeFromKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/merge.ts';
-import { reasonOf } from '../lib/errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { stopNode } from '../launcher/stopNode.ts';
 import { purge as purgeData } from '../instance/purge.ts';
@@ -33,25 +35,31 @@ export async function down({ name, purge = false, dataDir }: DownOptions): Promi
     if (instance.isOursToCleanUp) await cleanUp({ name, run, data });
   }
   if (purge) await purgeNode(name, run, data);
+  await reportDeadNodes(name);
   console.error(wasThere ? `node ${name} is down` : `node ${name} was not running`);
   return 0;
 }
 
-/** Takes the lock again first: somebody may have started the node in the meantime. */
+/** Takes the lock again first: somebody may have started the node in the meantime, or be purging it, too. */
 async function purgeNode(name: string, run: string, data: string): Promise<void> {
-  using instance = new NodeInstance(run);
-  await instance.hasEnded();
-  if (!instance.isOursToCleanUp) {
+  const locks = new NodeLocks();
+  try {
+    await locks.acquireToCleanUp(name, run);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
     console.error(`node ${name} is being started again: its data stays`);
     return;
   }
   await cleanUpLeftovers({ name, run, data });
-  const left = await purgeData(data);
+  const folder = checkDataFolder(data);
+  if (folder.level === 'problem') console.error(`nothing is removed there: ${folder.message}`);
+  const left = folder.level === 'problem' ? [] : await purgeData(data);
   if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
   // The parent folder goes with the last node.
   await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
   removeContext(name);
   await cleanUp({ name, run, data });
+  locks.handOver();
 }
 
 /** Removes what `kubeconfig --merge` has added to the user's kubeconfig. Prints a warning when that is not possible. */

@@ -1,5 +1,5 @@
 import { client } from '../control/client.ts';
-import { Failure } from '../lib/errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodeName, nodeNameForm, nodePaths } from '../lib/paths.ts';
 
 /** How long to wait for a supervisor that hangs, in ms. */
@@ -18,8 +18,11 @@ export async function healthcheck({ name }: { name: string }): Promise<number> {
   }
   const reasons = await client(nodePaths(name).controlSocket)
     .notReady(AbortSignal.timeout(timeoutMs))
-    .catch((error: unknown) => {
-      if (error instanceof Failure) return [error.message];
+    .catch(async (error: unknown) => {
+      if (error instanceof Failure) {
+        const { explainAbsence } = await import('../instance/lifeState.ts');
+        return [reasonOf(await explainAbsence(name, error))];
+      }
       if (error instanceof Error && error.name === 'TimeoutError') return [`node ${name} does not answer`];
       throw error;
     });

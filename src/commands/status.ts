@@ -26,7 +26,10 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
     };
     await waitReady(async (signal) => node.status(signal), options, new AbortController().signal);
   }
-  const current = await node.status();
+  const current = await node.status().catch(async (error: unknown) => {
+    const { explainAbsence } = await import('../instance/lifeState.ts');
+    throw await explainAbsence(name, error);
+  });
   if (output === 'json') console.log(JSON.stringify(current, undefined, 2));
   else await printTable(current);
   return current.ready ? exitCodes.ok : exitCodes.notReady;

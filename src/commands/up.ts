@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { assertRoot, inContainer } from '../host/preflight.ts';
+import { reportDeadNodes } from '../instance/deadNodes.ts';
 import { Launch } from '../launcher/launch.ts';
 import { openSupervisorLog } from '../launcher/supervisorLog.ts';
 import { commandLine } from '../lib/commandLine.ts';
@@ -28,17 +29,19 @@ export async function up(options: UpOptions): Promise<number> {
     if (isSandboxed && options.config === undefined) {
       await launch.start({ name, dataDir: dataDir && resolve(dataDir), listen, openLog });
     } else {
-      await launch.locks.acquireNode(name, nodePaths(name).run);
+      await launch.locks.acquireNode(name, nodePaths(name).run, signals.interrupted);
     }
   }
 
   const config = await signals.interruptible(loadNodeConfig(options));
   const { node } = config;
+  // Beside the start, which does not depend on it.
+  void reportDeadNodes(node.name);
   const spec = bootSpecOf(options, config);
 
   if (!isSandboxed || node.kubernetes === false) {
     if (options.detach === true) throw cannotDetach();
-    await launch.locks.acquireNode(node.name, nodePaths(node.name).run);
+    await launch.locks.acquireNode(node.name, nodePaths(node.name).run, signals.interrupted);
     const { directHost } = await import('../supervisor/directHost.ts');
     const { runNode } = await import('../supervisor/runNode.ts');
     return await runNode(spec, await directHost(node, launch.locks), signals);

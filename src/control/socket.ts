@@ -30,8 +30,8 @@ export async function removeStaleSocket(path: string, name: string): Promise<voi
   rmSync(path, { force: true });
 }
 
-/** A connection to a stale socket is refused. */
-async function isListening(path: string): Promise<boolean> {
+/** Whether a program listens on the socket: a connection to a stale one is refused. */
+export async function isListening(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
     await once(socket, 'connect');

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
@@ -70,14 +71,39 @@ const noProcessLeft =
  * @throws Failure `preflight` with what to do.
  */
 export function assertCanBoot(data: string, minFreeMiB?: number): void {
-  const results = [
-    checkClock(),
-    checkDataPath(data),
-    checkDataOwner(data),
-    checkDataMount(data),
-    checkDisk(data, minFreeMiB),
+  const checks = [
+    () => checkClock(),
+    () => checkDataPath(data),
+    () => checkDataFolder(data),
+    () => checkDataOwner(data),
+    () => checkDataMount(data),
+    () => checkDisk(data, minFreeMiB),
   ];
-  for (const result of results) if (result.level === 'problem') throw toFailure(result);
+  for (const check of checks) {
+    const result = check();
+    if (result.level === 'problem') throw toFailure(result);
+  }
+}
+
+/** Whether the data folder is a folder, or can be made: its nearest ancestor that exists is one. */
+export function checkDataFolder(data: string): CheckResult {
+  const subject = 'data folder';
+  const remedy = 'remove what is in the way, or choose another folder: --data-dir';
+  for (let path = data; ; path = dirname(path)) {
+    let entry: Stats | undefined;
+    try {
+      entry = lstatSync(path, { throwIfNoEntry: false });
+    } catch (error) {
+      // Below a file; a loop of links.
+      if (!hasErrorCode(error, 'ENOTDIR', 'ELOOP')) throw error;
+    }
+    if (entry === undefined) continue;
+    const target = entry.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : entry;
+    const below = path === data ? '' : `${data} cannot be made: `;
+    if (target === undefined) return problem(subject, `${below}${path} is a link to nothing`, remedy);
+    if (!target.isDirectory()) return problem(subject, `${below}${path} is a file, not a folder`, remedy);
+    return ok(subject, data);
+  }
 }
 
 /** This program is younger: a clock before it was never set, as on a board without a battery. */

@@ -1,5 +1,6 @@
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseJson } from '../../probes/transport/json.ts';
 import { mountTable } from '../lib/mountTable.ts';
 import { removeChains } from './packetFilter.ts';
 import type { PacketFilter } from './packetFilter.ts';
@@ -28,11 +29,11 @@ export async function recordUndo(runDir: string, ...entries: readonly UndoEntry[
 /** Undoes all recorded changes, the last first, and removes the journal. Call it when the node's processes have exited. */
 export async function rollBack(runDir: string): Promise<void> {
   const text = await readFile(journalFile(runDir), 'utf8').catch(() => '');
-  // After a power failure the last line may be incomplete; then its change was not made.
-  const lines = text.split('\n').slice(0, -1);
-  for (const line of lines.toReversed()) {
-    const entry: UndoEntry = JSON.parse(line);
-    await undo(entry);
+  // A line of which only a part could be written is of a change that was not made.
+  for (const line of text.split('\n').toReversed()) {
+    const entry = parseJson(line);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
+    if (entry !== undefined) await undo(entry as UndoEntry);
   }
   await rm(journalFile(runDir), { force: true });
 }

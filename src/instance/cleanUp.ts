@@ -6,7 +6,7 @@ import { until } from '../../probes/until.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { rollBack } from '../host/undoJournal.ts';
-import { lockFile, takeLock } from './lock.ts';
+import { lockFile, recordEnd, takeLock } from './lock.ts';
 import { mountsBelow } from '../lib/mountTable.ts';
 import { run as runAll } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
@@ -78,6 +78,7 @@ async function removeShimSockets(run: string): Promise<void> {
 
 /** Does {@link cleanUpLeftovers} and removes the run folder. The caller holds the lock. */
 export async function cleanUp(dirs: NodeDirs): Promise<void> {
+  await recordEnd(dirs.run);
   await cleanUpLeftovers(dirs);
   await rm(lockFile(dirs.run), { force: true });
   for (const folder of [dirs.run, dirname(dirs.run)]) {

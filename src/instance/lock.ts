@@ -12,11 +12,14 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
+import { toFailure } from '../host/checkResult.ts';
+import { checkDataFolder } from '../host/preflight.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { flock } from '../lib/flock.ts';
@@ -58,6 +61,23 @@ export function openLockFile(folder: string): number {
   }
 }
 
+/** The content of the lock of a node that is ending. */
+export const endingText = 'ending\n';
+
+/** Records that the node is ending: nobody but its clean-up is at work. Does nothing without a lock file. */
+export async function recordEnd(run: string): Promise<void> {
+  const file = await open(lockFile(run), 'r+').catch((error: unknown) => {
+    if (!hasErrorCode(error, 'ENOENT')) throw error;
+  });
+  if (file === undefined) return;
+  try {
+    await file.truncate();
+    await file.write(endingText);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Whether `fd` is open on the file now at this path. False when the previous holder removed it between open and lock. */
 export function isSameFile(file: string, fd: number): boolean {
   return statSync(file, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino;
@@ -77,6 +97,8 @@ export function removeRunFolder(run: string): void {
  * @throws Failure `preflight` when another node holds it, or when the folder cannot be written.
  */
 export async function takeDataLock(data: string, name: string): Promise<number> {
+  const folder = checkDataFolder(data);
+  if (folder.level === 'problem') throw toFailure(folder);
   try {
     const lock = await takeLock(data);
     if (lock === undefined) throw inUse(data);

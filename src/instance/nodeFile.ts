@@ -1,6 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { notRunning } from '../control/node.ts';
+import { writeFileAtomically } from '../lib/atomicFile.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 
 /** What other commands need to know of a running node: `node.json` in its run folder. */
@@ -25,17 +29,26 @@ export interface NodeFile {
   readonly snapshotter?: string;
 }
 
-const file = (name: string): string => join(nodePaths(name).run, 'node.json');
-
-export async function writeNodeFile(node: NodeFile): Promise<void> {
-  await writeFile(file(node.name), `${JSON.stringify(node, undefined, 2)}\n`, { mode: 0o600 });
+/** Its path. */
+export function nodeFile(name: string): string {
+  return join(nodePaths(name).run, 'node.json');
 }
 
-/** @throws Failure `notReady` when no node of this name runs. */
+export async function writeNodeFile(node: NodeFile): Promise<void> {
+  await writeFileAtomically(nodeFile(node.name), `${JSON.stringify(node, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** @throws Failure `notReady` when no node of this name runs, `preflight` when the file is damaged. */
 export async function readNodeFile(name: string): Promise<NodeFile> {
-  const text = await readFile(file(name), 'utf8').catch((cause: unknown) => {
+  const text = await readFile(nodeFile(name), 'utf8').catch((cause: unknown) => {
     throw notRunning(name, cause);
   });
-  const node: NodeFile = JSON.parse(text);
-  return node;
+  const content = parseJson(text);
+  if (textAt(content, 'name') !== name || textAt(content, 'dataDir') === '') {
+    throw new Failure('preflight', `${nodeFile(name)} is damaged: it does not describe node ${name}`, {
+      hint: `take the node down, and start it again: ${nodeCommand('down', { name })}`,
+    });
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it, atomically
+  return content as NodeFile;
 }

@@ -11,14 +11,24 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Unhealthy } from '../../probes/probe.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { alreadyRunning } from '../control/node.ts';
 import { undoMkdir } from '../host/undoMkdir.ts';
-import { isSameFile, lockFile, removeRunFolder, takeDataLock, takeLock } from './lock.ts';
-
-/** The first line of a node's lock until its supervisor has recorded itself there. */
-const startingLine = /^starting (\S+) (\d+)\n/;
+import { nodeCommand } from '../lib/commandLine.ts';
+import { Failure } from '../lib/errors.ts';
+import { startingLine, stateOfHeld } from './lifeState.ts';
+import {
+  endingText,
+  isSameFile,
+  lockFile,
+  recordEnd,
+  removeRunFolder,
+  takeDataLock,
+  takeLock,
+} from './lock.ts';
 
 /** A lock that is held, and how to take back what was made for it. */
 interface Held {
@@ -36,20 +46,37 @@ export class NodeLocks {
   #data: Held | undefined;
 
   /**
-   * Takes the lock of the node's name. Does nothing when this instance has it already.
-   * @throws Failure `preflight` when the node runs or starts already.
+   * Takes the lock of the node's name. Waits for a node that is being taken down. Does nothing when this instance has it already.
+   * @throws Failure `preflight` when the node runs or starts already, or does not end; the reason of `signal`, which ends the wait
    */
-  async acquireNode(name: string, run: string): Promise<void> {
+  async acquireNode(
+    name: string,
+    run: string,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<void> {
+    await this.#acquire({ name, run }, `starting ${pidNamespace()} ${process.pid}\n`, signal);
+  }
+
+  /** The same to remove what a node has left: whoever comes next waits for that, and ends nobody's start. */
+  async acquireToCleanUp(name: string, run: string): Promise<void> {
+    await this.#acquire({ name, run }, endingText, new AbortController().signal);
+  }
+
+  async #acquire(
+    { name, run }: { readonly name: string; readonly run: string },
+    content: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (this.#node !== undefined) return;
     const isNew = !existsSync(lockFile(run));
-    const fd = await takeLock(run).catch((error: unknown) => {
+    const first = await takeLock(run).catch((error: unknown) => {
       // Without flock(1) nobody can hold it.
       if (isNew) removeRunFolder(run);
       throw error;
     });
-    if (fd === undefined) throw alreadyRunning(name);
+    const fd = first ?? (await takeLockAfterEnd(name, run, signal));
     ftruncateSync(fd);
-    writeSync(fd, `starting ${pidNamespace()} ${process.pid}\n`);
+    writeSync(fd, content);
     this.#node = { folder: run, fd, undo: () => removeRunFolder(run) };
   }
 
@@ -96,6 +123,29 @@ export class NodeLocks {
   }
 }
 
+/** How long a node may take to end: what its supervisor has left has 10 s to stop (stopOrphans.ts). In ms. */
+const endsWithinMs = 20_000;
+
+/** Takes the lock of a node's name. @throws Failure `preflight` when the node is not about to end */
+async function takeLockAfterEnd(name: string, run: string, signal: AbortSignal): Promise<number> {
+  let fd: number | undefined;
+  const isFree: Probe = async () => {
+    fd = await takeLock(run);
+    if (fd === undefined && (await stateOfHeld(name)) === 'ending')
+      throw new Unhealthy('a process of it lives');
+  };
+  const patience = { timeoutMs: endsWithinMs, attemptTimeoutMs: Number.POSITIVE_INFINITY };
+  await until(isFree, patience, signal).catch((cause: unknown) => {
+    if (!(cause instanceof DeadlineExceeded)) throw cause;
+    throw new Failure('preflight', `node ${name} is still being taken down: ${cause.lastReason}`, {
+      hint: nodeCommand('down', { name }),
+      cause,
+    });
+  });
+  if (fd === undefined) throw alreadyRunning(name);
+  return fd;
+}
+
 /**
  * Records this process as the supervisor in its node's lock file. When it dies, bin/init finds the node by the first
  * line, with the PID namespace and the pid; the second line is the data folder.
@@ -105,9 +155,9 @@ export function recordSupervisor(run: string, data: string): void {
   writeFileSync(lockFile(run), `${pidNamespace()} ${process.pid}\n${data}\n`);
 }
 
-/** Removes that record: everything this process started has been stopped. */
+/** Replaces that record: everything this process started has been stopped. */
 export async function forgetSupervisor(run: string): Promise<void> {
-  await truncate(lockFile(run));
+  await recordEnd(run);
 }
 
 /**

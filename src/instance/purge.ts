@@ -1,5 +1,6 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { targetOf } from '../lib/atomicFile.ts';
 import { nodePaths } from '../lib/paths.ts';
 
 /** What a node creates in its data folder besides the folders of {@link nodePaths}. */
@@ -38,7 +39,11 @@ export async function purge(data: string): Promise<string[]> {
     cni,
     ...others.map((name) => join(data, name)),
   ];
-  for (const path of made) await rm(path, { recursive: true, force: true });
+  const names = new Set(made.map((path) => basename(path)));
+  // What a write that was interrupted has left beside them (atomicFile.ts).
+  const temporary = (await readdir(data).catch(() => [])).filter((name) => names.has(targetOf(name) ?? ''));
+  for (const path of [...made, ...temporary.map((name) => join(data, name))])
+    await rm(path, { recursive: true, force: true });
   // The manifests in it are the user's. Hidden files are copies of those that were downloaded.
   const copies = (await readdir(addons).catch(() => [])).filter((name) => name.startsWith('.'));
   for (const name of copies) await rm(join(addons, name), { force: true });

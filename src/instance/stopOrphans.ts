@@ -26,8 +26,8 @@ function orderFile(run: string): string {
 export function recordStopOrder(run: string, components: readonly Component[], logs: string): void {
   const entries = sortByDependencies(components).map((component): StopEntry => {
     const { name, needs } = component;
-    const stop = { ...stopDefaults, ...programOf(component)?.stop };
-    return Object.assign({ name, needs: needs.map(dependencyName), log: join(logs, `${name}.log`) }, stop);
+    const { signal = stopDefaults.signal, graceMs = stopDefaults.graceMs } = programOf(component)?.stop ?? {};
+    return { name, needs: needs.map(dependencyName), signal, graceMs, log: join(logs, `${name}.log`) };
   });
   writeFileAtomicallySync(orderFile(run), JSON.stringify(entries), { mode: 0o600 });
 }

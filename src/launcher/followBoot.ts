@@ -5,6 +5,7 @@ import { until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { sortByDependencies, transitiveDependents } from '../engine/graph.ts';
+import { checkDisk } from '../host/diskSpace.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { exitCodes } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -40,12 +41,20 @@ export async function detachWhenReady(
     return exitCodes.notReady;
   }
   const code = await supervisor.exitCode;
-  console.error(await launch.log());
+  const log = await launch.log();
+  if (log !== '' || code === exitCodes.ok) console.error(log);
+  else console.error(lostLog(spec, code));
   if (code === exitCodes.ok)
     console.error(
       `node ${name} was taken down ${failed === undefined ? 'before it was ready' : 'as soon as it was ready'}`,
     );
   return code || exitCodes.notReady;
+}
+
+/** The reason of a node that could not even write its log, which is on the disk of its data. */
+function lostLog({ config: { node } }: BootSpec, code: number): string {
+  const { data, logs } = nodePaths(node.name, node.dataDir);
+  return `k8s-single: node ${node.name} has ended with exit code ${code}, and nothing is in ${logs}: ${checkDisk(data).message}`;
 }
 
 /**

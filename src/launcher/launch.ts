@@ -11,6 +11,7 @@ import { sandboxBinaries } from '../install/find/binaries.ts';
 import type { Binaries } from '../install/install.ts';
 import { NodeLocks } from '../instance/nodeLocks.ts';
 import { cacheDir, nodePaths, programFile } from '../lib/paths.ts';
+import { signalOf } from '../lib/signals.ts';
 import type { Signals } from '../lib/signals.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import type { SandboxedProcess, SandboxOptions } from '../sandbox/sandbox.ts';
@@ -73,7 +74,7 @@ export class Launch implements AsyncDisposable {
     const { run, data, logs } = nodePaths(name, dataDir);
     assertCanBoot(data, kubelet?.minFreeMiB);
     assertInotifyLeft();
-    await this.locks.acquireNode(name, run);
+    await this.locks.acquireNode(name, run, this.#signals.interrupted);
     await this.locks.acquireData(name, data);
     this.#log = await openLog?.(logs);
     const options: SandboxOptions = {
@@ -116,8 +117,14 @@ export class Launch implements AsyncDisposable {
     if (!canProvision) sandbox.provision(sandboxSpec, binaries.searchPath);
     const task = encodeBootSpec({ ...spec, binaries, egress: plan });
     const nameServer = plan.egress?.nameServer === undefined ? undefined : egressAddresses.dns;
-    const running = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
-    return { ...running, binaries, egress: plan.result };
+    const { exitCode, detach } = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
+    const explained = exitCode.then((code) => {
+      const signal = signalOf(code);
+      if (signal !== undefined) console.error(killedText(config.node.name, signal));
+      return code;
+    });
+    explained.catch(() => undefined);
+    return { exitCode: explained, detach, binaries, egress: plan.result };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,6 +136,14 @@ export class Launch implements AsyncDisposable {
 
 /** When pasta is installed, for each `network.egress`. */
 const pastaWanted = { auto: 'withOthers', pasta: 'required', none: 'never' } as const;
+
+/** Nothing in a node ends by a signal unless somebody else, or the kernel, kills it. */
+function killedText(name: string, signal: string): string {
+  return (
+    `k8s-single: node ${name} is down: its supervisor, or a process around it, was ended by ${signal}\n` +
+    '  if nobody did that, memory was short: dmesg | grep -i "killed process"'
+  );
+}
 
 /** The sandbox of a node. */
 export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig): SandboxSpec {

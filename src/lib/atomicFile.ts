@@ -68,6 +68,11 @@ export function ensurePrivateFolder(path: string): void {
   chmodSync(path, 0o700);
 }
 
+/** The name of the file that this one, by its name, was to replace; undefined unless it is a temporary one of this module. */
+export function targetOf(name: string): string | undefined {
+  return /^(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
+}
+
 /** Random rather than by process id: processes of several PID namespaces may write to one folder. */
 function temporaryFor(path: string): string {
   return `${path}.${randomBytes(6).toString('hex')}.tmp`;

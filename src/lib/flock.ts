@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import { Failure } from './errors.ts';
 
 /**
- * Tries to lock an open file exclusively, without waiting, and resolves with whether it did. The lock belongs to the open file
+ * Tries to lock an open file, without waiting, and resolves with whether it did. The lock belongs to the open file
  * (flock(2)), not to flock(1), which only requests it: it lasts as long as any process has a copy of the descriptor.
  * @throws Failure `preflight` when flock(1) is not installed.
  */
-export async function flock(fd: number): Promise<boolean> {
-  const child = spawn('flock', ['--nonblock', '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
+export async function flock(fd: number, how: 'exclusive' | 'shared' = 'exclusive'): Promise<boolean> {
+  const child = spawn('flock', [`--${how}`, '--nonblock', '3'], {
+    stdio: ['ignore', 'ignore', 'inherit', fd],
+  });
   const [code]: unknown[] = await once(child, 'exit').catch((cause: unknown) => {
     throw new Failure('preflight', 'flock is not installed', { hint: 'apt-get install util-linux', cause });
   });

@@ -7,6 +7,11 @@ export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
+/** The signal that ended a process, by the exit code that a shell gives it; undefined for any other code. */
+export function signalOf(exitCode: number): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => exitCode === 128 + number)?.[0];
+}
+
 /** Work that a signal ended before there was anything to stop in order. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';

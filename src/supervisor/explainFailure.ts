@@ -1,8 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, Component, Event, Program } from '../engine/component.ts';
 import type { Config } from '../config/config.ts';
 import { maskCommand, maskerOf } from '../config/secrets.ts';
+import { writeFileAtomically } from '../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { failureReport, failureText, quotedLines } from '../observe/state/failure.ts';
 import type { FailedStage, FailureReport } from '../observe/state/failure.ts';
@@ -33,7 +33,9 @@ export async function explainFailure(
 
 async function writeReport(report: FailureReport, file: string): Promise<string> {
   // A full disk may be the cause of the failure: do not let it hide the failure itself.
-  const where = await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 }).then(
+  const where = await writeFileAtomically(file, `${JSON.stringify(report, undefined, 2)}\n`, {
+    mode: 0o600,
+  }).then(
     () => `The same for programs: ${file}`,
     (error: unknown) => `Not written for programs: ${reasonOf(error)}`,
   );

@@ -1,7 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, it, onTestFinished } from 'vitest';
+import { nodePaths } from '../../src/lib/paths.ts';
 import { cli, tempDir } from '../support/cli.ts';
 
 /** Runs `up` with one component and its data on a separate file system. */
@@ -23,10 +25,39 @@ it('a data folder that is read-only is refused', async () => {
 });
 
 it('a full disk does not hide the failure that it caused', async () => {
-  const { exitCode, stderr } = await upOn('size=1m', (dir) => {
-    const fill = `head -c 2000000 /dev/zero > ${dir}/fill; echo no room left; exit 3`;
+  const { exitCode, stderr, dir } = await upOn('size=1m', (folder) => {
+    const fill = `head -c 2000000 /dev/zero > ${folder}/fill; echo no room left; exit 3`;
     return `{ command: "${fill}", shell: true, restart: { when: never } }`;
   });
   expect(stderr).toContain('a ended and is not to be restarted: exited with code 3');
   expect(exitCode).toBe(5);
+  // Whole or not at all.
+  expect((await readdir(dir)).filter((name) => name.startsWith('failure.json'))).toEqual([]);
 });
+
+it.each([
+  ['a file', 'file', (path: string) => `${path} is a file, not a folder`],
+  ['below a file', 'file/below/it', (path: string) => `cannot be made: ${path} is a file, not a folder`],
+  ['a link to nothing', 'link', (path: string) => `${path} is a link to nothing`],
+])(
+  'a data folder that is %s is refused before anything starts, and down --purge leaves it',
+  async (_what, path, said) => {
+    const dir = await tempDir('disk-kind');
+    await writeFile(join(dir, 'file'), 'precious');
+    await symlink(join(dir, 'nowhere'), join(dir, 'link'));
+    const data = join(dir, path);
+    const inTheWay = join(dir, path.split('/')[0]!);
+    const node = ['--name', 'disk-test', '--data-dir', data];
+    for (const command of [['up', '--detach'], ['up']]) {
+      const { exitCode, stderr } = await cli([...command, ...node]);
+      expect(String(stderr)).toContain(said(inTheWay));
+      expect(String(stderr)).toContain('remove what is in the way, or choose another folder: --data-dir');
+      expect(exitCode).toBe(3);
+    }
+    const { exitCode, stderr } = await cli(['down', '--purge', ...node]);
+    expect(String(stderr)).toContain(said(inTheWay));
+    expect(exitCode).toBe(0);
+    expect(await readFile(join(dir, 'file'), 'utf8')).toBe('precious');
+    expect(existsSync(nodePaths('disk-test').run)).toBe(false);
+  },
+);

@@ -24,6 +24,20 @@ it('a node that has only just taken its lock counts as running', async () => {
   expect(existsSync(run)).toBe(false);
 });
 
+it('of several at once with --purge, none takes another for a start', async () => {
+  const data = join(await tempDir('down'), 'data');
+  await mkdir(join(data, 'log'), { recursive: true });
+  await mkdir(run, { recursive: true });
+  await writeFile(lockFile(run), '');
+  const node = ['--name', name, '--data-dir', data];
+  const all = await Promise.all([1, 2, 3, 4].map(async () => cli(['down', ...node, '--purge'])));
+  for (const { stderr, exitCode } of all) {
+    expect(String(stderr)).toMatch(/^node down-test (is down|was not running)$/);
+    expect(exitCode).toBe(0);
+  }
+  expect([existsSync(run), existsSync(data)]).toEqual([false, false]);
+});
+
 it('ends an up that is still reading its config', async () => {
   const pipe = join(await tempDir('down'), 'config.yaml');
   await execa('mkfifo', [pipe]);

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Event } from '../../src/engine/component.ts';
 import { main } from '../support/cli.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
+import { descendants } from '../support/processes.ts';
 import { TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-stop');
@@ -45,6 +46,38 @@ describe('SIGTERM at', () => {
       expect(await leftoversSince(before, node.name)).toEqual([]);
     });
   }
+});
+
+describe('SIGKILL by somebody else', () => {
+  it.each([
+    ['the shim', /^\/bin\/sh -c node=/],
+    ['the process that holds the namespaces', /^sh -c exec 2>&8/],
+    ['PID 1', /^sh \S*bin\/init/],
+    ['the supervisor', /^\S*node \S*supervisor\.cjs/],
+  ])('of %s: up says so, exits 137, and leaves nothing', async (_who, pattern) => {
+    const before = await snapshotHost();
+    const child = spawn(process.execPath, [main, ...node.args('up', '--output', 'json')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const closed = once(child, 'close') as Promise<[number | null]>;
+    let isSent = false;
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { component, type } = JSON.parse(line) as Event;
+      if (isSent || component !== 'etcd' || type !== 'ready') continue;
+      isSent = true;
+      process.kill(
+        (await descendants(child.pid!)).find(({ command }) => pattern.test(command))!.pid,
+        'SIGKILL',
+      );
+    }
+    expect((await closed)[0]).toBe(137);
+    expect(stderr).toContain(
+      `node ${node.name} is down: its supervisor, or a process around it, was ended by SIGKILL`,
+    );
+    expect(await leftoversSince(before, node.name)).toEqual([]);
+  });
 });
 
 describe('Ctrl-C', () => {

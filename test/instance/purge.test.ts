@@ -10,6 +10,8 @@ it('down --purge removes the files of the node and keeps all others', async () =
   const data = await tempDir('purge');
   for (const folder of ['etcd', 'pki', 'log', 'system-folders', 'dns', 'helper', 'volumes'])
     await mkdir(join(data, folder));
+  // What a write that was killed leaves.
+  await writeFile(join(data, 'boot.json.0123456789ab.tmp'), '{');
   await writeFile(join(data, 'thesis.tex'), 'years of work');
   const { stderr } = await cli(['down', '--name', 'purge-test', '--data-dir', data, '--purge']);
   expect(await readdir(data)).toEqual(['thesis.tex']);

@@ -22,6 +22,7 @@ import {
   assertRoot,
   checkClock,
   checkDataOwner,
+  checkDataFolder,
   checkDataPath,
   inContainer,
 } from '../../host/preflight.ts';
@@ -35,6 +36,7 @@ import { nodeBinaries } from '../../install/find/binaries.ts';
 import { binaryRows, foldersToSearch } from '../../install/find/binaryRows.ts';
 import type { BinaryRow } from '../../install/find/binaryRows.ts';
 import { defaultRelease, minorOf } from '../../install/release/pairings.ts';
+import { removeDeadNodes } from '../../instance/deadNodes.ts';
 import { assertNotInUseByOther } from '../../instance/lock.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import type { NodeFile } from '../../instance/nodeFile.ts';
@@ -62,7 +64,7 @@ export interface DoctorOptions extends Pick<ConfigOptions, 'config' | 'name' | '
 const enoughMemory = 2 * 2 ** 30;
 
 /**
- * Checks everything that `up` with these options depends on, and changes nothing.
+ * Checks everything that `up` with these options depends on. Changes nothing but what nodes have left that were killed.
  * @throws Failure `usage` when the config is not valid.
  */
 export async function runChecks({ host = false, ...options }: DoctorOptions): Promise<CheckResult[]> {
@@ -90,6 +92,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
       return ok('isolation', 'namespaces can be made');
     }),
     ...(hasKubernetes ? [checkClock(), checkDataPath(paths.data), checkDataOwner(paths.data)] : []),
+    ...[checkDataFolder(paths.data)].filter(({ level }) => level === 'problem'),
     ...(hasKubernetes
       ? await checkHost(paths, { isDirect, inContainer: container !== undefined, kubernetes: kubelet })
       : []),
@@ -114,6 +117,7 @@ export async function runChecks({ host = false, ...options }: DoctorOptions): Pr
           ...checkProxies(process.env),
         ]),
     checkRunning(name, running),
+    ...(await checkDeadNodes()),
     ...(hasKubernetes ? [checkMemory(), checkDisk(paths.data, config.node.kubelet.minFreeMiB)] : []),
   ];
 }
@@ -260,6 +264,14 @@ async function checkSubnet(
   const plan = async (): Promise<string> =>
     plannedSubnet(sandboxSpecOf(node), [dirname(ip), process.env['PATH']].join(':'));
   return [await checkSafely('subnet', async () => ok('subnet', `${await plan()} is free`))];
+}
+
+/** The one change that a check makes: nobody else would remove what these nodes have left. */
+async function checkDeadNodes(): Promise<CheckResult[]> {
+  if (process.geteuid?.() !== 0) return [];
+  return (await removeDeadNodes()).map((message) =>
+    note('leftovers', message, 'nothing: their data is kept'),
+  );
 }
 
 function checkRunning(name: string, node: NodeFile | undefined): CheckResult {

@@ -1,0 +1,75 @@
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { isListening } from '../control/socket.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { Failure } from '../lib/errors.ts';
+import { flock } from '../lib/flock.ts';
+import { nodePaths } from '../lib/paths.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
+import { endingText, lockFile } from './lock.ts';
+import { nodeFile } from './nodeFile.ts';
+
+/**
+ * Where a node is in its life, as its lock says: `starting` until it answers, `ending` once it does not any more, because it is
+ * being taken down or its supervisor has died. Until `down` nobody else can start it.
+ */
+type LifeState = 'down' | 'starting' | 'running' | 'ending';
+
+/** The first line of a node's lock until its supervisor has recorded itself there. */
+export const startingLine = /^starting (\S+) (\d+)\n/;
+
+/** The state of a node whose lock is held. */
+export async function stateOfHeld(name: string): Promise<Exclude<LifeState, 'down'>> {
+  const { run, controlSocket } = nodePaths(name);
+  const text = textOf(lockFile(run));
+  if (text === endingText) return 'ending';
+  if (text === '' || startingLine.test(text) || !existsSync(nodeFile(name))) return 'starting';
+  return (await isListening(controlSocket)) ? 'running' : 'ending';
+}
+
+async function stateOf(name: string): Promise<LifeState> {
+  return (await isHeld(lockFile(nodePaths(name).run))) ? stateOfHeld(name) : 'down';
+}
+
+/** Whether a process holds the lock file. */
+export async function isHeld(file: string): Promise<boolean> {
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+  try {
+    return !(await flock(fd, 'shared'));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * The error of a request that found nobody to answer it: says so if the node is only starting, or is being taken down, as `up`
+ * would see it.
+ */
+export async function explainAbsence(name: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof Failure) || error.code !== 'notReady') return error;
+  const state = await stateOf(name).catch(() => 'down');
+  if (state === 'starting') {
+    return new Failure('notReady', `node ${name} is starting, and does not answer yet`, {
+      hint: nodeCommand('status', { name }, '--wait'),
+      cause: error,
+    });
+  }
+  if (state !== 'ending') return error;
+  return new Failure('notReady', `node ${name} is being taken down, or its supervisor has died`, {
+    hint: `start it again, which waits for that: ${nodeCommand('up', { name })}`,
+    cause: error,
+  });
+}
