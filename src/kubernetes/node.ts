@@ -1,7 +1,8 @@
 import type { Component } from '../engine/component.ts';
 import { addons } from './components/addons.ts';
+import { transitiveDependents } from '../engine/graph.ts';
 import { apiserver } from './components/apiserver.ts';
-import { certificates } from './components/certificates.ts';
+import { certificates, renewing } from './components/certificates.ts';
 import { dns } from './components/dns.ts';
 import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
@@ -66,7 +67,16 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     egress: facts.egress !== undefined,
   };
   const components = all.filter((each) => each !== undefined);
-  return components.filter(({ name }) => enabled[name] ?? true).map(withDiagnosis);
+  const renewed = renewing(facts);
+  const users = new Set(transitiveDependents(components, 'pki'));
+  const withRenewal = (component: Component): Component => {
+    if (component.kind === 'task' || !users.has(component.name)) return component;
+    return { ...component, command: renewed(component.command) };
+  };
+  return components
+    .filter(({ name }) => enabled[name] ?? true)
+    .map(withRenewal)
+    .map(withDiagnosis);
 }
 
 /** A flag that a program does not take: only the config can have added it, and no restart removes it. */

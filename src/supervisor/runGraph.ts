@@ -12,6 +12,7 @@ import type { NodeFile } from '../instance/nodeFile.ts';
 import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { pullNotes } from '../kubernetes/images/pullFailure.ts';
+import { expiringCertificates } from '../kubernetes/pki/expiry.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -154,12 +155,20 @@ async function startAndServe(
   }
 }
 
-/** A disk that fills up is said before the kubelet evicts pods; pods that wait for an image make no component fail. */
-function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs }: Paths): string[] {
+/**
+ * A disk that fills up is said before the kubelet evicts pods, and certificates before they expire; pods that wait for an
+ * image make no component fail.
+ */
+function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki }: Paths): string[] {
   if (node.kubernetes === false) return [];
   const { level, subject, message } = checkDisk(data, node.kubelet.minFreeMiB, kubelet);
-  const disk = level === 'ok' ? [] : [`${subject}: ${message}`];
-  return [...disk, ...pullNotes(tail(join(logs, 'containerd.log'), logLines), Date.now())];
+  const expiring = expiringCertificates(pki);
+  const renew = nodeCommand('restart', { name: node.name }, '--cascade', 'pki');
+  return [
+    ...(level === 'ok' ? [] : [`${subject}: ${message}`]),
+    ...(expiring.length > 0 ? [`certificates: ${expiring.join(', ')}. Renew them: ${renew}`] : []),
+    ...pullNotes(tail(join(logs, 'containerd.log'), logLines), Date.now()),
+  ];
 }
 
 /** At most: as many as the end of a log has. */

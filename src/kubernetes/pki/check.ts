@@ -66,7 +66,12 @@ function nameFlaw(leaf: Leaf, cert: X509Certificate): string | undefined {
 }
 
 function ageFlaw(cert: X509Certificate, now: Date): string | undefined {
+  return isDue(cert, now) ? `about to expire (${cert.validTo})` : undefined;
+}
+
+/** Whether a leaf is to be issued again for its age. */
+export function isDue(cert: X509Certificate, now: Date): boolean {
   const end = new Date(cert.validTo).getTime();
   const life = end - new Date(cert.validFrom).getTime();
-  return end - now.getTime() < life * renewalPart ? `about to expire (${cert.validTo})` : undefined;
+  return end - now.getTime() < life * renewalPart;
 }

@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
+import type { Service } from '../../../src/engine/component.ts';
 import type { Binaries } from '../../../src/install/install.ts';
 import { apiserver } from '../../../src/kubernetes/components/apiserver.ts';
 import { certificates } from '../../../src/kubernetes/components/certificates.ts';
 import { SecretsEncryption } from '../../../src/kubernetes/encryption.ts';
+import { kubernetesNode } from '../../../src/kubernetes/node.ts';
+import { expiringCertificates } from '../../../src/kubernetes/pki/expiry.ts';
+import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
 import { factsOf, unknownHost } from '../../../src/supervisor/nodeFacts.ts';
 import { closedPort, listen } from '../../fixtures/probes/servers.ts';
 import { tempDir } from '../../support/cli.ts';
@@ -36,4 +40,32 @@ it('the API server is not restarted for the illness of etcd, which is restarted 
   const { live, ready } = apiserver(facts, new SecretsEncryption(facts.paths, facts.config.encryption), []);
   await live!(never);
   await expect(ready(never)).rejects.toThrow('[-]etcd failed');
+});
+
+it('a restart renews what expires while the node runs, and status names it before', async () => {
+  const data = join(await tempDir('apiserver'), 'data');
+  const { node } = parseConfig(`dataDir: ${data}`, 'c.yaml');
+  const binaries = { files: {}, versions: {}, searchPath: '/bin' } as unknown as Binaries;
+  const facts = factsOf(node, binaries, { ...unknownHost, ip: '127.0.0.1' });
+  const identity = {
+    nodeName: node.nodeName,
+    nodeIp: '127.0.0.1',
+    serviceIp: '10.0.0.1',
+    clusterDomain: 'cluster.local',
+  };
+  // A year and a day ago: the leaves have expired, the CA has not.
+  await ensurePki({ dir: join(data, 'pki'), ...identity, now: new Date(Date.now() - 366 * 24 * 3_600_000) });
+  const expired = expiringCertificates(join(data, 'pki'));
+  expect(expired).toHaveLength(12);
+  expect(expired[0]).toMatch(/^apiserver\.crt is expired since /);
+  const { command } = kubernetesNode(facts).find(({ name }) => name === 'apiserver') as Service;
+  if (typeof command !== 'function') throw new Error('a function was expected');
+  // The first start follows the task pki.
+  await command();
+  expect(expiringCertificates(join(data, 'pki'))).toHaveLength(12);
+  const later = performance.now() + 61_000;
+  const now = vi.spyOn(performance, 'now').mockReturnValue(later);
+  await command();
+  now.mockRestore();
+  expect(expiringCertificates(join(data, 'pki'))).toEqual([]);
 });
