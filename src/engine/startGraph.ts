@@ -14,6 +14,8 @@ export interface StartGraphOptions {
   readonly logDir: string;
   /** Deadline for every component to be ready, in ms from now. When it passes, the whole graph is stopped. */
   readonly timeoutMs: number;
+  /** Called before each start of a component but its first. Must not reject. */
+  readonly beforeRestart?: (() => Promise<void>) | undefined;
   /** The command that shows the log of one component, or of all; it becomes the hint of a failure. */
   readonly logsCommand?: (component?: string) => string;
 }
@@ -129,7 +131,7 @@ class Graph implements RunningGraph {
   #supervise(component: Component): ComponentSupervisor {
     const { name, needs, restart, optional } = component;
     const mark = optional === true ? ({ optional } as const) : {};
-    const { emit, logDir, logsCommand } = this.#options;
+    const { emit, logDir, logsCommand, beforeRestart } = this.#options;
     return new ComponentSupervisor(component, {
       ready: this.#latches.ready.get(name)!,
       started: this.#latches.started.get(name)!,
@@ -141,6 +143,7 @@ class Graph implements RunningGraph {
         else for (const each of this.#affected(name, true)) this.#bootedOrBlocked(each);
       },
       forcedShutdown: this.#forcedShutdown,
+      beforeRestart,
       logsCommand: logsCommand?.(name),
     });
   }

@@ -6,7 +6,7 @@ import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
 import { ensurePrivateFolder } from '../lib/atomicFile.ts';
 import { mountTable } from '../lib/mountTable.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
-import { runAt } from '../host/tool.ts';
+import { run, runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/kubeletSysctls.ts';
 
@@ -146,6 +146,21 @@ function overlay(folder: string, layers: string) {
   const features = 'index=off,metacopy=off,redirect_dir=off';
   const options = `lowerdir=${folder},upperdir=${upper},workdir=${work},${features}`;
   return [{ folder, layers, upper, work, options, mode: mode.toString(8) }];
+}
+
+/**
+ * In the sandbox: lets the overlays see what the host has replaced in their folders, such as a program by a rename. An overlay
+ * keeps the names that it has looked up; a remount makes the kernel drop those that are not in use (shrink_dcache_sb). Never
+ * rejects: without it, a restart runs what the last start ran.
+ */
+export async function refreshSystemFolders(): Promise<void> {
+  const overlays = mountTable().filter(
+    ({ type, mountPoint }) => type === 'overlay' && systemFolders.includes(mountPoint),
+  );
+  if (overlays.length === 0) return;
+  // With a source, mount(8) takes no options from the host's fstab.
+  const remounts = overlays.map(({ mountPoint }) => mount('-o', 'remount,rw', 'k8s-single', mountPoint));
+  await run(...remounts).catch(() => undefined);
 }
 
 /** Of a folder of the host, undefined if it is none. For the upper layer, whose mode is the merged folder's: /tmp is world-writable. */

@@ -6,6 +6,7 @@ import type { Binaries } from '../install/install.ts';
 import { forgetSupervisor, recordSupervisor } from '../instance/nodeLocks.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { ReceivedBoot } from '../sandbox/bootChannel.ts';
+import { refreshSystemFolders } from '../sandbox/mounts.ts';
 import { finishSetupInside } from '../sandbox/finishSetupInside.ts';
 
 /** Where a node runs: in its sandbox, or directly on the host or in a container. */
@@ -21,6 +22,8 @@ export interface NodeHost {
   readonly prepared: Promise<readonly CheckResult[]>;
   /** Called with the binaries before any of them runs. Resolves with what was checked by them. */
   readonly onBinaries: (binaries: Binaries) => Promise<readonly CheckResult[]>;
+  /** Called before each restart of a component. */
+  readonly beforeRestart?: () => Promise<void>;
   /** Takes back what this process has prepared. */
   readonly leave: () => Promise<void>;
 }
@@ -49,6 +52,7 @@ export function sandboxHost(boot: ReceivedBoot): NodeHost {
     capabilities,
     prepared,
     onBinaries: async () => [],
+    beforeRestart: refreshSystemFolders,
     leave: async () => (isRecorded ? forgetSupervisor(spec.run) : undefined),
   };
 }

@@ -47,6 +47,8 @@ export interface GraphOptions {
   /** When the command was started, in ms since the epoch. */
   readonly startedAt: number;
   readonly signals: Signals;
+  /** Called before each restart of a component. */
+  readonly beforeRestart?: (() => Promise<void>) | undefined;
   /** For the page and the metrics. */
   readonly listener: Listener | undefined;
 }
@@ -130,6 +132,7 @@ async function startAndServe(
       emit,
       logDir: paths.logs,
       timeoutMs: node.timeouts.boot,
+      beforeRestart: options.beforeRestart,
       logsCommand: (component) => nodeCommand('logs', node, ...(component === undefined ? [] : [component])),
     },
   );

@@ -41,7 +41,9 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const components = await graphOf(config, kubernetes?.components ?? []);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
     const { output } = options;
-    const graph: GraphOptions = { config, ip: host.ip, output, startedAt, signals, listener, checks };
+    const { beforeRestart } = host;
+    const common = { config, ip: host.ip, output, startedAt, signals, listener };
+    const graph: GraphOptions = { ...common, checks, beforeRestart };
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;

@@ -67,6 +67,19 @@ describe('restart', () => {
     expect(t.events.filter(({ type }) => type === 'starting')).toHaveLength(1);
   });
 
+  it('calls what is to be done before it, but not before the first start', async () => {
+    const t = await testGraph();
+    let calls = 0;
+    const beforeRestart = async (): Promise<void> => void (calls += 1);
+    const running = t.up([shell('a', 'exec sleep 600', {})], { beforeRestart });
+    await running.ready;
+    expect(calls).toBe(0);
+    await running.restart('a');
+    await t.next('a', 'starting');
+    await t.next('a', 'starting');
+    expect(calls).toBe(1);
+  });
+
   it('is tried again while the program is missing, and the others run on', async () => {
     const t = await testGraph();
     const program = join(t.dir, 'own');

@@ -41,3 +41,29 @@ test('reports which mount failed, and why', async () => {
     ),
   });
 });
+
+test('a restart sees what the host has replaced below an overlay', async () => {
+  const dir = await tempDir('refresh');
+  for (const folder of ['host', 'memory']) mkdirSync(join(dir, folder));
+  const output = await inNamespaces(
+    ':',
+    `${imports} const { refreshSystemFolders } = await use('sandbox/mounts.js');
+    const replace = (text) =>
+      sh('cd ${dir}/host && echo ' + text + ' > new && mv new own && ln -s ' + text + ' new && mv -T new current');
+    const seen = () => sh('cat /opt/own; readlink /opt/current').split(/\\s+/);
+    await run(
+      ['mount', '--no-mtab', '-t', 'tmpfs', 'host', '${dir}/host'],
+      ['mount', '--no-mtab', '-t', 'tmpfs', 'memory', '${dir}/memory'],
+      ['mkdir', '${dir}/memory/upper', '${dir}/memory/work'],
+    );
+    await replace('old');
+    const layers = 'lowerdir=${dir}/host,upperdir=${dir}/memory/upper,workdir=${dir}/memory/work';
+    await run(['mount', '--no-mtab', '-t', 'overlay', '-o', layers, 'k8s-single-test', '/opt']);
+    const first = seen();
+    await replace('new');
+    const stale = seen();
+    await refreshSystemFolders();
+    return [first, stale, seen()].map((each) => each.slice(0, 2).join('/'));`,
+  );
+  expect(output).toEqual(['old/old', 'old/old', 'new/new']);
+});

@@ -19,7 +19,10 @@ export interface TestGraph {
   next<T extends Event['type']>(component: string, type: T): Promise<Extract<Event, { type: T }>>;
   /** Calls the listener synchronously for each event. */
   onEvent(listener: (event: Event) => void): void;
-  up(components: readonly Component[], options?: { timeoutMs?: number }): RunningGraph;
+  up(
+    components: readonly Component[],
+    options?: { timeoutMs?: number; beforeRestart?: () => Promise<void> },
+  ): RunningGraph;
 }
 
 export async function testGraph(): Promise<TestGraph> {
@@ -50,12 +53,12 @@ export async function testGraph(): Promise<TestGraph> {
       returned.add(event!);
       return event as never;
     },
-    up(components, { timeoutMs = 60_000 } = {}) {
+    up(components, { timeoutMs = 60_000, beforeRestart } = {}) {
       const emit = (event: Event): void => {
         events.push(event);
         emitter.emit('event', event);
       };
-      running = startGraph(components, { emit, logDir: join(dir, 'log'), timeoutMs });
+      running = startGraph(components, { emit, logDir: join(dir, 'log'), timeoutMs, beforeRestart });
       return running;
     },
   };

@@ -24,6 +24,8 @@ export interface SupervisorContext {
   /** Called when a failure is final: the component is not restarted. */
   readonly onFailed: (failure: Failure) => void;
   readonly forcedShutdown: ForcedShutdown;
+  /** Called before each start but the first. */
+  readonly beforeRestart?: (() => Promise<void>) | undefined;
   /** The command that shows the component's log. */
   readonly logsCommand?: string | undefined;
 }
@@ -211,6 +213,7 @@ export class ComponentSupervisor {
     const check = (): void => checkDependencies(dependencies);
     const context = { ...common, checkDependencies: check, onReady, onLost, onEnd, signal: end.signal };
     try {
+      if (this.#attempt > 1) await this.#context.beforeRestart?.();
       return await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
     } catch (error) {
       if (error instanceof StillRunning) this.#leftovers = error;
