@@ -13,6 +13,7 @@ import { recordUse } from '../install/cacheUse.ts';
 import type { Binaries } from '../install/install.ts';
 import { defaultRelease, minorOf } from '../install/release/pairings.ts';
 import { releasesDir } from '../install/find/cacheLayout.ts';
+import { checkData } from '../kubernetes/checkData.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
@@ -55,6 +56,7 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
       signal: signals.interrupted,
     });
     if (undone !== undefined) checks.push(undone);
+    checks.push(...checkData(paths, clients.snapshotter));
     if (upgrade === undefined) return await runGraph(components, { ...graph, ...clients });
     const { runUpgrade } = await import('./runUpgrade.ts');
     return await runUpgrade(upgrade, components, { ...graph, ...clients, facts });

@@ -1,0 +1,85 @@
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseJson, textAt } from '../../probes/transport/json.ts';
+import { note } from '../host/checkResult.ts';
+import type { CheckResult } from '../host/checkResult.ts';
+import type { Paths } from '../lib/paths.ts';
+import { pkiPaths } from './pki/paths.ts';
+
+/**
+ * Finds what has been lost from the data of a node that ran before, which its programs do not notice: they would be ready, and no
+ * pod would start. Sets an image store aside of which a part is missing: it is made anew. Call it before anything starts.
+ */
+export function checkData(paths: Paths, snapshotter: string): CheckResult[] {
+  return [lostKeys(paths), repairImageStore(paths, snapshotter)].flatMap((result) => result ?? []);
+}
+
+/** New keys are made, but what was signed with the old ones stays refused. */
+function lostKeys({ etcd, pki }: Paths): CheckResult | undefined {
+  const files = pkiPaths(pki);
+  const { public: publicKey, private: privateKey } = files.serviceAccount;
+  if (!existsSync(join(etcd, 'member')) || existsSync(publicKey) || existsSync(privateKey)) return undefined;
+  const isAll = !existsSync(files.ca.cert) && !existsSync(files.ca.key);
+  const what = isAll ? `all of ${pki}` : `${privateKey} (with ${publicKey})`;
+  const clients = isAll ? ', and so is every kubeconfig of before' : '';
+  return note(
+    'pki',
+    `${what} has gone since the last start: a new one is made, and the tokens that pods have are refused (401)${clients}`,
+    'put it back, or delete the Secrets of type kubernetes.io/service-account-token, and then the pods: they get new ones',
+  );
+}
+
+/** The images that the node has pinned tell what the store must have: see images/pinnedImages.ts. */
+function repairImageStore({ containerd, pinnedImages }: Paths, snapshotter: string): CheckResult | undefined {
+  const pinned = entries(pinnedImages).map((file) => parseJson(textOf(join(pinnedImages, file))));
+  const digests = pinned.map((image) => textAt(image, 'digest')).filter(Boolean);
+  if (digests.length === 0) return undefined;
+  const root = join(containerd, 'root');
+  const snapshots = join(root, `io.containerd.snapshotter.v1.${snapshotter}`);
+  const blobs = join(root, 'io.containerd.content.v1.content/blobs');
+  // Data on another disk may need another snapshotter, which has no snapshots yet.
+  const isOther = !existsSync(snapshots) && entries(root).some((name) => hasDatabase(join(root, name)));
+  const needed = [
+    join(root, 'io.containerd.metadata.v1.bolt/meta.db'),
+    ...(isOther ? [] : [join(snapshots, 'metadata.db')]),
+    ...digests.map((digest) => join(blobs, digest.replace(':', '/'))),
+  ];
+  const folder = join(snapshots, 'snapshots');
+  const hasSnapshots = isOther || entries(folder).length > 0;
+  const missing = needed.find((file) => !existsSync(file)) ?? (hasSnapshots ? undefined : folder);
+  if (missing === undefined) return undefined;
+  const aside = join(containerd, 'root.damaged');
+  rmSync(aside, { recursive: true, force: true });
+  if (existsSync(root)) renameSync(root, aside);
+  rmSync(pinnedImages, { recursive: true, force: true });
+  const names = pinned.map((image) => textAt(image, 'name')).filter(Boolean);
+  return note(
+    'images',
+    `${missing} has gone since the last start: the image store is made anew, and what was left of it is in ${aside}`,
+    `load again what "image load" has brought: it had ${names.toSorted().join(', ')}; those of the config come by themselves`,
+  );
+}
+
+/** Whether the folder is that of a snapshotter that has been used. */
+function hasDatabase(folder: string): boolean {
+  return (
+    basename(folder).startsWith('io.containerd.snapshotter.v1.') && existsSync(join(folder, 'metadata.db'))
+  );
+}
+
+/** Empty if it is no folder. */
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
