@@ -6,7 +6,7 @@ import { emptyKernelLog, whyNoKernelLog } from '../host/kernelLog.ts';
 import { ensurePrivateFolder } from '../lib/atomicFile.ts';
 import { mountTable } from '../lib/mountTable.ts';
 import type { Snapshotter } from '../host/snapshotter.ts';
-import { run, runAt } from '../host/tool.ts';
+import { run as runAll, runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 import { copyOf, copyKubeletSysctls, kubeletSysctlFiles } from '../host/kubeletSysctls.ts';
 
@@ -160,7 +160,7 @@ export async function refreshSystemFolders(): Promise<void> {
   if (overlays.length === 0) return;
   // With a source, mount(8) takes no options from the host's fstab.
   const remounts = overlays.map(({ mountPoint }) => mount('-o', 'remount,rw', 'k8s-single', mountPoint));
-  await run(...remounts).catch(() => undefined);
+  await runAll(...remounts).catch(() => undefined);
 }
 
 /** Of a folder of the host, undefined if it is none. For the upper layer, whose mode is the merged folder's: /tmp is world-writable. */
