@@ -8,6 +8,7 @@ const others = [
   'boot.json',
   'failure.json',
   'versions.json',
+  'versions.json.damaged',
   'pause-image',
   'images',
   'dns',

@@ -4,6 +4,7 @@ import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { note } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import type { Paths } from '../lib/paths.ts';
+import { readRecord, versionsFile } from './dataVersions.ts';
 import { pkiPaths } from './pki/paths.ts';
 
 /**
@@ -11,7 +12,8 @@ import { pkiPaths } from './pki/paths.ts';
  * pod would start. Sets an image store aside of which a part is missing: it is made anew. Call it before anything starts.
  */
 export function checkData(paths: Paths, snapshotter: string): CheckResult[] {
-  return [lostKeys(paths), repairImageStore(paths, snapshotter)].flatMap((result) => result ?? []);
+  const results = [lostKeys(paths), damagedRecord(paths), repairImageStore(paths, snapshotter)];
+  return results.flatMap((result) => result ?? []);
 }
 
 /** New keys are made, but what was signed with the old ones stays refused. */
@@ -26,6 +28,19 @@ function lostKeys({ etcd, pki }: Paths): CheckResult | undefined {
     'pki',
     `${what} has gone since the last start: a new one is made, and the tokens that pods have are refused (401)${clients}`,
     'put it back, or delete the Secrets of type kubernetes.io/service-account-token, and then the pods: they get new ones',
+  );
+}
+
+/** A record that cannot be read says nothing of the data's versions: it is not taken for one of this version in silence. */
+function damagedRecord({ data }: Paths): CheckResult | undefined {
+  const text = readRecord(data);
+  if (text === undefined || textAt(parseJson(text), 'kube-apiserver') !== '') return undefined;
+  const file = versionsFile(data);
+  renameSync(file, `${file}.damaged`);
+  return note(
+    'data',
+    `${file} was damaged, and is now ${basename(file)}.damaged: nothing tells which versions have run on this data`,
+    'if it was another minor version of Kubernetes or etcd, take the node down and start it with that one',
   );
 }
 

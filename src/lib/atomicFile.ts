@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { hasErrorCode } from './systemError.ts';
 
 interface WriteOptions {
@@ -71,6 +82,15 @@ export function ensurePrivateFolder(path: string): void {
 /** The name of the file that this one, by its name, was to replace; undefined unless it is a temporary one of this module. */
 export function targetOf(name: string): string | undefined {
   return /^(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
+}
+
+/** Removes what interrupted writes have left in these folders. Nobody may be writing there. */
+export function removeTemporaries(...folders: readonly string[]): void {
+  for (const folder of folders) {
+    if (!existsSync(folder)) continue;
+    const left = readdirSync(folder).filter((name) => targetOf(name) !== undefined);
+    for (const name of left) rmSync(join(folder, name), { force: true });
+  }
 }
 
 /** Random rather than by process id: processes of several PID namespaces may write to one folder. */

@@ -13,6 +13,7 @@ import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { pullNotes } from '../kubernetes/images/pullFailure.ts';
 import { expiringCertificates } from '../kubernetes/pki/expiry.ts';
+import { removeTemporaries } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -204,10 +205,11 @@ function outputWith(forward: readonly string[], output: OutputMode): OutputMode 
 async function beginRecord(
   components: readonly Component[],
   options: GraphOptions,
-  { data, run, logs }: Paths,
+  { data, run, logs, pki, kubeconfigs, kubelet, containerd }: Paths,
 ): Promise<SaveBoot> {
   try {
     for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    removeTemporaries(data, pki, kubeconfigs, kubelet, containerd);
     removeFailureFile(data);
     if (options.versions !== undefined && options.isUpgrade !== true)
       recordDataVersions(data, options.versions);

@@ -19,7 +19,10 @@ beforeEach(async () => {
   const files = [
     'etcd/member/snap/db',
     ...['ca.crt', 'ca.key', 'sa.key', 'sa.pub'].map((name) => `pki/${name}`),
-    ...[metadata, blob, `${snapshotter}/metadata.db`, `${snapshotter}/snapshots/1/fs/pause`],
+    metadata,
+    blob,
+    `${snapshotter}/metadata.db`,
+    `${snapshotter}/snapshots/1/fs/pause`,
   ];
   for (const file of files) {
     mkdirSync(dirname(join(paths.data, file)), { recursive: true });
@@ -72,3 +75,20 @@ test.each([
   expect(existsSync(join(paths.containerd, 'root.damaged'))).toBe(true);
   expect(checkData(paths, 'overlayfs')).toEqual([]);
 });
+
+test.each(['', '{"kube-apiserver":"1.2', '[]'])(
+  'a damaged record of the versions is named and set aside: %j',
+  (text) => {
+    writeFileSync(join(paths.data, 'versions.json'), text);
+    expect(checkData(paths, 'overlayfs')).toMatchObject([
+      {
+        level: 'note',
+        subject: 'data',
+        message: expect.stringContaining('versions.json was damaged') as string,
+      },
+    ]);
+    expect(existsSync(join(paths.data, 'versions.json'))).toBe(false);
+    writeFileSync(join(paths.data, 'versions.json'), '{"kube-apiserver":"1.20.2","etcd":"3.4.23"}');
+    expect(checkData(paths, 'overlayfs')).toEqual([]);
+  },
+);

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dns as dnsProbe } from '../../../probes/kinds/dns.ts';
 import type { Probe } from '../../../probes/probe.ts';
@@ -6,7 +5,7 @@ import { until } from '../../../probes/until.ts';
 import { firstAddress, parseDnsServer } from '../../config/schema/addresses.ts';
 import type { Command, Component, Dependency } from '../../engine/component.ts';
 import { nameServers } from '../../helper/dns/resolvConf.ts';
-import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
+import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { corefile, corefileVariables } from '../dns/corefile.ts';
 import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
@@ -94,7 +93,7 @@ function coreDns(facts: NodeFacts, program: string): Command {
   if (config.dns.corefile === undefined) {
     const servers = upstreamDns ?? (resolvConf === undefined ? [] : nameServers(resolvConf));
     const others = servers.filter((server) => server !== ip && server !== dnsIp);
-    writeFileSync(file, corefile(facts, kubeconfig, others));
+    writeFileAtomicallySync(file, corefile(facts, kubeconfig, others));
   }
   const env = { ...facts.env, ...corefileVariables(facts, kubeconfig) };
   return commandWith(env, program, ['-conf', file]);

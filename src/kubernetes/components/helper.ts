@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import type { Command, Component, Dependency, Task } from '../../engine/component.ts';
 import type { DnsOptions, HelperOptions } from '../../helper/options.ts';
-import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
+import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { childEnv } from '../../lib/childEnv.ts';
 import { programFile } from '../../lib/paths.ts';
 import { dnsPort } from '../dns/dnsService.ts';
@@ -97,7 +96,7 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
   const folder = join(paths.data, 'helper');
   ensurePrivateFolder(folder);
   const file = join(folder, 'options.json');
-  writeFileSync(file, JSON.stringify(options));
+  writeFileAtomicallySync(file, JSON.stringify(options));
   // By a flag of the command line, since V8 takes it only at its start: at 4000 questions a second, 55 MB instead of 60.
   const args = ['--max-semi-space-size=1', programFile('helper'), file];
   // With childEnv: it is a process of ours, and as small as the supervisor.

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import { podResolvConf } from '../../host/resolvConf.ts';
@@ -102,7 +102,7 @@ async function resolvConfFile({ ip, paths }: NodeFacts): Promise<string> {
   const found = await podResolvConf(ip);
   if ('file' in found) return found.file;
   const file = join(paths.kubelet, 'resolv.conf');
-  writeFileSync(file, found.text, { mode: 0o644 });
+  writeFileAtomicallySync(file, found.text, { mode: 0o644 });
   return file;
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { at, parseJson } from '../../../probes/transport/json.ts';
 import type { Component, Event } from '../../engine/component.ts';
 import type { Config } from '../../config/config.ts';
 import { secretsInFiles, secretValues } from '../../config/secrets.ts';
@@ -67,6 +68,12 @@ export async function readBootRecord(dataDir: string): Promise<BootRecord> {
       cause,
     });
   });
-  const record: BootRecord = JSON.parse(text);
-  return record;
+  const record = parseJson(text);
+  if (at(record, 'version') !== 1 || !Array.isArray(at(record, 'stages'))) {
+    throw new Failure('notReady', `${bootFile(dataDir)} is damaged: it is no record of a boot`, {
+      hint: 'remove it: the next start writes a new one',
+    });
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it, atomically
+  return record as BootRecord;
 }
