@@ -50,6 +50,7 @@ export default defineConfig([
     input: [
       'src/programs/main.ts',
       'src/programs/logForwarder.ts',
+      'src/programs/portForwarder.ts',
       'src/programs/crashCleanup.ts',
       'src/programs/cleanup.ts',
       'src/programs/manifest.ts',

@@ -7,6 +7,7 @@ import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodeName, nodePaths } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
+import { allPorts } from '../supervisor/ports/open.ts';
 import { bootSpecOf } from '../supervisor/bootSpec.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
@@ -25,9 +26,10 @@ export async function up(options: UpOptions): Promise<number> {
   // As soon as the name is known `down` finds a node that is only starting. Without a config file, the options say
   // all that the supervisor process needs to start: it loads while the config is resolved and binaries are looked for.
   const { name = options.config === undefined ? 'default' : '', dataDir, listen } = options;
+  const ports = allPorts(options.publish);
   if (nodeName.test(name)) {
     if (isSandboxed && options.config === undefined) {
-      await launch.start({ name, dataDir: dataDir && resolve(dataDir), listen, openLog });
+      await launch.start({ name, dataDir: dataDir && resolve(dataDir), listen, ports, openLog });
     } else {
       await launch.locks.acquireNode(name, nodePaths(name).run, signals.interrupted);
     }
@@ -42,6 +44,7 @@ export async function up(options: UpOptions): Promise<number> {
   if (!isSandboxed || node.kubernetes === false) {
     if (options.detach === true) throw cannotDetach();
     await launch.locks.acquireNode(node.name, nodePaths(node.name).run, signals.interrupted);
+    if (node.kubernetes === false && node.ports.length > 0) throw noNode();
     const { directHost } = await import('../supervisor/directHost.ts');
     const { runNode } = await import('../supervisor/runNode.ts');
     return await runNode(spec, await directHost(node, launch.locks), signals);
@@ -52,6 +55,12 @@ export async function up(options: UpOptions): Promise<number> {
   if (options.detach !== true) return await supervisor.exitCode;
   const { detachWhenReady } = await import('../launcher/followBoot.ts');
   return await detachWhenReady(supervisor, launch, spec);
+}
+
+function noNode(): Failure {
+  return new Failure('usage', 'a graph without Kubernetes has no node whose ports could be published', {
+    hint: 'leave out --publish, and ports in the config',
+  });
 }
 
 function cannotDetach(): Failure {

@@ -48,6 +48,8 @@ export interface Command {
   /** Numeric user and group to run as. Default: those of the supervisor. */
   readonly uid?: number;
   readonly gid?: number;
+  /** Descriptors of the supervisor that the process inherits, from 3 on. */
+  readonly descriptors?: readonly number[];
 }
 
 /** When and how often a component is restarted. Times in ms. Defaults: {@link restartDefaults}; for a task, `when` is `never`. */

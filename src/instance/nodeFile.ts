@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
+import type { PortMapping } from '../config/schema/ports.ts';
 import { notRunning } from '../control/node.ts';
 import { writeFileAtomically } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -17,6 +18,8 @@ export interface NodeFile {
   readonly dataDir: string;
   /** The URL of the page, when one is served. */
   readonly url?: string;
+  /** The published ports. */
+  readonly ports?: readonly PortMapping[];
   /** The path of the administrator's kubeconfig. Missing for a graph without Kubernetes. */
   readonly kubeconfig?: string;
   /** Where clients reach the API server, when not at `ip`. */

@@ -4,6 +4,7 @@ import type { Probe } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { describePort } from '../config/schema/ports.ts';
 import { sortByDependencies, transitiveDependents } from '../engine/graph.ts';
 import { checkDisk } from '../host/diskSpace.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -35,6 +36,7 @@ export async function detachWhenReady(
     await supervisor.detach();
     const { level, message, remedy } = supervisor.egress;
     if (level !== 'ok') console.error(`egress: ${message}; ${remedy}`);
+    for (const port of file.ports ?? []) console.error(`published: ${describePort(port)}`);
     if (file.url !== undefined) console.error(`see it in a browser: ${file.url}`);
     if (failed.length === 0) return exitCodes.ok;
     console.error(`node ${name} runs on without ${failed.join(', ')}: ${nodeCommand('status', { name })}`);

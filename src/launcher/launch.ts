@@ -3,6 +3,7 @@ import type { NodeConfig } from '../config/schema/node.ts';
 import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { canHaveEgress, egressAddresses, planEgress } from '../host/egress.ts';
+import type { PortMapping } from '../config/schema/ports.ts';
 import { assertInotifyLeft } from '../host/inotify.ts';
 import { assertCanBoot } from '../host/preflight.ts';
 import { cacheDirs } from '../install/find/cacheLayout.ts';
@@ -19,6 +20,7 @@ import type { SandboxSpec } from '../sandbox/sandboxSpec.ts';
 import { encodeBootSpec } from '../supervisor/bootSpec.ts';
 import type { BootSpec } from '../supervisor/bootSpec.ts';
 import { openListener } from '../supervisor/listener.ts';
+import { openPorts } from '../supervisor/ports/open.ts';
 import { findPasta, resolveBinaries } from '../supervisor/resolveBinaries.ts';
 import type { SupervisorLog } from './supervisorLog.ts';
 
@@ -28,6 +30,8 @@ export interface NodeStart {
   /** Absolute. Default: see {@link nodePaths}. */
   readonly dataDir?: string | undefined;
   readonly listen?: string | undefined;
+  /** Ports to publish, checked. */
+  readonly ports?: readonly string[];
   readonly kubelet?: Pick<NodeConfig['kubelet'], 'minFreeMiB'>;
   /** The output of a supervisor without a terminal. Called with the node's log folder, once its data lock is held. */
   readonly openLog?: ((logs: string) => Promise<SupervisorLog>) | undefined;
@@ -51,6 +55,7 @@ export class Launch implements AsyncDisposable {
   readonly #signals: Signals;
   #sandbox: Sandbox | undefined;
   #log: SupervisorLog | undefined;
+  #ports: readonly PortMapping[] = [];
 
   constructor(signals: Signals) {
     this.#signals = signals;
@@ -70,7 +75,15 @@ export class Launch implements AsyncDisposable {
    * Takes the locks and starts the supervisor process in new namespaces, where it waits for its boot spec.
    * @throws Failure `preflight` when the node runs already, its data folder is in use or cannot be used, or a port is taken
    */
-  async start({ name, dataDir, listen, kubelet, openLog, alternative }: NodeStart): Promise<void> {
+  async start({
+    name,
+    dataDir,
+    listen,
+    ports = [],
+    kubelet,
+    openLog,
+    alternative,
+  }: NodeStart): Promise<void> {
     const { run, data, logs } = nodePaths(name, dataDir);
     assertCanBoot(data, kubelet?.minFreeMiB);
     assertInotifyLeft();
@@ -86,9 +99,12 @@ export class Launch implements AsyncDisposable {
       alternative,
       ...(this.#log !== undefined && { stdio: ['ignore', this.#log.fd, this.#log.fd] as const }),
     };
+    using published = await openPorts(ports);
+    this.#ports = published.ports;
+    const { sockets } = published;
     const listener = listen === undefined ? undefined : await openListener(listen);
     try {
-      this.#sandbox = await Sandbox.start({ ...options, listener }, this.locks);
+      this.#sandbox = await Sandbox.start({ ...options, listener, sockets }, this.locks);
     } finally {
       listener?.close();
     }
@@ -115,7 +131,7 @@ export class Launch implements AsyncDisposable {
     const plan = planEgress(mode, mode === 'none' ? undefined : findPasta(binDirs));
     if (plan.result.level === 'problem') throw toFailure(plan.result);
     if (!canProvision) sandbox.provision(sandboxSpec, binaries.searchPath);
-    const task = encodeBootSpec({ ...spec, binaries, egress: plan });
+    const task = encodeBootSpec({ ...spec, binaries, egress: plan, ports: this.#ports });
     const nameServer = plan.egress?.nameServer === undefined ? undefined : egressAddresses.dns;
     const { exitCode, detach } = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
     const explained = exitCode.then((code) => {

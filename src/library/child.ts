@@ -20,6 +20,8 @@ export interface NodeOptions {
   readonly config?: string;
   /** Folders to search for binaries first. */
   readonly binDirs?: readonly string[];
+  /** Ports of the host that lead to the node, such as `8080:80`; `0:80` takes any free port of loopback. */
+  readonly ports?: readonly string[];
   /** False: use only binaries that are already there. Default: install what is missing. */
   readonly install?: boolean;
   /** How long the boot may take, in ms, without the installation of binaries. Default: as in the config, or 300 s. */
@@ -85,12 +87,13 @@ export async function startChild(options: NodeOptions): Promise<Child> {
 }
 
 function runArguments(name: string, options: NodeOptions): string[] {
-  const { config, binDirs = [], install = true, timeoutMs, artifacts } = options;
+  const { config, binDirs = [], ports = [], install = true, timeoutMs, artifacts } = options;
   const timeout = timeoutMs === undefined ? undefined : `${timeoutMs}ms`;
   const values = Object.entries({ name, config, timeout, artifacts });
   return [
     ...values.flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, value])),
     ...binDirs.flatMap((dir) => ['--bin-dir', dir]),
+    ...ports.flatMap((port) => ['--publish', port]),
     ...(install ? [] : ['--no-install']),
   ];
 }

@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import type { PortMapping } from '../config/schema/ports.ts';
 import { client } from '../control/client.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -7,6 +8,7 @@ import { main, startChild } from './child.ts';
 import type { NodeOptions } from './child.ts';
 
 export type { Event } from '../engine/component.ts';
+export type { PortMapping } from '../config/schema/ports.ts';
 export type { NodeOptions } from './child.ts';
 
 /** A temporary node that is ready. It ends with this process, even if that is killed, and leaves nothing behind. */
@@ -14,6 +16,8 @@ export interface StartedNode extends AsyncDisposable {
   readonly name: string;
   /** The IP address of the node, for the API server and NodePorts. */
   readonly ip: string;
+  /** The published ports, with those that were free for `0:80`. */
+  readonly ports: readonly PortMapping[];
   /** The path of the administrator's kubeconfig. */
   readonly kubeconfig: string;
   /**
@@ -37,11 +41,12 @@ export interface StartedNode extends AsyncDisposable {
  */
 export async function startNode(options: NodeOptions = {}): Promise<StartedNode> {
   const { name, stop } = await startChild(options);
-  const { ip, kubeconfig = '', kubectl = '' } = await readNodeFile(name);
+  const { ip, ports = [], kubeconfig = '', kubectl = '' } = await readNodeFile(name);
   const control = client(nodePaths(name).controlSocket);
   return {
     name,
     ip,
+    ports,
     kubeconfig,
     async kubectl(...args) {
       const env = { ...kubectlEnv([ip]), KUBECONFIG: kubeconfig };

@@ -50,8 +50,11 @@ export interface Addresses {
   readonly hostIp: string;
 }
 
-/** The descriptors that the process inside inherits. */
-export const descriptors = { control: 3, lock: 4, dataLock: 5, listener: 6 } as const;
+/**
+ * The descriptors that the process inside inherits; `ports` is the first of as many as there are. Not 7 to 9, some of which
+ * the shells in between use.
+ */
+export const descriptors = { control: 3, lock: 4, dataLock: 5, listener: 6, ports: 10 } as const;
 
 const variable = 'K8S_SINGLE_SANDBOX';
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import type { Socket } from 'node:dgram';
 import type { Server } from 'node:net';
 import { Duplex } from 'node:stream';
 import { pathWithSbin } from '../host/tool.ts';
@@ -20,6 +21,8 @@ export interface SandboxProgram {
   readonly stdio?: readonly [Stream, Stream, Stream];
   /** Listens on the host, for the program to serve as descriptor {@link descriptors}.listener. */
   readonly listener?: Server | undefined;
+  /** Bound on the host, for the program to serve as descriptors from {@link descriptors}.ports on. */
+  readonly sockets?: readonly (Server | Socket)[];
 }
 
 /**
@@ -61,7 +64,7 @@ export interface Shim {
 
 /** Starts the shim, which inherits the locks, and the program in new namespaces. */
 export async function spawnShim(
-  { name, run, data, argv, stdio, listener }: NodeDirs & SandboxProgram,
+  { name, run, data, argv, stdio, listener, sockets = [] }: NodeDirs & SandboxProgram,
   locks: NodeLocks,
 ): Promise<Shim> {
   const cleanup = [process.execPath, programFile('cleanup'), name, run, data];
@@ -76,7 +79,9 @@ export async function spawnShim(
       'pipe',
       held.node,
       held.data,
-      ...(listener === undefined ? [] : [descriptorOf(listener)]),
+      listener === undefined ? 'ignore' : descriptorOf(listener),
+      ...Array.from({ length: descriptors.ports - descriptors.listener - 1 }, () => 'ignore' as const),
+      ...sockets.map(descriptorOf),
     ],
   });
   const exited = new Promise<number | NodeJS.Signals>((resolve) => {
@@ -91,11 +96,20 @@ export async function spawnShim(
 }
 
 /** A socket belongs to the network namespace in which it was made, so the program inside can serve a port of the host. */
-function descriptorOf(listener: Server): number {
-  // Node.js has no public way to the descriptor; its own tests use this one (test/parallel/test-listen-fd-detached.js).
-  const handle: unknown = Reflect.get(listener, '_handle');
+export function descriptorOf(socket: Server | Socket): number {
+  // Node.js has no public way to the descriptor; its own tests use this one (test/parallel/test-listen-fd-detached.js). That of
+  // a UDP socket is deprecated with a warning, so take what is behind it.
+  const state = Object.getOwnPropertySymbols(socket).find(
+    ({ description }) => description === 'state symbol',
+  );
+  const handle: unknown =
+    state === undefined ? Reflect.get(socket, '_handle') : handleOf(Reflect.get(socket, state));
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
   if (typeof fd !== 'number' || fd < 0)
     throw new Error('this Node.js does not tell the descriptor of a server');
   return fd;
+}
+
+function handleOf(state: unknown): unknown {
+  return typeof state === 'object' && state !== null ? Reflect.get(state, 'handle') : undefined;
 }

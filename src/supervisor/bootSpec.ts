@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import type { PortMapping } from '../config/schema/ports.ts';
 import { nowhere } from '../config/yaml/problems.ts';
 import type { EgressPlan } from '../host/egress.ts';
 import type { Binaries } from '../install/install.ts';
@@ -14,6 +15,8 @@ export interface BootSpec {
   readonly binaries?: Binaries;
   /** How a node in a sandbox reaches other machines; planned by the launcher. */
   readonly egress?: EgressPlan;
+  /** The published ports, which the launcher has bound. */
+  readonly ports?: readonly PortMapping[];
   /** Whether the config has components. They may refer to the node's address, so the config is read again with it. */
   readonly hasComponents: boolean;
   /** The files in the folder for addons; undefined without that folder. */

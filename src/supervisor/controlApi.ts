@@ -60,20 +60,22 @@ interface ControlledGraph {
   readonly down: () => void;
   /** What is wrong with the machine at the moment. */
   readonly notes: () => readonly string[];
+  /** The published ports, for people. */
+  readonly ports: readonly string[];
 }
 
 /** What the control API does with a graph: reads its store, and acts on the graph itself. */
 export function controlledNode(
   name: string,
   store: EventStore,
-  { graph, logDir, down, notes: currentNotes }: ControlledGraph,
+  { graph, logDir, down, notes: currentNotes, ports }: ControlledGraph,
 ): ControlledNode {
   const sample = usageSampler();
   const getStatus = async () => {
     const pids = [...store.state().values()].flatMap(({ pid }) => pid ?? []);
     const notes = currentNotes();
     const status = statusOf(name, store.state(), await sample(pids), Date.now());
-    return notes.length > 0 ? { ...status, notes } : status;
+    return { ...status, ...(notes.length > 0 && { notes }), ...(ports.length > 0 && { ports }) };
   };
   let metrics: Promise<{ text: () => Promise<string> }> | undefined;
   return {

@@ -7,6 +7,7 @@ import { serverForm, serverHost } from '../config/schema/addresses.ts';
 import { egressModes } from '../host/egress.ts';
 import type { EgressMode } from '../host/egress.ts';
 import { Failure } from '../lib/errors.ts';
+import { allPorts } from './ports/open.ts';
 import type { SourceName } from '../install/sources.ts';
 import type { OutputMode } from '../observe/terminal/reporter.ts';
 
@@ -20,6 +21,8 @@ export interface UpOptions {
   readonly timeout?: string;
   readonly host?: boolean;
   readonly listen?: string;
+  /** Ports of the host that lead to the node: see config/schema/ports.ts. */
+  readonly publish?: readonly string[];
   /** Names of components, comma-separated, or `all`. */
   readonly forwardLogs?: string;
   readonly install: boolean;
@@ -44,6 +47,7 @@ export type ConfigOptions = Pick<
   | 'binDir'
   | 'timeout'
   | 'listen'
+  | 'publish'
   | 'forwardLogs'
   | 'ephemeral'
   | 'detach'
@@ -78,6 +82,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       { ...addon, ...(addon.file !== undefined && { file: resolve(config.dir, addon.file) }) },
     ]),
   );
+  const ports = allPorts(options.publish, node.ports);
   const { corefile } = node.dns;
   const dns = { ...node.dns, ...(corefile !== undefined && { corefile: resolve(config.dir, corefile) }) };
   return {
@@ -92,6 +97,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       binDirs,
       images,
       addons,
+      ports,
       etcd,
       logs: { ...node.logs, forward: forwarded(options, node.logs.forward) },
       timeouts: { ...node.timeouts, boot },

@@ -2,6 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { maskerOf, maskEvent } from '../config/secrets.ts';
+import { describePort } from '../config/schema/ports.ts';
+import type { PortMapping } from '../config/schema/ports.ts';
 import { removeStaleSocket } from '../control/socket.ts';
 import type { Component, Emit } from '../engine/component.ts';
 import { startGraph } from '../engine/startGraph.ts';
@@ -52,6 +54,8 @@ export interface GraphOptions {
   readonly beforeRestart?: (() => Promise<void>) | undefined;
   /** For the page and the metrics. */
   readonly listener: Listener | undefined;
+  /** The published ports. */
+  readonly ports: readonly PortMapping[];
 }
 
 /**
@@ -141,7 +145,13 @@ async function startAndServe(
   options.signals.handleWith(down);
   graph.ready.then(save, () => undefined);
   const notes = (): string[] => notesOf(options, paths).map(mask);
-  const controlled = controlledNode(node.name, store, { graph, logDir: paths.logs, down, notes });
+  const controlled = controlledNode(node.name, store, {
+    graph,
+    logDir: paths.logs,
+    down,
+    notes,
+    ports: options.ports.map(describePort),
+  });
   const api = await serveControlApi(controlled, {
     controlSocket: paths.controlSocket,
     nodeFile: nodeFileOf(options, paths),
@@ -151,6 +161,7 @@ async function startAndServe(
     await graph.down().catch(() => undefined);
     throw error;
   });
+  for (const port of options.ports) reporter.print(`published: ${describePort(port)}`);
   if (api.url !== undefined) reporter.print(`see it in a browser: ${api.url}`);
   try {
     await graph.done;
@@ -178,9 +189,9 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
 /** At most: as many as the end of a log has. */
 const logLines = 1000;
 
-function nodeFileOf({ config, ip, kubectl, ctr, snapshotter }: GraphOptions, paths: Paths): NodeFile {
+function nodeFileOf({ config, ip, ports, kubectl, ctr, snapshotter }: GraphOptions, paths: Paths): NodeFile {
   const { name, network } = config.node;
-  const common = { name, pid: process.pid, ip, dataDir: paths.data };
+  const common = { name, pid: process.pid, ip, dataDir: paths.data, ...(ports.length > 0 && { ports }) };
   if (kubectl === undefined || ctr === undefined) return common;
   return {
     ...common,

@@ -24,6 +24,7 @@ import type { BootSpec } from './bootSpec.ts';
 import { listenerFor } from './listener.ts';
 import { factsOf } from './nodeFacts.ts';
 import type { NodeHost } from './nodeHost.ts';
+import { portForwarder, portsOfMachine } from './ports/component.ts';
 import { runGraph } from './runGraph.ts';
 import type { GraphOptions } from './runGraph.ts';
 
@@ -39,12 +40,18 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const config = await finalConfig(spec, host.ip);
     const listener = await listenerFor(config.node.listen, host.isSandboxed);
     const kubernetes = await planKubernetes(spec, config, host, signals);
-    const components = await graphOf(config, kubernetes?.components ?? []);
+    const ports = host.isSandboxed ? (spec.ports ?? []) : await portsOfMachine(config.node.ports);
+    const place = { ip: host.ip, isSandboxed: host.isSandboxed, run: paths.run };
+    const builtIns = [
+      ...(kubernetes?.components ?? []),
+      ...(ports.length > 0 ? [portForwarder(ports, place)] : []),
+    ];
+    const components = await graphOf(config, builtIns);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
     const { output } = options;
     const { beforeRestart } = host;
     const common = { config, ip: host.ip, output, startedAt, signals, listener };
-    const graph: GraphOptions = { ...common, checks, beforeRestart };
+    const graph: GraphOptions = { ...common, checks, beforeRestart, ports };
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;

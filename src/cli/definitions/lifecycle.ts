@@ -10,6 +10,7 @@ import {
   nameOption,
   nameOrConfigOption,
   outputOption,
+  publishOption,
   sourceOption,
 } from './shared.ts';
 
@@ -25,6 +26,7 @@ export function lifecycleCommands(cli: Command): void {
     .option('--detach', 'return when the node is ready and leave it running')
     .option('--timeout <duration>', 'how long the whole boot may take (default: 300s)')
     .option('--listen <address:port>', 'serve a status page and metrics on loopback, such as 127.0.0.1:9990')
+    .addOption(publishOption())
     .option('--host', 'run on the host itself, without namespaces')
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
@@ -51,6 +53,7 @@ export function lifecycleCommands(cli: Command): void {
     .option('--name <name>', 'name of the node (default: run- and a random number)')
     .addOption(binDirOption())
     .option('--timeout <duration>', 'how long the boot may take (default: 300s)')
+    .addOption(publishOption())
     .option(
       '--artifacts <dir>',
       'where to keep report and logs on failure, in a subfolder named after the node',

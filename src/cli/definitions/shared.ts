@@ -44,6 +44,14 @@ export function binDirOption(): Option {
   ).argParser(append);
 }
 
+/** `--publish`, repeatable. */
+export function publishOption(): Option {
+  return new Option(
+    '--publish <mapping>',
+    'port of the host that leads to the node, [ADDRESS:]HOST:NODE[/udp]; on loopback by default (repeatable)',
+  ).argParser(append);
+}
+
 const appendNames = (value: string, earlier: readonly string[] = []): string[] => [
   ...earlier,
   ...value.split(',').filter(Boolean),

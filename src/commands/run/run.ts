@@ -19,6 +19,7 @@ import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
 import { failureFile, keepArtifacts } from '../../observe/records/artifacts.ts';
+import { allPorts } from '../../supervisor/ports/open.ts';
 import { bootSpecOf } from '../../supervisor/bootSpec.ts';
 import type { BootSpec } from '../../supervisor/bootSpec.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
@@ -79,11 +80,13 @@ async function launchEphemeral(
     alternative: `use a node on the host itself: ${nodeCommand('up', { name: 'default' }, '--host')}`,
   };
   // Without a config file, all that the supervisor process needs to start is known: it loads meanwhile.
-  if (options.config === undefined) await launch.start(start);
+  const ports = allPorts(options.publish);
+  if (options.config === undefined) await launch.start({ ...start, ports });
   const config = await signals.interruptible(loadNodeConfig(options));
   if (config.node.kubernetes === false) throw needsNode(config);
+  const { node } = config;
   if (!launch.hasStarted)
-    await launch.start({ ...start, listen: config.node.listen, kubelet: config.node.kubelet });
+    await launch.start({ ...start, listen: node.listen, ports: node.ports, kubelet: node.kubelet });
   if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
   // Nobody reads its stdout: the events come through the control socket.
   const spec = bootSpecOf({ ...options, output: 'json' }, config);

@@ -22,6 +22,7 @@ export const defaults = {
   binDirs: [] as string[],
   images: [] as string[],
   registries: {},
+  ports: [] as string[],
   network: {
     podCidr: '10.244.0.0/24',
     serviceCidr: '10.0.0.0/24',

@@ -17,6 +17,7 @@ import {
   short,
   word,
 } from './fields.ts';
+import { duplicatePort, parsePort } from './ports.ts';
 import { networkSchema } from './network.ts';
 import { registriesSchema } from './registries.ts';
 
@@ -79,6 +80,20 @@ export const nodeShape = {
     .default({})
     .describe(
       'How images are pulled, by the host of a registry or of a mirror; "*" stands for all other registries. Default: as Docker would.',
+    ),
+  ports: list(word())
+    .superRefine((ports, context) => {
+      const refuse = (index: number, message: string): void =>
+        context.addIssue({ code: 'custom', path: [index], message });
+      const flaws = ports.map((port) => parsePort(port));
+      for (const [index, flaw] of flaws.entries()) if (typeof flaw === 'string') refuse(index, flaw);
+      if (flaws.some((flaw) => typeof flaw === 'string')) return;
+      const duplicate = duplicatePort(ports);
+      if (duplicate !== undefined) refuse(duplicate.index, duplicate.reason);
+    })
+    .default([])
+    .describe(
+      'Ports of the host that lead to the node, each [ADDRESS:]HOST:NODE[/udp]: on loopback without an address; HOST 0 is any free port. Default: none.',
     ),
   network: networkSchema.prefault({}).describe('Address ranges, names and ports.'),
   dns: short(

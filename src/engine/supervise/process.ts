@@ -86,7 +86,7 @@ async function spawnInto(log: number, command: Command, path: string): Promise<P
 
 /** Node.js throws some errors; the others arrive as an event, see {@link errorOf}. */
 function startChild(command: Command, log: number): ChildProcess {
-  const { file, args, cwd, env, inheritEnv = true, umask, uid, gid } = command;
+  const { file, args, cwd, env, inheritEnv = true, umask, uid, gid, descriptors = [] } = command;
   // Inherited like the environment. spawn() has no option for it, but returns only when the child has been forked.
   const before = umask === undefined ? undefined : process.umask(umask);
   try {
@@ -95,7 +95,7 @@ function startChild(command: Command, log: number): ChildProcess {
       env: { ...(inheritEnv && process.env), ...env },
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log, log, ...descriptors],
       detached: true,
     });
   } catch (error) {

@@ -18,6 +18,8 @@ export interface NodeStatus {
   readonly components: readonly ComponentStatus[];
   /** What is wrong although the node may be ready, such as a disk that is nearly full or an image that no pod gets. Missing: nothing. */
   readonly notes?: readonly string[];
+  /** The published ports, such as `127.0.0.1:8080 -> 80/tcp`. Missing: none. */
+  readonly ports?: readonly string[];
 }
 
 interface ComponentStatus {
