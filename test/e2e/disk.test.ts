@@ -21,7 +21,7 @@ beforeAll(async () => {
   await execa('truncate', ['--size', '4G', `${disk}.img`]);
   await execa('mkfs.ext4', ['-q', '-F', `${disk}.img`]);
   await execa('mount', ['--no-mtab', '-o', 'loop', `${disk}.img`, disk]);
-  await node.up();
+  await node.up('--publish', '0:80', '--publish', '[::1]:0:80');
   const folder = join(disk, 'archive');
   await mkdir(folder);
   await images('load', await busyboxArchive(folder, 'kept:1'));
@@ -95,6 +95,41 @@ async function runPod(
   await expect.poll(phase, { timeout: 60_000 }).toBe('Succeeded');
   return node.kubectl('logs', name);
 }
+
+describe('a Service of type LoadBalancer', () => {
+  it('answers at the address of the node, and at published ports of the host', async () => {
+    const script = 'mkdir /w && echo hello > /w/index.html && httpd -f -p 8080 -h /w';
+    const container = { name: 'main', image, imagePullPolicy: 'Never', command: ['sh', '-c', script] };
+    const labels = { app: 'web' };
+    await node.apply(
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'web' },
+        spec: {
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers: [container] } },
+        },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web' },
+        spec: { type: 'LoadBalancer', selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
+      },
+    );
+    await node.kubectl('wait', '--for=condition=Available', 'deployment/web', '--timeout=60s');
+    const { ip, ports = [] } = await readNodeFile(node.name);
+    const path = 'jsonpath={.status.loadBalancer.ingress[*].ip}';
+    expect(await node.kubectl('get', 'service/web', '-o', path)).toBe(ip);
+    expect(await statusText()).toContain(`published: 127.0.0.1:${ports[0]!.port} -> 80/tcp`);
+    const get = async (host: string): Promise<string> =>
+      (await execa('curl', ['-g', '-sS', '--max-time', '5', `http://${host}/`], { reject: false })).stdout;
+    for (const host of [ip, `127.0.0.1:${ports[0]!.port}`, `[::1]:${ports[1]!.port}`])
+      await expect.poll(async () => get(host), { timeout: 10_000 }).toBe('hello');
+    await node.kubectl('delete', 'deployment/web', 'service/web', '--now');
+  });
+});
 
 describe('a claim of the default class', () => {
   it('keeps what pods wrote, also as another user, until it is deleted', async () => {
