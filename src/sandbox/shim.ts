@@ -95,7 +95,10 @@ export async function spawnShim(
   return { child, control, namespacesPid, exited };
 }
 
-/** A socket belongs to the network namespace in which it was made, so the program inside can serve a port of the host. */
+/**
+ * A socket belongs to the network namespace in which it was made, so the program inside can serve a port of the host.
+ * @internal exported for tests
+ */
 export function descriptorOf(socket: Server | Socket): number {
   // Node.js has no public way to the descriptor; its own tests use this one (test/parallel/test-listen-fd-detached.js). That of
   // a UDP socket is deprecated with a warning, so take what is behind it.

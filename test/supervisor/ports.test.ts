@@ -199,7 +199,7 @@ describe('the forwarder, with inherited sockets', () => {
   it('forwards by UDP, and answers each client', async () => {
     const ask = async (name: string): Promise<string> => {
       const udp = createSocket('udp4');
-      udp.send(name, ports[3]!, '127.0.0.1');
+      udp.send(name, ports[3], '127.0.0.1');
       const [answer] = await once(udp, 'message');
       udp.close();
       return String(answer);

@@ -118,8 +118,8 @@ async function forwardUdp(
     client.socket.send(message, mapping.nodePort, target);
   });
   const sweep = async (): Promise<void> => {
-    const isIdle = ({ lastAt }: UdpClient): boolean => performance.now() - lastAt > udpIdleMs;
-    for (const [key] of [...clients].filter(([, client]) => isIdle(client))) forget(key);
+    const before = performance.now() - udpIdleMs;
+    for (const [key] of [...clients].filter(([, { lastAt }]) => lastAt < before)) forget(key);
   };
   void watch(sweep, { periodMs: 10_000, failureThreshold: Infinity }, signal).catch(() => undefined);
 }

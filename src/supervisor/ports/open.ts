@@ -78,18 +78,12 @@ export async function bind(
 async function cannotPublish(text: string, mapping: PortMapping, cause: unknown): Promise<Failure> {
   const { address, port, protocol } = mapping;
   const why = async (): Promise<string> => {
-    switch (errorCode(cause)) {
-      case 'EADDRINUSE': {
-        const holder = protocol === 'tcp' ? portHolder(port) : boundHolder(protocol, port, [address]);
-        return `port ${port}/${protocol} is held by ${(await holder) ?? 'another process'}`;
-      }
-      case 'EADDRNOTAVAIL':
-        return `this machine has no address ${address}`;
-      case 'EACCES':
-        return `port ${port} is privileged, and this process lacks CAP_NET_BIND_SERVICE`;
-      default:
-        return reasonOf(cause);
-    }
+    const code = errorCode(cause);
+    if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}`;
+    if (code === 'EACCES') return `port ${port} is privileged, and this process lacks CAP_NET_BIND_SERVICE`;
+    if (code !== 'EADDRINUSE') return reasonOf(cause);
+    const holder = protocol === 'tcp' ? portHolder(port) : boundHolder(protocol, port, [address]);
+    return `port ${port}/${protocol} is held by ${(await holder) ?? 'another process'}`;
   };
   return new Failure('preflight', `cannot publish ${text} at ${hostEnd(mapping)}: ${await why()}`, {
     hint: 'stop that process, or choose another address or port: --publish, or ports in the config',
