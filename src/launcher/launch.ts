@@ -21,7 +21,7 @@ import { encodeBootSpec } from '../supervisor/bootSpec.ts';
 import type { BootSpec } from '../supervisor/bootSpec.ts';
 import { openListener } from '../supervisor/listener.ts';
 import { openPorts } from '../supervisor/ports/open.ts';
-import { findPasta, resolveBinaries } from '../supervisor/resolveBinaries.ts';
+import { findPasta, recordUseBy, resolveBinaries } from '../supervisor/resolveBinaries.ts';
 import type { SupervisorLog } from './supervisorLog.ts';
 
 /** What has to be known of a node to start its supervisor process. */
@@ -128,6 +128,7 @@ export class Launch implements AsyncDisposable {
     if (canProvision) sandbox.provision(sandboxSpec, searchPath(places));
     const wanted = { ...config.node, pasta: pastaWanted[mode] };
     const binaries = await resolveBinaries(options, wanted, this.#signals.interrupted);
+    recordUseBy(config.node, options, binaries);
     const plan = planEgress(mode, mode === 'none' ? undefined : findPasta(binDirs));
     if (plan.result.level === 'problem') throw toFailure(plan.result);
     if (!canProvision) sandbox.provision(sandboxSpec, binaries.searchPath);

@@ -1,5 +1,6 @@
 import type { NodeConfig } from '../config/schema/node.ts';
 import { coreDnsBinary, egressBinaries } from '../install/find/binaries.ts';
+import { recordUse } from '../install/cacheUse.ts';
 import { cacheDirs } from '../install/find/cacheLayout.ts';
 import { findBinaries } from '../install/find/findBinaries.ts';
 import { install } from '../install/install.ts';
@@ -8,7 +9,7 @@ import { versionOfData } from '../kubernetes/dataVersions.ts';
 import type { DataOwner } from '../kubernetes/dataVersions.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { cacheDir } from '../lib/paths.ts';
+import { cacheDir, nodePaths } from '../lib/paths.ts';
 import type { Progress } from '../observe/terminal/view.ts';
 import type { OutputMode, Reporter } from '../observe/terminal/reporter.ts';
 import type { UpOptions } from './options.ts';
@@ -71,6 +72,15 @@ export async function resolveBinaries(
     });
     return binaries;
   });
+}
+
+/** Records in the cache that this node uses it. Call it outside of a sandbox, which may have another folder in the cache's place. */
+export function recordUseBy(
+  { name, dataDir }: DataOwner,
+  { ephemeral }: Pick<UpOptions, 'ephemeral'>,
+  { versions }: Binaries,
+): void {
+  if (ephemeral !== true) recordUse(cacheDir(), { name, dataDir: nodePaths(name, dataDir).data, versions });
 }
 
 /** The error with the reason why this version was looked for. */

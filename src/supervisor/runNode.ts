@@ -9,7 +9,6 @@ import type { CheckResult } from '../host/checkResult.ts';
 import { checkDataMount } from '../host/dataMount.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
-import { recordUse } from '../install/cacheUse.ts';
 import type { Binaries } from '../install/install.ts';
 import { defaultRelease, minorOf } from '../install/release/pairings.ts';
 import { releasesDir } from '../install/find/cacheLayout.ts';
@@ -55,9 +54,6 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;
-    if (options.ephemeral !== true) {
-      recordUse(cacheDir(), { name: config.node.name, dataDir: paths.data, versions: clients.versions });
-    }
     const { upgrade, undone } = await openData(config.node, clients.versions, {
       minFreeMiB: config.node.kubelet.minFreeMiB,
       signal: signals.interrupted,
@@ -147,7 +143,10 @@ function newerVersion(node: Config['node'], { files, versions }: Binaries): Chec
 }
 
 async function resolve({ options }: BootSpec, node: Config['node'], signals: Signals): Promise<Binaries> {
-  return (await import('./resolveBinaries.ts')).resolveBinaries(options, node, signals.interrupted);
+  const { recordUseBy, resolveBinaries } = await import('./resolveBinaries.ts');
+  const binaries = await resolveBinaries(options, node, signals.interrupted);
+  recordUseBy(node, options, binaries);
+  return binaries;
 }
 
 /** The graph that the config makes of the built-in components. */
