@@ -75,19 +75,23 @@ it('imports places that are new, have changed or lost their images, and no other
 });
 
 it.for([
-  { what: 'a large file that is no archive', content: Buffer.alloc(8_000_000, 'x'), reason: /: ctr: / },
+  {
+    what: 'a large file that is no archive',
+    content: Buffer.alloc(8_000_000, 'x'),
+    reason: 'cannot be imported: ctr: ',
+  },
   {
     what: 'a truncated gzip',
     content: gzipSync(randomBytes(200_000)).subarray(0, 150_000),
-    reason: /unexpected end/,
+    reason: 'is damaged: unexpected end',
   },
 ])('refuses $what with the reason', async ({ content, reason }) => {
   const { dir, ctr, socket } = await startContainerd();
   const archive = join(dir, 'app.tar.gz');
   await writeFile(archive, content);
   const refused = imageStore({ ctr, socket }).load(archive);
-  await expect(refused).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(reason) });
-  await expect(refused).rejects.toThrow(`${archive} cannot be imported: `);
+  await expect(refused).rejects.toMatchObject({ code: 'usage' });
+  await expect(refused).rejects.toThrow(`${archive} ${reason}`);
 });
 
 it('finds the named places and the files of the folder that are not hidden', async () => {
