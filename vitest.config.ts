@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** No node under test reaches another machine: see test/support/cli.ts. */
@@ -14,6 +15,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
+          // Most of them wait for processes: a worker for each core, one more than the default.
+          maxWorkers: availableParallelism(),
           testTimeout: 30_000,
         },
       },

@@ -17,17 +17,19 @@ type LifeState = 'down' | 'starting' | 'running' | 'ending';
 /** The first line of a node's lock until its supervisor has recorded itself there. */
 export const startingLine = /^starting (\S+) (\d+)\n/;
 
-/** The state of a node whose lock is held. */
-export async function stateOfHeld(name: string): Promise<Exclude<LifeState, 'down'>> {
+/** The state of a node whose lock is held. Undefined while its holder writes what it does with it, or removes it. */
+export async function stateOfHeld(name: string): Promise<Exclude<LifeState, 'down'> | undefined> {
   const { run, controlSocket } = nodePaths(name);
   const text = textOf(lockFile(run));
+  if (text === '') return undefined;
   if (text === endingText) return 'ending';
-  if (text === '' || startingLine.test(text) || !existsSync(nodeFile(name))) return 'starting';
+  if (startingLine.test(text) || !existsSync(nodeFile(name))) return 'starting';
   return (await isListening(controlSocket)) ? 'running' : 'ending';
 }
 
 async function stateOf(name: string): Promise<LifeState> {
-  return (await isHeld(lockFile(nodePaths(name).run))) ? stateOfHeld(name) : 'down';
+  if (!(await isHeld(lockFile(nodePaths(name).run)))) return 'down';
+  return (await stateOfHeld(name)) ?? 'starting';
 }
 
 /** Whether a process holds the lock file. */

@@ -131,8 +131,8 @@ async function takeLockAfterEnd(name: string, run: string, signal: AbortSignal):
   let fd: number | undefined;
   const isFree: Probe = async () => {
     fd = await takeLock(run);
-    if (fd === undefined && (await stateOfHeld(name)) === 'ending')
-      throw new Unhealthy('a process of it lives');
+    const state = fd === undefined ? await stateOfHeld(name) : 'free';
+    if (state === undefined || state === 'ending') throw new Unhealthy('a process of it lives');
   };
   const patience = { timeoutMs: endsWithinMs, attemptTimeoutMs: Number.POSITIVE_INFINITY };
   await until(isFree, patience, signal).catch((cause: unknown) => {

@@ -73,7 +73,7 @@ describe('config check', () => {
       stderr: `${path} is valid: a graph of 2 components`,
     });
     expect((await run('config', 'check')).stderr).toBe(
-      'the built-in config is valid: a graph of 14 components',
+      'the built-in config is valid: a graph of 15 components',
     );
   });
 

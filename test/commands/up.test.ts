@@ -41,7 +41,9 @@ it('a data folder that cannot be created is reported, and nothing is left', asyn
   const notAFolder = join(await tempDir('up'), 'file');
   await writeFile(notAFolder, 'precious');
   const { exitCode, stderr } = await cli(['up', '--name', name, '--data-dir', join(notAFolder, 'data')]);
-  expect(stderr).toContain(`the data folder ${join(notAFolder, 'data')} cannot be written: ENOTDIR`);
+  expect(stderr).toContain(
+    `${join(notAFolder, 'data')} cannot be made: ${notAFolder} is a file, not a folder`,
+  );
   expect(exitCode).toBe(3);
   expect(existsSync(nodePaths(name).run)).toBe(false);
   expect(await leftoversSince(before, name)).toEqual([]);
