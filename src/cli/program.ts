@@ -3,7 +3,7 @@ import type { exitCodes } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { configCommands } from './definitions/config.ts';
 import { kubernetesCommands } from './definitions/kubernetes.ts';
-import { lifecycleCommands } from './definitions/lifecycle.ts';
+import { lifecycleCommands, systemdCommands } from './definitions/lifecycle.ts';
 import { observeCommands } from './definitions/observe.ts';
 import { operateCommands } from './definitions/operate.ts';
 import { setupCommands } from './definitions/setup.ts';
@@ -23,6 +23,7 @@ export function program(): Command {
   kubernetesCommands(cli);
   configCommands(cli);
   setupCommands(cli);
+  systemdCommands(cli);
   shellCommands(cli);
   return cli.addHelpText('after', exitCodeHelp);
 }

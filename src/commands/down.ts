@@ -6,10 +6,14 @@ import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
 import { reportDeadNodes } from '../instance/deadNodes.ts';
 import { NodeInstance } from '../instance/nodeInstance.ts';
 import { NodeLocks } from '../instance/nodeLocks.ts';
+import { activeUnit, unitDataDir } from '../instance/unit.ts';
+import type { UnitState } from '../instance/unit.ts';
 import { assertRoot, checkDataFolder } from '../host/preflight.ts';
+import { run as runTool } from '../host/tool.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { contextName } from '../kubernetes/kubeconfig/kubeconfig.ts';
 import { removeFromKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/merge.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { stopNode } from '../launcher/stopNode.ts';
@@ -21,14 +25,35 @@ interface DownOptions {
   readonly dataDir?: string;
 }
 
-/** `k8s-single down`: stops the node, also one that is still starting. Only its data stays; with `--purge`, nothing. */
-export async function down({ name, purge = false, dataDir }: DownOptions): Promise<number> {
+/**
+ * `k8s-single down`: stops the node, also one that is still starting. Only its data stays; with `--purge`, nothing. A node
+ * that systemd runs is stopped by systemd, which would start it again otherwise.
+ */
+export async function down(options: DownOptions): Promise<number> {
   assertRoot();
+  const unit = await activeUnit(options.name);
+  const code = await takeDown(options, unit);
+  if (unit?.isEnabled === true)
+    console.error(
+      `${unit.name} starts it again when the machine boots; for good: ${nodeCommand('systemd uninstall', options)}`,
+    );
+  return code;
+}
+
+/** {@link down} of a node that is run by this active unit, or by none. */
+export async function takeDown(
+  { name, purge = false, dataDir }: DownOptions,
+  unit?: Pick<UnitState, 'name'>,
+): Promise<number> {
   const node = await readNodeFile(name).catch(() => undefined);
-  const { run, data, controlSocket } = nodePaths(name, dataDir ?? node?.dataDir);
+  const { run, data, controlSocket } = nodePaths(name, dataDir ?? node?.dataDir ?? unitDataDir(name));
   await assertNotInUseByOther(data, name);
   // A node that is starting has a lock before it has a node.json.
-  const wasThere = node !== undefined || existsSync(lockFile(run));
+  const wasThere = node !== undefined || existsSync(lockFile(run)) || unit !== undefined;
+  if (unit !== undefined) {
+    console.error(`node ${name} is run by systemd: systemctl stop ${unit.name}`);
+    await runTool(['systemctl', 'stop', unit.name]);
+  }
   {
     using instance = new NodeInstance(run);
     await stopNode(instance, name, controlSocket);

@@ -6,6 +6,7 @@ import { openSupervisorLog } from '../launcher/supervisorLog.ts';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodeName, nodePaths } from '../lib/paths.ts';
+import type { Paths } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
 import { allPorts } from '../supervisor/ports/open.ts';
 import { bootSpecOf } from '../supervisor/bootSpec.ts';
@@ -18,6 +19,15 @@ import type { UpOptions } from '../supervisor/options.ts';
  */
 export async function up(options: UpOptions): Promise<number> {
   assertRoot();
+  if (process.env['NOTIFY_SOCKET'] === undefined || options.detach === true) return bringUp(options);
+  const { SystemdNotifier } = await import('../launcher/systemdNotifier.ts');
+  const notifier = SystemdNotifier.fromEnvironment();
+  if (notifier === undefined) return bringUp(options);
+  return notifier.during(async (follow) => bringUp(options, follow));
+}
+
+/** @param follow called with the paths of the node as soon as they are known */
+async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Promise<number> {
   using signals = new Signals();
   await using launch = new Launch(signals);
   const isSandboxed = options.host !== true && inContainer() === undefined;
@@ -40,6 +50,7 @@ export async function up(options: UpOptions): Promise<number> {
   // Beside the start, which does not depend on it.
   void reportDeadNodes(node.name);
   const spec = bootSpecOf(options, config);
+  follow?.(nodePaths(node.name, node.dataDir));
 
   if (!isSandboxed || node.kubernetes === false) {
     if (options.detach === true) throw cannotDetach();

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import type { Emit, Event } from '../engine/component.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
+import { unitOf } from '../lib/paths.ts';
 
 /**
  * A running node, as the control API serves it. Actions reject with a `Failure` with the reason; the component they get is
@@ -58,5 +60,9 @@ export function alreadyRunning(name: string): Failure {
 
 /** The Failure `notReady` of a request when the node is not running. */
 export function notRunning(name: string, cause: unknown): Failure {
-  return new Failure('notReady', `node ${name} is not running`, { hint: nodeCommand('up', { name }), cause });
+  const unit = unitOf(name);
+  const hint = existsSync(unit.file)
+    ? `start it: systemctl start ${unit.name}; why it is down: systemctl status ${unit.name}`
+    : nodeCommand('up', { name });
+  return new Failure('notReady', `node ${name} is not running`, { hint, cause });
 }

@@ -14,9 +14,9 @@ import { checkDataMount } from './dataMount.ts';
 import { notInstalled, pathWithSbin } from './tool.ts';
 
 /** Throws a preflight {@link Failure} unless this process runs as root. */
-export function assertRoot(): void {
+export function assertRoot(reason = 'it creates namespaces, cgroups and containers'): void {
   if (process.geteuid?.() === 0) return;
-  throw new Failure('preflight', 'this needs root: it creates namespaces, cgroups and containers', {
+  throw new Failure('preflight', `this needs root: ${reason}`, {
     hint: `sudo ${commandLine(process.argv)}`,
   });
 }

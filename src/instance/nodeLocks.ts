@@ -29,6 +29,7 @@ import {
   takeDataLock,
   takeLock,
 } from './lock.ts';
+import { assertNotRunByUnit } from './unit.ts';
 
 /** A lock that is held, and how to take back what was made for it. */
 interface Held {
@@ -47,7 +48,7 @@ export class NodeLocks {
 
   /**
    * Takes the lock of the node's name. Waits for a node that is being taken down. Does nothing when this instance has it already.
-   * @throws Failure `preflight` when the node runs or starts already, or does not end; the reason of `signal`, which ends the wait
+   * @throws Failure `preflight` when the node runs or starts already, does not end, or is run by its unit; the reason of `signal`, which ends the wait
    */
   async acquireNode(
     name: string,
@@ -68,6 +69,7 @@ export class NodeLocks {
     signal: AbortSignal,
   ): Promise<void> {
     if (this.#node !== undefined) return;
+    await assertNotRunByUnit(name);
     const isNew = !existsSync(lockFile(run));
     const first = await takeLock(run).catch((error: unknown) => {
       // Without flock(1) nobody can hold it.

@@ -14,7 +14,7 @@ export function nodeCommand(command: string, { name, dataDir }: NodeSelector, ..
   const defaultDir = nodePaths(name).data;
   return commandLine([
     'k8s-single',
-    command,
+    ...command.split(' '),
     // With the variable set, leaving --name out would mean that node.
     ...(name === 'default' && !process.env['K8S_SINGLE_NAME'] ? [] : ['--name', name]),
     ...(dataDir === undefined || dataDir === defaultDir || !withDataDir.has(command)

@@ -63,6 +63,12 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
   };
 }
 
+/** The systemd unit of a node, as `systemd install` makes it. */
+export function unitOf(name: string): { readonly name: string; readonly file: string } {
+  const unit = name === 'default' ? 'k8s-single.service' : `k8s-single-${name}.service`;
+  return { name: unit, file: join('/etc/systemd/system', unit) };
+}
+
 /** The user's home folder: HOME, or that of the user database if it is no absolute path. */
 export function homeDir(): string {
   const home = homedir();

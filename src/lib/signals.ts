@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 
-const captured = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** The signals that stop a node. */
+export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** The exit code that a shell gives a process ended by a signal. */
 export function signalExitCode(signal: NodeJS.Signals): number {
@@ -40,7 +41,7 @@ export class Signals implements Disposable {
   };
 
   constructor() {
-    for (const signal of captured) process.on(signal, this.#onSignal);
+    for (const signal of stopSignals) process.on(signal, this.#onSignal);
   }
 
   /** The first signal of all, whether or not it was handled. */
@@ -71,6 +72,6 @@ export class Signals implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const signal of captured) process.off(signal, this.#onSignal);
+    for (const signal of stopSignals) process.off(signal, this.#onSignal);
   }
 }

@@ -3,8 +3,9 @@ import type { PortMapping } from '../config/schema/ports.ts';
 import { nowhere } from '../config/yaml/problems.ts';
 import type { EgressPlan } from '../host/egress.ts';
 import type { Binaries } from '../install/install.ts';
+import { isInUnit } from '../instance/unit.ts';
 import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
-import { nodePaths } from '../lib/paths.ts';
+import { nodePaths, unitOf } from '../lib/paths.ts';
 import type { UpOptions } from './options.ts';
 
 /** What a supervisor needs to boot its node. In a sandbox it arrives as the task of the boot message. */
@@ -21,6 +22,8 @@ export interface BootSpec {
   readonly hasComponents: boolean;
   /** The files in the folder for addons; undefined without that folder. */
   readonly addonFiles?: readonly string[];
+  /** The systemd unit that runs the node. */
+  readonly unit?: string;
   /** When the command was started, in ms since the epoch. */
   readonly startedAt: number;
 }
@@ -30,7 +33,8 @@ export function bootSpecOf(options: UpOptions, config: Config): BootSpec {
   const { name, dataDir } = config.node;
   // From outside of the sandbox, whose data folder is not in its place yet when its graph is planned.
   const addonFiles = plannedAddonFiles(nodePaths(name, dataDir).addons);
-  const common = { options, config, hasComponents, startedAt: performance.timeOrigin };
+  const unit = isInUnit(name) ? { unit: unitOf(name).name } : {};
+  const common = { options, config, hasComponents, ...unit, startedAt: performance.timeOrigin };
   return { ...common, ...(addonFiles !== undefined && { addonFiles }) };
 }
 

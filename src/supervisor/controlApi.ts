@@ -62,20 +62,27 @@ interface ControlledGraph {
   readonly notes: () => readonly string[];
   /** The published ports, for people. */
   readonly ports: readonly string[];
+  /** The systemd unit that runs the node. */
+  readonly unit?: string | undefined;
 }
 
 /** What the control API does with a graph: reads its store, and acts on the graph itself. */
 export function controlledNode(
   name: string,
   store: EventStore,
-  { graph, logDir, down, notes: currentNotes, ports }: ControlledGraph,
+  { graph, logDir, down, notes: currentNotes, ports, unit }: ControlledGraph,
 ): ControlledNode {
   const sample = usageSampler();
   const getStatus = async () => {
     const pids = [...store.state().values()].flatMap(({ pid }) => pid ?? []);
     const notes = currentNotes();
     const status = statusOf(name, store.state(), await sample(pids), Date.now());
-    return { ...status, ...(notes.length > 0 && { notes }), ...(ports.length > 0 && { ports }) };
+    return {
+      ...status,
+      ...(unit !== undefined && { unit }),
+      ...(notes.length > 0 && { notes }),
+      ...(ports.length > 0 && { ports }),
+    };
   };
   let metrics: Promise<{ text: () => Promise<string> }> | undefined;
   return {

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../config/schema/node.ts';
-import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
+import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, ownCgroups } from '../host/cgroup/nodeCgroup.ts';
 import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkFirewall } from '../host/firewall.ts';
@@ -42,13 +42,15 @@ export async function directHost(
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
   await cleanUpLeftovers(dirs);
+  let cgroups: ReadonlyMap<string, string> = new Map();
   const leave = async (): Promise<void> => {
-    await leaveNodeCgroup();
+    await leaveNodeCgroup(cgroups);
     await cleanUp(dirs);
     locks.handOver();
   };
   try {
     await createNodeCgroup(name);
+    cgroups = ownCgroups();
     await joinNodeCgroup(name);
     recordSupervisor(run, data);
     // A graph of plain programs needs nothing from the host.

@@ -47,6 +47,8 @@ export interface GraphOptions {
   /** What was checked on the host. What is not ok is printed. */
   readonly checks: readonly CheckResult[];
   readonly output: OutputMode;
+  /** The systemd unit that runs the node. */
+  readonly unit?: string | undefined;
   /** When the command was started, in ms since the epoch. */
   readonly startedAt: number;
   readonly signals: Signals;
@@ -150,6 +152,7 @@ async function startAndServe(
     logDir: paths.logs,
     down,
     notes,
+    unit: options.unit,
     ports: options.ports.map(describePort),
   });
   const api = await serveControlApi(controlled, {

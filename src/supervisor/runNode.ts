@@ -32,7 +32,7 @@ import type { GraphOptions } from './runGraph.ts';
  * @throws Failure with the reason why the node ended, after everything was stopped and the host is as it was before
  */
 export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals): Promise<number> {
-  const { options, startedAt } = spec;
+  const { options, startedAt, unit } = spec;
   const paths = nodePaths(spec.config.node.name, spec.config.node.dataDir);
   try {
     // In a sandbox the rest of it is made while this process plans its graph.
@@ -50,7 +50,7 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const { output } = options;
     const { beforeRestart } = host;
     const common = { config, ip: host.ip, output, startedAt, signals, listener };
-    const graph: GraphOptions = { ...common, checks, beforeRestart, ports };
+    const graph: GraphOptions = { ...common, checks, beforeRestart, ports, unit };
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;

@@ -16,31 +16,8 @@ import {
 
 /** Commands that start and stop a node. */
 export function lifecycleCommands(cli: Command): void {
-  cli
-    .command('up')
-    .description('start the node and keep it running; Ctrl-C stops it')
-    .addOption(configOption())
-    .addOption(nameOrConfigOption())
-    .option('--data-dir <dir>', 'folder for what is kept after `down` (default: /var/lib/k8s-single/NAME)')
-    .addOption(binDirOption())
+  upOptions(cli.command('up').description('start the node and keep it running; Ctrl-C stops it'))
     .option('--detach', 'return when the node is ready and leave it running')
-    .option('--timeout <duration>', 'how long the whole boot may take (default: 300s)')
-    .option('--listen <address:port>', 'serve a status page and metrics on loopback, such as 127.0.0.1:9990')
-    .addOption(publishOption())
-    .option('--host', 'run on the host itself, without namespaces')
-    .option('--no-install', 'use only binaries that are already there')
-    .addOption(sourceOption())
-    .addOption(kubernetesOption())
-    .addOption(mirrorOption())
-    .addOption(outputOption())
-    .addOption(
-      new Option(
-        '--forward-logs [components]',
-        'also print the logs of components as they are written: comma-separated, or all',
-      )
-        .preset('all')
-        .env('K8S_SINGLE_FORWARD_LOGS'),
-    )
     .action(async (options) => exitWith((await import('../../commands/up.ts')).up(options)));
 
   cli
@@ -90,4 +67,63 @@ export function lifecycleCommands(cli: Command): void {
     .option('--purge', 'also remove its data, and what `kubeconfig --merge` added to your kubeconfig')
     .addOption(dataDirOption())
     .action(async (options) => exitWith((await import('../../commands/down.ts')).down(options)));
+}
+
+/** Commands for a node that systemd runs. */
+export function systemdCommands(cli: Command): void {
+  const systemd = cli
+    .command('systemd')
+    .description('let systemd run the node, from the boot of the machine on');
+  upOptions(systemd.command('install'))
+    .description('write the unit of a node, enable it and start it; takes the options of `up`')
+    .option('--no-start', 'only enable it: it starts when the machine boots')
+    .action(async (options) =>
+      exitWith((await import('../../commands/systemd/systemd.ts')).installUnit(options)),
+    );
+  upOptions(systemd.command('print'))
+    .description('print the unit; takes the options of `up`')
+    .action(async (options) =>
+      exitWith((await import('../../commands/systemd/systemd.ts')).printUnit(options)),
+    );
+  systemd
+    .command('uninstall')
+    .description('stop the node and remove its unit; the data stays')
+    .addOption(nameOption())
+    .action(async (options) =>
+      exitWith((await import('../../commands/systemd/systemd.ts')).uninstallUnit(options)),
+    );
+  cli
+    .command('__unit-cleanup', { hidden: true })
+    .description('stop what a killed main process of the unit has left')
+    .addOption(nameOption())
+    .addOption(dataDirOption())
+    .action(async (options) =>
+      exitWith((await import('../../commands/systemd/systemd.ts')).cleanUpAfterUnit(options)),
+    );
+}
+
+/** The options of `up` that say what the node is. */
+function upOptions(command: Command) {
+  return command
+    .addOption(configOption())
+    .addOption(nameOrConfigOption())
+    .option('--data-dir <dir>', 'folder for what is kept after `down` (default: /var/lib/k8s-single/NAME)')
+    .addOption(binDirOption())
+    .option('--timeout <duration>', 'how long the whole boot may take (default: 300s)')
+    .option('--listen <address:port>', 'serve a status page and metrics on loopback, such as 127.0.0.1:9990')
+    .addOption(publishOption())
+    .option('--host', 'run on the host itself, without namespaces')
+    .option('--no-install', 'use only binaries that are already there')
+    .addOption(sourceOption())
+    .addOption(kubernetesOption())
+    .addOption(mirrorOption())
+    .addOption(outputOption())
+    .addOption(
+      new Option(
+        '--forward-logs [components]',
+        'also print the logs of components as they are written: comma-separated, or all',
+      )
+        .preset('all')
+        .env('K8S_SINGLE_FORWARD_LOGS'),
+    );
 }

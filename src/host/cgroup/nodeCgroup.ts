@@ -89,10 +89,31 @@ export async function componentProcesses(name: string): Promise<number[]> {
   return [...new Set((await Promise.all(leaves)).flat())];
 }
 
-/** Moves this process out of the node's cgroup, to the root of each hierarchy, so that the cgroup can be removed. */
-export async function leaveNodeCgroup(): Promise<void> {
+/** The cgroups of this process that are not a root, by the mount point of the hierarchy. Call it before {@link joinNodeCgroup}. */
+export function ownCgroups(): ReadonlyMap<string, string> {
+  const lines = readFileSync('/proc/self/cgroup', 'utf8').trimEnd().split('\n');
+  const found = hierarchies().flatMap(({ root, version, options }): [string, string][] => {
+    for (const line of lines) {
+      const [, controllers = '', group = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      const isThis =
+        version === 2 ? controllers === '' : controllers.split(',').some((each) => options.includes(each));
+      // One outside of this cgroup namespace begins with "/..".
+      if (isThis && group !== '/' && !group.startsWith('/..')) return [[root, join(root, group)]];
+    }
+    return [];
+  });
+  return new Map(found);
+}
+
+/**
+ * Moves this process out of the node's cgroup, so that it can be removed: back to where it was, or to the root of the hierarchy.
+ * Where systemd manages the cgroups of a container, no process can be in their root.
+ */
+export async function leaveNodeCgroup(before: ReadonlyMap<string, string>): Promise<void> {
   for (const { root } of hierarchies()) {
-    await moveProcesses([process.pid], existsSync(join(root, rootLeaf)) ? join(root, rootLeaf) : root);
+    const groups = [before.get(root), join(root, rootLeaf)];
+    const group = groups.find((each) => each !== undefined && existsSync(each));
+    await moveProcesses([process.pid], group ?? root);
   }
 }
 

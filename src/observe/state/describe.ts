@@ -1,7 +1,8 @@
 import type { Event } from '../../engine/component.ts';
 import { causeLine } from '../../engine/supervise/causeLine.ts';
 import { formatMs, oneLine } from '../../lib/text/text.ts';
-import type { ComponentState, Summary } from './state.ts';
+import { summarize } from './state.ts';
+import type { ComponentState, State, Summary } from './state.ts';
 
 /** How important an event is to people. */
 type Level = 'info' | 'warn' | 'error';
@@ -90,5 +91,26 @@ export function describeSummary(summary: Summary): string {
       return `stopping ${summary.remaining.join(', ')}`;
     case 'stopped':
       return 'stopped';
+  }
+}
+
+/** {@link describeSummary} with the reason of each component: `waiting for kubelet (connection refused)`. */
+export function describeNode(state: State, now: number): string {
+  const withReasons = (names: readonly string[]): string[] =>
+    names.map((name) => {
+      const component = state.get(name);
+      const reason = component === undefined ? '' : oneLine(describeReason(component, now));
+      return reason === '' ? name : `${name} (${reason})`;
+    });
+  const summary = summarize(state);
+  switch (summary.phase) {
+    case 'starting':
+      return describeSummary({ ...summary, blocking: withReasons(summary.blocking) });
+    case 'failed':
+      return describeSummary({ ...summary, failed: withReasons(summary.failed) });
+    case 'ready':
+    case 'stopping':
+    case 'stopped':
+      return describeSummary(summary);
   }
 }

@@ -15,6 +15,8 @@ export interface NodeStatus {
   /** Whether all components are ready, except optional ones. */
   readonly ready: boolean;
   readonly state: Summary['phase'];
+  /** The systemd unit that runs the node. Missing: none does. */
+  readonly unit?: string;
   readonly components: readonly ComponentStatus[];
   /** What is wrong although the node may be ready, such as a disk that is nearly full or an image that no pod gets. Missing: nothing. */
   readonly notes?: readonly string[];

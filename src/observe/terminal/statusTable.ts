@@ -12,7 +12,7 @@ import { tick } from './ticker.ts';
 const headings = ['COMPONENT', 'STATE', 'SINCE', 'RESTARTS', 'PID', 'MEMORY', 'CPU'];
 const columnLayout = headings.map((_, i) => ({ align: i < 2 ? 'left' : 'right' }) as const);
 
-/** The status as a table, one line per component, none wider than `columns`; below it the published ports and the notes. */
+/** The status as a table, one line per component, none wider than `columns`; below it the ports, the unit and the notes. */
 export function statusTable(status: NodeStatus, columns: number, style: Style): string[] {
   const now = Date.parse(status.at);
   const dim = (text: string): string => style('dim', text);
@@ -28,15 +28,21 @@ export function statusTable(status: NodeStatus, columns: number, style: Style): 
   ]);
   const head = headings.map((text) => ({ text, style: dim }));
   const notes = table(
-    [...(status.ports ?? []).map((port) => `published: ${port}`), ...(status.notes ?? [])].map((text) => [
-      { text: oneLine(text), style: dim },
-    ]),
+    [
+      ...(status.ports ?? []).map((port) => `published: ${port}`),
+      ...unitNote(status),
+      ...(status.notes ?? []),
+    ].map((text) => [{ text: oneLine(text), style: dim }]),
     {
       columns: [{}],
       maxWidth: columns,
     },
   );
   return [...table([head, ...rows], { columns: columnLayout, maxWidth: columns }), ...notes];
+}
+
+function unitNote({ unit }: NodeStatus): string[] {
+  return unit === undefined ? [] : [`run by the systemd unit ${unit}`];
 }
 
 /** Redraws the status in place until the signal aborts. Shows the reason when the node cannot be reached. */

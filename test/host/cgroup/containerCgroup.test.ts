@@ -36,10 +36,11 @@ async function inContainer(program: string): Promise<string> {
 test('in a container with cgroups of version 2, the processes leave its root cgroup, and the node gets all controllers', async () => {
   const program = `
     import { readFileSync } from 'node:fs';
-    const { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, removeNodeCgroup } = await import('${cgroup}');
+    const { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, ownCgroups, removeNodeCgroup } = await import('${cgroup}');
     const read = (path) => readFileSync(path, 'utf8').trim();
     const groupOf = (pid) => read('/proc/' + pid + '/cgroup').split('\\n').find((line) => line.startsWith('0:')).slice(3);
     await createNodeCgroup('x');
+    const before = ownCgroups();
     await joinNodeCgroup('x');
     const root = '/sys/fs/cgroup';
     const seen = {
@@ -49,7 +50,7 @@ test('in a container with cgroups of version 2, the processes leave its root cgr
       available: read(root + '/cgroup.controllers'),
       enabled: read(root + '/k8s-single-x/cgroup.subtree_control'),
     };
-    await leaveNodeCgroup();
+    await leaveNodeCgroup(before);
     await removeNodeCgroup('x');
     console.log(JSON.stringify({ ...seen, left: groupOf(process.pid) }));`;
   const seen = JSON.parse(await inContainer(program)) as Record<string, string>;
@@ -59,4 +60,20 @@ test('in a container with cgroups of version 2, the processes leave its root cgr
   const moved = seen['available'] !== '';
   expect([seen['other'], seen['left']]).toEqual(moved ? ['/init', '/init'] : ['/', '/']);
   if (moved) expect(seen['inRoot']).toBe('');
+});
+
+test('a process returns to the cgroup in which systemd has started it', async () => {
+  const program = `
+    import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+    const { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, ownCgroups, removeNodeCgroup } = await import('${cgroup}');
+    const unit = '/sys/fs/cgroup/system.slice/node.service';
+    mkdirSync(unit, { recursive: true });
+    writeFileSync(unit + '/cgroup.procs', String(process.pid));
+    await createNodeCgroup('x');
+    const before = ownCgroups();
+    await joinNodeCgroup('x');
+    await leaveNodeCgroup(before);
+    await removeNodeCgroup('x');
+    console.log(readFileSync('/proc/self/cgroup', 'utf8').split('\\n').find((line) => line.startsWith('0:')));`;
+  expect(await inContainer(program)).toBe('0::/system.slice/node.service');
 });

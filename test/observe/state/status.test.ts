@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { describeNode } from '../../../src/observe/state/describe.ts';
 import { replay } from '../../../src/observe/state/state.ts';
 import { notReadyLines, statusOf } from '../../../src/observe/state/status.ts';
 import { usageSampler } from '../../../src/observe/state/usage.ts';
@@ -90,5 +91,30 @@ describe('usage', () => {
       process.kill(-leader.pid!, 'SIGKILL');
       await once(leader, 'close');
     }
+  });
+});
+
+describe('the status for systemd', () => {
+  const at = begin + 2000;
+  const event = { component: 'kubelet', at };
+
+  it('names what the node waits for, and why', () => {
+    const events = [
+      { ...event, type: 'starting', attempt: 1, pid: 7 } as const,
+      { ...event, type: 'probing', reason: 'connection\nrefused' } as const,
+    ];
+    expect(describeNode(replay(['kubelet'], events), at)).toBe('waiting for kubelet (connection refused)');
+  });
+
+  it('names what has failed, and why', () => {
+    const events = [{ ...event, type: 'failed', reason: 'it crashes' } as const];
+    expect(describeNode(replay(['kubelet', 'node'], events), at)).toBe('failed: kubelet (it crashes)');
+  });
+
+  it('is ready, and the table names the unit', () => {
+    const state = replay(names, goodBoot);
+    expect(describeNode(state, at)).toBe('ready');
+    const status = { ...statusOf('default', state, usage, at), unit: 'k8s-single.service' };
+    expect(statusTable(status, 80, plain).at(-1)).toBe('run by the systemd unit k8s-single.service');
   });
 });
