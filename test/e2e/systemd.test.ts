@@ -1,0 +1,186 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { main } from '../support/cli.ts';
+import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
+import type { Snapshot } from '../support/leftovers.ts';
+import { startSystemd } from '../support/systemdMachine.ts';
+import type { SystemdMachine } from '../support/systemdMachine.ts';
+
+const machineName = 'e2e-systemd';
+/** A node of Kubernetes in a sandbox, and a graph of one program without one. */
+const [node, graph] = ['e2e-systemd-node', 'e2e-systemd-graph'];
+const unitOf = (name: string): string => `k8s-single-${name}.service`;
+const fileOf = (name: string): string => `/etc/systemd/system/${unitOf(name)}`;
+
+let folder: string;
+let before: Snapshot;
+let machine: SystemdMachine;
+
+/** Runs the program on the machine, and resolves with its exit code and output. */
+async function k8sSingle(...args: string[]): Promise<[code: number, output: string]> {
+  const { exitCode, all } = await machine.run(process.execPath, main, ...args);
+  return [exitCode, all];
+}
+
+/** Waits until the unit has these properties. Resolves with all statuses seen meanwhile. */
+async function reached(unit: string, expected: Readonly<Record<string, string>>): Promise<Set<string>> {
+  const statuses = new Set<string>();
+  const matches = async (): Promise<void> => {
+    const found = await machine.show(unit, 'StatusText', ...Object.keys(expected));
+    statuses.add(found['StatusText'] ?? '');
+    const wanted = Object.entries(expected).every(([key, value]) => found[key] === value);
+    if (!wanted) throw new Unhealthy(JSON.stringify(found));
+  };
+  await until(matches, { timeoutMs: 150_000, attemptTimeoutMs: 20_000 }, new AbortController().signal);
+  return statuses;
+}
+
+/** Writes settings of the user for a unit, which installing it keeps. */
+async function configure(name: string, settings: string): Promise<void> {
+  const script = `mkdir -p ${fileOf(name)}.d; echo "[Service]\n${settings}" > ${fileOf(name)}.d/test.conf`;
+  await machine.run('sh', '-c', script);
+}
+
+/** The pid on the machine of the process of a node whose command line contains the words. */
+async function pidOf(words: string): Promise<string> {
+  const { stdout } = await machine.run('pgrep', '--oldest', '--full', words);
+  expect(stdout, words).toMatch(/^\d+$/);
+  return stdout;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/k8s-single-systemd-e2e-');
+  before = await snapshotHost();
+  machine = await startSystemd(machineName);
+  const program = `trap 'sleep 0.5; echo stopped >> ${folder}/stopped; exit' TERM; sleep 1000 & wait`;
+  await writeFile(
+    join(folder, 'a b%n $HOME.yaml'),
+    `kubernetes: false\nname: ${graph}\ndataDir: ${join(folder, 'graph')}\n` +
+      `components:\n  web: { command: [sh, -c, "${program}"] }\n`,
+  );
+});
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+  await expectNothingLeft(before, [machineName, node, graph]);
+});
+
+it('refuses a unit that another tool has made, and one that is masked', async () => {
+  await machine.run('sh', '-c', `echo "[Service]\nExecStart=/bin/true" > ${fileOf(node)}`);
+  for (const command of ['install', 'uninstall'])
+    expect(await k8sSingle('systemd', command, '--name', node)).toEqual([
+      3,
+      expect.stringContaining(
+        `there is a unit ${unitOf(node)} that k8s-single has not made: ${fileOf(node)}`,
+      ),
+    ]);
+  await machine.run('ln', '-sf', '/dev/null', fileOf(node));
+  expect(await k8sSingle('systemd', 'install', '--name', node)).toEqual([
+    3,
+    expect.stringContaining(`systemctl unmask ${unitOf(node)}`),
+  ]);
+  await machine.run('rm', fileOf(node));
+  await machine.run('systemctl', 'daemon-reload');
+});
+
+it('a unit does not disturb a node that runs without it, and stays down', async () => {
+  const config = ['--config', join(folder, 'a b%n $HOME.yaml')];
+  await machine.run('systemd-run', '--quiet', '--unit=by-hand', process.execPath, main, 'up', ...config);
+  const runs = async (): Promise<void> => {
+    const [code, output] = await k8sSingle('status', '--name', graph);
+    if (code !== 0) throw new Unhealthy(output);
+  };
+  await until(runs, { timeoutMs: 60_000, attemptTimeoutMs: 20_000 }, new AbortController().signal);
+  expect(await k8sSingle('systemd', 'install', ...config)).toEqual([
+    3,
+    expect.stringContaining(`node ${graph} runs already, without its unit`),
+  ]);
+  await configure(graph, 'WatchdogSec=6\nRestartSec=1');
+  expect(await k8sSingle('systemd', 'install', ...config, '--no-start')).toEqual([
+    0,
+    expect.stringContaining(`it starts when the machine boots, or now: systemctl start ${unitOf(graph)}`),
+  ]);
+  expect((await machine.run('systemctl', 'start', unitOf(graph))).exitCode).toBe(1);
+  const status = `node ${graph} is already running`;
+  await reached(unitOf(graph), {
+    ActiveState: 'failed',
+    ExecMainStatus: '3',
+    NRestarts: '0',
+    StatusText: status,
+  });
+  await runs();
+  expect(await k8sSingle('down', '--name', graph)).toEqual([0, `node ${graph} is down`]);
+  expect(await readFile(join(folder, 'stopped'), 'utf8')).toBe('stopped\n');
+});
+
+it('a supervisor that hangs is ended by the watchdog, and what it ran is stopped before the next start', async () => {
+  expect((await k8sSingle('systemd', 'install', '--config', join(folder, 'a b%n $HOME.yaml')))[0]).toBe(0);
+  const { MainPID } = await machine.show(unitOf(graph), 'MainPID');
+  await machine.run('kill', '-STOP', MainPID!);
+  await reached(unitOf(graph), { Result: 'watchdog' });
+  await reached(unitOf(graph), { ActiveState: 'active', NRestarts: '1', StatusText: 'ready' });
+  expect(await readFile(join(folder, 'stopped'), 'utf8')).toBe('stopped\nstopped\n');
+  expect((await machine.run('pgrep', '--count', '--full', 'sleep 0.5')).stdout).toBe('1');
+});
+
+it('a node in a sandbox is ready when its start ends, and says meanwhile what it waits for', async () => {
+  await configure(node, 'RestartSec=1');
+  const data = ['--data-dir', join(folder, 'node')];
+  const installed = k8sSingle('systemd', 'install', '--name', node, ...data, '--no-install');
+  const statuses = await reached(unitOf(node), { ActiveState: 'active' });
+  expect(await installed).toEqual([0, expect.stringContaining(`node ${node} is ready`)]);
+  expect([...statuses]).toContainEqual(expect.stringMatching(/^waiting for .*apiserver/));
+  expect(await machine.show(unitOf(node), 'StatusText', 'UnitFileState')).toEqual({
+    StatusText: 'ready',
+    UnitFileState: 'enabled',
+  });
+  expect(await k8sSingle('status', '--name', node)).toEqual([
+    0,
+    expect.stringContaining(`run by the systemd unit ${unitOf(node)}`),
+  ]);
+  expect(await k8sSingle('up', '--name', node)).toEqual([
+    3,
+    expect.stringContaining(`node ${node} is run by the systemd unit ${unitOf(node)}`),
+  ]);
+});
+
+it('is started again when its supervisor is killed', async () => {
+  const etcd = await pidOf(`etcd .*${folder}/node/etcd`);
+  await machine.run('kill', '-KILL', await pidOf(`supervisor.cjs up --name ${node}`));
+  await reached(unitOf(node), { ActiveState: 'active', NRestarts: '1', StatusText: 'ready' });
+  expect((await machine.run('kill', '-0', etcd)).exitCode).not.toBe(0);
+});
+
+it('down stops it by systemd, which leaves nothing and does not start it again', async () => {
+  const [code, output] = await k8sSingle('down', '--name', node);
+  expect([code, output]).toEqual([0, expect.stringContaining(`systemctl stop ${unitOf(node)}`)]);
+  expect(output).toContain(`${unitOf(node)} starts it again when the machine boots`);
+  expect(await machine.show(unitOf(node), 'ActiveState', 'Result')).toEqual({
+    ActiveState: 'inactive',
+    Result: 'success',
+  });
+  expect((await machine.run('pgrep', '--full', `${node}|${folder}/node`)).stdout).toBe('');
+  const traces = `ls -d /run/k8s-single/${node} /sys/fs/cgroup/*/k8s-single-${node}; ip -o link | grep k8s-`;
+  expect((await machine.run('sh', '-c', traces)).stdout).toBe('');
+  expect(await k8sSingle('status', '--name', node)).toEqual([
+    4,
+    expect.stringContaining(`start it: systemctl start ${unitOf(node)}`),
+  ]);
+});
+
+it('uninstall stops the node, and removes the unit but not the data', async () => {
+  const [code, output] = await k8sSingle('systemd', 'uninstall', '--name', graph);
+  expect(code).toBe(0);
+  expect(output).toContain(`the data of node ${graph} stays in ${join(folder, 'graph')}`);
+  expect(await machine.show(unitOf(graph), 'LoadState')).toEqual({ LoadState: 'not-found' });
+  expect((await machine.run('ls', fileOf(graph))).exitCode).not.toBe(0);
+  expect((await machine.run('ls', join(folder, 'graph', 'boot.json'))).exitCode).toBe(0);
+  expect(await k8sSingle('systemd', 'uninstall', '--name', graph)).toEqual([
+    0,
+    `there is no unit ${unitOf(graph)}`,
+  ]);
+});
