@@ -54,6 +54,8 @@ export class SystemdNotifier {
   #lastUp = '';
   #lastAlive = performance.now();
   #isBusy = false;
+  /** Whether a message could not be sent. */
+  #hasFailed = false;
   /** Messages are sent one after the other. */
   #sent: Promise<void> = Promise.resolve();
 
@@ -182,9 +184,14 @@ export class SystemdNotifier {
     if (lines.length === 0) return;
     const options = { env: this.#env, cwd: '/', timeout: 10_000 };
     this.#sent = this.#sent.then(async () => {
-      await promisify(execFile)('systemd-notify', ['--no-block', ...lines], options).catch((error: unknown) =>
-        console.error(`k8s-single: systemd is not told ${lines.join(' ')}: ${reasonOf(error)}`),
-      );
+      try {
+        await promisify(execFile)('systemd-notify', ['--no-block', ...lines], options);
+      } catch (error) {
+        // Where the program is missing, as in a container, each message would fail.
+        if (!this.#hasFailed)
+          console.error(`k8s-single: systemd does not hear of the node: ${reasonOf(error)}`);
+        this.#hasFailed = true;
+      }
     });
   }
 }
