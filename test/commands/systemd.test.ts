@@ -19,6 +19,8 @@ describe('systemd print', () => {
       'bin',
       '--timeout',
       '10m',
+      '--publish',
+      '8080:80',
       '--host',
     ];
     const env = { HTTPS_PROXY: 'http://me:secret@proxy:1', NO_PROXY: 'a,b', K8S_SINGLE_FORWARD_LOGS: 'all' };
@@ -27,7 +29,7 @@ describe('systemd print', () => {
     const lines = String(stdout).split('\n');
     expect(lines).toContain(
       `ExecStart=${process.execPath} ${main} up --name shop --config "${dir}/a b%%n $$x.yaml" ` +
-        `--bin-dir ${dir}/bin --timeout 10m --host --forward-logs=all`,
+        `--bin-dir ${dir}/bin --timeout 10m --publish 8080:80 --host --forward-logs=all`,
     );
     expect(lines).toContain(
       `ExecStopPost=${process.execPath} ${main} __unit-cleanup --name shop --data-dir /srv/shop`,

@@ -104,7 +104,7 @@ function option(flag: string, value: string | undefined): string[] {
 
 /** The arguments of `up`. Paths are absolute: systemd starts it in /. */
 function upArgs(options: UpOptions, name: string): string[] {
-  const { config, dataDir, binDir = [], timeout, listen, host, install, source } = options;
+  const { config, dataDir, binDir = [], timeout, listen, publish = [], host, install, source } = options;
   const { kubernetes, mirror, output, forwardLogs } = options;
   return [
     'up',
@@ -114,6 +114,7 @@ function upArgs(options: UpOptions, name: string): string[] {
     ...binDir.flatMap((dir) => option('--bin-dir', resolve(dir))),
     ...option('--timeout', timeout),
     ...option('--listen', listen),
+    ...publish.flatMap((port) => option('--publish', port)),
     ...(host === true ? ['--host'] : []),
     ...(install ? [] : ['--no-install']),
     ...option('--source', source === 'auto' ? undefined : source),
