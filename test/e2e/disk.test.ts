@@ -5,8 +5,10 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { killNodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { readNodeFile } from '../../src/instance/nodeFile.ts';
+import { debianRoot } from '../config/debianRoot.ts';
 import { busyboxArchive } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
+import { programImage } from '../support/programImage.ts';
 import { TestNode } from '../support/testNode.ts';
 
 /** Below a folder that is an overlay in the sandbox, and on a disk of its own: the kubelet once measured memory there. */
@@ -14,6 +16,7 @@ const disk = '/var/tmp/k8s-single-test-e2e-disk-mount';
 const node = new TestNode('e2e-disk', join(disk, 'node'));
 const fill = join(disk, 'fill');
 const image = 'docker.io/library/kept:1';
+const redisImage = 'docker.io/library/redis:1';
 
 beforeAll(async () => {
   await removeDisk();
@@ -131,9 +134,46 @@ describe('a Service of type LoadBalancer', () => {
   });
 });
 
+/** Debian's Redis as a StatefulSet with a claim, as another user than root. */
+async function startRedis(): Promise<void> {
+  const { root, env } = await debianRoot(['redis-server']);
+  const programs = ['redis-server', 'redis-cli'].map((name) => join(root, 'usr/bin', name));
+  const folder = join(disk, 'redis');
+  await mkdir(folder);
+  await images('load', await programImage(folder, { image: redisImage, programs, env }));
+  await rm(folder, { recursive: true });
+  const command = ['redis-server', '--dir', '/data', '--appendonly', 'yes', '--appendfsync', 'always'];
+  const volumeMounts = [{ name: 'data', mountPath: '/data' }];
+  const labels = { app: 'redis' };
+  const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } } };
+  await node.apply({
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'redis' },
+    spec: {
+      serviceName: 'redis',
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          securityContext: { runAsUser: 1000, fsGroup: 1000 },
+          containers: [{ name: 'redis', image: redisImage, imagePullPolicy: 'Never', command, volumeMounts }],
+        },
+      },
+      volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: claim }],
+    },
+  });
+}
+
+async function redis(...args: string[]): Promise<string> {
+  return node.kubectl('exec', 'redis-0', '--', 'redis-cli', ...args).catch(String);
+}
+
 describe('a claim of the default class', () => {
   it('keeps what pods wrote, also as another user, until it is deleted', async () => {
     const folder = join(node.dataDir, 'volumes');
+    await startRedis();
+    await expect.poll(async () => redis('set', 'key', 'kept'), { timeout: 60_000 }).toBe('OK');
     await node.apply({
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
@@ -141,8 +181,7 @@ describe('a claim of the default class', () => {
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '16Mi' } } },
     });
     await runPod('claim-writes', 'echo kept > /claim/file', [], 'data');
-    const [name = ''] = await readdir(folder);
-    expect(name).toMatch(/^data_default_/);
+    const name = (await readdir(folder)).find((each) => each.startsWith('data_default_')) ?? 'none';
     expect(await readFile(join(folder, name, 'file'), 'utf8')).toBe('kept\n');
     await node.run('down');
     // Then the component `helper` has it.
@@ -151,7 +190,16 @@ describe('a claim of the default class', () => {
     await node.up('--config', config);
     expect((await node.status()).get('helper')?.state).toBe('ready');
     expect(await runPod('claim-reads', 'cat /claim/file', [], 'data')).toBe('kept');
-    await node.kubectl('delete', 'pod/claim-writes', 'pod/claim-reads', 'pvc/data', '--now');
+    await expect.poll(async () => redis('get', 'key'), { timeout: 60_000 }).toBe('kept');
+    const all = [
+      'pod/claim-writes',
+      'pod/claim-reads',
+      'statefulset/redis',
+      'pod/redis-0',
+      'pvc/data',
+      'pvc/data-redis-0',
+    ];
+    await node.kubectl('delete', ...all, '--now');
     await expect.poll(async () => readdir(folder), { timeout: 30_000 }).toEqual([]);
     const volumes = async (): Promise<string> => node.kubectl('get', 'persistentvolumes', '-o', 'name');
     await expect.poll(volumes, { timeout: 10_000 }).toBe('');

@@ -1,18 +1,18 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../probes/until.ts';
 import { coreDnsBinary } from '../../src/install/find/binaries.ts';
 import { findBinaries } from '../../src/install/find/findBinaries.ts';
 import { readNodeFile } from '../../src/instance/nodeFile.ts';
-import { imageArchive } from '../../src/kubernetes/images/imageArchive.ts';
 import { debianRoot } from '../config/debianRoot.ts';
 import { ask, cases, clusterObjects, many, verify } from '../dns/cases.ts';
 import type { Reply } from '../dns/cases.ts';
 import { busyboxImage, importBusybox } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
 import { testBinaries } from '../support/installBinaries.ts';
+import { programImage } from '../support/programImage.ts';
 import { TestNode } from '../support/testNode.ts';
 
 const node = new TestNode('e2e-dns');
@@ -47,20 +47,11 @@ async function place() {
   return { address: ip, port, prefix: ['nsenter', '--target', String(pid), '--net'] };
 }
 
-/** Builds an image with getent and what it needs: it resolves names as glibc does. */
+/** Builds an image with getent: it resolves names as glibc does. */
 async function glibcArchive(): Promise<string> {
-  const root = join(folder, 'root');
-  const { stdout } = await execa('ldd', ['/usr/bin/getent']);
-  const libraries = [...stdout.matchAll(/(\/\S+)/g)].map(([, path]) => path!);
   const { busybox } = await testBinaries('busybox');
-  const files = [...['/usr/bin/getent', ...libraries].map((file) => [file, file]), [busybox, '/bin/sleep']];
-  for (const [from = '', to = ''] of files) {
-    await mkdir(dirname(join(root, to)), { recursive: true });
-    await copyFile(from, join(root, to));
-  }
-  await mkdir(join(root, 'etc'), { recursive: true });
-  await writeFile(join(root, 'etc/nsswitch.conf'), 'hosts: files dns\n');
-  return imageArchive(folder, { image: glibcImage, root, config: { Env: ['PATH=/bin:/usr/bin'] } });
+  const files = { 'bin/sleep': busybox };
+  return programImage(folder, { image: glibcImage, programs: ['/usr/bin/getent'], files });
 }
 
 const pod = (name: string, image: string, command: readonly string[], labels = {}) => ({

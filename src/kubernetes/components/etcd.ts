@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
@@ -50,7 +50,8 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
   const command = async () => {
     assertDatabase(files.database, remedy);
     assertWal(files, remedy);
-    ensurePrivateFolder(paths.etcd);
+    // A file in its place etcd itself reports, as it does all that is wrong with its data.
+    if (statSync(paths.etcd, { throwIfNoEntry: false })?.isFile() !== true) ensurePrivateFolder(paths.etcd);
     await ensureEtcdPki({ dir: paths.pki });
     return nodeProgram(facts, 'etcd', args);
   };
