@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { coreDnsBinary, nodeBinaries } from '../../src/install/find/binaries.ts';
 import { releaseArch } from '../../src/install/release/assets.ts';
+import { debianRoot } from '../config/debianRoot.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
 import { testBinaries } from '../support/installBinaries.ts';
@@ -16,7 +17,7 @@ const node = new TestNode('e2e-release');
 /** All of it is on the file system of the caches: hundreds of megabytes. */
 let dir: string;
 let published: Published;
-/** A folder with what a machine has itself: iptables and conntrack. */
+/** A folder with what a machine has itself: iptables, conntrack and pasta. */
 let machine: string;
 /** Of a node without CoreDNS: neither Debian 12 nor npm has one to publish here. */
 let config: string;
@@ -30,7 +31,11 @@ beforeAll(async () => {
   const unpublished = nodeBinaries.filter(
     (binary) => !('release' in binary) && binary.debianPackage !== 'mount',
   );
-  const tools = await testBinaries(...unpublished.map(({ name }) => name));
+  const { root } = await debianRoot(['passt']);
+  const tools = {
+    ...(await testBinaries(...unpublished.map(({ name }) => name))),
+    pasta: join(root, 'usr/bin/pasta'),
+  };
   for (const [name, path] of Object.entries(tools)) {
     await writeFile(join(machine, name), `#!/bin/sh\nexec '${path}' "$@"\n`, { mode: 0o755 });
   }
