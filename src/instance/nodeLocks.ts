@@ -128,13 +128,18 @@ export class NodeLocks {
 /** How long a node may take to end: what its supervisor has left has 10 s to stop (stopOrphans.ts). In ms. */
 const endsWithinMs = 20_000;
 
+/** How long a process takes from having a lock to writing what it does with it, at most, in ms. */
+const changesWithinMs = 1000;
+
 /** Takes the lock of a node's name. @throws Failure `preflight` when the node is not about to end */
 async function takeLockAfterEnd(name: string, run: string, signal: AbortSignal): Promise<number> {
   let fd: number | undefined;
+  const startedAt = performance.now();
   const isFree: Probe = async () => {
     fd = await takeLock(run);
     const state = fd === undefined ? await stateOfHeld(name) : 'free';
-    if (state === undefined || state === 'ending') throw new Unhealthy('a process of it lives');
+    const isChanging = state === undefined && performance.now() - startedAt < changesWithinMs;
+    if (isChanging || state === 'ending') throw new Unhealthy('a process of it lives');
   };
   const patience = { timeoutMs: endsWithinMs, attemptTimeoutMs: Number.POSITIVE_INFINITY };
   await until(isFree, patience, signal).catch((cause: unknown) => {
