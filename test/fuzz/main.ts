@@ -1,44 +1,34 @@
 import { parseArgs } from 'node:util';
-import * as fc from 'fast-check';
-import { scenario } from '../engine/simulation/scenario.ts';
-import { Simulator } from '../engine/simulation/simulate.ts';
+import { simulateGraphs } from '../engine/simulation/simulate.ts';
 import { fuzz } from './check.ts';
 import { targets } from './targets.ts';
 
 const usage = `usage: npm run fuzz -- [--target NAME]... [--minutes M] [--seed N] [--runs N]
 targets: engine ${targets.map(({ name }) => name).join(' ')}`;
 
-/** Random graphs under the simulated clock. */
-async function simulate(runs: number, seed: number): Promise<void> {
-  using simulator = new Simulator();
-  await fc.assert(
-    fc.asyncProperty(scenario, async (each) => simulator.run(each)),
-    { numRuns: runs, seed },
-  );
-}
+/** How many inputs each round has by default: random graphs for `engine`, otherwise mutated inputs. */
+const engineRuns = 10_000;
+const targetRuns = 1000;
 
 const { values } = parseArgs({
   options: {
     target: { type: 'string', multiple: true, default: ['engine', ...targets.map(({ name }) => name)] },
     minutes: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '1000' },
+    runs: { type: 'string' },
   },
 });
-const [minutes, firstSeed, runs] = [values.minutes, values.seed, values.runs].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [minutes, firstSeed] = [Number(values.minutes), Number(values.seed)];
+const runsOf = (name: string): number => Number(values.runs ?? (name === 'engine' ? engineRuns : targetRuns));
 const rounds = new Map([
-  ['engine', simulate],
+  ['engine', async (n: number, seed: number) => simulateGraphs(n, seed)],
   ...targets.map(
     (target) => [target.name, async (n: number, seed: number) => fuzz(target, n, seed)] as const,
   ),
 ]);
 const chosen = values.target.map((name) => ({ name, round: rounds.get(name) }));
 if (
-  ![minutes, firstSeed, runs].every((number) => number >= 0) ||
+  ![minutes, firstSeed, ...values.target.map(runsOf)].every((number) => number >= 0) ||
   chosen.some(({ round }) => round === undefined)
 ) {
   console.error(usage);
@@ -48,6 +38,7 @@ if (
 const partMs = (minutes * 60_000) / chosen.length;
 for (const { name, round } of chosen) {
   const until = Date.now() + partMs;
+  const runs = runsOf(name);
   let seed = firstSeed;
   do await round!(runs, seed++);
   while (Date.now() < until);

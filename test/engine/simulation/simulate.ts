@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import type { Command, Component, Service, Task } from '../../../src/engine/component.ts';
@@ -9,7 +10,7 @@ import { startGraph } from '../../../src/engine/startGraph.ts';
 import type { RunningGraph } from '../../../src/engine/startGraph.ts';
 import { Machine } from './machine.ts';
 import type { Life } from './machine.ts';
-import { healthy, successful } from './scenario.ts';
+import { healthy, scenario as scenarios, successful } from './scenario.ts';
 import type { Order, Plan, Scenario } from './scenario.ts';
 import { VirtualClock } from './virtualClock.ts';
 import { Witness } from './witness.ts';
@@ -22,6 +23,29 @@ const logDir = join(tmpdir(), `k8s-single-simulation-${process.pid}`);
 
 /** Longest time that a simulation waits until nothing changes any more, in simulated ms. */
 const quietTimeoutMs = 900_000;
+
+/** Time limit for the search of a smaller graph that fails in the same way, in real ms. */
+const shrinkTimeoutMs = 60_000;
+
+/**
+ * Runs random graphs, the same ones for each seed.
+ * @throws with the smallest graph found that breaks a promise, and with its seed
+ */
+export async function simulateGraphs(
+  numRuns: number,
+  seed: number,
+  { check, timeoutMs = shrinkTimeoutMs }: { check?: (each: Scenario) => void; timeoutMs?: number } = {},
+): Promise<void> {
+  using simulator = new Simulator();
+  const property = fc.asyncProperty(scenarios, async (each) => {
+    await simulator.run(each);
+    check?.(each);
+  });
+  const found = await fc.check(property, { numRuns, seed, endOnFailure: true });
+  if (found.counterexamplePath === null) return;
+  // A time limit of fast-check counts from its start: only what has failed is run again, and shrunk.
+  await fc.assert(property, { seed, path: found.counterexamplePath, interruptAfterTimeLimit: timeoutMs });
+}
 
 /** Runs the real engine through scenarios, under a simulated clock and on a simulated machine. */
 export class Simulator {

@@ -73,7 +73,8 @@ export class Witness {
   readonly #clock: VirtualClock;
   readonly #machine: Machine;
   readonly #tracks: ReadonlyMap<string, Track>;
-  readonly #log: string[] = [];
+  /** What happened, as functions that write it down: nobody reads that of most simulations. */
+  readonly #log: (() => string)[] = [];
   readonly #broken: string[] = [];
   readonly #openOrders = new Map<object, OpenOrder>();
   /** What the boot does not wait for, nor for what depends on it: failed for good, or stopped by an order. */
@@ -108,7 +109,8 @@ export class Witness {
   throwIfBroken(): void {
     for (const { text, by } of this.#openOrders.values())
       if (this.#clock.now > by) this.#break(`${text} has not ended`);
-    if (this.#broken.length > 0) throw new Error(`${this.#broken.join('\n')}\n${this.#log.join('\n')}`);
+    if (this.#broken.length > 0)
+      throw new Error([...this.#broken, ...this.#log.map((text) => text())].join('\n'));
   }
 
   // What the simulation reports.
@@ -214,8 +216,10 @@ export class Witness {
   seen(event: Event): void {
     const track = this.#track(event.component);
     const { now } = this.#clock;
-    const { component: _name, at: _at, type, ...rest } = event;
-    this.#note(event.component, `${type} ${Object.keys(rest).length > 0 ? JSON.stringify(rest) : ''}`);
+    this.#log.push(() => {
+      const { component, at: _at, type, ...rest } = event;
+      return `${now} ${component} ${type} ${Object.keys(rest).length > 0 ? JSON.stringify(rest) : ''}`;
+    });
     switch (event.type) {
       case 'probing':
         return;
@@ -540,7 +544,8 @@ export class Witness {
   }
 
   #note(name: string, text: string): void {
-    this.#log.push(`${this.#clock.now} ${name} ${text}`);
+    const { now } = this.#clock;
+    this.#log.push(() => `${now} ${name} ${text}`);
   }
 
   #break(what: string): void {
