@@ -1,11 +1,11 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
-import { alive, testGraph, gated, shell, stubborn } from '../support/engine.ts';
+import { alive, testGraph, gated, shell, stubborn, task } from '../support/engine.ts';
 
 async function listenOn(server: Server, port: number): Promise<number> {
   server.listen(port, '127.0.0.1');
@@ -78,6 +78,39 @@ describe('restart', () => {
     await t.next('a', 'starting');
     await t.next('a', 'starting');
     expect(calls).toBe(1);
+  });
+
+  it('is not made when a stop comes while it is prepared, and the stop does not wait for that', async () => {
+    const t = await testGraph();
+    const preparation = new EventEmitter();
+    const begun = once(preparation, 'begun');
+    const beforeRestart = async (): Promise<never> => {
+      preparation.emit('begun');
+      return new Promise<never>(() => undefined);
+    };
+    const runs: string[] = [];
+    const running = t.up([task('a', [], async () => void runs.push('a'))], { beforeRestart });
+    await running.ready;
+    await running.restart('a');
+    await begun;
+    await running.stop('a');
+    expect(runs).toHaveLength(1);
+  });
+
+  it('waits again for a dependency that is lost while it is prepared', async () => {
+    const t = await testGraph();
+    let prepared: Promise<void> | undefined;
+    const beforeRestart = async (): Promise<void> => (prepared ??= running.stop('b'));
+    const b = shell('b', 'exec sleep 600', {});
+    const running = t.up([b, task('a', ['b'], async () => undefined)], { beforeRestart });
+    await running.ready;
+    await t.next('a', 'starting');
+    await t.next('a', 'waiting');
+    await running.restart('a');
+    expect(await t.next('a', 'waiting')).toMatchObject({ on: ['b'] });
+    running.start('b');
+    await t.next('a', 'starting');
+    await t.next('a', 'ready');
   });
 
   it('is tried again while the program is missing, and the others run on', async () => {

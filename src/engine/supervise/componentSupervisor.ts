@@ -58,8 +58,9 @@ interface Active {
  * A service whose program exits with code 0 is done if `when` is `onFailure` or `never`; if it was not ready before, its
  * readiness probe must pass once more. A run that ends because of a dependency is not a failure. Every other end is, and
  * final with `never`, and at the very first start if it is a Failure: something of the machine or the config is wrong, and
- * nothing is lost yet. Later a program that is missing or a port that is held may be so for a moment. After a run that was ready for `resetAfterMs` and for 1 s, the next starts immediately and the
- * back-off starts again: after a shorter one there is always a back-off.
+ * nothing is lost yet. Later a program that is missing or a port that is held may be so for a moment. After a run that was
+ * ready for `resetAfterMs` and for 1 s, the next starts immediately and the back-off starts again: after a shorter one there
+ * is always a back-off.
  */
 export class ComponentSupervisor {
   readonly #component: Component;
@@ -188,6 +189,12 @@ export class ComponentSupervisor {
     await waitForDependencies(dependencies, emit, stopRequested);
     await this.#leftovers?.ended(stopRequested);
     this.#leftovers = undefined;
+    const { beforeRestart } = this.#context;
+    if (this.#attempt > 0 && beforeRestart !== undefined) {
+      // A stop does not wait for it.
+      await Promise.race([beforeRestart(), rejectOnAbort(stopRequested)]);
+      if (dependencies.some(({ latch }) => !latch.isSet)) return 'dependency';
+    }
     if (!this.#isDesired()) return rejectOnAbort(stopRequested);
     const lossesBefore = lossesOf(dependencies);
     const { controller: end, unlink } = linkedController(stopRequested);
@@ -213,7 +220,6 @@ export class ComponentSupervisor {
     const check = (): void => checkDependencies(dependencies);
     const context = { ...common, checkDependencies: check, onReady, onLost, onEnd, signal: end.signal };
     try {
-      if (this.#attempt > 1) await this.#context.beforeRestart?.();
       return await (component.kind === 'task' ? runTask(component, context) : runService(component, context));
     } catch (error) {
       if (error instanceof StillRunning) this.#leftovers = error;
