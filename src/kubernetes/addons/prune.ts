@@ -1,4 +1,5 @@
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
+import { eventOn } from '../../helper/cluster/events.ts';
 import type { AddonContext } from './addon.ts';
 import { keyOf, ownerLabel } from './inventory.ts';
 import type { Entry, Inventory } from './inventory.ts';
@@ -145,25 +146,11 @@ async function removeEntry(
 
 /** An event on a kept object, once. Without the right to make one, the reason in the status is enough. */
 async function warn(entry: Entry, message: string, { api, said, signal }: Removal): Promise<void> {
-  const { apiVersion, kind, namespace, name, uid } = entry;
   if (said.has(message)) return;
   said.add(message);
-  const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-  const place = namespace || 'default';
-  const body = {
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { generateName: `${name.slice(0, 200)}.`, namespace: place },
-    involvedObject: { apiVersion, kind, namespace, name, uid },
-    type: 'Warning',
-    reason: 'AddonObjectKept',
-    message,
-    source: { component: 'k8s-single' },
-    firstTimestamp: time,
-    lastTimestamp: time,
-    count: 1,
-  };
-  await api.create(`/api/v1/namespaces/${place}/events`, body, signal).catch((error: unknown) => {
+  const what = { type: 'Warning', reason: 'AddonObjectKept', message, source: 'k8s-single' } as const;
+  const { path, body } = eventOn(entry, what);
+  await api.create(path, body, signal).catch((error: unknown) => {
     if (!(error instanceof ApiError)) throw error;
   });
 }
