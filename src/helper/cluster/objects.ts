@@ -2,6 +2,10 @@ import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 
 // The parts of Kubernetes objects that are kept in memory, from the JSON of the API.
 
+/** Marks objects as the node's own: only those are changed and removed. */
+export const ownLabel = { name: 'app.kubernetes.io/managed-by', value: 'k8s-single' } as const;
+export const ownLabels = { [ownLabel.name]: ownLabel.value };
+
 export interface Named {
   readonly namespace: string;
   readonly name: string;

@@ -5,6 +5,7 @@ import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
 import { eventOn } from '../cluster/events.ts';
+import { ownLabels } from '../cluster/objects.ts';
 import { reconcileOnChange } from '../cluster/reconcile.ts';
 import type { Store } from '../cluster/store.ts';
 import type { Change, Watches } from '../cluster/watches.ts';
@@ -190,7 +191,7 @@ function classObject(): object {
     kind: 'StorageClass',
     metadata: {
       name: ownClass,
-      labels: { 'app.kubernetes.io/managed-by': 'k8s-single' },
+      labels: ownLabels,
       annotations: { [isDefaultClass]: 'true' },
     },
     provisioner,

@@ -1,4 +1,5 @@
 import { listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
+import { ownLabels } from '../../helper/cluster/objects.ts';
 import { groupOf } from './kubeApi.ts';
 import type { KubeApi, ObjectId } from './kubeApi.ts';
 
@@ -41,7 +42,7 @@ export class Inventory {
     const content = this.#content();
     if (content === this.#saved || (this.#saved === undefined && this.entries.size === 0)) return;
     const name = `k8s-single-addon-${this.addon}`;
-    const labels = { [inventoryLabel]: this.addon, 'app.kubernetes.io/managed-by': 'k8s-single' };
+    const labels = { [inventoryLabel]: this.addon, ...ownLabels };
     const body = {
       apiVersion: 'v1',
       kind: 'ConfigMap',

@@ -91,3 +91,14 @@ export function change(
     if (!accepted.includes(response.status)) throw wrongStatus(response, url, tls.cert);
   };
 }
+
+/** Server-side apply as the manager `k8s-single`: creates the object, or sets these fields of it. */
+export function apply(access: Api, path: string, body: object): Probe {
+  const url = `${path}?fieldManager=k8s-single&force=true`;
+  return change(access, url, { method: 'PATCH', type: 'application/apply-patch+yaml', body }, [200, 201]);
+}
+
+/** Deletes the object, or the objects; passes if there is none. */
+export function remove(access: Api, path: string): Probe {
+  return change(access, path, { method: 'DELETE', type: 'application/json', body: {} }, [200, 202, 404]);
+}

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { dns as dnsProbe } from '../../../probes/kinds/dns.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { until } from '../../../probes/until.ts';
 import { firstAddress, parseDnsServer } from '../../config/schema/addresses.ts';
 import type { Command, Component, Dependency } from '../../engine/component.ts';
 import { nameServers } from '../../helper/dns/resolvConf.ts';
@@ -11,10 +10,7 @@ import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
-import { grantHelper, helperCommand, helperHealthy } from './helper.ts';
-
-/** Time limit for the removal of an earlier start's Service, in ms. */
-const timeoutMs = 120_000;
+import { grantHelper, helperCommand, helperHealthy, removal } from './helper.ts';
 
 /**
  * The cluster's DNS: CoreDNS, or the helper process of ours. Ready when the Service `kube-dns` leads to it and it answers.
@@ -22,11 +18,7 @@ const timeoutMs = 120_000;
  */
 export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
   const { config, ip } = facts;
-  if (facts.dns.kind === 'none') {
-    const run = async (signal: AbortSignal, onAttemptFailed: (reason: string) => void): Promise<void> =>
-      until(withdrawDns(facts), { timeoutMs, onAttemptFailed }, signal);
-    return { kind: 'task', name: 'dns-removal', needs, timeoutMs, run };
-  }
+  if (facts.dns.kind === 'none') return removal('dns-removal', withdrawDns(facts), needs);
   const { clusterDomain, serviceCidr } = config.network;
   const name = `kubernetes.default.svc.${clusterDomain}`;
   const answers = dnsProbe({ address: ip, port: dnsPort, name, expected: firstAddress(serviceCidr) });

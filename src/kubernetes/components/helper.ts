@@ -54,7 +54,8 @@ export function loadBalancerRemoval(facts: NodeFacts, needs: readonly Dependency
   return removal('load-balancer-removal', withdrawLoadBalancer(facts), needs);
 }
 
-function removal(name: string, withdraw: Probe, needs: readonly Dependency[]): Task {
+/** A task that removes from the cluster what an earlier start has made, within two minutes. */
+export function removal(name: string, withdraw: Probe, needs: readonly Dependency[]): Task {
   const timeoutMs = 120_000;
   const run: Task['run'] = async (signal: AbortSignal, onAttemptFailed: (reason: string) => void) =>
     until(withdraw, { timeoutMs, onAttemptFailed }, signal);

@@ -3,8 +3,10 @@ import type { Api } from '../../../probes/kinds/api.ts';
 import { PermanentFailure } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
+import { ownLabel, ownLabels } from '../../helper/cluster/objects.ts';
 import { reasonOf } from '../../lib/errors.ts';
-import { change } from '../components/bootstrapSteps.ts';
+import { apply, remove } from '../components/bootstrapSteps.ts';
+import { grantRights, withdrawAll } from '../components/rights.ts';
 import { adminAccess } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { helperUser } from '../pki/leaves.ts';
@@ -14,13 +16,15 @@ import { helperUser } from '../pki/leaves.ts';
 /** The server's port. Not 53, which with --host may be taken; the Service has 53. */
 export const dnsPort = 10_053;
 
-/** Marks objects as ours: only those are changed and removed. */
-const managedBy = 'app.kubernetes.io/managed-by';
-const manager = 'k8s-single';
-const labels = { [managedBy]: manager };
-
 /** The name of the role and its binding. The standard manifest of CoreDNS has `system:coredns` for its own ServiceAccount. */
 const roleName = 'k8s-single:dns';
+/** What the ClusterRole `system:coredns` of the standard manifest allows, for whoever serves DNS. */
+const rules = [
+  { apiGroups: [''], resources: ['endpoints', 'namespaces', 'pods', 'services'], verbs: ['list', 'watch'] },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+];
+const users = ['system:coredns', helperUser];
+
 const servicePath = '/api/v1/namespaces/kube-system/services/kube-dns';
 
 /**
@@ -31,7 +35,7 @@ export function publishDns(facts: NodeFacts, { yields }: { readonly yields: bool
   const access = adminAccess(facts);
   const { dnsIp } = facts.config.network;
   return async (signal) => {
-    for (const object of rights()) await apply(access, object.path, object.body)(signal);
+    await grantRights(facts, roleName, rules, users)(signal);
     const service = await findService(access)(signal);
     if (service !== undefined && !isOurs(service)) {
       if (!yields) throw new PermanentFailure(foreign);
@@ -76,15 +80,14 @@ export function withdrawDns(facts: NodeFacts): Probe {
   const access = adminAccess(facts);
   return async (signal) => {
     const service = await findService(access)(signal);
-    if (service !== undefined && isOurs(service)) await remove(access, servicePath)(signal);
-    await remove(access, slicePath(facts))(signal);
-    for (const { path } of rights()) await remove(access, path)(signal);
+    const own = service !== undefined && isOurs(service) ? [servicePath] : [];
+    await withdrawAll(facts, [...own, slicePath(facts)], roleName)(signal);
   };
 }
 
 /** Whether the Service is still as we made it. A selector comes from a manifest of another DNS. */
 function isOurs(service: unknown): boolean {
-  const hasLabel = textAt(service, 'metadata', 'labels', managedBy) === manager;
+  const hasLabel = textAt(service, 'metadata', 'labels', ownLabel.name) === ownLabel.value;
   return hasLabel && at(service, 'spec', 'selector') === undefined;
 }
 
@@ -97,16 +100,6 @@ function findService(access: Api): (signal: AbortSignal) => Promise<unknown> {
       if (error instanceof Error && error.message === missing) return undefined;
       throw error;
     });
-}
-
-/** Server-side apply: creates the object, or sets these fields of it. */
-function apply(access: Api, path: string, body: object): Probe {
-  const url = `${path}?fieldManager=${manager}&force=true`;
-  return change(access, url, { method: 'PATCH', type: 'application/apply-patch+yaml', body }, [200, 201]);
-}
-
-function remove(access: Api, path: string): Probe {
-  return change(access, path, { method: 'DELETE', type: 'application/json', body: {} }, [200, 202, 404]);
 }
 
 /** The ports have the same names in the Service and in its endpoints. */
@@ -125,7 +118,7 @@ function serviceObject(clusterIP: string): object {
       name: 'kube-dns',
       namespace: 'kube-system',
       labels: {
-        ...labels,
+        ...ownLabels,
         // By these, kubectl cluster-info and others find the cluster's DNS.
         'k8s-app': 'kube-dns',
         'kubernetes.io/cluster-service': 'true',
@@ -149,41 +142,13 @@ function endpointSlice(facts: NodeFacts): object {
       name: 'kube-dns',
       namespace: 'kube-system',
       labels: {
-        ...labels,
+        ...ownLabels,
         'kubernetes.io/service-name': 'kube-dns',
-        'endpointslice.kubernetes.io/managed-by': manager,
+        'endpointslice.kubernetes.io/managed-by': 'k8s-single',
       },
     },
     addressType: 'IPv4',
     endpoints: [{ addresses: [facts.ip], conditions: { ready: true } }],
     ports: ports({ port: dnsPort }),
   };
-}
-
-/** What the ClusterRole `system:coredns` of the standard manifest allows. */
-function rights(): { readonly path: string; readonly body: object }[] {
-  const api = 'rbac.authorization.k8s.io';
-  const verbs = ['list', 'watch'];
-  const metadata = { name: roleName, labels };
-  const pathOf = (resource: string): string => `/apis/${api}/v1/${resource}/${encodeURIComponent(roleName)}`;
-  const role = {
-    apiVersion: `${api}/v1`,
-    kind: 'ClusterRole',
-    metadata,
-    rules: [
-      { apiGroups: [''], resources: ['endpoints', 'namespaces', 'pods', 'services'], verbs },
-      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs },
-    ],
-  };
-  const binding = {
-    apiVersion: `${api}/v1`,
-    kind: 'ClusterRoleBinding',
-    metadata,
-    roleRef: { apiGroup: api, kind: 'ClusterRole', name: roleName },
-    subjects: ['system:coredns', helperUser].map((user) => ({ apiGroup: api, kind: 'User', name: user })),
-  };
-  return [
-    { path: pathOf('clusterroles'), body: role },
-    { path: pathOf('clusterrolebindings'), body: binding },
-  ];
 }

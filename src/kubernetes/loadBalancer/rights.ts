@@ -4,7 +4,7 @@ import { listAt } from '../../../probes/transport/json.ts';
 import { readService } from '../../helper/cluster/objects.ts';
 import { addressChange, holdsAddress } from '../../helper/loadBalancer/loadBalancer.ts';
 import { change } from '../components/bootstrapSteps.ts';
-import { grantRights, withdrawAll } from '../components/helperRights.ts';
+import { grantRights, withdrawAll } from '../components/rights.ts';
 import type { NodeFacts } from '../facts.ts';
 import { adminAccess } from '../kubeconfig/clients.ts';
 

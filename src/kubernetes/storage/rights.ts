@@ -1,5 +1,6 @@
 import type { Probe } from '../../../probes/probe.ts';
-import { grantRights, ownLabel, withdrawAll } from '../components/helperRights.ts';
+import { ownLabel } from '../../helper/cluster/objects.ts';
+import { grantRights, withdrawAll } from '../components/rights.ts';
 import type { NodeFacts } from '../facts.ts';
 
 const name = 'k8s-single:storage';
