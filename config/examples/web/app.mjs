@@ -30,8 +30,8 @@ const pages = {
 const server = createServer(async (request, response) => {
   try {
     const page = pages[request.url];
-    response.writeHead(page ? 200 : 404, { 'content-type': 'text/html' });
-    response.end(page ? await page() : 'no such page\n');
+    const text = page ? await page() : 'no such page\n';
+    response.writeHead(page ? 200 : 404, { 'content-type': 'text/html' }).end(text);
   } catch (error) {
     response.writeHead(503).end(`${error.message}\n`);
   }
