@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
+import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { canHaveEgress, egressAddresses, planEgress } from '../host/egress.ts';
 import type { PortMapping } from '../config/schema/ports.ts';
 import { assertInotifyLeft } from '../host/inotify.ts';
@@ -44,6 +45,8 @@ export interface Supervisor extends SandboxedProcess {
   readonly binaries: Binaries;
   /** Whether the node reaches other machines. */
   readonly egress: CheckResult;
+  /** Kills everything of the node at once, for a node of which nothing is kept. */
+  readonly kill: () => Promise<void>;
 }
 
 /**
@@ -135,13 +138,19 @@ export class Launch implements AsyncDisposable {
     const task = encodeBootSpec({ ...spec, binaries, egress: plan, ports: this.#ports });
     const nameServer = plan.egress?.nameServer === undefined ? undefined : egressAddresses.dns;
     const { exitCode, detach } = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
+    let isKilledByUs = false;
     const explained = exitCode.then((code) => {
       const signal = signalOf(code);
-      if (signal !== undefined) console.error(killedText(config.node.name, signal));
+      if (signal !== undefined && !isKilledByUs) console.error(killedText(config.node.name, signal));
       return code;
     });
     explained.catch(() => undefined);
-    return { exitCode: explained, detach, binaries, egress: plan.result };
+    const kill = async (): Promise<void> => {
+      isKilledByUs = true;
+      await killNodeCgroup(config.node.name);
+      await explained;
+    };
+    return { exitCode: explained, detach, binaries, egress: plan.result, kill };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

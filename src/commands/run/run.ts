@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import type { Config } from '../../config/config.ts';
-import { killNodeCgroup } from '../../host/cgroup/nodeCgroup.ts';
 import { assertRoot } from '../../host/preflight.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
@@ -197,8 +196,7 @@ class Run {
 
   async #removeNode(): Promise<void> {
     // Not in order, which takes seconds: nothing of it is kept.
-    await killNodeCgroup(this.#name);
-    await this.#context.supervisor.exitCode;
+    await this.#context.supervisor.kill();
     const output = await this.#context.launch.log();
     if (output.includes('left something behind')) console.error(output);
   }
