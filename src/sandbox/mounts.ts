@@ -46,7 +46,9 @@ export function keepsSystemFolders({ run, data }: SandboxSpec, snapshotter: Snap
  * propagation. Meanwhile /sys is missing for a moment.
  *
  * cAdvisor measures a disk by statfs(2) on its first mount point, which an overlay may hide. An overlay reports the disk of its
- * upper layer: with `persistent` that is the data folder's, so the kubelet measures the right one.
+ * upper layer: with `persistent` that is the data folder's, so the kubelet measures the right one. A tmpfs it measures on any of
+ * its mount points (GetDirFsDevice in cAdvisor's fs/fs.go); on one that another mount hides it finds no space at all, and the
+ * kubelet evicts pods. So the stage goes before /run is mounted over it.
  */
 export async function setUpMounts(
   spec: SandboxSpec,
@@ -101,7 +103,6 @@ export async function setUpMounts(
         // Bring along what is mounted on it (cgroups).
         [own, at('sys'), 'sysfs', 'defaults'],
         ...sys.map((path) => bind(path, at(path), 'rbind')),
-        [own, '/dev/shm', 'tmpfs', 'mode=1777'],
         ...kubeletSysctlFiles().map((file) => bind(copyOf(file, stage), file)),
         [own, at('run'), 'tmpfs', 'mode=755'],
       ]),
@@ -111,9 +112,13 @@ export async function setUpMounts(
     mount('--move', at('sys'), '/sys'),
     // One by one: mount --all would skip a data folder on its own disk, which is mounted there already, though hidden.
     ...real.map((folder, index) => mount('-o', 'bind,X-mount.mkdir', aside[index]!, intoRun(folder))),
+    ...tmpfs.map((folder) => mount('--bind', memory(folder), intoRun(folder))),
+    // By a place out of the stage. What was mounted from it stays.
+    mount('--move', at('run'), '/dev/shm'),
+    ['umount', '--no-mtab', '--lazy', stage],
+    mount('--move', '/dev/shm', '/run'),
     mountAll(join(run, 'fstab.last'), [
-      ...tmpfs.map((folder) => bind(memory(folder), intoRun(folder))),
-      bind(at('run'), '/run', 'rbind'),
+      [own, '/dev/shm', 'tmpfs', 'mode=1777'],
       ...Object.entries(binds).map(([path, folder]) => bind(folder, path, 'bind,X-mount.mkdir')),
     ]),
     // This shell is in the host's network namespace.

@@ -121,6 +121,19 @@ describe('in a sandbox', () => {
     expect(blocks * size).toBe(77 * 2 ** 20);
   });
 
+  test('a folder in memory is measured right: by any mount point of its tmpfs', async () => {
+    const plain = newSandbox();
+    const folder = join(plain.run, 'data/kubelet');
+    const { stdout } = await runInSandbox(
+      { ...plain, data: join(plain.run, 'data'), tmpfs: [folder] },
+      `d=$(mountpoint -d ${folder}); awk -v d="$d" '$3 == d { print $5 }' /proc/self/mountinfo | while read -r p; do stat -c '%Hd:%Ld %n' "$p"; done; echo $d`,
+    );
+    const lines = stdout!.trim().split('\n');
+    const device = lines.pop();
+    expect(lines).toContain(`${device} ${folder}`);
+    expect(lines.filter((line) => !line.startsWith(`${device} `))).toEqual([]);
+  });
+
   test('the kernel settings that kubelet writes do not change on the host', async () => {
     const files = ['kernel/panic', 'kernel/panic_on_oops', 'vm/overcommit_memory', 'net/ipv4/ip_forward'];
     const paths = files.map((file) => join('/proc/sys', file));
