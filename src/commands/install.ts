@@ -23,6 +23,7 @@ import { Signals } from '../lib/signals.ts';
 import { table } from '../lib/text/table.ts';
 import { formatBytes } from '../lib/text/text.ts';
 import { readBootRecord } from '../observe/records/bootRecord.ts';
+import { makeInitialObjects } from './makeInitialObjects.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { ConfigOptions, UpOptions } from '../supervisor/options.ts';
 import { resolveBinaries, withProgress } from '../supervisor/resolveBinaries.ts';
@@ -59,9 +60,17 @@ export async function install(options: InstallOptions): Promise<number> {
           }),
         );
   const binaries = await resolveBinaries(
-    { output, source: options.from === undefined ? source : 'release', install: true, forData: false },
+    {
+      output,
+      source: options.from === undefined ? source : 'release',
+      install: true,
+      forData: false,
+    },
     { ...node, ...(kubernetes === undefined ? {} : { kubernetes }), pasta: 'always' },
     signals.interrupted,
+  );
+  await withProgress(output, signals.interrupted, async (onProgress, print) =>
+    makeInitialObjects(binaries, { ...node, onProgress, print, signal: signals.interrupted }),
   );
   const { files, versions } = binaries;
   const rows = nodeBinaries.map(({ name }) => ({ name, version: versions[name], path: files[name] }));

@@ -33,7 +33,11 @@ export async function cacheEntries(cacheDir: string, nodes: readonly NodeVersion
       .filter((name) => !name.startsWith('.'))
       .sort()
       .map((name) => join(folder, name));
-  const sets = [...(await children('release')), ...(await children('kubernetes'))];
+  const sets = [
+    ...(await children('release')),
+    ...(await children('kubernetes')),
+    ...(await children('initial-objects')),
+  ];
   const others = [...(await children('debian')), ...(await children('images')), 'apt', 'build'];
   const entries = await Promise.all(
     [...sets, ...others].map(async (name) => {
@@ -51,6 +55,7 @@ export async function cacheEntries(cacheDir: string, nodes: readonly NodeVersion
 function uses(versions: NodeVersions['versions'], name: string): boolean {
   const folder = basename(name);
   const kubernetes = versions['kube-apiserver'] ?? '';
+  if (folder === `v${kubernetes}.json`) return true;
   // A build of the user's own may print another version than that of its folder.
   const isPart =
     isPaired(kubernetes) &&

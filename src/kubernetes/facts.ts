@@ -34,6 +34,8 @@ export interface NodeFacts {
   readonly images: readonly string[];
   /** The user's cache folder. */
   readonly cacheDir: string;
+  /** The file in the cache with the objects with which a new cluster begins; it may not exist. */
+  readonly initialObjects: string;
   /** What is different in the versions of this node's programs. */
   readonly differences: Differences;
   /** The node's own address, on which the API server answers clients outside the node. */

@@ -10,6 +10,7 @@ import { egress } from './components/egress.ts';
 import { etcd } from './components/etcd.ts';
 import { helper, loadBalancerRemoval, storageRemoval } from './components/helper.ts';
 import { etcdSpace } from './components/etcdSpace.ts';
+import { initialObjects } from './components/initialObjects.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
@@ -37,6 +38,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     containerd(facts, []),
     pauseImage(facts, ['containerd']),
     images(facts, ['containerd']),
+    // The API server, which starts meanwhile, makes what it does not find.
+    initialObjects(facts, ['etcd']),
     apiserver(facts, encryption, ['pki', 'etcd']),
     roles(facts, [{ on: 'apiserver', condition: 'started' }]),
     kubelet(facts, ['pki', 'containerd']),

@@ -6,6 +6,7 @@ import type { Binaries } from '../install/install.ts';
 import { nodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import type { HostCapabilities } from '../host/hostCapabilities.ts';
 import { differencesOf } from '../kubernetes/components/differences.ts';
+import { initialObjectsFile } from '../kubernetes/components/initialObjects.ts';
 import { nodeAddresses, nodeEnvironment } from '../kubernetes/environment.ts';
 import type { NodeFacts } from '../kubernetes/facts.ts';
 import { imagePlaces } from '../kubernetes/images/images.ts';
@@ -38,6 +39,7 @@ export function factsOf(
     Pick<NodeHost, 'hostIp'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
+  const { 'kube-apiserver': kubernetes } = binaries.versions;
   return {
     config,
     paths,
@@ -45,7 +47,8 @@ export function factsOf(
     programs: binaries.files,
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),
-    differences: differencesOf({ ...binaries.versions, kubernetes: binaries.versions['kube-apiserver'] }),
+    initialObjects: initialObjectsFile(cacheDir(), kubernetes),
+    differences: differencesOf({ ...binaries.versions, kubernetes }),
     ...capabilities,
     cgroupRoot: nodeCgroup(config.name),
     env: nodeEnvironment(process.env, {

@@ -5,6 +5,7 @@ import { startGraph } from '../../src/engine/startGraph.ts';
 import { apiserver } from '../../src/kubernetes/components/apiserver.ts';
 import { certificates } from '../../src/kubernetes/components/certificates.ts';
 import { etcd } from '../../src/kubernetes/components/etcd.ts';
+import { initialObjects } from '../../src/kubernetes/components/initialObjects.ts';
 import type { NodeFacts } from '../../src/kubernetes/facts.ts';
 import { SecretsEncryption } from '../../src/kubernetes/encryption.ts';
 import { factsOf, unknownHost } from '../../src/supervisor/nodeFacts.ts';
@@ -18,19 +19,32 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-export async function startControlPlane(): Promise<ControlPlane> {
+interface Options {
+  /** The file with initial objects. Default: none. */
+  readonly initialObjects?: string;
+  /** Start etcd alone. */
+  readonly onlyEtcd?: boolean;
+}
+
+export async function startControlPlane({
+  initialObjects: file = '/nowhere',
+  onlyEtcd = false,
+}: Options = {}): Promise<ControlPlane> {
   const dataDir = await mkdtemp('/var/tmp/k8s-single-control-plane-');
   const ports = [await freePort(), await freePort(), await freePort()];
   const options = { dataDir, install: false, source: 'auto', output: 'plain' } as const;
   const { node } = await loadNodeConfig(options);
   const network = { ...node.network, apiserverPort: ports[0]!, etcdPort: ports[1]!, etcdPeerPort: ports[2]! };
   const config = { ...node, network, etcd: { fsync: false } };
-  const facts = factsOf(config, await resolveBinaries(options, config), unknownHost);
-  const components = [
-    certificates(facts, []),
+  const binaries = await resolveBinaries(options, config);
+  const facts = { ...factsOf(config, binaries, unknownHost), initialObjects: file };
+  const all = [
     etcd(facts, []),
+    certificates(facts, []),
+    initialObjects(facts, ['etcd']),
     apiserver(facts, new SecretsEncryption(facts.paths, false), ['pki', 'etcd']),
   ];
+  const components = (onlyEtcd ? all.slice(0, 1) : all).filter((each) => each !== undefined);
   const graph = startGraph(components, {
     emit: () => undefined,
     logDir: join(dataDir, 'log'),

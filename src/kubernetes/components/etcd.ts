@@ -36,6 +36,8 @@ export function etcd(facts: NodeFacts, needs: readonly Dependency[]): Service {
     'key-file': pki.etcd.key,
     'listen-client-urls': client,
     'listen-peer-urls': peer,
+    // For the initial objects, which are one transaction. By default 128.
+    'max-txn-ops': 1024,
     'peer-cert-file': pki.etcd.cert,
     'peer-client-cert-auth': true,
     'peer-key-file': pki.etcd.key,

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Unhealthy } from '../../../probes/probe.ts';
+import { httpClient } from '../../../probes/transport/httpClient.ts';
+import { at, listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
+import type { Dependency, Task } from '../../engine/component.ts';
+import type { NodeFacts } from '../facts.ts';
+import { etcdAccess } from '../kubeconfig/clients.ts';
+import { ownLabel } from '../../helper/cluster/objects.ts';
+
+/**
+ * What the API server of every new cluster makes, by the resource under which etcd has it: kk pkg/registry/rbac/rest/storage_rbac.go,
+ * pkg/registry/scheduling/rest/storage_scheduling.go, pkg/registry/flowcontrol/rest/storage_flowcontrol.go. Not the namespaces,
+ * whose UIDs are identities.
+ */
+const resources: Readonly<Record<string, string>> = {
+  ClusterRole: 'clusterroles',
+  ClusterRoleBinding: 'clusterrolebindings',
+  FlowSchema: 'flowschemas',
+  PriorityClass: 'priorityclasses',
+  PriorityLevelConfiguration: 'prioritylevelconfigurations',
+  Role: 'roles',
+  RoleBinding: 'rolebindings',
+};
+
+/** The arguments with which kubectl prints them all. */
+export const listInitialObjects = [
+  'get',
+  Object.values(resources).join(),
+  '--all-namespaces',
+  '--output=json',
+];
+
+/** The file in the cache with the initial objects of this version of Kubernetes, which may not exist. */
+export function initialObjectsFile(cacheDir: string, kubernetes: string): string {
+  return join(cacheDir, 'initial-objects', `v${kubernetes}.json`);
+}
+
+/**
+ * Puts into an empty etcd what the API server would make there one by one before it is ready. The API server starts meanwhile: it
+ * makes what it does not find. Undefined without the objects of this version, which `install` has made.
+ */
+export function initialObjects(facts: NodeFacts, needs: readonly Dependency[]): Task | undefined {
+  const file = facts.initialObjects;
+  if (!existsSync(file)) return undefined;
+  return {
+    kind: 'task',
+    name: 'initial-objects',
+    needs,
+    run: async (signal, report) => {
+      const puts = putsOf(await readFile(file, 'utf8').catch(() => ''), new Date());
+      // The API server makes them, as without the file.
+      if (puts === undefined)
+        report(`${file} is damaged: remove it, and "k8s-single install" makes it again`);
+      else await putIfEmpty(etcdAccess(facts), puts, signal);
+    },
+  };
+}
+
+interface Put {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** An object as kubectl prints it. */
+interface ListedObject {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
+}
+
+/**
+ * A list of objects, as kubectl prints it, without what is of one cluster: revisions, the objects of this program, and what a
+ * controller has aggregated.
+ * @throws Error if it is none
+ */
+export function withoutIdentity(list: string): string {
+  const { items }: { readonly items: readonly ListedObject[] } = JSON.parse(list);
+  const initial = items
+    .filter(({ metadata }) => textAt(metadata, 'labels', ownLabel.name) !== ownLabel.value)
+    .map((object) => (object['aggregationRule'] === undefined ? object : withoutAggregated(object)));
+  return JSON.stringify({ items: initial }, (key, value: unknown) =>
+    // API servers before 1.24 print the latter.
+    key === 'resourceVersion' || key === 'selfLink' ? undefined : value,
+  );
+}
+
+/** As the API server makes it: the controller manager adds the rules of other roles, which may take until after the boot. */
+function withoutAggregated(role: ListedObject): ListedObject {
+  const managedFields = listAt(role.metadata, 'managedFields').filter(
+    (fields) => at(fields, 'fieldsV1', 'f:aggregationRule') !== undefined,
+  );
+  return { ...role, rules: null, metadata: { ...role.metadata, managedFields } };
+}
+
+/**
+ * What to put into etcd: each object as JSON, which an API server reads as it does its own format, with a UID and times of its own.
+ * Undefined if the text is no list of initial objects.
+ * @internal exported for tests
+ */
+export function putsOf(text: string, now: Date): Put[] | undefined {
+  // As the API server writes it, in seconds.
+  const time = `${now.toISOString().slice(0, 19)}Z`;
+  const items = listAt(parseJson(text), 'items');
+  const puts = items.map((item): Put | undefined => {
+    const resource = resources[textAt(item, 'kind')];
+    const [namespace, name] = [textAt(item, 'metadata', 'namespace'), textAt(item, 'metadata', 'name')];
+    if (resource === undefined || name === '') return undefined;
+    const uid = randomUUID();
+    const value = JSON.stringify(item, (key, part: unknown) => {
+      if (key === 'uid') return uid;
+      return typeof part === 'string' && isTime.test(part) ? time : part;
+    });
+    return { key: ['/registry', resource, namespace, name].filter(Boolean).join('/'), value };
+  });
+  const all = puts.filter((put) => put !== undefined);
+  return all.length === 0 || all.length < puts.length ? undefined : all;
+}
+
+const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+/**
+ * In one transaction, if etcd has no object of Kubernetes.
+ * @internal exported for tests
+ */
+export async function putIfEmpty(
+  { url, ...tls }: ReturnType<typeof etcdAccess>,
+  puts: readonly Put[],
+  signal: AbortSignal,
+): Promise<void> {
+  const all = { key: base64('/registry/'), range_end: base64('/registry0') };
+  const body = JSON.stringify({
+    compare: [{ ...all, target: 'CREATE', result: 'EQUAL', create_revision: '0' }],
+    success: puts.map(({ key, value }) => ({ request_put: { key: base64(key), value: base64(value) } })),
+  });
+  const request = httpClient(`${url}/v3/kv/txn`, { ...tls, method: 'POST', body });
+  const response = await request(signal);
+  if (response.status === 200) return;
+  const reason = textAt(parseJson(response.body), 'error') || `HTTP ${response.status}`;
+  throw new Unhealthy(`etcd refuses the initial objects: ${reason}`);
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
