@@ -33,6 +33,14 @@ export async function probeOnce(probe: Probe, timeoutMs: number, signal: AbortSi
   }
 }
 
+/** Whether one attempt passes; false also when the signal aborts. Never rejects. */
+export async function passes(probe: Probe, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+  return probeOnce(probe, timeoutMs, signal).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Limits the delay of a timer, in ms: Node.js turns one above 2^31 - 1 (24.8 days), such as Infinity, into 1 ms. */
 export function clampTimeout(ms: number): number {
   return Math.min(ms, 2 ** 31 - 1);

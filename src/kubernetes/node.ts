@@ -65,10 +65,6 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     // A pod made before the node is ready, or before its account, would be refused or tried again only later.
     ...addons(facts, ['apiserver', 'node', 'default-account']),
   ];
-  const enabled: Readonly<Record<string, boolean>> = {
-    'kube-proxy': facts.config.features.kubeProxy,
-    egress: facts.egress !== undefined,
-  };
   const components = all.filter((each) => each !== undefined);
   const renewed = renewing(facts);
   const users = new Set(transitiveDependents(components, 'pki'));
@@ -76,10 +72,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     if (component.kind === 'task' || !users.has(component.name)) return component;
     return { ...component, command: renewed(component.command) };
   };
-  return components
-    .filter(({ name }) => enabled[name] ?? true)
-    .map(withRenewal)
-    .map(withDiagnosis);
+  return components.map(withRenewal).map(withDiagnosis);
 }
 
 /** A flag that a program does not take: only the config can have added it, and no restart removes it. */

@@ -5,7 +5,7 @@ import { http } from '../../probes/kinds/http.ts';
 import { unix } from '../../probes/kinds/unix.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
-import { probeOnce } from '../../probes/probeOnce.ts';
+import { passes } from '../../probes/probeOnce.ts';
 import { until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
 import { pathWithSbin } from '../host/tool.ts';
@@ -148,10 +148,7 @@ export class SystemdNotifier {
   async #isAlive(signal: AbortSignal): Promise<boolean> {
     if (this.#paths === undefined || !existsSync(this.#paths.controlSocket)) return true;
     const probe = http('http://node/healthz', { socketPath: this.#paths.controlSocket });
-    return probeOnce(probe, this.#aliveEveryMs, signal).then(
-      () => true,
-      () => false,
-    );
+    return passes(probe, this.#aliveEveryMs, signal);
   }
 
   #describe(): string {

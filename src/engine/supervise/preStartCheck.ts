@@ -1,4 +1,4 @@
-import { probeOnce } from '../../../probes/probeOnce.ts';
+import { passes } from '../../../probes/probeOnce.ts';
 import type { Service } from '../component.ts';
 import { Failure } from '../../lib/errors.ts';
 import { portHolder } from './ports.ts';
@@ -22,11 +22,7 @@ export async function preStartCheck(service: Service, attempt: number, signal: A
   }
   if (attempt > 1 || service.ports !== undefined) return;
   const timeoutMs = service.readyTiming?.attemptTimeoutMs ?? attemptTimeoutMs;
-  const isUp = await probeOnce(service.ready, timeoutMs, signal).then(
-    () => true,
-    () => false,
-  );
-  if (isUp) {
+  if (await passes(service.ready, timeoutMs, signal)) {
     throw new Failure(
       'preflight',
       `${service.name} seems to be running already: its ready probe passes before its start`,

@@ -19,10 +19,10 @@ const mtu = 1500;
  * process of the sandbox's PID namespace, so it ends with it, whatever happens; its sockets are in the host's network
  * namespace. The node does without it: nothing depends on it, and while it is down its route is unreachable.
  */
-export function egress(facts: NodeFacts, needs: readonly Dependency[]): Service {
+export function egress(facts: NodeFacts, needs: readonly Dependency[]): Service | undefined {
+  const { egress: by, paths } = facts;
+  if (by === undefined) return undefined;
   const command = async () => {
-    const { egress: by, paths } = facts;
-    if (by === undefined) throw new Error('no egress was planned');
     const { host, node } = networkFiles(paths.run);
     const resolvConf = join(paths.run, 'egress.resolv.conf');
     await writeFile(resolvConf, by.nameServer === undefined ? '' : `nameserver ${by.nameServer}\n`);
@@ -32,14 +32,13 @@ export function egress(facts: NodeFacts, needs: readonly Dependency[]): Service 
     const args = ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', resolvConf, ...argv];
     return nodeProgram(facts, 'unshare', args);
   };
-  const live = hasRoute;
   return {
     kind: 'service',
     name: 'egress',
     needs,
     command,
-    ready: live,
-    live,
+    ready: hasRoute,
+    live: hasRoute,
     timeoutMs,
     // A node without it is better than none.
     restart: { onFailure: 'keepOthers', maxFailures: 3 },

@@ -1,7 +1,7 @@
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { probeOnce } from '../../../probes/probeOnce.ts';
+import { passes } from '../../../probes/probeOnce.ts';
 import { httpClient } from '../../../probes/transport/httpClient.ts';
 import type { HttpResponse, Tls } from '../../../probes/transport/httpClient.ts';
 import { at, listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
@@ -100,14 +100,14 @@ class Space {
   async assertFree(signal: AbortSignal): Promise<void> {
     let usage: Usage | undefined;
     const request: Probe = async (attempt) => void (usage = await this.#usage(attempt));
-    if ((await passes(request, signal)) && usage !== undefined && isShort(usage))
+    if ((await passes(request, attemptMs, signal)) && usage !== undefined && isShort(usage))
       throw new Unhealthy(shortage(usage));
   }
 
   /** Resolves when etcd accepts writes. */
   async repair(signal: AbortSignal): Promise<void> {
     // Usually all is well: one request.
-    if (!this.#wasFree && (await passes(this.#healthy, signal))) {
+    if (!this.#wasFree && (await passes(this.#healthy, attemptMs, signal))) {
       this.#wasFree = true;
       return;
     }
@@ -159,13 +159,6 @@ function contentOf(response: HttpResponse, path: string): unknown {
 
 /** In ms; less than the time limit of a liveness probe, which is not to fail because etcd hangs. */
 const attemptMs = 3000;
-
-async function passes(probe: Probe, signal: AbortSignal): Promise<boolean> {
-  return probeOnce(probe, attemptMs, signal).then(
-    () => true,
-    () => false,
-  );
-}
 
 /** In bytes; 0 if it is not there or unlimited. */
 function quotaIn(metrics: string): number {

@@ -9,9 +9,10 @@ import { flags } from './flags.ts';
 const healthPort = 10256;
 const metricsPort = 10249;
 
-/** kube-proxy: routes the cluster IPs and node ports of Services. */
-export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service {
+/** kube-proxy: routes the cluster IPs and node ports of Services. Undefined when the config has another one do that. */
+export function kubeProxy(facts: NodeFacts, needs: readonly Dependency[]): Service | undefined {
   const { config, paths, ip, isSandboxed, programs } = facts;
+  if (!config.features.kubeProxy) return undefined;
   const args = flags({
     // Without it kube-proxy gets the node's address from the API, and retries only seconds later if the node
     // is not registered yet.
