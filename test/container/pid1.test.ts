@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
@@ -68,6 +68,7 @@ async function container({ wrapper, depth }: (typeof positions)[number], compone
     process.kill(pid, signalName);
   };
   return {
+    name,
     processes,
     signal,
     file: (path: string) => join(dir, path),
@@ -155,6 +156,11 @@ describe.for(positions)('$position', (position) => {
       `  a: ${stoppable('a')} }\n  b: ${stoppable('b')}, needs: [a] }\n  c: ${stubborn}, needs: [b], stop: { grace: 100ms } }`,
     );
     await node.reached('ready', 3);
+    // The lock of another node, which is being removed.
+    const other = `${nodePaths(node.name).run}-other`;
+    await mkdir(other);
+    await symlink('/nowhere', join(other, 'lock'));
+    onTestFinished(async () => rm(other, { recursive: true, force: true }));
     const supervisor = (await node.processes()).find(({ command }) =>
       /^\S*node .*main\.cjs up/.test(command),
     );
