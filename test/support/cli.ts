@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Options, ResultPromise } from 'execa';
 import { onTestFinished } from 'vitest';
+import { programFile } from '../../src/lib/paths.ts';
 
 /** The built program, as users get it. */
-export const main = join(import.meta.dirname, '../../dist/bundle/main.cjs');
+export const main = programFile('main');
 
 /**
  * No node under test sends a packet to another machine: vitest.config.ts sets it for all programs, and programs with another

@@ -1,0 +1,153 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile, cp } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { Unhealthy } from '../../probes/probe.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { cacheDir } from '../../src/lib/paths.ts';
+import { cli } from '../support/cli.ts';
+import { processTable } from '../support/processes.ts';
+import type { Process } from '../support/processes.ts';
+import { TestNode } from '../support/testNode.ts';
+
+/** Within this time after its cause has ended, every fault is over: the node is ready and acknowledges an object. In ms. */
+export const boundMs = 120_000;
+
+/** Size of the data folder's file system. */
+const diskMiB = 1500;
+
+/** etcd's quota: small, so that it is reached within seconds. */
+const quotaBytes = 48 * 1024 * 1024;
+
+/** A node with a disk, a cache and a copy of its programs of its own, and with a component that logs as fast as it can. */
+export class ChaosNode extends TestNode {
+  readonly folder: string;
+  /** What replaces programs: first in the search. */
+  readonly binDir: string;
+  readonly #env: Readonly<Record<string, string>>;
+
+  private constructor(name: string, folder: string) {
+    super(name, join(folder, 'disk/data'));
+    this.folder = folder;
+    this.binDir = join(folder, 'bin');
+    this.#env = { XDG_CACHE_HOME: join(folder, 'cache') };
+  }
+
+  static async create(name: string): Promise<ChaosNode> {
+    const folder = await mkdtemp('/var/tmp/k8s-single-chaos-');
+    const node = new ChaosNode(name, folder);
+    const cache = join(folder, 'cache/k8s-single');
+    await Promise.all([mkdir(node.binDir), mkdir(cache, { recursive: true }), mkdir(node.disk)]);
+    // Large and never written by a node: the faults are for the rest of the cache.
+    for (const part of ['debian', 'kubernetes', 'release'])
+      if (existsSync(join(cacheDir(), part))) await symlink(join(cacheDir(), part), join(cache, part));
+    const prepared = join(cacheDir(), 'initial-objects');
+    if (existsSync(prepared)) await cp(prepared, join(cache, 'initial-objects'), { recursive: true });
+    await execa('mount', [
+      '--no-mtab',
+      '-t',
+      'tmpfs',
+      '-o',
+      `size=${diskMiB}m`,
+      'k8s-single-chaos',
+      node.disk,
+    ]);
+    await writeFile(node.config, configOf(node.floodFile));
+    return node;
+  }
+
+  get disk(): string {
+    return join(this.folder, 'disk');
+  }
+
+  get config(): string {
+    return join(this.folder, 'config.yaml');
+  }
+
+  /** While it exists, a component of the node logs as fast as it can. */
+  get floodFile(): string {
+    return join(this.dataDir, 'flood');
+  }
+
+  get cache(): string {
+    return join(this.folder, 'cache/k8s-single');
+  }
+
+  /** Runs a command for this node, whatever its exit code. */
+  command(command: string, ...more: string[]) {
+    return cli(this.args(command, ...more), { env: this.#env, all: true, cwd: this.folder });
+  }
+
+  start() {
+    return this.command(
+      'up',
+      '--detach',
+      '--config',
+      this.config,
+      '--bin-dir',
+      this.binDir,
+      '--timeout',
+      '90s',
+    );
+  }
+
+  /** Passes when the whole node is ready. */
+  readonly isReady: Probe = async () => {
+    const { exitCode, all } = await this.command('healthcheck');
+    if (exitCode !== 0) throw new Unhealthy(String(all));
+  };
+
+  /** The process on the host of each running component. */
+  async components(): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
+    for (const [name, { pid }] of await this.status()) {
+      const host = pid === undefined ? undefined : await this.hostPid(pid).catch(() => undefined);
+      if (host !== undefined) found.set(name, host);
+    }
+    return found;
+  }
+
+  /** The processes around the components, from the supervisor outwards: init, the holder of the namespaces, shim. */
+  async around(): Promise<Process[]> {
+    const table = await processTable();
+    const supervisor = [...table.values()].find(
+      ({ command, cgroups }) =>
+        command.includes('supervisor.cjs') && cgroups.includes(`k8s-single-${this.name}/`),
+    );
+    const chain: Process[] = [];
+    let next = supervisor;
+    while (
+      next !== undefined &&
+      next.pid !== 1 &&
+      next.pid !== process.pid &&
+      /supervisor|\bsh\b/.test(next.command)
+    ) {
+      chain.push(next);
+      next = table.get(next.parent);
+    }
+    return chain;
+  }
+
+  async isRunning(): Promise<boolean> {
+    return (await this.around()).length > 0;
+  }
+
+  /** Takes the node down and removes everything. */
+  override async remove(): Promise<void> {
+    await this.command('down', '--purge');
+    await execa('umount', ['--no-mtab', this.disk], { reject: false });
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function configOf(floodFile: string): string {
+  const line =
+    'a line of a flood that is as long as those of a program which logs what it does, more or less';
+  const script = `while :; do if [ -e ${floodFile} ]; then yes '${line}' | head -c 20000000; else sleep 0.2; fi; done`;
+  return `components:
+  etcd: { args: [--quota-backend-bytes=${quotaBytes}] }
+  flood:
+    command: [sh, -c, "${script.replaceAll('"', String.raw`\"`)}"]
+    stop: { signal: KILL }
+`;
+}

@@ -1,0 +1,417 @@
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname, join, relative } from 'node:path';
+import { execa } from 'execa';
+import { errorCode } from '../../probes/errorCode.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
+import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
+import { exitCodes } from '../../src/lib/errors.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
+import { testBinaries } from '../support/installBinaries.ts';
+import { boundMs } from './chaosNode.ts';
+import type { ChaosNode } from './chaosNode.ts';
+import { pause } from './random.ts';
+import type { Random } from './random.ts';
+
+/** What a fault has to work with. */
+interface Scene {
+  readonly node: ChaosNode;
+  readonly random: Random;
+  /** To be called when the cause of the fault has ended, if that is before the fault has been waited for. */
+  readonly causeEnded: () => void;
+}
+
+/**
+ * Injects one fault into a node that is ready, and ends its cause. Resolves with what was done. The node may be down then: the suite
+ * starts it. Rejects when the node has done something that it must not.
+ */
+export type Fault = (scene: Scene) => Promise<string>;
+
+const services = [
+  'etcd',
+  'containerd',
+  'apiserver',
+  'controller-manager',
+  'scheduler',
+  'kubelet',
+  'kube-proxy',
+  'dns',
+] as const;
+
+/** Kinds of faults, by name. */
+export const faults: Readonly<Record<string, Fault>> = {
+  kill: async (scene) => signalComponents(scene, 'SIGKILL', 3),
+  hang: async (scene) => signalComponents(scene, 'SIGSTOP', 1),
+  'kill-all': async (scene) => signalComponents(scene, 'SIGKILL', services.length),
+  around: killAround,
+  boot: killDuringBoot,
+  shutdown: killDuringShutdown,
+  file: damageFile,
+  'disk-full': fillDisk,
+  'disk-read-only': makeReadOnly,
+  quota: reachQuota,
+  port: stealPort,
+  program: breakProgram,
+  memory: pressMemory,
+  flood: floodLogs,
+  requests: askSlowly,
+  storm: stormOfCommands,
+};
+
+async function signalComponents(
+  { node, random, causeEnded }: Scene,
+  signal: NodeJS.Signals,
+  most: number,
+): Promise<string> {
+  const pids = await node.components();
+  const there = services.filter((name) => pids.has(name));
+  const chosen = most === services.length ? there : random.some(there, most);
+  for (const name of chosen) killIfThere(pids.get(name)!, signal);
+  causeEnded();
+  // A node that has not noticed that a process hangs calls itself ready.
+  await until(
+    async () => {
+      const left = chosen.filter((name) => existsSync(`/proc/${pids.get(name)}`));
+      if (left.length > 0) throw new Unhealthy(`not ended yet: ${left.join(', ')}`);
+    },
+    { timeoutMs: boundMs },
+    new AbortController().signal,
+  );
+  return `${signal} to ${chosen.join(', ')}`;
+}
+
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** A process around the components of a ready node. */
+async function killAround({ node, random }: Scene): Promise<string> {
+  const chain = await node.around();
+  if (chain.length < 3) throw new Error(`only ${chain.length} processes around the components`);
+  const index = random.integer(0, chain.length - 1);
+  killIfThere(chain[index]!.pid, 'SIGKILL');
+  await pause(random.integer(0, 3000));
+  return `SIGKILL to ${chain[index]!.command.slice(0, 40)}`;
+}
+
+/** The launcher, or a process around the components, at any moment of a boot. */
+async function killDuringBoot({ node, random }: Scene): Promise<string> {
+  await expectCode(node.command('down'), [exitCodes.ok]);
+  const boot = node.start();
+  const delay = random.integer(50, 6000);
+  await pause(delay);
+  const isLauncher = random.next() < 0.3;
+  const chain = await node.around();
+  const victim = isLauncher ? undefined : random.pick(chain);
+  if (victim === undefined) boot.kill('SIGKILL');
+  else killIfThere(victim.pid, 'SIGKILL');
+  await boot;
+  return `SIGKILL ${delay} ms into a boot, to ${victim?.command.slice(0, 40) ?? 'the launcher'}`;
+}
+
+async function killDuringShutdown({ node, random }: Scene): Promise<string> {
+  const chain = await node.around();
+  const stop = node.command('down');
+  const delay = random.integer(0, 1500);
+  await pause(delay);
+  const victim = random.pick(chain);
+  killIfThere(victim.pid, 'SIGKILL');
+  const { exitCode, all } = await stop;
+  if (exitCode !== exitCodes.ok) throw new Error(`down exited with ${exitCode}: ${String(all)}`);
+  return `SIGKILL ${delay} ms into a shutdown, to ${victim.command.slice(0, 40)}`;
+}
+
+const damages: Readonly<Record<string, (file: string, random: Random) => Promise<void>>> = {
+  emptied: async (file) => truncate(file, 0),
+  'cut off': async (file, random) => truncate(file, Math.floor((await stat(file)).size * random.next())),
+  garbled: async (file, random) => {
+    const bytes = await readFile(file);
+    for (let index = 0; index < bytes.length; index += random.integer(1, 512))
+      bytes[index] = random.integer(0, 255);
+    await writeFile(file, bytes);
+  },
+  removed: async (file) => rm(file),
+  'a folder': async (file) => {
+    await rm(file);
+    await mkdir(file);
+  },
+};
+
+/** A file of a node that is down. What it has lost is put back when the node says that it needs it. */
+async function damageFile({ node, random }: Scene): Promise<string> {
+  await expectCode(node.command('down'), [exitCodes.ok]);
+  const files = [...(await filesBelow(node.dataDir)), ...(await filesBelow(node.cache))].filter(
+    (file) => !/\/(?:log|lock|system-folders)(?:\/|$)/.test(relative(node.folder, file)),
+  );
+  const file = random.pick(files.sort());
+  const name = random.pick(Object.keys(damages));
+  const aside = join(node.folder, 'aside');
+  await copyFile(file, aside);
+  const { mode } = await stat(file);
+  await damages[name]!(file, random);
+  const what = `${relative(node.folder, file)} ${name}`;
+  const { exitCode, all } = await node.start();
+  const clear: readonly (number | undefined)[] = [
+    exitCodes.preflight,
+    exitCodes.notReady,
+    exitCodes.crashLoop,
+  ];
+  if (exitCode === exitCodes.ok) return `${what}: made anew, or not needed`;
+  if (!clear.includes(exitCode)) throw new Error(`${what}: up exited with ${exitCode}: ${String(all)}`);
+  if (![file, dirname(file)].some((each) => String(all).includes(each)))
+    throw new Error(`${what}: the failure does not name it: ${String(all)}`);
+  await node.command('down');
+  await rm(file, { recursive: true, force: true });
+  await mkdir(dirname(file), { recursive: true });
+  await rename(aside, file).catch(async () => copyFile(aside, file));
+  await chmod(file, mode & 0o7777);
+  return `${what}: named, with exit code ${exitCode}, and put back`;
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+async function fillDisk({ node, random }: Scene): Promise<string> {
+  const path = join(node.disk, 'filler');
+  const file = await open(path, 'wx');
+  const mebibyte = Buffer.alloc(2 ** 20);
+  try {
+    for (;;) await file.write(mebibyte);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOSPC') throw error;
+  } finally {
+    await file.close();
+  }
+  const seconds = random.integer(2, 8);
+  await pause(seconds * 1000);
+  await rm(path);
+  return `a full disk for ${seconds} s`;
+}
+
+/** A start on a file system that is read-only. While a node writes to it, the kernel refuses to make it so. */
+async function makeReadOnly({ node }: Scene): Promise<string> {
+  await expectCode(node.command('down'), [exitCodes.ok]);
+  const remount = async (mode: 'ro' | 'rw') =>
+    execa('mount', ['--no-mtab', '-o', `remount,${mode}`, node.disk]);
+  await remount('ro');
+  try {
+    const { exitCode, all } = await node.start();
+    if (exitCode !== exitCodes.preflight || !String(all).includes(node.dataDir))
+      throw new Error(`up on a read-only file system exits with ${exitCode}: ${String(all)}`);
+  } finally {
+    await remount('rw');
+  }
+  return 'a start on a read-only file system, refused with its reason';
+}
+
+/** Objects of 500 kB, until etcd refuses one; they are deleted then. */
+async function reachQuota({ node }: Scene): Promise<string> {
+  const file = join(node.folder, 'large');
+  await writeFile(file, 'x'.repeat(500_000));
+  let count = 0;
+  let refusal = '';
+  while (count < 400) {
+    const create = [
+      'create',
+      'configmap',
+      `quota-${count++}`,
+      '--namespace',
+      'kube-public',
+      `--from-file=${file}`,
+    ];
+    refusal = await node.kubectl(...create).then(() => '', String);
+    if (refusal !== '') break;
+  }
+  if (!/database space exceeded|NOSPACE/.test(refusal))
+    throw new Error(`the quota was not reached: ${refusal}`);
+  await until(
+    async () => {
+      const { exitCode } = await node.command('healthcheck');
+      if (exitCode === 0) throw new Unhealthy('healthcheck passes with a full etcd');
+    },
+    { timeoutMs: 15_000 },
+    new AbortController().signal,
+  );
+  await deleteLarge(node);
+  return `etcd's quota reached after ${count} objects of 500 kB`;
+}
+
+/** etcd refuses even a deletion until the node has freed some space. */
+async function deleteLarge(node: ChaosNode): Promise<void> {
+  const deleted = async (): Promise<void> => {
+    const all = ['delete', 'configmap', '--all', '--namespace', 'kube-public', '--wait=false'];
+    const { exitCode, all: output } = await node.command('kubectl', '--', ...all);
+    if (exitCode !== 0) throw new Unhealthy(`the large objects cannot be deleted: ${String(output)}`);
+  };
+  await until(deleted, { timeoutMs: 60_000, attemptTimeoutMs: 60_000 }, new AbortController().signal);
+}
+
+/** Somebody else listens on a component's port between its stop and its start. */
+async function stealPort({ node, random }: Scene): Promise<string> {
+  const [name, port] = random.pick([
+    ['kubelet', 10_250],
+    ['kube-proxy', 10_256],
+  ] as const);
+  const supervisor = (await node.around())[0]!;
+  await expectCode(node.command('stop', name), [exitCodes.ok]);
+  const listen = `require('net').createServer().listen(${port},()=>console.log('listening'))`;
+  const thief = execa(
+    'nsenter',
+    ['--net', '--target', String(supervisor.pid), process.execPath, '--eval', listen],
+    {
+      reject: false,
+      buffer: false,
+    },
+  );
+  try {
+    await new Promise<void>((resolve) => thief.stdout.once('data', () => resolve()));
+    const { exitCode, all } = await node.command('start', name, '--timeout', '3s');
+    if (exitCode === 0) throw new Error(`${name} started although its port ${port} is taken`);
+    if (!String(all).includes(String(port)))
+      throw new Error(`${name}: the port is not named: ${String(all)}`);
+    await pause(random.integer(0, 4000));
+  } finally {
+    thief.kill('SIGKILL');
+    await thief;
+  }
+  const { exitCode, all } = await node.command('start', name);
+  if (exitCode !== 0)
+    throw new Error(`${name} does not start although its port is free again: ${String(all)}`);
+  return `port ${port} of ${name} taken between stop and start`;
+}
+
+/** A program that is replaced by a broken one while it runs, then killed. */
+async function breakProgram({ node, random }: Scene): Promise<string> {
+  const [name, program] = random.pick([
+    ['scheduler', 'kube-scheduler'],
+    ['controller-manager', 'kube-controller-manager'],
+    ['kube-proxy', 'kube-proxy'],
+  ] as const);
+  const replacement = join(node.binDir, program);
+  const { [program]: original } = await testBinaries(program);
+  if (!(await isThere(replacement))) {
+    // From the next start on, the node runs this copy.
+    await copyFile(original, replacement);
+    await expectCode(node.command('down'), [exitCodes.ok]);
+    await expectCode(node.start(), [exitCodes.ok]);
+  }
+  const broken = join(node.folder, 'broken');
+  await writeFile(broken, '#!/bin/sh\necho broken on purpose >&2\nexit 7\n', { mode: 0o755 });
+  await rename(broken, replacement);
+  killIfThere((await node.components()).get(name)!, 'SIGKILL');
+  await pause(random.integer(500, 4000));
+  await copyFile(original, broken);
+  await chmod(broken, 0o755);
+  await rename(broken, replacement);
+  return `${program} replaced by a broken one, and back`;
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The node's cgroup may use no more memory than it does: the kernel reclaims, or kills. */
+async function pressMemory({ node, random }: Scene): Promise<string> {
+  const memory = hierarchies().find(({ version, options }) => version === 2 || options.includes('memory'));
+  if (memory === undefined) throw new Error('no memory controller');
+  const group = join(memory.root, nodeCgroup(node.name));
+  const [usage, limit, none] = (await isThere(join(group, 'memory.max')))
+    ? ['memory.current', 'memory.max', 'max']
+    : ['memory.usage_in_bytes', 'memory.limit_in_bytes', '-1'];
+  const used = Number(await readFile(join(group, usage), 'utf8'));
+  const allowed = Math.floor(used * (0.6 + random.next() * 0.3));
+  // The kernel refuses a limit that it cannot reach by reclaiming; that is pressure, too.
+  await writeFile(join(group, limit), String(allowed)).catch(() => undefined);
+  const seconds = random.integer(2, 6);
+  await pause(seconds * 1000);
+  await writeFile(join(group, limit), none);
+  return `${Math.round(allowed / 2 ** 20)} of ${Math.round(used / 2 ** 20)} MiB for ${seconds} s`;
+}
+
+async function floodLogs({ node, random }: Scene): Promise<string> {
+  const seconds = random.integer(2, 8);
+  await writeFile(node.floodFile, '');
+  await pause(seconds * 1000);
+  await rm(node.floodFile);
+  return `logs at the disk's speed for ${seconds} s`;
+}
+
+/** 10,000 requests to the control socket, and 50 readers of events that read nothing. */
+async function askSlowly({ node }: Scene): Promise<string> {
+  const path = nodePaths(node.name, node.dataDir).controlSocket;
+  const slow = Array.from({ length: 50 }, () => {
+    const socket = connect(path).pause();
+    socket.on('error', () => undefined);
+    socket.write('GET /v1/events HTTP/1.1\r\nHost: node\r\n\r\n');
+    return socket;
+  });
+  let answered = 0;
+  const ask = async (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(path);
+      socket.on('error', () => resolve());
+      socket.once('data', () => {
+        answered++;
+        socket.destroy();
+        resolve();
+      });
+      socket.write('GET /healthz HTTP/1.1\r\nHost: node\r\n\r\n');
+    });
+  const each = async (): Promise<void> => {
+    for (let count = 0; count < 500; count++) await ask();
+  };
+  await Promise.all(Array.from({ length: 20 }, each));
+  for (const socket of slow) socket.destroy();
+  if (answered < 9900) throw new Error(`only ${answered} of 10,000 requests were answered`);
+  return `10,000 requests, ${answered} answered, beside 50 slow readers`;
+}
+
+/** Several commands that start and stop the node at once. Each ends with a documented exit code other than that of a bug. */
+async function stormOfCommands({ node, random }: Scene): Promise<string> {
+  const commands = Array.from({ length: 5 }, () => random.pick(['up', 'down', 'restart'] as const));
+  const results = await Promise.all(
+    commands.map(async (command) => {
+      await pause(random.integer(0, 2000));
+      if (command === 'up') return node.start();
+      return command === 'down' ? node.command('down') : node.command('restart', random.pick(services));
+    }),
+  );
+  const codes = results.map(({ exitCode }) => exitCode);
+  const known = new Set<number | undefined>([0, 2, 3, 4, 5, 128 + 15, 137]);
+  const bad = results.find(({ exitCode }) => !known.has(exitCode));
+  if (bad !== undefined) throw new Error(`exit code ${bad.exitCode}: ${String(bad.all)}`);
+  return commands.map((command, index) => `${command} ${codes[index]}`).join(', ');
+}
+
+async function expectCode(
+  running: Promise<{ exitCode?: number | undefined; all?: unknown }>,
+  codes: readonly number[],
+): Promise<void> {
+  const { exitCode, all } = await running;
+  if (exitCode === undefined || !codes.includes(exitCode))
+    throw new Error(`exit code ${exitCode}: ${String(all)}`);
+}
