@@ -23,6 +23,7 @@ import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { exitCodes } from '../../src/lib/errors.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { testBinaries } from '../support/installBinaries.ts';
+import { nodeServices } from '../support/testNode.ts';
 import { boundMs } from './chaosNode.ts';
 import type { ChaosNode } from './chaosNode.ts';
 import { pause } from './random.ts';
@@ -42,22 +43,11 @@ interface Scene {
  */
 export type Fault = (scene: Scene) => Promise<string>;
 
-const services = [
-  'etcd',
-  'containerd',
-  'apiserver',
-  'controller-manager',
-  'scheduler',
-  'kubelet',
-  'kube-proxy',
-  'dns',
-] as const;
-
 /** Kinds of faults, by name. */
 export const faults: Readonly<Record<string, Fault>> = {
   kill: async (scene) => signalComponents(scene, 'SIGKILL', 3),
   hang: async (scene) => signalComponents(scene, 'SIGSTOP', 1),
-  'kill-all': async (scene) => signalComponents(scene, 'SIGKILL', services.length),
+  'kill-all': async (scene) => signalComponents(scene, 'SIGKILL', nodeServices.length),
   around: killAround,
   boot: killDuringBoot,
   shutdown: killDuringShutdown,
@@ -79,8 +69,8 @@ async function signalComponents(
   most: number,
 ): Promise<string> {
   const pids = await node.components();
-  const there = services.filter((name) => pids.has(name));
-  const chosen = most === services.length ? there : random.some(there, most);
+  const there = nodeServices.filter((name) => pids.has(name));
+  const chosen = most === nodeServices.length ? there : random.some(there, most);
   for (const name of chosen) killIfThere(pids.get(name)!, signal);
   causeEnded();
   // A node that has not noticed that a process hangs calls itself ready.
@@ -397,7 +387,7 @@ async function stormOfCommands({ node, random }: Scene): Promise<string> {
     commands.map(async (command) => {
       await pause(random.integer(0, 2000));
       if (command === 'up') return node.start();
-      return command === 'down' ? node.command('down') : node.command('restart', random.pick(services));
+      return command === 'down' ? node.command('down') : node.command('restart', random.pick(nodeServices));
     }),
   );
   const codes = results.map(({ exitCode }) => exitCode);
