@@ -56,7 +56,7 @@ export async function setUpMounts(
   persistent: boolean,
 ): Promise<void> {
   const { name, run, data, kept = [], tmpfs = [], binds = {}, egress = false } = spec;
-  const stage = join(run, 'stage');
+  const [stage, next] = [join(run, 'stage'), join(run, 'next')];
   const at = (path: string): string => join(stage, path);
   // The stage lies below /run: fill the new /run first, then mount it over the stage.
   const intoRun = (path: string): string => (path.startsWith('/run/') ? at(path) : path);
@@ -73,7 +73,8 @@ export async function setUpMounts(
   });
   const inStage = overlaid.filter(({ layers }) => layers === stage);
   const sys = mountsBelowSys();
-  for (const folder of [stage, ...tmpfs, ...Object.values(binds)]) mkdirSync(folder, { recursive: true });
+  for (const folder of [stage, next, ...tmpfs, ...Object.values(binds)])
+    mkdirSync(folder, { recursive: true });
   const networks = networkFiles(run);
   if (egress) for (const file of Object.values(networks)) writeFileSync(file, '');
   // They have this mode inside, too, whatever the umask.
@@ -103,6 +104,7 @@ export async function setUpMounts(
         // Bring along what is mounted on it (cgroups).
         [own, at('sys'), 'sysfs', 'defaults'],
         ...sys.map((path) => bind(path, at(path), 'rbind')),
+        [own, '/dev/shm', 'tmpfs', 'mode=1777'],
         ...kubeletSysctlFiles().map((file) => bind(copyOf(file, stage), file)),
         [own, at('run'), 'tmpfs', 'mode=755'],
       ]),
@@ -114,13 +116,13 @@ export async function setUpMounts(
     ...real.map((folder, index) => mount('-o', 'bind,X-mount.mkdir', aside[index]!, intoRun(folder))),
     ...tmpfs.map((folder) => mount('--bind', memory(folder), intoRun(folder))),
     // By a place out of the stage. What was mounted from it stays.
-    mount('--move', at('run'), '/dev/shm'),
+    mount('--move', at('run'), next),
     ['umount', '--no-mtab', '--lazy', stage],
-    mount('--move', '/dev/shm', '/run'),
-    mountAll(join(run, 'fstab.last'), [
-      [own, '/dev/shm', 'tmpfs', 'mode=1777'],
-      ...Object.entries(binds).map(([path, folder]) => bind(folder, path, 'bind,X-mount.mkdir')),
-    ]),
+    mount('--move', next, '/run'),
+    mountAll(
+      join(run, 'fstab.last'),
+      Object.entries(binds).map(([path, folder]) => bind(folder, path, 'bind,X-mount.mkdir')),
+    ),
     // This shell is in the host's network namespace.
     ...(egress
       ? [

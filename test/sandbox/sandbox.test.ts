@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -132,6 +132,19 @@ describe('in a sandbox', () => {
     const device = lines.pop();
     expect(lines).toContain(`${device} ${folder}`);
     expect(lines.filter((line) => !line.startsWith(`${device} `))).toEqual([]);
+  });
+
+  test('a data folder below /dev/shm is that of the host, and nothing else there', async () => {
+    const plain = newSandbox();
+    const data = mkdtempSync('/dev/shm/k8s-single-test-');
+    onTestFinished(() => rmSync(data, { recursive: true, force: true }));
+    const { stdout } = await runInSandbox(
+      { ...plain, data },
+      `echo kept > ${data}/x; echo own > /dev/shm/${plain.name}; ls /dev/shm`,
+    );
+    expect(readFileSync(join(data, 'x'), 'utf8')).toBe('kept\n');
+    expect(stdout).toContain(plain.name);
+    expect(existsSync(`/dev/shm/${plain.name}`)).toBe(false);
   });
 
   test('the kernel settings that kubelet writes do not change on the host', async () => {
