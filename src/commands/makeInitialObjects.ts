@@ -45,7 +45,7 @@ export async function makeInitialObjects(
   try {
     const { exitCode, stdout, stderr } = await execa(
       process.execPath,
-      [programFile('main'), 'run', ...options, '--', 'kubectl', ...listInitialObjects],
+      [programFile('main'), 'run', ...options, '--', 'kubectl', ...listInitialObjects(kubernetes)],
       {
         env: { ...childEnv(process.env), K8S_SINGLE_EGRESS: 'none' },
         extendEnv: false,

@@ -3,9 +3,13 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Unhealthy } from '../../../probes/probe.ts';
+import type { Probe } from '../../../probes/probe.ts';
+import { probeOnce } from '../../../probes/probeOnce.ts';
 import { httpClient } from '../../../probes/transport/httpClient.ts';
 import { at, listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
+import { reasonOf } from '../../lib/errors.ts';
+import { minorOf } from '../../install/release/pairings.ts';
 import type { NodeFacts } from '../facts.ts';
 import { etcdAccess } from '../kubeconfig/clients.ts';
 import { ownLabel } from '../../helper/cluster/objects.ts';
@@ -25,13 +29,11 @@ const resources: Readonly<Record<string, string>> = {
   RoleBinding: 'rolebindings',
 };
 
-/** The arguments with which kubectl prints them all. */
-export const listInitialObjects = [
-  'get',
-  Object.values(resources).join(),
-  '--all-namespaces',
-  '--output=json',
-];
+/** The arguments with which kubectl of this version prints them all. Since 1.21 it hides who manages a field. */
+export function listInitialObjects(kubernetes: string): string[] {
+  const managed = minorOf(kubernetes) >= 21 ? ['--show-managed-fields'] : [];
+  return ['get', Object.values(resources).join(), '--all-namespaces', '--output=json', ...managed];
+}
 
 /** The file in the cache with the initial objects of this version of Kubernetes, which may not exist. */
 export function initialObjectsFile(cacheDir: string, kubernetes: string): string {
@@ -45,19 +47,27 @@ export function initialObjectsFile(cacheDir: string, kubernetes: string): string
 export function initialObjects(facts: NodeFacts, needs: readonly Dependency[]): Task | undefined {
   const file = facts.initialObjects;
   if (!existsSync(file)) return undefined;
+  const put: Probe = async (signal) => {
+    const puts = putsOf(await readFile(file, 'utf8'), new Date());
+    if (puts === undefined)
+      throw new Unhealthy(`${file} is damaged: remove it, "k8s-single install" makes it again`);
+    await putIfEmpty(etcdAccess(facts), puts, signal);
+  };
   return {
     kind: 'task',
     name: 'initial-objects',
     needs,
-    run: async (signal, report) => {
-      const puts = putsOf(await readFile(file, 'utf8').catch(() => ''), new Date());
-      // The API server makes them, as without the file.
-      if (puts === undefined)
-        report(`${file} is damaged: remove it, and "k8s-single install" makes it again`);
-      else await putIfEmpty(etcdAccess(facts), puts, signal);
-    },
+    // Whatever fails, the API server makes them, as without the file.
+    run: async (signal, report) =>
+      probeOnce(put, attemptMs, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        report(reasonOf(error));
+      }),
   };
 }
+
+/** In ms. It takes 30 ms. */
+const attemptMs = 5000;
 
 interface Put {
   readonly key: string;
@@ -130,15 +140,25 @@ export async function putIfEmpty(
   signal: AbortSignal,
 ): Promise<void> {
   const all = { key: base64('/registry/'), range_end: base64('/registry0') };
-  const body = JSON.stringify({
+  const post = async (path: string, body: object): Promise<unknown> => {
+    const request = httpClient(`${url}/v3/kv/${path}`, {
+      ...tls,
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
+    const response = await request(signal);
+    const content = parseJson(response.body);
+    if (response.status === 200) return content;
+    throw new Unhealthy(
+      `etcd refuses the initial objects: ${textAt(content, 'error') || `HTTP ${response.status}`}`,
+    );
+  };
+  // To compare, etcd reads all there is.
+  if (listAt(await post('range', { ...all, limit: '1', keys_only: true }), 'kvs').length > 0) return;
+  await post('txn', {
     compare: [{ ...all, target: 'CREATE', result: 'EQUAL', create_revision: '0' }],
     success: puts.map(({ key, value }) => ({ request_put: { key: base64(key), value: base64(value) } })),
   });
-  const request = httpClient(`${url}/v3/kv/txn`, { ...tls, method: 'POST', body });
-  const response = await request(signal);
-  if (response.status === 200) return;
-  const reason = textAt(parseJson(response.body), 'error') || `HTTP ${response.status}`;
-  throw new Unhealthy(`etcd refuses the initial objects: ${reason}`);
 }
 
 function base64(text: string): string {
