@@ -46,6 +46,8 @@ export async function runChaos({
   signal,
 }: ChaosOptions): Promise<Tally> {
   const random = new Random(seed);
+  // Not the same: how often a fault chooses depends on what is there.
+  const order = new Random(seed);
   const kinds = only ?? Object.keys(faults);
   const before = await snapshotHost();
   const node = await ChaosNode.create(name);
@@ -61,7 +63,7 @@ export async function runChaos({
     let round: string[] = [];
     while (Date.now() - startedAt < durationMs) {
       signal.throwIfAborted();
-      if (round.length === 0) round = shuffled(kinds, random);
+      if (round.length === 0) round = shuffled(kinds, order);
       const kind = round.pop()!;
       try {
         let endedAt: number | undefined;
@@ -82,12 +84,14 @@ export async function runChaos({
         await node.command('down');
         await recover(node, writer);
       }
-      for (const object of await writer.lost()) {
+      // What cannot be compared now is compared after the next fault, and in the end.
+      for (const object of await writer.lost().catch(() => [])) {
         if (lost.has(object)) continue;
         lost.add(object);
         print(`${seconds(startedAt)}  ${kind.padEnd(15)} LOST ${object}`);
       }
     }
+    for (const object of await writer.lost()) lost.add(object);
   } catch (error) {
     failures.push(error instanceof Error ? error.message : String(error));
   } finally {

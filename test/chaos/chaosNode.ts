@@ -128,8 +128,10 @@ export class ChaosNode extends TestNode {
     return chain;
   }
 
+  /** Whether anything of it runs: after a supervisor that was killed, what stops its components. */
   async isRunning(): Promise<boolean> {
-    return (await this.around()).length > 0;
+    const processes = [...(await processTable()).values()];
+    return processes.some(({ cgroups }) => cgroups.includes(`k8s-single-${this.name}/`));
   }
 
   /** Takes the node down and removes everything. */

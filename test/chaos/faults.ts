@@ -71,6 +71,7 @@ async function signalComponents(
   const pids = await node.components();
   const there = nodeServices.filter((name) => pids.has(name));
   const chosen = most === nodeServices.length ? there : random.some(there, most);
+  if (chosen.length === 0) throw new Error('no component runs');
   for (const name of chosen) killIfThere(pids.get(name)!, signal);
   causeEnded();
   // A node that has not noticed that a process hangs calls itself ready.
@@ -94,17 +95,18 @@ function killIfThere(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** A process around the components of a ready node. */
-async function killAround({ node, random }: Scene): Promise<string> {
+async function killAround({ node, random, causeEnded }: Scene): Promise<string> {
   const chain = await node.around();
-  if (chain.length < 3) throw new Error(`only ${chain.length} processes around the components`);
+  if (chain.length === 0) throw new Error(`only ${chain.length} processes around the components`);
   const index = random.integer(0, chain.length - 1);
   killIfThere(chain[index]!.pid, 'SIGKILL');
+  causeEnded();
   await pause(random.integer(0, 3000));
   return `SIGKILL to ${chain[index]!.command.slice(0, 40)}`;
 }
 
 /** The launcher, or a process around the components, at any moment of a boot. */
-async function killDuringBoot({ node, random }: Scene): Promise<string> {
+async function killDuringBoot({ node, random, causeEnded }: Scene): Promise<string> {
   await expectCode(node.command('down'), [exitCodes.ok]);
   const boot = node.start();
   const delay = random.integer(50, 6000);
@@ -114,17 +116,20 @@ async function killDuringBoot({ node, random }: Scene): Promise<string> {
   const victim = isLauncher ? undefined : random.pick(chain);
   if (victim === undefined) boot.kill('SIGKILL');
   else killIfThere(victim.pid, 'SIGKILL');
-  await boot;
+  causeEnded();
+  const { exitCode, all } = await boot;
+  if (exitCode === exitCodes.bug) throw new Error(`up exits with ${exitCode}: ${String(all)}`);
   return `SIGKILL ${delay} ms into a boot, to ${victim?.command.slice(0, 40) ?? 'the launcher'}`;
 }
 
-async function killDuringShutdown({ node, random }: Scene): Promise<string> {
+async function killDuringShutdown({ node, random, causeEnded }: Scene): Promise<string> {
   const chain = await node.around();
   const stop = node.command('down');
   const delay = random.integer(0, 1500);
   await pause(delay);
   const victim = random.pick(chain);
   killIfThere(victim.pid, 'SIGKILL');
+  causeEnded();
   const { exitCode, all } = await stop;
   if (exitCode !== exitCodes.ok) throw new Error(`down exited with ${exitCode}: ${String(all)}`);
   return `SIGKILL ${delay} ms into a shutdown, to ${victim.command.slice(0, 40)}`;
