@@ -112,7 +112,8 @@ export class ChaosNode extends TestNode {
     const table = await processTable();
     const supervisor = [...table.values()].find(
       ({ command, cgroups }) =>
-        command.includes('supervisor.cjs') && cgroups.includes(`k8s-single-${this.name}/`),
+        // The command line of init has it, too.
+        /^\S*node \S*supervisor\.cjs/.test(command) && cgroups.includes(`k8s-single-${this.name}/`),
     );
     const chain: Process[] = [];
     let next = supervisor;
