@@ -60,12 +60,7 @@ export async function install(options: InstallOptions): Promise<number> {
           }),
         );
   const binaries = await resolveBinaries(
-    {
-      output,
-      source: options.from === undefined ? source : 'release',
-      install: true,
-      forData: false,
-    },
+    { output, source: options.from === undefined ? source : 'release', install: true, forData: false },
     { ...node, ...(kubernetes === undefined ? {} : { kubernetes }), pasta: 'always' },
     signals.interrupted,
   );
