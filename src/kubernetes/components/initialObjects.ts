@@ -47,12 +47,12 @@ export function initialObjectsFile(cacheDir: string, kubernetes: string): string
 export function initialObjects(facts: NodeFacts, needs: readonly Dependency[]): Task | undefined {
   const file = facts.initialObjects;
   if (!existsSync(file)) return undefined;
-  const put: Probe = async (signal) => {
+  const read = async (): Promise<Put[]> => {
     const puts = putsOf(await readFile(file, 'utf8'), new Date());
-    if (puts === undefined)
-      throw new Unhealthy(`${file} is damaged: remove it, "k8s-single install" makes it again`);
-    await putIfEmpty(etcdAccess(facts), puts, signal);
+    if (puts !== undefined) return puts;
+    throw new Unhealthy(`${file} is damaged: remove it, "k8s-single install" makes it again`);
   };
+  const put: Probe = async (signal) => putIfEmpty(etcdAccess(facts), read, signal);
   return {
     kind: 'task',
     name: 'initial-objects',
@@ -131,12 +131,12 @@ export function putsOf(text: string, now: Date): Put[] | undefined {
 const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /**
- * In one transaction, if etcd has no object of Kubernetes.
+ * In one transaction, if etcd has no object of Kubernetes. Only then they are read.
  * @internal exported for tests
  */
 export async function putIfEmpty(
   { url, ...tls }: ReturnType<typeof etcdAccess>,
-  puts: readonly Put[],
+  read: () => Promise<readonly Put[]>,
   signal: AbortSignal,
 ): Promise<void> {
   const all = { key: base64('/registry/'), range_end: base64('/registry0') };
@@ -155,6 +155,7 @@ export async function putIfEmpty(
   };
   // To compare, etcd reads all there is.
   if (listAt(await post('range', { ...all, limit: '1', keys_only: true }), 'kvs').length > 0) return;
+  const puts = await read();
   await post('txn', {
     compare: [{ ...all, target: 'CREATE', result: 'EQUAL', create_revision: '0' }],
     success: puts.map(({ key, value }) => ({ request_put: { key: base64(key), value: base64(value) } })),

@@ -103,9 +103,9 @@ test('only an etcd without objects of Kubernetes gets them, all at once', async 
     key: `/registry/roles/x/${index}`,
     value: 'first',
   }));
-  await putIfEmpty({ url, ...tls }, puts, never);
+  await putIfEmpty({ url, ...tls }, async () => puts, never);
   expect(await count()).toBe('200');
-  await putIfEmpty({ url, ...tls }, [{ key: '/registry/roles/x/new', value: 'second' }], never);
+  await putIfEmpty({ url, ...tls }, async () => [{ key: '/registry/roles/x/new', value: 'second' }], never);
   expect(await count()).toBe('200');
   const found = await post('range', { key: Buffer.from('/registry/roles/x/7').toString('base64') });
   expect(Buffer.from(textAt(at(listAt(found, 'kvs'), '0'), 'value'), 'base64').toString()).toBe('first');
