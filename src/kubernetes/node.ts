@@ -47,8 +47,9 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     scheduler(facts, ['roles']),
     kubeProxy(facts, ['roles']),
     // No other component needs it, not even the milestone `node`: it delays no pod that does not ask for a name.
-    dns(facts, ['apiserver']),
-    helper(facts, ['apiserver']),
+    // With `roles`, so that the process starts while the API server sleeps, and the boot never waits for it.
+    dns(facts, ['roles']),
+    helper(facts, ['roles']),
     storageRemoval(facts, ['apiserver']),
     loadBalancerRemoval(facts, ['apiserver']),
     // Nothing waits for it: what needs the outside tries again.
