@@ -121,15 +121,25 @@ export async function takeDataLock(data: string, name: string): Promise<number> 
 export async function assertNotInUseByOther(data: string, name: string): Promise<void> {
   if (!existsSync(lockFile(data))) return;
   const isOurs: Probe = async () => {
-    const lock = await takeLock(data);
-    if (lock !== undefined) closeSync(lock);
-    else if (holderOf(data) !== dataLockHolder(name)) throw new Unhealthy('held by another node');
+    if ((await isLocked(data)) && holderOf(data) !== dataLockHolder(name))
+      throw new Unhealthy('held by another node');
   };
   // A node that has just taken the lock writes its name a moment later.
   const patience = { timeoutMs: 1000, periodMs: 20, maxPeriodMs: 20 };
   await until(isOurs, patience, new AbortController().signal).catch((cause: unknown) => {
     throw cause instanceof DeadlineExceeded ? inUse(data) : cause;
   });
+}
+
+/** Whether a process holds the lock of a folder. Also where nothing can be written: a disk turns read-only under a running node. */
+async function isLocked(folder: string): Promise<boolean> {
+  const fd = openSync(lockFile(folder), 'r');
+  try {
+    // Shared: on NFS an exclusive lock needs a file that is open for writing.
+    return !(await flock(fd, 'shared'));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The content of a data folder's lock. In a container the host name is the container's id. */

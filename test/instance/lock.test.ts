@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -61,6 +61,16 @@ describe('the lock of a data folder', () => {
     closeSync(first);
     await assertNotInUseByOther(data, 'two');
     closeSync(await takeDataLock(data, 'two'));
+  });
+
+  test('on a disk that has become read-only is told from that of another node', async () => {
+    const lock = await takeDataLock(data, 'one');
+    execFileSync('mount', ['--no-mtab', '--bind', '-o', 'ro', data, data]);
+    onTestFinished(() => void execFileSync('umount', ['--no-mtab', data]));
+    await assertNotInUseByOther(data, 'one');
+    await expect(assertNotInUseByOther(data, 'two')).rejects.toThrow('is in use by node one');
+    closeSync(lock);
+    await assertNotInUseByOther(data, 'two');
   });
 
   test('is not in use if it does not exist, and is not created', async () => {
