@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile, cp } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -6,7 +6,7 @@ import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { cli } from '../support/cli.ts';
-import { processTable } from '../support/processes.ts';
+import { processOf, processTable } from '../support/processes.ts';
 import type { Process } from '../support/processes.ts';
 import { TestNode } from '../support/testNode.ts';
 
@@ -15,6 +15,9 @@ export const boundMs = 120_000;
 
 /** Size of the data folder's file system. */
 const diskMiB = 1500;
+
+/** A command of the product that takes longer hangs. In ms. */
+const commandTimeoutMs = 300_000;
 
 /** etcd's quota: small, so that it is reached within seconds. */
 const quotaBytes = 48 * 1024 * 1024;
@@ -36,28 +39,50 @@ export class ChaosNode extends TestNode {
   static async create(name: string): Promise<ChaosNode> {
     const folder = await mkdtemp('/var/tmp/k8s-single-chaos-');
     const node = new ChaosNode(name, folder);
-    const cache = join(folder, 'cache/k8s-single');
-    await Promise.all([mkdir(node.binDir), mkdir(cache, { recursive: true }), mkdir(node.disk)]);
+    try {
+      await node.#prepare();
+    } catch (error) {
+      await node.remove();
+      throw error;
+    }
+    return node;
+  }
+
+  async #prepare(): Promise<void> {
+    const cache = this.cache;
+    await Promise.all([mkdir(this.binDir), mkdir(cache, { recursive: true }), mkdir(this.disk)]);
     // Large and never written by a node: the faults are for the rest of the cache.
     for (const part of ['debian', 'kubernetes', 'release'])
       if (existsSync(join(cacheDir(), part))) await symlink(join(cacheDir(), part), join(cache, part));
     const prepared = join(cacheDir(), 'initial-objects');
     if (existsSync(prepared)) await cp(prepared, join(cache, 'initial-objects'), { recursive: true });
-    await execa('mount', [
-      '--no-mtab',
-      '-t',
-      'tmpfs',
-      '-o',
-      `size=${diskMiB}m`,
-      'k8s-single-chaos',
-      node.disk,
-    ]);
-    await writeFile(node.config, configOf(node.floodFile));
-    return node;
+    await writeFile(this.#image, '');
+    await truncate(this.#image, diskMiB * 2 ** 20);
+    // No blocks that only root may use: the node is root.
+    await execa('mkfs.ext4', ['-q', '-m', '0', this.#image]);
+    await this.mountDisk();
+    await writeFile(this.config, configOf(this.floodFile));
   }
 
   get disk(): string {
     return join(this.folder, 'disk');
+  }
+
+  /** The disk as a file: a file system of a device alone can turn read-only under open files. */
+  get #image(): string {
+    return join(this.folder, 'disk.img');
+  }
+
+  /** Repairs the file system as a machine does at its start, and mounts it. */
+  async mountDisk(): Promise<void> {
+    const { exitCode, all } = await execa('e2fsck', ['-p', this.#image], { reject: false, all: true });
+    // 1: it had errors, which are repaired (e2fsck(8)).
+    if (exitCode === undefined || exitCode > 1) throw new Error(`e2fsck exits with ${exitCode}: ${all}`);
+    await execa('mount', ['--no-mtab', '-o', 'loop,errors=remount-ro', this.#image, this.disk]);
+  }
+
+  async unmountDisk(): Promise<void> {
+    await execa('umount', ['--no-mtab', this.disk]);
   }
 
   get config(): string {
@@ -75,7 +100,8 @@ export class ChaosNode extends TestNode {
 
   /** Runs a command for this node, whatever its exit code. */
   command(command: string, ...more: string[]) {
-    return cli(this.args(command, ...more), { env: this.#env, all: true, cwd: this.folder });
+    const options = { env: this.#env, all: true, cwd: this.folder, timeout: commandTimeoutMs } as const;
+    return cli(this.args(command, ...more), options);
   }
 
   start() {
@@ -98,10 +124,10 @@ export class ChaosNode extends TestNode {
   };
 
   /** The process on the host of each running component. */
-  async components(): Promise<Map<string, number>> {
-    const found = new Map<string, number>();
+  async components(): Promise<Map<string, Process>> {
+    const found = new Map<string, Process>();
     for (const [name, { pid }] of await this.status()) {
-      const host = pid === undefined ? undefined : await this.hostPid(pid).catch(() => undefined);
+      const host = pid === undefined ? undefined : await this.hostPid(pid).then(processOf, () => undefined);
       if (host !== undefined) found.set(name, host);
     }
     return found;
@@ -138,7 +164,7 @@ export class ChaosNode extends TestNode {
   /** Takes the node down and removes everything. */
   override async remove(): Promise<void> {
     await this.command('down', '--purge');
-    await execa('umount', ['--no-mtab', this.disk], { reject: false });
+    await this.unmountDisk().catch(() => undefined);
     await rm(this.folder, { recursive: true, force: true });
   }
 }

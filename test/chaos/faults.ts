@@ -11,9 +11,11 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
-import { dirname, join, relative } from 'node:path';
+import { once } from 'node:events';
+import { basename, dirname, join, relative } from 'node:path';
 import { execa } from 'execa';
 import { errorCode } from '../../probes/errorCode.ts';
 import { Unhealthy } from '../../probes/probe.ts';
@@ -23,6 +25,7 @@ import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { exitCodes } from '../../src/lib/errors.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { testBinaries } from '../support/installBinaries.ts';
+import { signalIfThere } from '../support/processes.ts';
 import { nodeServices } from '../support/testNode.ts';
 import { boundMs } from './chaosNode.ts';
 import type { ChaosNode } from './chaosNode.ts';
@@ -33,7 +36,7 @@ import type { Random } from './random.ts';
 interface Scene {
   readonly node: ChaosNode;
   readonly random: Random;
-  /** To be called when the cause of the fault has ended, if that is before the fault has been waited for. */
+  /** To be called when the cause of the fault has ended, if that is before the fault has been waited for. The last call counts. */
   readonly causeEnded: () => void;
 }
 
@@ -46,14 +49,16 @@ export type Fault = (scene: Scene) => Promise<string>;
 /** Kinds of faults, by name. */
 export const faults: Readonly<Record<string, Fault>> = {
   kill: async (scene) => signalComponents(scene, 'SIGKILL', 3),
-  hang: async (scene) => signalComponents(scene, 'SIGSTOP', 1),
+  hang: async (scene) => signalComponents(scene, 'SIGSTOP', 3),
   'kill-all': async (scene) => signalComponents(scene, 'SIGKILL', nodeServices.length),
   around: killAround,
+  freeze: freezeAround,
   boot: killDuringBoot,
   shutdown: killDuringShutdown,
   file: damageFile,
   'disk-full': fillDisk,
   'disk-read-only': makeReadOnly,
+  'disk-error': breakDisk,
   quota: reachQuota,
   port: stealPort,
   program: breakProgram,
@@ -68,16 +73,16 @@ async function signalComponents(
   signal: NodeJS.Signals,
   most: number,
 ): Promise<string> {
-  const pids = await node.components();
-  const there = nodeServices.filter((name) => pids.has(name));
+  const processes = await node.components();
+  const there = nodeServices.filter((name) => processes.has(name));
   const chosen = most === nodeServices.length ? there : random.some(there, most);
   if (chosen.length === 0) throw new Error('no component runs');
-  for (const name of chosen) killIfThere(pids.get(name)!, signal);
+  for (const name of chosen) await signalIfThere(processes.get(name)!, signal);
   causeEnded();
   // A node that has not noticed that a process hangs calls itself ready.
   await until(
     async () => {
-      const left = chosen.filter((name) => existsSync(`/proc/${pids.get(name)}`));
+      const left = chosen.filter((name) => existsSync(`/proc/${processes.get(name)!.pid}`));
       if (left.length > 0) throw new Unhealthy(`not ended yet: ${left.join(', ')}`);
     },
     { timeoutMs: boundMs },
@@ -86,23 +91,25 @@ async function signalComponents(
   return `${signal} to ${chosen.join(', ')}`;
 }
 
-function killIfThere(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has just ended.
-  }
-}
-
 /** A process around the components of a ready node. */
 async function killAround({ node, random, causeEnded }: Scene): Promise<string> {
   const chain = await node.around();
   if (chain.length === 0) throw new Error(`only ${chain.length} processes around the components`);
   const index = random.integer(0, chain.length - 1);
-  killIfThere(chain[index]!.pid, 'SIGKILL');
+  await signalIfThere(chain[index]!, 'SIGKILL');
   causeEnded();
   await pause(random.integer(0, 3000));
   return `SIGKILL to ${chain[index]!.command.slice(0, 40)}`;
+}
+
+/** A process around the components is stopped for a while, as by a debugger or a machine that sleeps. Nobody else notices. */
+async function freezeAround({ node, random }: Scene): Promise<string> {
+  const frozen = random.pick(await node.around());
+  const seconds = random.integer(1, 20);
+  await signalIfThere(frozen, 'SIGSTOP');
+  await pause(seconds * 1000);
+  await signalIfThere(frozen, 'SIGCONT');
+  return `SIGSTOP for ${seconds} s to ${frozen.command.slice(0, 40)}`;
 }
 
 /** The launcher, or a process around the components, at any moment of a boot. */
@@ -115,7 +122,7 @@ async function killDuringBoot({ node, random, causeEnded }: Scene): Promise<stri
   const chain = await node.around();
   const victim = isLauncher ? undefined : random.pick(chain);
   if (victim === undefined) boot.kill('SIGKILL');
-  else killIfThere(victim.pid, 'SIGKILL');
+  else await signalIfThere(victim, 'SIGKILL');
   causeEnded();
   const { exitCode, all } = await boot;
   if (exitCode === exitCodes.bug) throw new Error(`up exits with ${exitCode}: ${String(all)}`);
@@ -128,7 +135,7 @@ async function killDuringShutdown({ node, random, causeEnded }: Scene): Promise<
   const delay = random.integer(0, 1500);
   await pause(delay);
   const victim = random.pick(chain);
-  killIfThere(victim.pid, 'SIGKILL');
+  await signalIfThere(victim, 'SIGKILL');
   causeEnded();
   const { exitCode, all } = await stop;
   if (exitCode !== exitCodes.ok) throw new Error(`down exited with ${exitCode}: ${String(all)}`);
@@ -152,7 +159,7 @@ const damages: Readonly<Record<string, (file: string, random: Random) => Promise
 };
 
 /** A file of a node that is down. What it has lost is put back when the node says that it needs it. */
-async function damageFile({ node, random }: Scene): Promise<string> {
+async function damageFile({ node, random, causeEnded }: Scene): Promise<string> {
   await expectCode(node.command('down'), [exitCodes.ok]);
   const files = [...(await filesBelow(node.dataDir)), ...(await filesBelow(node.cache))].filter(
     (file) => !/\/(?:log|lock|system-folders)(?:\/|$)/.test(relative(node.folder, file)),
@@ -163,22 +170,24 @@ async function damageFile({ node, random }: Scene): Promise<string> {
   await copyFile(file, aside);
   const { mode } = await stat(file);
   await damages[name]!(file, random);
+  causeEnded();
   const what = `${relative(node.folder, file)} ${name}`;
   const { exitCode, all } = await node.start();
+  if (exitCode === exitCodes.ok) return `${what}: made anew, or not needed`;
+  await node.command('down');
+  await rm(file, { recursive: true, force: true });
+  await mkdir(dirname(file), { recursive: true });
+  await copyFile(aside, file);
+  await chmod(file, mode & 0o7777);
+  causeEnded();
   const clear: readonly (number | undefined)[] = [
     exitCodes.preflight,
     exitCodes.notReady,
     exitCodes.crashLoop,
   ];
-  if (exitCode === exitCodes.ok) return `${what}: made anew, or not needed`;
   if (!clear.includes(exitCode)) throw new Error(`${what}: up exited with ${exitCode}: ${String(all)}`);
   if (![file, dirname(file)].some((each) => String(all).includes(each)))
     throw new Error(`${what}: the failure does not name it: ${String(all)}`);
-  await node.command('down');
-  await rm(file, { recursive: true, force: true });
-  await mkdir(dirname(file), { recursive: true });
-  await rename(aside, file).catch(async () => copyFile(aside, file));
-  await chmod(file, mode & 0o7777);
   return `${what}: named, with exit code ${exitCode}, and put back`;
 }
 
@@ -191,17 +200,25 @@ async function fillDisk({ node, random }: Scene): Promise<string> {
   const path = join(node.disk, 'filler');
   const file = await open(path, 'wx');
   const mebibyte = Buffer.alloc(2 ** 20);
+  const seconds = random.integer(2, 8);
   try {
-    for (;;) await file.write(mebibyte);
-  } catch (error) {
+    const error = await writeForEver(file, mebibyte);
     if (errorCode(error) !== 'ENOSPC') throw error;
+    await pause(seconds * 1000);
   } finally {
     await file.close();
+    await rm(path);
   }
-  const seconds = random.integer(2, 8);
-  await pause(seconds * 1000);
-  await rm(path);
   return `a full disk for ${seconds} s`;
+}
+
+/** Resolves with the error that ends it. */
+async function writeForEver(file: FileHandle, content: Buffer): Promise<unknown> {
+  try {
+    for (;;) await file.write(content);
+  } catch (error) {
+    return error;
+  }
 }
 
 /** A start on a file system that is read-only. While a node writes to it, the kernel refuses to make it so. */
@@ -220,35 +237,51 @@ async function makeReadOnly({ node }: Scene): Promise<string> {
   return 'a start on a read-only file system, refused with its reason';
 }
 
+/** The disk has an error, and its file system turns read-only under open files until the machine mounts it again. */
+async function breakDisk({ node, random }: Scene): Promise<string> {
+  const seconds = random.integer(0, 5);
+  const { stdout: device } = await execa('findmnt', ['--noheadings', '--output', 'SOURCE', node.disk]);
+  // ext4 takes it for an error of the device (Documentation/ABI/testing/sysfs-fs-ext4).
+  await writeFile(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, 'chaos');
+  let ended;
+  try {
+    await notHealthy(node, 60_000);
+    await pause(seconds * 1000);
+  } finally {
+    ended = await node.command('down');
+    await node.unmountDisk();
+    await node.mountDisk();
+  }
+  if (ended.exitCode !== exitCodes.ok)
+    throw new Error(`down exits with ${ended.exitCode}: ${String(ended.all)}`);
+  return `the file system read-only under open files, seen, and for ${seconds} s more`;
+}
+
+/** Waits until `healthcheck` says that the node is not ready. */
+async function notHealthy(node: ChaosNode, timeoutMs: number): Promise<void> {
+  const isUnhealthy = async (): Promise<void> => {
+    const { exitCode } = await node.command('healthcheck');
+    if (exitCode === exitCodes.ok) throw new Unhealthy('healthcheck passes all the time');
+  };
+  await until(isUnhealthy, { timeoutMs, attemptTimeoutMs: timeoutMs }, new AbortController().signal);
+}
+
 /** Objects of 500 kB, until etcd refuses one; they are deleted then. */
 async function reachQuota({ node }: Scene): Promise<string> {
   const file = join(node.folder, 'large');
   await writeFile(file, 'x'.repeat(500_000));
+  const create = ['create', 'configmap', '--namespace', 'kube-public', `--from-file=${file}`];
   let count = 0;
   let refusal = '';
-  while (count < 400) {
-    const create = [
-      'create',
-      'configmap',
-      `quota-${count++}`,
-      '--namespace',
-      'kube-public',
-      `--from-file=${file}`,
-    ];
-    refusal = await node.kubectl(...create).then(() => '', String);
-    if (refusal !== '') break;
+  try {
+    while (count < 400 && refusal === '')
+      refusal = await node.kubectl(...create, `quota-${count++}`).then(() => '', String);
+    if (!/database space exceeded|NOSPACE/.test(refusal))
+      throw new Error(`the quota was not reached: ${refusal}`);
+    await notHealthy(node, 15_000);
+  } finally {
+    await deleteLarge(node);
   }
-  if (!/database space exceeded|NOSPACE/.test(refusal))
-    throw new Error(`the quota was not reached: ${refusal}`);
-  await until(
-    async () => {
-      const { exitCode } = await node.command('healthcheck');
-      if (exitCode === 0) throw new Unhealthy('healthcheck passes with a full etcd');
-    },
-    { timeoutMs: 15_000 },
-    new AbortController().signal,
-  );
-  await deleteLarge(node);
   return `etcd's quota reached after ${count} objects of 500 kB`;
 }
 
@@ -263,7 +296,7 @@ async function deleteLarge(node: ChaosNode): Promise<void> {
 }
 
 /** Somebody else listens on a component's port between its stop and its start. */
-async function stealPort({ node, random }: Scene): Promise<string> {
+async function stealPort({ node, random, causeEnded }: Scene): Promise<string> {
   const [name, port] = random.pick([
     ['kubelet', 10_250],
     ['kube-proxy', 10_256],
@@ -277,10 +310,11 @@ async function stealPort({ node, random }: Scene): Promise<string> {
     {
       reject: false,
       buffer: false,
+      timeout: 60_000,
     },
   );
   try {
-    await new Promise<void>((resolve) => thief.stdout.once('data', () => resolve()));
+    await Promise.race([once(thief.stdout, 'data'), thief]);
     const { exitCode, all } = await node.command('start', name, '--timeout', '3s');
     if (exitCode === 0) throw new Error(`${name} started although its port ${port} is taken`);
     if (!String(all).includes(String(port)))
@@ -289,6 +323,7 @@ async function stealPort({ node, random }: Scene): Promise<string> {
   } finally {
     thief.kill('SIGKILL');
     await thief;
+    causeEnded();
   }
   const { exitCode, all } = await node.command('start', name);
   if (exitCode !== 0)
@@ -314,11 +349,15 @@ async function breakProgram({ node, random }: Scene): Promise<string> {
   const broken = join(node.folder, 'broken');
   await writeFile(broken, '#!/bin/sh\necho broken on purpose >&2\nexit 7\n', { mode: 0o755 });
   await rename(broken, replacement);
-  killIfThere((await node.components()).get(name)!, 'SIGKILL');
-  await pause(random.integer(500, 4000));
-  await copyFile(original, broken);
-  await chmod(broken, 0o755);
-  await rename(broken, replacement);
+  try {
+    const running = (await node.components()).get(name);
+    if (running !== undefined) await signalIfThere(running, 'SIGKILL');
+    await pause(random.integer(500, 4000));
+  } finally {
+    await copyFile(original, broken);
+    await chmod(broken, 0o755);
+    await rename(broken, replacement);
+  }
   return `${program} replaced by a broken one, and back`;
 }
 
@@ -339,19 +378,26 @@ async function pressMemory({ node, random }: Scene): Promise<string> {
     : ['memory.usage_in_bytes', 'memory.limit_in_bytes', '-1'];
   const used = Number(await readFile(join(group, usage), 'utf8'));
   const allowed = Math.floor(used * (0.6 + random.next() * 0.3));
-  // The kernel refuses a limit that it cannot reach by reclaiming; that is pressure, too.
-  await writeFile(join(group, limit), String(allowed)).catch(() => undefined);
   const seconds = random.integer(2, 6);
+  // The kernel refuses a limit that it cannot reach by reclaiming; that is pressure, too.
+  const refused = await writeFile(join(group, limit), String(allowed)).then(() => '', errorCode);
   await pause(seconds * 1000);
-  await writeFile(join(group, limit), none);
-  return `${Math.round(allowed / 2 ** 20)} of ${Math.round(used / 2 ** 20)} MiB for ${seconds} s`;
+  // The node may have ended, and its cgroup with it.
+  await writeFile(join(group, limit), none).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  });
+  const share = `${Math.round(allowed / 2 ** 20)} of ${Math.round(used / 2 ** 20)} MiB`;
+  return refused === '' ? `${share} for ${seconds} s` : `${share}, refused with ${refused}`;
 }
 
 async function floodLogs({ node, random }: Scene): Promise<string> {
   const seconds = random.integer(2, 8);
   await writeFile(node.floodFile, '');
-  await pause(seconds * 1000);
-  await rm(node.floodFile);
+  try {
+    await pause(seconds * 1000);
+  } finally {
+    await rm(node.floodFile);
+  }
   return `logs at the disk's speed for ${seconds} s`;
 }
 
@@ -368,11 +414,12 @@ async function askSlowly({ node }: Scene): Promise<string> {
   const ask = async (): Promise<void> =>
     new Promise((resolve) => {
       const socket = connect(path);
-      socket.on('error', () => resolve());
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve());
+      socket.setTimeout(10_000, () => socket.destroy());
       socket.once('data', () => {
         answered++;
         socket.destroy();
-        resolve();
       });
       socket.write('GET /healthz HTTP/1.1\r\nHost: node\r\n\r\n');
     });

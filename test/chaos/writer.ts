@@ -17,9 +17,24 @@ const timeoutMs = 3000;
 
 const path = '/api/v1/namespaces/default/configmaps';
 
+/** Objects of one batch; they are deleted together. */
+const batchSize = 500;
+
+/** So many batches, at least, are compared again after the next fault. */
+const keptBatches = 2;
+
+/** Deleting a batch takes the API server longer than creating an object. In ms. */
+const deletionTimeoutMs = 30_000;
+
 /** Creates objects without a pause and remembers which of them the API server has acknowledged. */
 export class Writer {
-  readonly acknowledged: string[] = [];
+  /** The acknowledged objects that are compared, by batch. */
+  readonly #kept = new Map<number, string[]>();
+  /** Batches that have been compared often enough, and are in the way of etcd's quota. */
+  readonly #deleted = new Set<number>();
+  /** How many objects the API server has acknowledged. */
+  acknowledged = 0;
+  #last = 0;
   readonly #name: string;
   readonly #dataDir: string;
   readonly #prefix: string;
@@ -44,46 +59,71 @@ export class Writer {
     await this.#stopped;
   }
 
-  /** The acknowledged objects that the API server no longer has. */
+  /** The acknowledged objects that the API server no longer has. Old ones that it has are deleted then. */
   async lost(): Promise<string[]> {
     // What is acknowledged meanwhile need not be in the list.
-    const acknowledged = [...this.acknowledged];
+    const acknowledged = [...this.#kept.values()].flat();
     const found = new Set(
       listAt(parseJson(await this.#request('GET', path)), 'items').map((item) =>
         textAt(item, 'metadata', 'name'),
       ),
     );
+    // The next call tries again.
+    await this.#deleteOld().catch(() => undefined);
     return acknowledged.filter((name) => !found.has(name));
+  }
+
+  async #deleteOld(): Promise<void> {
+    const old = [...this.#kept.keys()].slice(0, -keptBatches - 1);
+    for (const batch of old) {
+      // Before the deletion, of which nobody knows whether it succeeded when it is not answered.
+      this.#kept.delete(batch);
+      this.#deleted.add(batch);
+    }
+    for (const batch of this.#deleted) {
+      const selector = `labelSelector=batch%3D${batch}`;
+      await this.#request('DELETE', `${path}?${selector}`, undefined, deletionTimeoutMs);
+      this.#deleted.delete(batch);
+    }
   }
 
   /** Resolves when an object has been acknowledged that was sent after this call. @throws DeadlineExceeded */
   async nextAcknowledged(deadlineMs: number): Promise<void> {
     const from = this.#count;
     const isAcknowledged = async (): Promise<void> => {
-      const last = this.acknowledged.at(-1)?.slice(this.#prefix.length + 1);
-      if (last === undefined || Number(last) <= from) throw new Unhealthy('no object was acknowledged');
+      if (this.#last <= from) throw new Unhealthy('no object was acknowledged');
     };
     await until(isAcknowledged, { timeoutMs: deadlineMs }, new AbortController().signal);
   }
 
   async #write(): Promise<void> {
     while (this.#isRunning) {
-      const name = `${this.#prefix}-${++this.#count}`;
+      const number = ++this.#count;
+      const name = `${this.#prefix}-${number}`;
+      const batch = Math.floor(number / batchSize);
       const body = {
         apiVersion: 'v1',
         kind: 'ConfigMap',
-        metadata: { name },
-        data: { n: String(this.#count) },
+        metadata: { name, labels: { batch: String(batch) } },
+        data: { n: String(number) },
       };
       // No answer: nobody knows whether it was stored.
       const answer = await this.#request('POST', path, JSON.stringify(body)).catch(() => undefined);
-      if (answer !== undefined) this.acknowledged.push(name);
+      if (answer !== undefined) this.#acknowledge(number, batch, name);
       await pause(pauseMs);
     }
   }
 
+  #acknowledge(number: number, batch: number, name: string): void {
+    this.acknowledged++;
+    this.#last = number;
+    const names = this.#kept.get(batch) ?? [];
+    names.push(name);
+    this.#kept.set(batch, names);
+  }
+
   /** Rejects unless it succeeds. Bound to the host's side of the node's network: no packet leaves the machine when that is gone. */
-  async #request(method: string, target: string, body?: string): Promise<string> {
+  async #request(method: string, target: string, body?: string, timeout = timeoutMs): Promise<string> {
     const { ip } = await readNodeFile(this.#name);
     const localAddress = hostSideOf(ip);
     const { ca, admin } = pkiPaths(nodePaths(this.#name, this.#dataDir).pki);
@@ -102,7 +142,7 @@ export class Writer {
           ca: caPem!,
           cert: cert!,
           key: key!,
-          timeout: timeoutMs,
+          timeout,
           headers: { 'content-type': 'application/json' },
         },
         (response) => {
@@ -116,7 +156,7 @@ export class Writer {
           });
         },
       );
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} ms`)));
       sent.on('error', reject);
       sent.end(body);
     });

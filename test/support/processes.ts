@@ -31,7 +31,17 @@ export async function descendants(pid: number): Promise<Process[]> {
   return found;
 }
 
-async function processOf(pid: number): Promise<Process> {
+/** Sends the signal unless the process has ended, even if another one has its pid now. */
+export async function signalIfThere({ pid, id }: Process, signal: NodeJS.Signals): Promise<void> {
+  try {
+    if ((await processOf(pid)).id === id) process.kill(pid, signal);
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** @throws Error with the code ENOENT or ESRCH when no process has the pid */
+export async function processOf(pid: number): Promise<Process> {
   const [stat, command, cgroups] = await Promise.all(
     ['stat', 'cmdline', 'cgroup'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')),
   );
