@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -56,8 +56,8 @@ export class ChaosNode extends TestNode {
       if (existsSync(join(cacheDir(), part))) await symlink(join(cacheDir(), part), join(cache, part));
     const prepared = join(cacheDir(), 'initial-objects');
     if (existsSync(prepared)) await cp(prepared, join(cache, 'initial-objects'), { recursive: true });
-    await writeFile(this.#image, '');
-    await truncate(this.#image, diskMiB * 2 ** 20);
+    // All of it now: a machine that has no space later would look like a disk that loses what it has acknowledged.
+    await execa('fallocate', ['--length', `${diskMiB}MiB`, this.#image]);
     // No blocks that only root may use: the node is root.
     await execa('mkfs.ext4', ['-q', '-m', '0', this.#image]);
     await this.mountDisk();
