@@ -90,7 +90,7 @@ export async function runGraph(components: readonly Component[], options: GraphO
   const rotation = keepRotated(paths.logs, {
     maxBytes: node.logs.maxMiB * 1024 * 1024,
     keep: node.logs.keep,
-    onError: (error) => reporter.print(`logs are not rotated: ${reasonOf(error)}`),
+    onError: (error) => reporter.print(`log rotation: ${reasonOf(error)}`),
   });
   const forwarding =
     forward.length > 0 ? await forwardLogs(paths.logs, forward, output === 'json') : undefined;

@@ -179,6 +179,8 @@ async function damageFile({ node, random, causeEnded }: Scene): Promise<string> 
   await mkdir(dirname(file), { recursive: true });
   await copyFile(aside, file);
   await chmod(file, mode & 0o7777);
+  // As it was: an error of the disk may be the next fault.
+  await execa('sync', ['--file-system', node.folder, node.disk]);
   causeEnded();
   const clear: readonly (number | undefined)[] = [
     exitCodes.preflight,

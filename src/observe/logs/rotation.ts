@@ -74,6 +74,7 @@ async function removeUnfinished(folder: string): Promise<void> {
  * (O_APPEND) or it would leave a hole. Of a much longer file only the last `maxBytes` are kept, from the beginning of a line.
  * Output written in the microseconds between the last read and the truncation is lost. Memory is constant. Resolves with
  * whether the log was rotated.
+ * @throws Error when the disk is full: the log is emptied without a copy then
  * @internal exported for tests
  */
 export async function rotate(path: string, { maxBytes, keep }: RotateOptions): Promise<boolean> {
@@ -119,7 +120,10 @@ async function copyAndTruncate(
     copyRestAndTruncate(log, copy, { start, from, maxBytes }, block);
   } catch (error) {
     await rm(unfinished, { force: true });
-    throw error;
+    if (!hasErrorCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    // Rather without these lines than without a node: nobody else gives the disk back.
+    await log.truncate(0);
+    throw new Error(`${path} is emptied, and its lines are lost: the disk is full`, { cause: error });
   } finally {
     await copy.close();
   }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keepRotated, rotate } from '../../../src/observe/logs/rotation.ts';
 
@@ -29,6 +30,20 @@ describe('rotation', () => {
     await writeFile(log, '12345');
     expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
     expect(await contents()).toEqual({ 'a.log': '12345' });
+  });
+
+  it('gives a full disk back, although there is no space for a copy, and says so', async () => {
+    const options = ['--no-mtab', '-t', 'tmpfs', '-o', 'size=1m'];
+    await execa('mount', [...options, 'k8s-single-rotate', folder]);
+    try {
+      await writeFile(log, 'x'.repeat(1024 * 1024));
+      await expect(rotate(log, { maxBytes: 500, keep: 2 })).rejects.toThrow(
+        `${log} is emptied, and its lines are lost: the disk is full`,
+      );
+      expect(await contents()).toEqual({ 'a.log': '' });
+    } finally {
+      await execa('umount', ['--no-mtab', folder]);
+    }
   });
 
   it('empties the target of a symlink, and puts the rotated files beside the link', async () => {
