@@ -10,7 +10,7 @@ import type { ParseOptions } from './yaml/parseConfig.ts';
 import { nowhere } from './yaml/problems.ts';
 
 /** The largest config that is read. A thousand components need a fraction of it, so a larger file is a mistake. */
-const maxBytes = 2 * 1024 * 1024;
+const maxBytes = 512 * 1024;
 
 /**
  * Reads the config at `path`; without a path, everything is a default.
@@ -54,7 +54,7 @@ async function read(path: string): Promise<string> {
       let bytes = 0;
       for await (const chunk of handle.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
         bytes += chunk.length;
-        if (bytes > maxBytes) throw new Error(`it is larger than ${maxBytes / 1024 / 1024} MiB`);
+        if (bytes > maxBytes) throw new Error(`it is larger than ${maxBytes / 1024} KiB`);
         chunks.push(chunk);
       }
       return new TextDecoder('utf8', { fatal: true }).decode(Buffer.concat(chunks));

@@ -64,7 +64,7 @@ describe('a file', () => {
   test('of a gigabyte is not read to its end', async () => {
     await writeFile(join(dir, 'large'), '');
     await truncate(join(dir, 'large'), 1024 ** 3);
-    expect(await refusal('large')).toEqual(refused('it is larger than 2 MiB'));
+    expect(await refusal('large')).toEqual(refused('it is larger than 512 KiB'));
   });
 
   test('that is not text', async () => {

@@ -1,8 +1,8 @@
 import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml';
 import type { Alias, Node, Pair, YAMLMap } from 'yaml';
 
-/** More values than fit into the size limit of a file: only nested aliases can expand to so many. */
-const maxValues = 2_000_000;
+/** As many values as aliases and merges may add, each as often as it is used: more than a thousand components from a template have. */
+const maxExpanded = 100_000;
 
 /**
  * Converts a YAML tree to plain maps, lists and texts, and records the nodes of keys and aliases for later lookups. Each
@@ -15,6 +15,7 @@ export class PlainValues {
   readonly #anchors = new Map<string, Node>();
   readonly #converted = new Map<Node, { readonly value: unknown; readonly size: number }>();
   #size = 0;
+  #expanded = 0;
 
   /** `refuse` receives each error with its node. */
   constructor(refuse: (at: Node, message: string) => void) {
@@ -66,7 +67,7 @@ export class PlainValues {
       if (pairs.has(key)) this.#refuse(pair.key, `duplicate key "${key}"`);
       pairs.set(key, pair);
       if (hasNoValue(pair)) continue;
-      if (isMergeKey(pair.key)) merged.push(...this.#merged(pair));
+      if (isMergeKey(pair.key)) for (const entry of this.#merged(pair)) merged.push(entry);
       else own.push([key, this.of(pair.value)]);
     }
     return Object.fromEntries([...merged, ...own]);
@@ -93,7 +94,8 @@ export class PlainValues {
     if (target === undefined || converted === undefined) return '';
     this.#targets.set(alias, target);
     this.#size += converted.size;
-    if (this.#size <= maxValues) return converted.value;
+    this.#expanded += converted.size;
+    if (this.#expanded <= maxExpanded) return converted.value;
     this.#refuse(alias, 'the aliases expand to too many values');
     return '';
   }

@@ -44,7 +44,7 @@ export interface Scope {
   readonly variables: ConfigVariables;
 }
 
-const reference = /\$\$(\{[^}]*\})|\$\{([^}]*)\}|\$\{/g;
+const reference = /\$\$(\{[^}]*\})|\$\{([^}]*)\}/g;
 
 /**
  * The text with each `${...}` replaced by its value; `$${...}` becomes `${...}`. An unknown reference is left as it is and
@@ -56,21 +56,31 @@ export function expandReferences(
   refuse: (message: string) => void,
   onSecret: (value: string) => void,
 ): string {
-  return text.replace(reference, (whole: string, escaped?: string, name?: string) => {
-    if (escaped !== undefined) return `$${escaped}`;
-    const envName = name?.startsWith('env:') ? name.slice('env:'.length) : undefined;
-    const value = envName === undefined ? variables[name ?? ''] : env[envName];
-    if (value !== undefined) {
-      if (envName !== undefined && isSecret(envName)) onSecret(value);
-      return value;
-    }
-    if (name === undefined) refuse(`unterminated reference: write \${NAME}, or $\${ for the text itself`);
-    else if (envName !== undefined)
-      refuse(`the environment variable ${envName} is not set${didYouMean(envName, Object.keys(env))}`);
-    else refuse(unknownReference(name, Object.keys(variables)));
-    return whole;
-  });
+  // Behind the last brace no reference ends. To search for the end of each would take quadratic time.
+  const end = text.lastIndexOf('}') + 1;
+  const rest = text.slice(end);
+  if (rest.includes('${')) refuse(unterminated);
+  const replaced = text
+    .slice(0, end)
+    .replace(reference, (whole: string, escaped: string | undefined, name: string) => {
+      if (escaped !== undefined) return `$${escaped}`;
+      const envName = name.startsWith('env:') ? name.slice('env:'.length) : undefined;
+      const [values, key] = envName === undefined ? [variables, name] : [env, envName];
+      // Not what every object inherits, like "constructor".
+      const value = Object.hasOwn(values, key) ? values[key] : undefined;
+      if (value !== undefined) {
+        if (envName !== undefined && isSecret(envName)) onSecret(value);
+        return value;
+      }
+      if (envName !== undefined)
+        refuse(`the environment variable ${envName} is not set${didYouMean(envName, Object.keys(env))}`);
+      else refuse(unknownReference(name, Object.keys(variables)));
+      return whole;
+    });
+  return replaced + rest;
 }
+
+const unterminated = 'unterminated reference: write ${NAME}, or $${ for the text itself';
 
 function unknownReference(name: string, known: readonly string[]): string {
   if (known.length === 0) return `unknown reference \${${name}}: only \${env:NAME} can be used here`;

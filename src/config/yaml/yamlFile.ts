@@ -16,13 +16,11 @@ export class YamlFile {
 
   /** @throws Failure `usage` when it is not valid YAML. */
   constructor(text: string, problems: Problems) {
-    const composer = new Composer({
-      schema: 'failsafe',
-      stringKeys: true,
-      uniqueKeys: false,
-      logLevel: 'error',
+    const [document, another] = withoutStackTraces(() => {
+      const options = { schema: 'failsafe', stringKeys: true, uniqueKeys: false, logLevel: 'error' } as const;
+      const [first, second] = new Composer(options).compose(this.#tokens(text, problems), true, text.length);
+      return [first, second];
     });
-    const [document, another] = composer.compose(this.#tokens(text, problems), true, text.length);
     for (const { message, pos } of errorsOf(document))
       problems.add(this.#positionAt(pos[0]), message + quotingHint(text, pos[0]));
     if (another !== undefined)
@@ -99,11 +97,28 @@ function errorsOf(document: Document.Parsed | undefined): YAMLError[] {
   return [...errors.slice(0, 1), ...warnings];
 }
 
+/** The composer makes an error object for each fault of a file. Its stack trace takes more time than the rest, and nobody reads it. */
+function withoutStackTraces<Result>(work: () => Result): Result {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** How far from an error its cause may be, in characters. The search takes quadratic time. */
+const hintReach = 300;
+
 /** A hint for a common mistake: in `[ ]` and `{ }`, YAML takes the braces of an unquoted reference as its own. */
 function quotingHint(text: string, offset: number): string {
   const start = text.lastIndexOf('\n', offset - 1) + 1;
   const end = text.indexOf('\n', offset);
-  const line = text.slice(start, end === -1 ? undefined : end);
+  const line = text.slice(
+    Math.max(start, offset - hintReach),
+    Math.min(end === -1 ? text.length : end, offset + hintReach),
+  );
   return /[[{,:]\s*[^\s'"#,]*\$\{/.test(line)
     ? ' (inside [ ] and { }, put quotes around a text with ${...})'
     : '';

@@ -241,6 +241,11 @@ describe('a bomb is refused quickly:', () => {
     ['aliases of aliases', `k0: &a0 [x]\n${levels(1, (name) => `[${name}, ${name}, ${name}]`)}`, tooMany],
     ['merges of merges', `k0: &a0 { x: y }\n${levels(1, (name) => `{ <<: [${name}, ${name}] }`)}`, tooMany],
     [
+      'one map, merged a thousand times',
+      `a: &a { ${Array.from({ length: 10_000 }, (_, i) => `k${i}: x`).join(', ')} }\nb: { <<: [${'*a,'.repeat(1000)}] }`,
+      tooMany,
+    ],
+    [
       'one large anchor, often used',
       `a: &a [${'x,'.repeat(100_000)}]\nb: [${'*a,'.repeat(10_000)}]`,
       tooMany,
@@ -253,6 +258,39 @@ describe('a bomb is refused quickly:', () => {
   ])('%s', (_what, text, expected) => {
     expect(mistakes(text)[0]).toMatch(expected);
   });
+});
+
+describe('a hostile text takes processor time in proportion to its length:', () => {
+  const kib = 1024;
+  const keys = Array.from({ length: 3000 }, (_, i) => `k${i}: x`).join(', ');
+
+  test.each([
+    ['a line of colons', ':'.repeat(64 * kib), /^1:1: The : indicator must be at most 1024 chars/],
+    ['unterminated references', `name: "${'${'.repeat(32 * kib)}"`, /^1:7: unterminated reference/],
+    ['merges of one map', `a: &a { ${keys} }\nb: { <<: [${'*a,'.repeat(10 * kib)}] }`, /too many values$/],
+    ['closing brackets', ']'.repeat(64 * kib), /^1:1: Unexpected flow-seq-end token/],
+    ['commas in a list', `name: [${','.repeat(64 * kib)}]`, /^1:9: Unexpected , in flow sequence/],
+    ['equal keys', 'a: 1\n'.repeat(13 * kib), /^2:1: duplicate key "a"/],
+    ['unknown keys', keys.replaceAll(', ', '\n'), /^1:1: unknown key "k0"/],
+  ])('%s', (_what, text, expected) => {
+    const times = Array.from({ length: 3 }, () => {
+      const before = process.cpuUsage();
+      expect(mistakes(text)[0]).toMatch(expected);
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000;
+    });
+    // A tenth of it on an idle machine; the first three took ten times as much in quadratic time.
+    expect(Math.min(...times)).toBeLessThan(1500);
+  });
+});
+
+test('what every object inherits is no variable', () => {
+  expect(mistakes('name: "${constructor}"')).toEqual([
+    expect.stringContaining('unknown reference ${constructor}'),
+  ]);
+  expect(mistakes('name: "${env:constructor}"')).toEqual([
+    '1:7: the environment variable constructor is not set',
+  ]);
 });
 
 test('at most 50 of ten thousand unknown keys are shown', () => {
