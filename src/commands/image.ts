@@ -16,12 +16,15 @@ import { table } from '../lib/text/table.ts';
 
 /** `k8s-single image load FILE|-`: imports the images of an archive and prints their names. */
 export async function loadImage(file: string, { name }: { name: string }): Promise<number> {
+  using signals = new Signals();
+  const { interrupted } = signals;
   const { store, pinned } = await imagesOf(name);
-  const names =
-    file === '-'
-      ? await store.read(await unzipped(process.stdin), 'localhost/image')
-      : await store.load(file);
-  await pinned.pin(names);
+  const names = await (file === '-'
+    ? signals
+        .interruptible(unzipped(process.stdin))
+        .then(async (archive) => store.read(archive, 'localhost/image', interrupted))
+    : store.load(file, interrupted));
+  await pinned.pin(names, interrupted);
   for (const image of names) console.log(image);
   return 0;
 }
@@ -110,12 +113,13 @@ async function storedNames(
 }
 
 async function imagesOf(name: string) {
-  const { ctr, snapshotter, dataDir } = await readNodeFile(name);
+  const { ctr, snapshotter, dataDir, minFreeMiB } = await readNodeFile(name);
   const env = snapshotter === undefined ? {} : { CONTAINERD_SNAPSHOTTER: snapshotter };
   if (ctr === undefined)
     throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no images`);
   const paths = nodePaths(name, dataDir);
-  const containerd = { ctr, socket: paths.containerdSocket, env };
+  const disk = { folder: paths.containerd, minFreeMiB };
+  const containerd = { ctr, socket: paths.containerdSocket, env, disk };
   const pinned = pinnedImages(containerd, paths.pinnedImages);
   return { containerd, store: imageStore(containerd), pinned };
 }

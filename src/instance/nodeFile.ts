@@ -30,6 +30,8 @@ export interface NodeFile {
   readonly ctr?: string;
   /** The snapshotter of that containerd. */
   readonly snapshotter?: string;
+  /** The setting `kubelet.minFreeMiB`, if its config has it. */
+  readonly minFreeMiB?: number;
 }
 
 /** Its path. */

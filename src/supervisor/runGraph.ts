@@ -201,6 +201,7 @@ function nodeFileOf({ config, ip, ports, kubectl, ctr, snapshotter }: GraphOptio
     kubectl,
     ctr,
     ...(snapshotter !== undefined && { snapshotter }),
+    ...(config.node.kubelet.minFreeMiB !== undefined && { minFreeMiB: config.node.kubelet.minFreeMiB }),
     kubeconfig: paths.kubeconfig,
     ...(network.server !== undefined && { server: network.server }),
   };

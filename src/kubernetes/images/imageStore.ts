@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import type { Readable, Writable } from 'node:stream';
@@ -6,6 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { errorCode } from '../../../probes/errorCode.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
+import { withoutFillingDisk } from './diskGuard.ts';
+import type { GuardedDisk } from './diskGuard.ts';
 import { archiveOf, nameOfPlace } from './imageSource.ts';
 
 /** Not execa, which an ordinary boot does not load. */
@@ -21,6 +24,8 @@ export interface Containerd {
   readonly socket: string;
   /** The whole environment. Default: PATH alone. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it keeps images: an import stops before that disk is full. Default: it does not. */
+  readonly disk?: GuardedDisk;
 }
 
 interface CtrOptions {
@@ -55,9 +60,17 @@ export function ctrOf({ ctr, socket, env }: Containerd) {
       signal?.throwIfAborted();
       if (cause instanceof Failure) throw cause;
       const stderr = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
-      throw new Error(stderr.trim().split('\n').at(-1) || reasonOf(cause), { cause });
+      throw new Error(shortened(stderr.trim().split('\n').at(-1) || reasonOf(cause)), { cause });
     }
   };
+}
+
+/** The most characters of a reason, from its start and from its end: an archive may have names of any length and content. */
+const maxReason = 300;
+
+function shortened(reason: string): string {
+  const clean = reason.replaceAll(/\p{Cc}+/gu, ' ');
+  return clean.length <= 2 * maxReason ? clean : `${clean.slice(0, maxReason)} … ${clean.slice(-maxReason)}`;
 }
 
 /**
@@ -76,6 +89,8 @@ interface Image {
   readonly digest: string;
   /** As ctr prints it: `712.0 KiB`. */
   readonly size: string;
+  /** Whether it has CRI's label for images that stay. */
+  readonly isPinned: boolean;
   /** Those of which the whole image is there: `linux/amd64`. */
   readonly platforms: readonly string[];
 }
@@ -104,12 +119,30 @@ export function imageStore(containerd: Containerd): ImageStore {
   const ctr = ctrImages(containerd);
   const list = async (): Promise<Image[]> => parseTable((await ctr(['list'])).stdout);
   const read: ImageStore['read'] = async (input, baseName, signal) => {
+    const undo = await undoableImport(containerd);
+    try {
+      return await importAll(input, baseName, signal);
+    } catch (error) {
+      // The reason of the failure matters more.
+      await undo().catch(() => undefined);
+      throw error;
+    }
+  };
+  const importAll = async (input: Readable, baseName: string, signal?: AbortSignal): Promise<string[]> => {
     const options = signal && { signal };
     // Not with --base-name, which drops images with a full reference in org.opencontainers.image.ref.name.
-    const { stdout, stderr } = await ctr(['import', '-'], { input, ...options });
+    const { stdout, stderr } = await withoutFillingDisk(containerd.disk, signal, async (inner) =>
+      ctr(['import', '-'], { input, signal: inner }),
+    );
     // The output contains the names; the text around them depends on the version.
     const words = new Set(`${stdout}\n${stderr}`.split(/\s+/));
     const imported = (await list()).map(({ name }) => name).filter((name) => words.has(name));
+    const odd = imported.find((name) => !/^[a-z0-9][\w./:@-]*$/i.test(name));
+    if (odd !== undefined)
+      throw new Failure(
+        'usage',
+        `the name ${JSON.stringify(shortened(odd))} in the archive is not one of an image`,
+      );
     const names = new Set<string>();
     for (const name of imported) {
       const full = fullName(name.replace(baseNameOfCtr, baseName));
@@ -164,6 +197,33 @@ export function imageStore(containerd: Containerd): ImageStore {
   return { list, remove, load, save, read };
 }
 
+/**
+ * Remembers what the store has. The function that it resolves with removes what an import has left that failed or was interrupted:
+ * images that cannot be unpacked, and content, which the lease of a killed ctr would keep for a day.
+ */
+async function undoableImport(containerd: Containerd): Promise<() => Promise<void>> {
+  const ctr = ctrOf(containerd);
+  const images = async (): Promise<Image[]> => parseAll((await ctr(['images', 'list'])).stdout);
+  const leases = async (): Promise<string[]> =>
+    (await ctr(['leases', 'list', '--quiet'])).stdout.split('\n').filter(Boolean);
+  const [imagesBefore, leasesBefore] = await Promise.all([images(), leases()]);
+  const digests = new Map(imagesBefore.map(({ name, digest }) => [name, digest]));
+  return async () => {
+    // A pinned one is of another import that has succeeded meanwhile.
+    const left = (await images()).filter(
+      ({ name, digest, isPinned }) => digests.get(name) !== digest && !isPinned,
+    );
+    if (left.length > 0) await ctr(['images', 'rm', '--', ...left.map(({ name }) => name)]);
+    const others = new Set(leasesBefore);
+    const [lease, ...more] = (await leases()).filter((id) => !others.has(id));
+    // Of several, those of pulls that go on cannot be told apart.
+    const id = lease !== undefined && more.length === 0 ? lease : `k8s-single-${randomUUID()}`;
+    if (id !== lease) await ctr(['leases', 'create', '--id', id, '--expires', '1m']);
+    // Starts the garbage collection, and waits for it.
+    await ctr(['leases', 'rm', '--sync', id]);
+  };
+}
+
 /** The base name that ctr gives to an image with only a tag: `import-2026-01-31`. */
 const baseNameOfCtr = /^import-\d{4}-\d{2}-\d{2}(?=[:@])/;
 
@@ -189,12 +249,15 @@ function hasNoTag({ name }: Image): boolean {
 }
 
 function parseAll(table: string): Image[] {
-  const rows = table.matchAll(/^(\S+)\s+(\S+)\s+(sha256:\w+)\s+([\d.]+ \w+)\s+(\S*)/gm);
-  return [...rows].map(([, name = '', mediaType = '', digest = '', size = '', platforms = '']) => ({
-    name,
-    mediaType,
-    digest,
-    size,
-    platforms: platforms.split(',').filter((each) => each.includes('/')),
-  }));
+  const rows = table.matchAll(/^(\S+)\s+(\S+)\s+(sha256:\w+)\s+([\d.]+ \w+)\s+(\S*)(.*)/gm);
+  return [...rows].map(
+    ([, name = '', mediaType = '', digest = '', size = '', platforms = '', labels = '']) => ({
+      name,
+      mediaType,
+      digest,
+      size,
+      isPinned: labels.includes('io.cri-containerd.pinned=pinned'),
+      platforms: platforms.split(',').filter((each) => each.includes('/')),
+    }),
+  );
 }

@@ -6,6 +6,7 @@ import type { Probe } from '../../../probes/probe.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
+import { Failure } from '../../lib/errors.ts';
 import { imageStore } from './imageStore.ts';
 import { pinnedImages } from './pinnedImages.ts';
 
@@ -51,8 +52,9 @@ function hasRoom({ paths, config }: NodeFacts): boolean {
   return checkDisk(paths.data, config.kubelet.minFreeMiB, paths.kubelet).level !== 'problem';
 }
 
-function containerdOf({ programs, paths, env }: NodeFacts) {
-  return { ctr: programs.ctr, socket: paths.containerdSocket, env };
+function containerdOf({ programs, paths, env, config }: NodeFacts) {
+  const disk = { folder: paths.containerd, minFreeMiB: config.kubelet.minFreeMiB };
+  return { ctr: programs.ctr, socket: paths.containerdSocket, env, disk };
 }
 
 /**
@@ -89,6 +91,10 @@ export async function importImages(
   }
 
   async function importPlace(place: string): Promise<readonly string[]> {
+    const found = await stat(place).catch(() => undefined);
+    // Nobody may ever write to a pipe.
+    if (found !== undefined && !found.isFile() && !found.isDirectory())
+      throw new Failure('usage', `${place} is no image: it is neither a file nor a folder`);
     const names = await store.load(place, signal);
     await pinned.pin(names, signal);
     return names;

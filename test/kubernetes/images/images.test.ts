@@ -1,45 +1,25 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { unix } from '../../../probes/kinds/unix.ts';
-import { until } from '../../../probes/until.ts';
 import type { NodeFacts } from '../../../src/kubernetes/facts.ts';
 import { imagePlaces, importImages } from '../../../src/kubernetes/images/images.ts';
 import { fullName, imageStore } from '../../../src/kubernetes/images/imageStore.ts';
 import { pinnedImages } from '../../../src/kubernetes/images/pinnedImages.ts';
 import { busyboxArchive } from '../../support/busybox.ts';
-import { testBinaries } from '../../support/installBinaries.ts';
 import { tempDir } from '../../support/cli.ts';
+import { startContainerd as startContainerdIn } from '../../support/containerd.ts';
 import { ociLayout, platform } from '../../support/ociLayout.ts';
 
 const signal = new AbortController().signal;
+const config = { kubelet: {} };
 
-/** A containerd without CRI: it only stores images. */
 async function startContainerd() {
   const dir = await tempDir('images');
-  const { containerd, ctr } = await testBinaries('containerd', 'ctr');
-  const socket = join(dir, 'containerd.sock');
-  await writeFile(
-    join(dir, 'config.toml'),
-    `version = 2
-root = "${dir}/root"
-state = "${dir}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "${socket}"
-`,
-  );
-  const child = spawn(containerd, ['--config', join(dir, 'config.toml')], { stdio: 'ignore' });
-  onTestFinished(async () => {
-    child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
-  });
-  await until(unix(socket), { timeoutMs: 20_000 }, signal);
+  const { ctr, socket, stop } = await startContainerdIn(dir);
+  onTestFinished(stop);
   return { dir, ctr, socket };
 }
 
@@ -49,7 +29,7 @@ it('imports places that are new, have changed or lost their images, and no other
   await mkdir(folder);
   const archive = await busyboxArchive(folder, 'app:1');
   const paths = { containerd: dir, containerdSocket: socket, pinnedImages: join(dir, 'pinned') };
-  const facts = { images: [archive], paths, programs: { ctr }, env: {} } as unknown as NodeFacts;
+  const facts = { images: [archive], paths, programs: { ctr }, env: {}, config } as unknown as NodeFacts;
   /** Runs the task and resolves with its reports. */
   const run = async (): Promise<string[]> => {
     const reports: string[] = [];
@@ -72,6 +52,18 @@ it('imports places that are new, have changed or lost their images, and no other
   expect(await run()).toEqual([`importing ${archive}`]);
   await writeFile(archive, 'no archive at all');
   await expect(run()).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(archive) });
+});
+
+it('refuses a place of a config that nobody may ever write to, and does not wait for it', async () => {
+  const { dir, ctr, socket } = await startContainerd();
+  const pipe = join(dir, 'pipe');
+  await execa('mkfifo', [pipe]);
+  const paths = { containerd: dir, containerdSocket: socket, pinnedImages: join(dir, 'pinned') };
+  const facts = { images: [pipe], paths, programs: { ctr }, env: {}, config } as unknown as NodeFacts;
+  await expect(importImages(facts, signal, () => undefined)).rejects.toMatchObject({
+    code: 'usage',
+    message: `${pipe} is no image: it is neither a file nor a folder`,
+  });
 });
 
 it.for([
@@ -165,7 +157,7 @@ it('refuses an archive whose images have no name, also among the images of a nod
   };
   await expect(imageStore({ ctr, socket }).load(archive)).rejects.toMatchObject(expected);
   const paths = { containerd: dir, containerdSocket: socket, pinnedImages: join(dir, 'pinned') };
-  const facts = { images: [archive], paths, programs: { ctr }, env: {} } as unknown as NodeFacts;
+  const facts = { images: [archive], paths, programs: { ctr }, env: {}, config } as unknown as NodeFacts;
   await expect(importImages(facts, signal, () => undefined)).rejects.toMatchObject(expected);
 });
 
