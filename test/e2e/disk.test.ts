@@ -9,6 +9,7 @@ import { debianRoot } from '../config/debianRoot.ts';
 import { busyboxArchive } from '../support/busybox.ts';
 import { cli } from '../support/cli.ts';
 import { programImage } from '../support/programImage.ts';
+import { digest, dockerArchive, member, sparse, tarOf } from '../support/tar.ts';
 import { TestNode } from '../support/testNode.ts';
 
 /** Below a folder that is an overlay in the sandbox, and on a disk of its own: the kubelet once measured memory there. */
@@ -204,6 +205,33 @@ describe('a claim of the default class', () => {
     const volumes = async (): Promise<string> => node.kubectl('get', 'persistentvolumes', '-o', 'name');
     await expect.poll(volumes, { timeout: 10_000 }).toBe('');
     await rm(config);
+  });
+});
+
+describe('a hostile image archive', () => {
+  const layer = tarOf(member({ name: 'a', content: 'a' }));
+  const wrong = dockerArchive([layer], { diffIds: [digest(Buffer.alloc(0))] });
+
+  it.each([
+    ['that would fill the disk', dockerArchive([tarOf(sparse('hole', 2 ** 40))]), 3, 'no room: '],
+    ['with a wrong digest', wrong, 2, 'cannot be imported: ctr: wrong diff id'],
+  ])('%s is refused, takes no space, and the node goes on', async (_what, content, code, reason) => {
+    const free = async (): Promise<number> =>
+      Number((await execa('df', ['--block-size=1M', '--output=avail', disk])).stdout.split('\n').at(-1));
+    const args = ['--address', node.containerdSocket, '--namespace', 'k8s.io', 'images', 'list', '--quiet'];
+    const { ctr = '' } = await readNodeFile(node.name);
+    const stored = async (): Promise<string> => (await execa(ctr, args)).stdout;
+    const before = { free: await free(), stored: await stored() };
+    const file = join(disk, 'hostile.tar');
+    await writeFile(file, content);
+    const { exitCode, stderr } = await cli(['image', 'load', file, '--name', node.name]);
+    expect(exitCode, String(stderr)).toBe(code);
+    expect(String(stderr)).toMatch(new RegExp(`${file}:? ${reason}`));
+    expect(await stored()).toBe(before.stored);
+    expect(await free()).toBeGreaterThan(before.free - 64);
+    expect(await statusText()).toMatch(/node +ready/);
+    expect(await runPod(`after-${code}`, 'echo fine', [])).toBe('fine');
+    await rm(file);
   });
 });
 
