@@ -1,18 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { at, listAt, parseJson, textAt } from '../../probes/transport/json.ts';
-import { Failure } from '../lib/errors.ts';
+import { syncToDisk, writeFileAtomicallySync } from '../lib/atomicFile.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import type { Paths } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 
@@ -108,19 +99,25 @@ function damaged(file: string, cause?: unknown): Failure {
   });
 }
 
-/** Replaces the state in the file, or removes it. Returns when that is on the disk: before a key is used. */
+/**
+ * Replaces the state in the file, or removes it. Returns when that is on the disk: before a key is used.
+ * @throws Failure `preflight` if the disk does not take it: the state is as before then
+ */
 export function writeEncryption(file: string, state: Encryption | undefined): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if (state === undefined) {
-    rmSync(file, { force: true });
-  } else {
-    const temporary = `${file}.tmp`;
-    rmSync(temporary, { force: true });
-    writeFileSync(temporary, textOf(state), { mode: 0o600, flag: 'wx' });
-    sync(temporary);
-    renameSync(temporary, file);
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    if (state === undefined) {
+      rmSync(file, { force: true });
+      syncToDisk(dirname(file));
+    } else {
+      writeFileAtomicallySync(file, textOf(state), { mode: 0o600, durable: true });
+    }
+  } catch (cause) {
+    throw new Failure('preflight', `${file} cannot be written: ${reasonOf(cause)}`, {
+      hint: 'free some space, or remove what is in the way: it has the keys of the Secrets, which stay as they are',
+      cause,
+    });
   }
-  sync(dirname(file));
 }
 
 function textOf({ keys, plain }: Encryption): string {
@@ -132,16 +129,6 @@ function textOf({ keys, plain }: Encryption): string {
     resources: [{ resources: ['secrets'], providers }],
   };
   return JSON.stringify(config, undefined, 2);
-}
-
-/** fsync(2) of a file, or of the names in a folder. */
-function sync(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** The encryption of a running node: what its API server has read. */

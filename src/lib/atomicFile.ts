@@ -2,16 +2,19 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
+  fsyncSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { hasErrorCode } from './systemError.ts';
 
 interface WriteOptions {
@@ -43,33 +46,85 @@ export async function replaceAtomically(
   }
 }
 
-/** {@link writeFileAtomically}, synchronous. `owner`: change the owner before the file is in place. */
+interface SyncWriteOptions extends WriteOptions {
+  /** Change the owner before the file is in place. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Wait until it is on the disk: a power cut leaves the old content or the new, too. */
+  readonly durable?: boolean;
+}
+
+/** {@link writeFileAtomically}, synchronous. */
 export function writeFileAtomicallySync(
   path: string,
   content: string,
-  { owner, ...options }: WriteOptions & { owner?: { readonly uid: number; readonly gid: number } } = {},
+  { owner, durable = false, ...options }: SyncWriteOptions = {},
 ): void {
   const temporary = temporaryFor(path);
   try {
     writeFileSync(temporary, content, { ...options, flag: 'wx' });
     if (owner !== undefined) chownSync(temporary, owner.uid, owner.gid);
+    if (durable) syncToDisk(temporary);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
+  if (durable) syncToDisk(dirname(path));
 }
 
 /** Like {@link writeFileAtomicallySync}, but an existing file stays: of several processes, the first one wins. */
-export function createFileAtomicallySync(path: string, content: string, options: WriteOptions = {}): void {
+export function createFileAtomicallySync(
+  path: string,
+  content: string,
+  { durable = false, ...options }: Omit<SyncWriteOptions, 'owner'> = {},
+): void {
   const temporary = temporaryFor(path);
   try {
     writeFileSync(temporary, content, { ...options, flag: 'wx' });
+    if (durable) syncToDisk(temporary);
     linkSync(temporary, path);
   } catch (error) {
     if (!hasErrorCode(error, 'EEXIST')) throw error;
   } finally {
     rmSync(temporary, { force: true });
+  }
+}
+
+/**
+ * Moves a folder into place. One that is there is not removed, which would leave nothing for a moment: each of its files is replaced in
+ * one step, and the others stay.
+ */
+export async function moveInto(target: string, folder: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  try {
+    await renameOver(folder, target);
+    return;
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+  }
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const [from, to] = [join(folder, entry.name), join(target, entry.name)];
+    await (entry.isDirectory() ? moveInto(to, from) : renameOver(from, to));
+  }
+  await rmdir(folder);
+}
+
+/** Renames also to the name of something of the other kind, file or folder: that is of no use. */
+async function renameOver(from: string, to: string): Promise<void> {
+  await rename(from, to).catch(async (error: unknown) => {
+    if (!hasErrorCode(error, 'EISDIR', 'ENOTDIR')) throw error;
+    await rm(to, { recursive: true });
+    await rename(from, to);
+  });
+}
+
+/** fsync(2) of a file, or of the names in a folder. */
+export function syncToDisk(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -86,11 +141,18 @@ export function targetOf(name: string): string | undefined {
 
 /** Removes what interrupted writes have left in these folders. Nobody may be writing there. */
 export function removeTemporaries(...folders: readonly string[]): void {
-  for (const folder of folders) {
-    if (!existsSync(folder)) continue;
-    const left = readdirSync(folder).filter((name) => targetOf(name) !== undefined);
-    for (const name of left) rmSync(join(folder, name), { force: true });
-  }
+  for (const folder of folders) removeAll(folder, (target) => target !== undefined);
+}
+
+/** Removes what interrupted writes of this file have left. Nobody may be writing it. */
+export function removeTemporariesOf(path: string): void {
+  removeAll(dirname(path), (target) => target === basename(path));
+}
+
+function removeAll(folder: string, isLeft: (target: string | undefined) => boolean): void {
+  if (!existsSync(folder)) return;
+  const left = readdirSync(folder).filter((name) => isLeft(targetOf(name)));
+  for (const name of left) rmSync(join(folder, name), { force: true });
 }
 
 /** Random rather than by process id: processes of several PID namespaces may write to one folder. */

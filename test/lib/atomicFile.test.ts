@@ -1,8 +1,9 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
   createFileAtomicallySync,
+  moveInto,
   writeFileAtomically,
   writeFileAtomicallySync,
 } from '../../src/lib/atomicFile.ts';
@@ -43,3 +44,23 @@ test('a file that is created once keeps the content of the first writer', async 
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   expect(await readdir(dir)).toEqual(['file']);
 });
+
+test('a folder is moved into the place of another without removing anything of it first', async () => {
+  const dir = await tempDir('atomic');
+  const [target, folder] = [join(dir, 'set/v1'), join(dir, 'made')];
+  for (const file of ['target/kept', 'target/cni/bridge']) await put(join(dir, 'set/v1', file), 'old');
+  // Of the other kind.
+  await put(join(target, 'program/below'), 'foreign');
+  await put(join(target, 'lib'), 'foreign');
+  for (const file of ['target/cni/bridge', 'program', 'lib/new']) await put(join(folder, file), 'new');
+  await moveInto(target, folder);
+  const text = async (file: string): Promise<string> => readFile(join(target, file), 'utf8');
+  expect(await text('target/kept')).toBe('old');
+  for (const file of ['target/cni/bridge', 'program', 'lib/new']) expect(await text(file)).toBe('new');
+  expect(await readdir(dir)).toEqual(['set']);
+});
+
+async function put(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+}
