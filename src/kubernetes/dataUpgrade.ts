@@ -17,7 +17,7 @@ import { note } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { diskSpace } from '../host/diskSpace.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
-import { Failure } from '../lib/errors.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { formatBytes } from '../lib/text/text.ts';
@@ -73,18 +73,30 @@ export interface OpenOptions {
 /**
  * Call it before anything of these versions starts on the node's data folder. Finishes what a power cut has interrupted,
  * checks that the versions fit, and begins an upgrade if they are one.
- * @throws Failure `preflight` when they do not fit, or when there is no space for the copy; the signal's reason
+ * @throws Failure `preflight` when they do not fit, when there is no space for the copy, or when the disk does not take a change;
+ *   the signal's reason
  */
 export async function openData(node: DataOwner, versions: Versions, options: OpenOptions): Promise<OpenData> {
   const places = placesOf(node);
-  const undone = await recover(places);
+  const undone = await onDisk(places, async () => recover(places));
   assertDataFits(node, versions);
   const description = upgradeOf(node, versions);
   const result = undone === undefined ? {} : { undone: undoneResult(undone) };
   if (description === undefined) return result;
   const from = readRecord(places.data) ?? '';
-  await begin(places, { description, from, to: recordOf(versions) }, options);
+  await onDisk(places, async () => begin(places, { description, from, to: recordOf(versions) }, options));
   return { ...result, upgrade: begunUpgrade(places, description, { from, to: recordOf(versions) }) };
+}
+
+/** @throws Failure `preflight` for an error of the disk: the next start goes on from the state that is there then */
+async function onDisk<T>({ data }: Places, work: () => Promise<T>): Promise<T> {
+  return work().catch((error: unknown) => {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new Failure('preflight', `the upgrade of the data in ${data} cannot go on: ${reasonOf(error)}`, {
+      hint: 'free some space, or remove what is in the way: the next start goes on from there, and nothing is lost',
+      cause: error,
+    });
+  });
 }
 
 function undoneResult(description: string): CheckResult {
@@ -142,13 +154,15 @@ function begunUpgrade(
     },
     complete: async () => {
       if (!isBegun) return;
-      await record(places.data, to);
-      isBegun = false;
-      await discard(places);
+      await onDisk(places, async () => {
+        await record(places.data, to);
+        isBegun = false;
+        await discard(places);
+      });
     },
     undo: async () => {
       if (!isBegun) return false;
-      await putBack(places, from);
+      await onDisk(places, async () => putBack(places, from));
       isBegun = false;
       return true;
     },
@@ -162,6 +176,9 @@ async function recover(places: Places): Promise<string | undefined> {
   // Without a plan it is a user's own folder.
   if (!existsSync(file)) return undefined;
   const plan = parseJson(await readFile(file, 'utf8').catch(() => ''));
+  const isDamaged = textAt(plan, 'to') === '';
+  if (isDamaged && !existsSync(copy)) return undefined;
+  if (isDamaged) throw damagedPlan(places);
   const isDone = readRecord(data) === textAt(plan, 'to');
   if (isDone || !existsSync(copy)) {
     await discard(places);
@@ -171,6 +188,19 @@ async function recover(places: Places): Promise<string | undefined> {
   return textAt(plan, 'description');
 }
 
+/** Neither state may be assumed: one of them loses what the cluster has become since. */
+function damagedPlan({ plan, copy, member, upgrade }: Places): Failure {
+  return new Failure(
+    'preflight',
+    `${plan} is damaged: it tells whether the upgrade of this data was complete`,
+    {
+      hint:
+        `remove ${upgrade} if the new version was in use; ` +
+        `to go back to the data before the upgrade, move ${copy} to the place of ${member} first`,
+    },
+  );
+}
+
 /** From "settled" to "begun". */
 async function begin(places: Places, plan: Plan, { minFreeMiB, signal }: OpenOptions): Promise<void> {
   const { data, member, upgrade, scratch } = places;
@@ -178,15 +208,15 @@ async function begin(places: Places, plan: Plan, { minFreeMiB, signal }: OpenOpt
   try {
     if (!(await canClone(member, scratch))) await assertSpace(places, minFreeMiB);
     await copyTree(member, join(scratch, 'member'), signal);
+    await writeFile(join(scratch, 'plan.json'), JSON.stringify(plan), { mode: 0o600 });
+    await sync(join(scratch, 'plan.json'));
+    await sync(scratch);
+    await rename(scratch, upgrade);
   } catch (error) {
     await rm(scratch, { recursive: true, force: true });
     if (!hasErrorCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     throw noSpace(`the disk of ${data} became full`, error);
   }
-  await writeFile(join(scratch, 'plan.json'), JSON.stringify(plan), { mode: 0o600 });
-  await sync(join(scratch, 'plan.json'));
-  await sync(scratch);
-  await rename(scratch, upgrade);
   await sync(data);
 }
 

@@ -190,3 +190,16 @@ describe.each(['complete', 'undo'] as const)('killed at any step on the way to %
     expect(interruptions).toBeGreaterThan(3);
   }, 120_000);
 });
+
+test('a damaged plan is named, and neither state is assumed', async () => {
+  const data = await usedData();
+  await open(data);
+  await migrate(data);
+  await writeFile(join(data, 'upgrade/plan.json'), '{"descr');
+  await expect(open(data)).rejects.toMatchObject({
+    code: 'preflight',
+    message: expect.stringContaining(join(data, 'upgrade/plan.json')) as string,
+  });
+  expect(await database(data)).toBe('new');
+  expect(await readFile(join(data, 'upgrade/member/snap/db'), 'utf8')).toBe('old');
+});
