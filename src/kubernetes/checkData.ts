@@ -5,6 +5,7 @@ import { note } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import type { Paths } from '../lib/paths.ts';
 import { readRecord, versionsFile } from './dataVersions.ts';
+import { isPinFile, parsePin } from './images/pinnedImages.ts';
 import { pkiPaths } from './pki/paths.ts';
 
 /**
@@ -12,7 +13,12 @@ import { pkiPaths } from './pki/paths.ts';
  * pod would start. Sets an image store aside of which a part is missing: it is made anew. Call it before anything starts.
  */
 export function checkData(paths: Paths, snapshotter: string): CheckResult[] {
-  const results = [lostKeys(paths), damagedRecord(paths), repairImageStore(paths, snapshotter)];
+  const results = [
+    lostKeys(paths),
+    damagedRecord(paths),
+    damagedPins(paths),
+    repairImageStore(paths, snapshotter),
+  ];
   return results.flatMap((result) => result ?? []);
 }
 
@@ -44,10 +50,26 @@ function damagedRecord({ data }: Paths): CheckResult | undefined {
   );
 }
 
+/** An image whose file cannot be read is not restored after the kubelet has deleted it. */
+function damagedPins({ pinnedImages }: Paths): CheckResult | undefined {
+  const damaged = entries(pinnedImages)
+    .filter(isPinFile)
+    .map((name) => join(pinnedImages, name))
+    .filter((file) => parsePin(textOf(file)) === undefined);
+  if (damaged.length === 0) return undefined;
+  for (const file of damaged) renameSync(file, `${file}.damaged`);
+  return note(
+    'images',
+    `damaged, and now beside it with the ending .damaged: ${damaged.join(', ')}; on a full disk that image may be deleted`,
+    'load again what "image load" has brought; those of the config come by themselves',
+  );
+}
+
 /** The images that the node has pinned tell what the store must have: see images/pinnedImages.ts. */
 function repairImageStore({ containerd, pinnedImages }: Paths, snapshotter: string): CheckResult | undefined {
-  const pinned = entries(pinnedImages).map((file) => parseJson(textOf(join(pinnedImages, file))));
-  const digests = pinned.map((image) => textAt(image, 'digest')).filter(Boolean);
+  const files = entries(pinnedImages).filter(isPinFile);
+  const pinned = files.flatMap((file) => parsePin(textOf(join(pinnedImages, file))) ?? []);
+  const digests = pinned.map(({ digest }) => digest);
   if (digests.length === 0) return undefined;
   const root = join(containerd, 'root');
   const snapshots = join(root, `io.containerd.snapshotter.v1.${snapshotter}`);
@@ -64,10 +86,13 @@ function repairImageStore({ containerd, pinnedImages }: Paths, snapshotter: stri
   const missing = needed.find((file) => !existsSync(file)) ?? (hasSnapshots ? undefined : folder);
   if (missing === undefined) return undefined;
   const aside = join(containerd, 'root.damaged');
-  rmSync(aside, { recursive: true, force: true });
-  if (existsSync(root)) renameSync(root, aside);
+  // Without a store, this has been interrupted, and what is there was set aside then.
+  if (existsSync(root)) {
+    rmSync(aside, { recursive: true, force: true });
+    renameSync(root, aside);
+  }
   rmSync(pinnedImages, { recursive: true, force: true });
-  const names = pinned.map((image) => textAt(image, 'name')).filter(Boolean);
+  const names = pinned.map(({ name }) => name);
   return note(
     'images',
     `${missing} has gone since the last start: the image store is made anew, and what was left of it is in ${aside}`,

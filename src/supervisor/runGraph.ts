@@ -10,12 +10,12 @@ import { startGraph } from '../engine/startGraph.ts';
 import { tail } from '../engine/supervise/logFile.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkDisk } from '../host/diskSpace.ts';
+import { removeInterruptedWrites } from '../instance/interruptedWrites.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { pullNotes } from '../kubernetes/images/pullFailure.ts';
 import { expiringCertificates } from '../kubernetes/pki/expiry.ts';
-import { removeTemporaries } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -220,11 +220,12 @@ function outputWith(forward: readonly string[], output: OutputMode): OutputMode 
 async function beginRecord(
   components: readonly Component[],
   options: GraphOptions,
-  { data, run, logs, pki, kubeconfigs, kubelet, containerd }: Paths,
+  paths: Paths,
 ): Promise<SaveBoot> {
+  const { data, run, logs } = paths;
   try {
     for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    removeTemporaries(data, pki, kubeconfigs, kubelet, containerd);
+    removeInterruptedWrites(paths);
     removeFailureFile(data);
     if (options.versions !== undefined && options.isUpgrade !== true)
       recordDataVersions(data, options.versions);

@@ -11,6 +11,8 @@ const snapshotter = `${root}/io.containerd.snapshotter.v1.overlayfs`;
 const blob = `${root}/io.containerd.content.v1.content/blobs/sha256/abc`;
 const metadata = `${root}/io.containerd.metadata.v1.bolt/meta.db`;
 
+const pin = JSON.stringify({ name: 'app:1', mediaType: 'manifest', digest: 'sha256:abc', size: 1 });
+
 let paths: Paths;
 
 /** The data of a node that has run. */
@@ -29,7 +31,7 @@ beforeEach(async () => {
     writeFileSync(join(paths.data, file), '');
   }
   mkdirSync(paths.pinnedImages, { recursive: true });
-  writeFileSync(join(paths.pinnedImages, 'a.json'), '{"name":"app:1","digest":"sha256:abc"}');
+  writeFileSync(join(paths.pinnedImages, 'a.json'), pin);
 });
 
 const remove = (...files: string[]): void => {
@@ -92,3 +94,29 @@ test.each(['', '{"kube-apiserver":"1.2', '[]'])(
     expect(checkData(paths, 'overlayfs')).toEqual([]);
   },
 );
+
+test('what an interrupted write has left of a pinned image is none, and a damaged one is set aside', () => {
+  writeFileSync(join(paths.pinnedImages, 'b.json.0123456789ab.tmp'), pin.replace('abc', 'gone'));
+  expect(checkData(paths, 'overlayfs')).toEqual([]);
+  const [torn, foreign] = ['c.json', 'd.json'].map((name) => join(paths.pinnedImages, name)) as [
+    string,
+    string,
+  ];
+  writeFileSync(torn, pin.slice(0, 20));
+  writeFileSync(foreign, 'null');
+  expect(checkData(paths, 'overlayfs')).toMatchObject([
+    { level: 'note', subject: 'images', message: expect.stringContaining(`${torn}, ${foreign}`) as string },
+  ]);
+  expect(existsSync(`${torn}.damaged`)).toBe(true);
+  expect(checkData(paths, 'overlayfs')).toEqual([]);
+});
+
+test('an image store that was being set aside is kept when that is interrupted', () => {
+  remove(blob);
+  checkData(paths, 'overlayfs');
+  // As before the last step.
+  mkdirSync(paths.pinnedImages, { recursive: true });
+  writeFileSync(join(paths.pinnedImages, 'a.json'), pin);
+  expect(checkData(paths, 'overlayfs')).toHaveLength(1);
+  expect(existsSync(join(paths.data, 'containerd/root.damaged'))).toBe(true);
+});

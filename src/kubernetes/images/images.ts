@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { criImages } from '../../../probes/kinds/cri.ts';
 import type { Probe } from '../../../probes/probe.ts';
+import { at, listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
+import { writeFileAtomically } from '../../lib/atomicFile.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -74,20 +76,18 @@ export async function importImages(
   const pinned = pinnedImages(containerdOf(facts), paths.pinnedImages);
   // Next to the store it describes, so that both are removed together.
   const file = join(paths.containerd, 'imported.json');
-  const before = await readFile(file, 'utf8')
-    .then(parseImported)
-    .catch((): Imported => ({}));
+  const before = parseJson(await readFile(file, 'utf8').catch(() => ''));
   const pinnedNames = new Set((await pinned.list()).map(({ name }) => name));
   const stored = new Set((await store.list()).map(({ name }) => name));
   const isThere = (image: string): boolean => stored.has(image) && pinnedNames.has(image);
   const imported: Record<string, Imported[string]> = {};
   for (const place of places) {
-    const known = before[place];
+    const known = importedOf(at(before, place));
     const fingerprint = await fingerprintOf(place);
     const isCurrent = known?.fingerprint === fingerprint && known.images.every(isThere);
     if (!isCurrent) report(`importing ${place}`);
     imported[place] = isCurrent ? known : { fingerprint, images: await importPlace(place) };
-    await writeFile(file, JSON.stringify(imported, undefined, 2));
+    await writeFileAtomically(file, JSON.stringify(imported, undefined, 2));
   }
 
   async function importPlace(place: string): Promise<readonly string[]> {
@@ -101,10 +101,11 @@ export async function importImages(
   }
 }
 
-/** Throws when the file is incomplete. Importing an image again is harmless. */
-function parseImported(text: string): Imported {
-  const imported: Imported = JSON.parse(text);
-  return imported;
+/** Undefined if the record is missing or damaged: importing an image again is harmless. */
+function importedOf(record: unknown): Imported[string] | undefined {
+  const [fingerprint, listed] = [textAt(record, 'fingerprint'), listAt(record, 'images')];
+  const images = listed.filter((name) => typeof name === 'string');
+  return fingerprint === '' || images.length < listed.length ? undefined : { fingerprint, images };
 }
 
 /** Size and time of the file or, for a folder in OCI layout, of its index, which every change rewrites. */

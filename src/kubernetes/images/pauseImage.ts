@@ -30,9 +30,11 @@ async function ensurePauseImage(
   const containerd = { ctr: programs.ctr, socket: paths.containerdSocket, env };
   const ctr = ctrImages(containerd);
   const pinned = pinnedImages(containerd, paths.pinnedImages);
+  const folder = join(paths.data, 'pause-image');
+  // Left by a start that was killed.
+  await rm(folder, { recursive: true, force: true });
   const { stdout } = await ctr(['list', '--quiet', `name==${image}`], { signal });
   if (stdout !== '' && (await pinned.list()).some(({ name }) => name === image)) return;
-  const folder = join(paths.data, 'pause-image');
   try {
     const root = join(folder, 'root');
     await mkdir(root, { recursive: true });

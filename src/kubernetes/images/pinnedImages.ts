@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { at, parseJson, textAt } from '../../../probes/transport/json.ts';
 import { writeFileAtomically } from '../../lib/atomicFile.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { tempDir } from '../../lib/paths.ts';
@@ -30,7 +31,7 @@ export function pinnedImages(containerd: Containerd, folder: string) {
   const fileOf = (name: string): string =>
     join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`);
   const list = async (): Promise<PinnedImage[]> => {
-    const files = await readdir(folder).catch((): string[] => []);
+    const files = (await readdir(folder).catch((): string[] => [])).filter(isPinFile);
     const images = await Promise.all(files.map(async (file) => read(join(folder, file))));
     return images.filter((image) => image !== undefined);
   };
@@ -104,12 +105,21 @@ export function pinnedImages(containerd: Containerd, folder: string) {
   return { list, pin, restore, unpin };
 }
 
-/** Undefined for a file that is missing or damaged: its image is not pinned. */
+/** Whether a name in the folder is that of a pinned image's file, and not what an interrupted write has left. */
+export function isPinFile(name: string): boolean {
+  return name.endsWith('.json');
+}
+
+/** Undefined for a text that is damaged: its image is not pinned. */
+export function parsePin(text: string): PinnedImage | undefined {
+  const json = parseJson(text);
+  const [name, mediaType, digest] = [textAt(json, 'name'), textAt(json, 'mediaType'), textAt(json, 'digest')];
+  const size = at(json, 'size');
+  if ([name, mediaType, digest].includes('') || typeof size !== 'number') return undefined;
+  return { name, mediaType, digest, size };
+}
+
+/** Undefined for a file that is missing or damaged. */
 async function read(file: string): Promise<PinnedImage | undefined> {
-  try {
-    const image: PinnedImage = JSON.parse(await readFile(file, 'utf8'));
-    return image;
-  } catch {
-    return undefined;
-  }
+  return parsePin(await readFile(file, 'utf8').catch(() => ''));
 }

@@ -48,8 +48,10 @@ it('imports places that are new, have changed or lost their images, and no other
   expect(await run()).toEqual([`importing ${archive}`]);
   expect(await stored('list', '--quiet')).toBe('docker.io/library/app:1');
 
-  await writeFile(join(dir, 'imported.json'), '{"cut');
-  expect(await run()).toEqual([`importing ${archive}`]);
+  for (const damaged of ['{"cut', 'null', JSON.stringify({ [archive]: { fingerprint: 'x', images: 'y' } })]) {
+    await writeFile(join(dir, 'imported.json'), damaged);
+    expect(await run()).toEqual([`importing ${archive}`]);
+  }
   await writeFile(archive, 'no archive at all');
   await expect(run()).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(archive) });
 });
