@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 import type { Binaries } from '../install/install.ts';
 import {
   initialObjectsFile,
   listInitialObjects,
+  putsOf,
   withoutIdentity,
 } from '../kubernetes/components/initialObjects.ts';
 import { writeFileAtomically } from '../lib/atomicFile.ts';
@@ -23,7 +23,7 @@ interface Order {
 
 /**
  * Once for each version of Kubernetes: starts a node in memory, takes the objects with which every cluster begins, and keeps them in
- * the cache for new clusters. Without them a cluster starts, too: why there are none is printed, unless no node can be started
+ * the cache for new clusters; also if what is there is damaged. Without them a cluster starts, too: why there are none is printed, unless no node can be started
  * because the user is not root. Rejects only with the signal's reason.
  */
 export async function makeInitialObjects(
@@ -32,7 +32,8 @@ export async function makeInitialObjects(
 ): Promise<void> {
   const { 'kube-apiserver': kubernetes } = versions;
   const file = initialObjectsFile(cacheDir(), kubernetes);
-  if (existsSync(file) || process.getuid?.() !== 0) return;
+  const isWhole = putsOf(await readFile(file, 'utf8').catch(() => ''), new Date()) !== undefined;
+  if (isWhole || process.getuid?.() !== 0) return;
   const options = [
     '--no-install',
     '--kubernetes',

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../../../probes/errorCode.ts';
+import { parseJson } from '../../../probes/transport/json.ts';
 import { writeFileAtomically } from '../../lib/atomicFile.ts';
 
 /**
@@ -29,15 +31,22 @@ export async function knownFlags(file: string, cacheDir: string): Promise<Readon
   const { size, mtimeMs } = await stat(file);
   const key = createHash('sha256').update(`${file} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
   const cacheFile = join(cacheDir, 'flags', `${key}.json`);
-  const cached = await readFile(cacheFile, 'utf8').catch(() => undefined);
-  if (cached !== undefined) {
-    const known: string[] = JSON.parse(cached);
-    return new Set(known);
-  }
+  const cached = parseJson(await readFile(cacheFile, 'utf8').catch(() => ''));
+  if (isFlags(cached)) return new Set(cached);
   const known = await flagsInHelp(file);
-  await mkdir(join(cacheDir, 'flags'), { recursive: true });
-  await writeFileAtomically(cacheFile, JSON.stringify(known));
+  try {
+    await mkdir(join(cacheDir, 'flags'), { recursive: true });
+    await writeFileAtomically(cacheFile, JSON.stringify(known));
+  } catch (error) {
+    // The program is asked again next time.
+    if (errorCode(error) === undefined) throw error;
+  }
   return new Set(known);
+}
+
+/** Whether this is what the cache is to have: every program has flags. */
+function isFlags(cached: unknown): cached is string[] {
+  return Array.isArray(cached) && cached.length > 0 && cached.every((flag) => typeof flag === 'string');
 }
 
 /** Ignores the exit code: older components print their help on stderr and exit with 2. */

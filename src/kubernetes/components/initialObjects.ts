@@ -50,7 +50,7 @@ export function initialObjects(facts: NodeFacts, needs: readonly Dependency[]): 
   const read = async (): Promise<Put[]> => {
     const puts = putsOf(await readFile(file, 'utf8'), new Date());
     if (puts !== undefined) return puts;
-    throw new Unhealthy(`${file} is damaged: remove it, "k8s-single install" makes it again`);
+    throw new Unhealthy(`${file} is damaged: "k8s-single install" makes it again`);
   };
   const put: Probe = async (signal) => putIfEmpty(etcdAccess(facts), read, signal);
   return {
@@ -107,7 +107,6 @@ function withoutAggregated(role: ListedObject): ListedObject {
 /**
  * What to put into etcd: each object as JSON, which an API server reads as it does its own format, with a UID and times of its own.
  * Undefined if the text is no list of initial objects.
- * @internal exported for tests
  */
 export function putsOf(text: string, now: Date): Put[] | undefined {
   // As the API server writes it, in seconds.
