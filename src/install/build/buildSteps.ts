@@ -1,5 +1,6 @@
-import { link, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { moveInto } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import type { BinarySpec } from '../find/binaries.ts';
 import { versionOf } from '../find/versions.ts';
@@ -18,7 +19,7 @@ export interface BinaryBuild {
   readonly build: (out: string) => readonly InstallStep[];
 }
 
-/** The steps that build the binaries, check the version of each, and move them into place atomically. */
+/** The steps that build the binaries, check the version of each, and move them into place, each atomically. */
 export function buildSteps({ target, binaries, version, work, build }: BinaryBuild): InstallStep[] {
   const out = join(work, 'out');
   return [
@@ -40,20 +41,9 @@ export function buildSteps({ target, binaries, version, work, build }: BinaryBui
           if (name !== basename(out))
             await rm(join(work, name), { recursive: true, force: true, maxRetries: 10 });
         }
-        await keepEarlier(target, out);
-        await mkdir(dirname(target), { recursive: true });
-        await rm(target, { recursive: true, force: true });
-        await rename(out, target);
+        await moveInto(target, out);
         await rmdir(work);
       },
     },
   ];
-}
-
-/** Links the binaries of earlier builds into the new folder. */
-async function keepEarlier(target: string, out: string): Promise<void> {
-  const built = new Set(await readdir(out));
-  const earlier = await readdir(target).catch(() => []);
-  for (const name of earlier.filter((each) => !built.has(each)))
-    await link(join(target, name), join(out, name));
 }

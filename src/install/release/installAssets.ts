@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { chmod, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { moveInto } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { archName, programOf } from '../find/elf.ts';
 import { releasesDir } from '../find/cacheLayout.ts';
@@ -175,7 +176,7 @@ async function placeProgram(asset: Asset, file: string, releases: string): Promi
   await syncFolder(folder);
 }
 
-/** Unpacks a checked archive, and moves the folder of what is needed of it into place as a whole. */
+/** Unpacks a checked archive, and moves what is needed of it into place: a new folder as a whole, else each file. */
 async function placeArchive(
   { contents, optional, ...asset }: Asset,
   file: string,
@@ -200,9 +201,7 @@ async function placeArchive(
     await rename(from, join(ready, target));
   }
   await syncFolder(ready);
-  const folder = join(releases, asset.folder);
-  await rm(folder, { recursive: true, force: true });
-  await rename(ready, folder);
+  await moveInto(join(releases, asset.folder), ready);
   await syncFolder(releases);
   for (const path of [unpacked, file]) await rm(path, { recursive: true });
 }
