@@ -1,5 +1,5 @@
 import { ftruncateSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tick } from '../terminal/ticker.ts';
@@ -23,15 +23,19 @@ const blockBytes = 256 * 1024;
 /** How often the copy catches up with the writer before the log is emptied. */
 const maxPasses = 8;
 const newline = 10;
+/** The end of the name of a copy that is being made. */
+const copyEnding = '.log.rotating';
 
 /** Keeps every `*.log` in the folder within its limit until disposed of. */
 export function keepRotated(folder: string, { onError, ...options }: RotationOptions): AsyncDisposable {
   const reported = new Set<string>();
-  let running = removeUnfinished(folder).catch(onError);
+  let running = settleUnfinished(folder).catch(onError);
   let busy = false;
   const rotateAll = async (): Promise<void> => {
     // Synchronous: this is usually all the work, and a thread for it would cost ten times as much.
-    const files = readdirSync(folder).filter((each) => each.endsWith('.log'));
+    const names = readdirSync(folder);
+    if (names.some((each) => each.endsWith(copyEnding))) await settleUnfinished(folder);
+    const files = names.filter((each) => each.endsWith('.log'));
     const paths = files.map((file) => join(folder, file));
     for (const path of paths.filter((each) => sizeOf(each) > options.maxBytes)) await rotate(path, options);
   };
@@ -62,10 +66,17 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Removes the copy of an interrupted rotation: readers that follow the log would wait for its end. */
-async function removeUnfinished(folder: string): Promise<void> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.log.rotating'));
-  for (const file of files) await rm(join(folder, file), { force: true });
+/**
+ * Ends an interrupted rotation: readers that follow the log would wait for that. When the log was emptied already, its copy is all that
+ * there is of it; otherwise the log still has everything.
+ */
+async function settleUnfinished(folder: string): Promise<void> {
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith(copyEnding))) {
+    const copy = join(folder, file);
+    const log = copy.slice(0, -'.rotating'.length);
+    const isEmptied = sizeOf(log) < (await stat(copy)).size;
+    await (isEmptied ? rename(copy, `${log}.1`) : rm(copy, { force: true }));
+  }
 }
 
 /**

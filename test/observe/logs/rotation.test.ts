@@ -24,6 +24,21 @@ const contents = async (): Promise<Record<string, string>> => {
   );
 };
 
+describe('a rotation that was interrupted', () => {
+  it.each([
+    ['before the log was emptied', 'one\ntwo\n', 'one\n', { 'a.log': 'one\ntwo\n' }],
+    ['after that', '', 'one\ntwo\n', { 'a.log': '', 'a.log.1': 'one\ntwo\n' }],
+    ['after that, and the log goes on', 'x\n', 'one\ntwo\n', { 'a.log': 'x\n', 'a.log.1': 'one\ntwo\n' }],
+  ])('%s loses nothing', async (_when, text, copy, left) => {
+    await writeFile(log, text);
+    await writeFile(`${log}.rotating`, copy);
+    await keepRotated(folder, { maxBytes: 100, keep: 2, onError: (error) => expect.fail(String(error)) })[
+      Symbol.asyncDispose
+    ]();
+    expect(await contents()).toEqual(left);
+  });
+});
+
 describe('rotation', () => {
   it('ignores short and absent logs', async () => {
     expect(await rotate(log, { maxBytes: 5, keep: 2 })).toBe(false);
