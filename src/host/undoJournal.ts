@@ -23,7 +23,8 @@ const journalFile = (runDir: string): string => join(runDir, 'undo.journal');
 
 /** Call it before making the changes: the journal must be complete even when the node is killed. */
 export async function recordUndo(runDir: string, ...entries: readonly UndoEntry[]): Promise<void> {
-  await appendFile(journalFile(runDir), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  // On lines of their own, also after one of which only a part could be written.
+  await appendFile(journalFile(runDir), entries.map((entry) => `\n${JSON.stringify(entry)}\n`).join(''));
 }
 
 /** Undoes all recorded changes, the last first, and removes the journal. Call it when the node's processes have exited. */
