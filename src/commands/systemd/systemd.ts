@@ -7,7 +7,7 @@ import { lockFile } from '../../instance/lock.ts';
 import { stopOrphans } from '../../instance/stopOrphans.ts';
 import { hasSystemd, readUnit, readUnitFile, unitDataDir, unitMark } from '../../instance/unit.ts';
 import type { UnitState } from '../../instance/unit.ts';
-import { writeFileAtomically } from '../../lib/atomicFile.ts';
+import { removeTemporariesOf, writeFileAtomically } from '../../lib/atomicFile.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { nodePaths, programFile, unitOf } from '../../lib/paths.ts';
@@ -177,6 +177,7 @@ async function assertNotRunning(name: string): Promise<void> {
 }
 
 async function writeUnit(file: string, text: string): Promise<void> {
+  removeTemporariesOf(file);
   await writeFileAtomically(file, text, { mode: 0o644 }).catch((cause: unknown) => {
     throw new Failure('preflight', `the unit ${file} cannot be written: ${reasonOf(cause)}`, {
       hint: 'write what k8s-single systemd print prints to where this machine has its units',

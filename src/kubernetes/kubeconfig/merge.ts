@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import type { Document, YAMLSeq } from 'yaml';
-import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
+import { removeTemporariesOf, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { homeDir } from '../../lib/paths.ts';
 import { hasErrorCode } from '../../lib/systemError.ts';
@@ -150,6 +150,8 @@ function lock(path: string): void {
 function replace(path: string, text: string): void {
   const owner = fs.statSync(path, { throwIfNoEntry: false });
   const target = owner === undefined ? path : fs.realpathSync(path);
+  // Under the lock nobody else writes it. They have keys.
+  removeTemporariesOf(target);
   writeFileAtomicallySync(target, text, { mode: privateMode, ...(owner && { owner }) });
 }
 
