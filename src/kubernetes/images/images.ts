@@ -104,8 +104,9 @@ export async function importImages(
 /** Undefined if the record is missing or damaged: importing an image again is harmless. */
 function importedOf(record: unknown): Imported[string] | undefined {
   const [fingerprint, listed] = [textAt(record, 'fingerprint'), listAt(record, 'images')];
-  const images = listed.filter((name) => typeof name === 'string');
-  return fingerprint === '' || images.length < listed.length ? undefined : { fingerprint, images };
+  const names = listed.filter((name) => typeof name === 'string');
+  const isWhole = fingerprint !== '' && names.length === listed.length;
+  return isWhole ? { fingerprint, images: names } : undefined;
 }
 
 /** Size and time of the file or, for a folder in OCI layout, of its index, which every change rewrites. */
