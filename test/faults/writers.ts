@@ -1,0 +1,333 @@
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parse } from 'yaml';
+import type { Component } from '../../src/engine/component.ts';
+import { recordUse } from '../../src/install/cacheUse.ts';
+import { buildSteps } from '../../src/install/build/buildSteps.ts';
+import { versionsOf } from '../../src/install/find/versions.ts';
+import { runSteps } from '../../src/install/steps.ts';
+import { purge } from '../../src/instance/purge.ts';
+import { recordStopOrder } from '../../src/instance/stopOrphans.ts';
+import { removeInterruptedWrites } from '../../src/instance/interruptedWrites.ts';
+import { checkData } from '../../src/kubernetes/checkData.ts';
+import { knownFlags } from '../../src/kubernetes/components/flags.ts';
+import { openData } from '../../src/kubernetes/dataUpgrade.ts';
+import { recordDataVersions } from '../../src/kubernetes/dataVersions.ts';
+import {
+  encryptionFile,
+  readEncryption,
+  SecretsEncryption,
+  withNewKey,
+  writeEncryption,
+} from '../../src/kubernetes/encryption.ts';
+import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts';
+import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
+import { ensureEtcdPki, ensurePki } from '../../src/kubernetes/pki/pki.ts';
+import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
+import { recordBoot } from '../../src/observe/records/bootRecord.ts';
+
+/** Something that changes files that outlive the process. */
+export interface Writer {
+  /** Makes the state from which it starts; without it, nothing is there. */
+  readonly old?: (dir: string) => unknown;
+  readonly run: (dir: string) => unknown;
+  /** What makes sense of the state that is left, as the next start does. Default: {@link run} again. */
+  readonly again?: (dir: string) => unknown;
+  /** Of what is left, by its path in the folder: what need not be whole, as nobody reads it, and may stay. */
+  readonly scratch?: RegExp;
+  /** The kind of failure that an error of the disk is; undefined if the work is done without the file. */
+  readonly failure?: 'preflight' | 'install' | 'error';
+  /** Fail each call by default; of many that are alike, one in so many. */
+  readonly every?: number;
+  /** Calls whose failure changes nothing. */
+  readonly tolerates?: RegExp;
+  /** Files that may be missing after an interruption, as they are made anew. */
+  readonly replaceable?: RegExp;
+}
+
+const identity = { nodeName: 'n', nodeIp: '10.1.2.3', serviceIp: '10.0.0.1', clusterDomain: 'cluster.local' };
+const [before, next] = [
+  { 'kube-apiserver': '1.20.2', etcd: '3.4.23' },
+  { 'kube-apiserver': '1.21.3', etcd: '3.5.16' },
+];
+const signal = new AbortController().signal;
+
+const pathsOf = (dir: string) => nodePaths('n', dir);
+const pki = async (dir: string, nodeIp = identity.nodeIp) =>
+  ensurePki({ ...identity, nodeIp, dir: pathsOf(dir).pki });
+const kubeconfigs = async (dir: string, port: number) =>
+  ensureKubeconfigs({
+    dir: pathsOf(dir).kubeconfigs,
+    server: `https://127.0.0.1:${port}`,
+    pki: pkiPaths(pathsOf(dir).pki),
+    name: 'n',
+  });
+/** As a start does it: what was interrupted goes first. */
+const start = (work: (dir: string) => unknown) => async (dir: string) => {
+  removeInterruptedWrites(pathsOf(dir));
+  return work(dir);
+};
+
+function write(file: string, text: string, mode = 0o600): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode });
+}
+
+const encrypt = (dir: string) => new SecretsEncryption(pathsOf(dir), true).beforeStart();
+const settle = async (dir: string, isOn = true) => {
+  const encryption = new SecretsEncryption(pathsOf(dir), isOn);
+  encryption.beforeStart();
+  await encryption.settle(async () => undefined, false);
+};
+/** A new key, unless the last one is not in use yet, as `encryption rotate` does. */
+const rotate = (dir: string) => {
+  const file = encryptionFile(pathsOf(dir));
+  const state = readEncryption(file)!;
+  if (state.keys.length === 1) writeEncryption(file, withNewKey(state));
+};
+
+const openUpgrade = async (dir: string) =>
+  (await openData({ name: 'n', dataDir: dir }, next, { minFreeMiB: 0, signal })).upgrade;
+const usedData = (dir: string): void => {
+  write(join(dir, 'etcd/member/snap/db'), 'old database');
+  write(join(dir, 'etcd/member/wal/0.wal'), 'old log');
+  recordDataVersions(dir, before);
+};
+
+const components = [
+  { kind: 'task', name: 'a', needs: [], timeoutMs: 1, run: async () => undefined },
+] as const satisfies Component[];
+const config = {
+  node: { registries: {} },
+  components: {},
+  secrets: new Set(),
+  dir: '/',
+  file: undefined,
+} as never;
+
+const program = (dir: string): string => join(dir, 'program');
+const script = (dir: string): void =>
+  write(program(dir), '#!/bin/sh\necho " --flag-of-it    a flag"; echo version 1.2.3\n', 0o755);
+
+const mine =
+  'apiVersion: v1\nkind: Config\n# mine\nclusters: []\nusers: []\ncontexts: []\ncurrent-context: ""\n';
+const added = ['clusters', 'users', 'contexts']
+  .map((section) => `${section}:\n- name: k8s-single-n\n`)
+  .join('');
+const addition = `apiVersion: v1\nkind: Config\n${added}current-context: k8s-single-n\n`;
+const kubeconfig = (dir: string): string => join(dir, '.kube/config');
+/** As the hint of the failure says. */
+const unlocked = (work: (file: string) => unknown) => (dir: string) => {
+  rmSync(`${kubeconfig(dir)}.lock`, { force: true });
+  return work(kubeconfig(dir));
+};
+
+const store = 'containerd/root';
+const imageStore = (dir: string): void => {
+  write(join(dir, store, 'io.containerd.snapshotter.v1.overlayfs/metadata.db'), 'snapshots');
+  const pin = { name: 'app:1', mediaType: 'manifest', digest: 'sha256:abc', size: 1 };
+  write(join(pathsOf(dir).pinnedImages, 'a.json'), JSON.stringify(pin));
+};
+
+const built = (dir: string, names: readonly string[], version: string): void => {
+  for (const name of names) write(join(dir, name), `#!/bin/sh\necho version ${version}\n`, 0o755);
+};
+const build = (version: string) => async (dir: string) => {
+  const [target, work] = [join(dir, 'kubernetes/v1'), join(dir, 'build')];
+  const steps = buildSteps({
+    target,
+    work,
+    version,
+    binaries: [{ name: 'kubelet', versionArgs: [] }],
+    build: (out) => [{ label: 'build', work: async () => built(out, ['kubelet', 'kubectl'], version) }],
+  });
+  await runSteps(steps, () => undefined, signal);
+};
+
+const dataOfNode = async (dir: string) => {
+  await pki(dir);
+  usedData(dir);
+  imageStore(dir);
+  write(join(dir, 'failure.json'), '{}');
+  write(join(dir, 'failure.json.0123456789ab.tmp'), '{');
+  write(join(dir, 'addons/.copy'), 'copy');
+};
+
+export const writers: Readonly<Record<string, Writer>> = {
+  'certificates from nothing': { run: start(pki), failure: 'preflight', every: 11 },
+  'certificates of etcd from nothing': {
+    run: start(async (dir) => ensureEtcdPki({ dir: pathsOf(dir).pki })),
+    failure: 'preflight',
+    // It tries again, and the disk is full only once.
+    tolerates: /./,
+  },
+  'certificates for another address': {
+    old: async (dir) => pki(dir, '10.9.9.9'),
+    run: start(pki),
+    failure: 'preflight',
+  },
+  'certificates of etcd in place of those that cannot be used': {
+    old: async (dir) => {
+      await ensureEtcdPki({ dir: pathsOf(dir).pki });
+      write(pkiPaths(pathsOf(dir).pki).etcdCa.key, 'foreign');
+    },
+    run: start(async (dir) => ensureEtcdPki({ dir: pathsOf(dir).pki })),
+    failure: 'preflight',
+    replaceable: /etcd-ca\.(key|crt)$/,
+    scratch: /etcd-ca\.key$/,
+  },
+  'kubeconfigs from nothing': {
+    old: pki,
+    every: 2,
+    run: start(async (dir) => kubeconfigs(dir, 6443)),
+    failure: 'preflight',
+  },
+  'kubeconfigs for another port': {
+    old: async (dir) => {
+      await pki(dir);
+      await kubeconfigs(dir, 7443);
+    },
+    run: start(async (dir) => kubeconfigs(dir, 6443)),
+    failure: 'preflight',
+  },
+  'the first key of Secrets': { run: start(encrypt), failure: 'preflight' },
+  'a new key of Secrets': {
+    old: settle,
+    run: rotate,
+    again: start(rotate),
+    failure: 'preflight',
+  },
+  'the last key of Secrets alone': {
+    old: async (dir) => {
+      await settle(dir);
+      rotate(dir);
+    },
+    run: start(settle),
+    failure: 'preflight',
+  },
+  'no key of Secrets': {
+    old: settle,
+    run: start(async (dir) => settle(dir, false)),
+    failure: 'preflight',
+    replaceable: /encryption\.json$/,
+  },
+  'the record of versions': {
+    old: (dir) => recordDataVersions(dir, before),
+    run: start((dir) => recordDataVersions(dir, next)),
+    failure: 'error',
+  },
+  'the record of a boot': {
+    old: async (dir) => recordBoot(dir, [], { config }),
+    run: start(async (dir) => (await recordBoot(dir, components, { config }))([])),
+    failure: 'error',
+  },
+  'the order of a stop': {
+    old: (dir) => recordStopOrder(dir, [], '/log'),
+    run: start((dir) => recordStopOrder(dir, components, '/log')),
+    failure: 'error',
+  },
+  'an upgrade of data that is completed': {
+    old: usedData,
+    // Whether the disk copies by reference is tried.
+    tolerates: /\/clone$/,
+    run: start(async (dir) => (await openUpgrade(dir))?.complete()),
+    failure: 'preflight',
+    scratch: /^upgrade(\.tmp)?(\/|$)/,
+  },
+  'an upgrade of data that is undone': {
+    old: usedData,
+    // Whether the disk copies by reference is tried.
+    tolerates: /\/clone$/,
+    run: start(async (dir) => (await openUpgrade(dir))?.undo()),
+    failure: 'preflight',
+    scratch: /^upgrade(\.tmp)?(\/|$)/,
+    // Its copy is in the folder of the upgrade.
+    replaceable: /^etcd\/member/,
+  },
+  'a kubeconfig of the user': {
+    old: (dir) => write(kubeconfig(dir), mine, 0o640),
+    run: (dir) => mergeKubeconfig(kubeconfig(dir), addition),
+    again: unlocked((file) => mergeKubeconfig(file, addition)),
+    failure: 'preflight',
+    scratch: /config\.lock$/,
+  },
+  'a first kubeconfig of the user': {
+    run: (dir) => mergeKubeconfig(kubeconfig(dir), addition),
+    again: unlocked((file) => mergeKubeconfig(file, addition)),
+    failure: 'preflight',
+    scratch: /config\.lock$/,
+  },
+  'a kubeconfig of the user without the node': {
+    old: (dir) => mergeKubeconfig(kubeconfig(dir), addition),
+    run: (dir) => removeFromKubeconfig(kubeconfig(dir), 'n'),
+    again: unlocked((file) => removeFromKubeconfig(file, 'n')),
+    failure: 'preflight',
+    scratch: /config\.lock$/,
+  },
+  'an image store that is set aside': {
+    old: imageStore,
+    run: start((dir) => checkData(pathsOf(dir), 'overlayfs')),
+    failure: 'error',
+    replaceable: /^containerd\//,
+    scratch: /^containerd\/pinned-images$/,
+  },
+  'a record of versions that is set aside': {
+    old: (dir) => {
+      usedData(dir);
+      write(join(dir, 'versions.json'), '{"kube-');
+    },
+    run: start((dir) => checkData(pathsOf(dir), 'overlayfs')),
+    failure: 'error',
+    scratch: /versions\.json/,
+    replaceable: /versions\.json$/,
+  },
+  'the flags of a program in the cache': {
+    old: script,
+    run: async (dir) => knownFlags(program(dir), join(dir, 'cache')),
+    scratch: /\.tmp$/,
+  },
+  'the versions of programs in the cache': {
+    old: script,
+    run: async (dir) => {
+      const binary = { name: 'program', versionArgs: [] };
+      const found = new Map([['program', { path: program(dir), from: 'cache' }]] as const);
+      await versionsOf([binary], { found, missing: [] }, join(dir, 'cache/versions.json'));
+    },
+    scratch: /\.tmp$/,
+  },
+  'the use of the cache': {
+    old: (dir) => {
+      mkdirSync(join(dir, 'cache'));
+      recordUse(join(dir, 'cache'), { name: 'n', versions: before, dataDir: dir });
+    },
+    run: (dir) => recordUse(join(dir, 'cache'), { name: 'n', versions: next, dataDir: dir }),
+    scratch: /\.tmp$/,
+  },
+  'binaries that are built in place of others': {
+    old: (dir) => built(join(dir, 'kubernetes/v1'), ['kubelet', 'kube-proxy'], '1.0'),
+    run: build('2.0'),
+    failure: 'error',
+    scratch: /^build(\/|$)/,
+  },
+  'what a node has made, when it is removed': {
+    old: async (dir) => dataOfNode(join(dir, 'data')),
+    run: async (dir) => purge(join(dir, 'data')),
+    // Removing the folder itself is no more than tidy.
+    tolerates: /rmdir/,
+    failure: 'error',
+    scratch: /./,
+    replaceable: /./,
+  },
+};
+
+/** @throws unless the text is a whole file of its kind */
+export function assertWhole(file: string, text: string): void {
+  if (file.endsWith('.crt') && new X509Certificate(text).subject !== '') return;
+  if (file.endsWith('.key')) createPrivateKey(text);
+  else if (file.endsWith('.pub')) createPublicKey(text);
+  else if (file.endsWith('.json')) JSON.parse(text);
+  else if (file.endsWith('.conf') || file.endsWith('config')) parse(text);
+  else throw new Error(`${file} is of no known kind`);
+}
