@@ -11,6 +11,7 @@ import { unzipped } from '../kubernetes/images/imageSource.ts';
 import { fullName, imageStore } from '../kubernetes/images/imageStore.ts';
 import { pinnedImages } from '../kubernetes/images/pinnedImages.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { assertReplaceable } from '../lib/outputFile.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { table } from '../lib/text/table.ts';
 
@@ -73,6 +74,7 @@ export async function saveImages(images: readonly string[], { name, output }: Sa
   const { store } = await imagesOf(name);
   const names = await storedNames(store, images);
   const file = output === undefined ? undefined : resolve(output);
+  if (file !== undefined) assertReplaceable(file);
   const save = async (to: Writable): Promise<void> => store.save(names, to, signals.interrupted);
   await (
     file === undefined

@@ -18,6 +18,7 @@ import { basename, dirname, join, normalize, resolve } from 'node:path';
 import { at, listAt, parseJson, textAt } from '../../probes/transport/json.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
+import { assertReplaceable } from '../lib/outputFile.ts';
 import { formatBytes } from '../lib/text/text.ts';
 import { version as programVersion } from '../lib/version.ts';
 import { diskFailure, fullDisk } from './diskFailure.ts';
@@ -71,11 +72,12 @@ export interface WriteBundleOptions {
 
 /**
  * Downloads all official releases for a version of Kubernetes, checks them, and writes them to one file, in one step.
- * @throws Failure `install`; nothing is left then
+ * @throws Failure `install`; nothing is left then. `usage` if something else than a file is there
  */
 export async function writeBundle(file: string, options: WriteBundleOptions): Promise<void> {
   const { kubernetes, arch, images, repository, onProgress, signal } = options;
   const target = resolve(file);
+  assertReplaceable(target);
   const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
   const [content, archive] = [join(temporary, 'content'), join(temporary, 'bundle.tar')];
   const { assets } = assetsOf(publishedBinaries, kubernetes, arch);

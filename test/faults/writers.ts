@@ -25,6 +25,7 @@ import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts
 import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
 import { ensureEtcdPki, ensurePki } from '../../src/kubernetes/pki/pki.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
+import { writeOutput } from '../../src/lib/outputFile.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { recordBoot } from '../../src/observe/records/bootRecord.ts';
 
@@ -310,6 +311,12 @@ export const writers: Readonly<Record<string, Writer>> = {
     run: build('2.0'),
     failure: 'error',
     scratch: /^build(\/|$)/,
+  },
+  'a report for the user': {
+    old: (dir) => write(join(dir, 'junit.json'), '{"old": true}', 0o644),
+    run: async (dir) => writeOutput(join(dir, 'junit.json'), '{"new": true}'),
+    scratch: /\.tmp$/,
+    failure: 'error',
   },
   'what a node has made, when it is removed': {
     old: async (dir) => dataOfNode(join(dir, 'data')),

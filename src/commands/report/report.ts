@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { lstat, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
+import { assertReplaceable } from '../../lib/outputFile.ts';
 import { tempDir } from '../../lib/paths.ts';
 import { fingerprintMasker } from '../../observe/records/fingerprint.ts';
 import { redactor } from '../../observe/records/redact.ts';
@@ -56,11 +57,9 @@ export async function report({ output, ...node }: ReportOptions): Promise<number
  * it takes the place of a file or a link, and never writes into a file that somebody else has made there, as in /tmp.
  */
 async function createArchive(file: string): Promise<string> {
+  assertReplaceable(file);
   const archive = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    const found = await lstat(file).catch(() => undefined);
-    if (found !== undefined && !found.isFile() && !found.isSymbolicLink())
-      throw new Error('it is there, and no file');
     await writeFile(archive, '', { mode: 0o600, flag: 'wx' });
     return archive;
   } catch (cause) {

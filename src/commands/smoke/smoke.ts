@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDuration } from '../../config/schema/duration.ts';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
+import { writeOutput } from '../../lib/outputFile.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { table } from '../../lib/text/table.ts';
 import { styleFor } from '../../observe/terminal/style.ts';
@@ -115,7 +116,7 @@ function write(text: string): void {
 async function writeReport(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(resolve(file)), { recursive: true });
-    await writeFile(file, text);
+    await writeOutput(file, text);
   } catch (cause) {
     throw new Failure('usage', `the report cannot be written: ${reasonOf(cause)}`, { cause });
   }
