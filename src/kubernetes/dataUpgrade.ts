@@ -247,7 +247,8 @@ async function discard({ data, upgrade, scratch }: Places): Promise<void> {
 }
 
 async function record(data: string, text: string): Promise<void> {
-  if (readRecord(data) !== text) writeFileAtomicallySync(versionsFile(data), text, { mode: 0o600 });
+  if (readRecord(data) !== text)
+    writeFileAtomicallySync(versionsFile(data), text, { mode: 0o600, durable: true });
   await sync(versionsFile(data));
   await sync(data);
 }

@@ -37,7 +37,8 @@ export function recordOf(versions: Versions): string {
  */
 export function recordDataVersions(data: string, versions: Versions): void {
   const text = recordOf(versions);
-  if (readRecord(data) !== text) writeFileAtomicallySync(versionsFile(data), text, { mode: 0o600 });
+  if (readRecord(data) !== text)
+    writeFileAtomicallySync(versionsFile(data), text, { mode: 0o600, durable: true });
 }
 
 /** The text of {@link versionsFile}; undefined if it is missing or cannot be read. */

@@ -73,16 +73,22 @@ export function writeFileAtomicallySync(
 }
 
 /** Like {@link writeFileAtomicallySync}, but an existing file stays: of several processes, the first one wins. */
-export function createFileAtomicallySync(path: string, content: string, options: WriteOptions = {}): void {
+export function createFileAtomicallySync(
+  path: string,
+  content: string,
+  { durable = false, ...options }: Omit<SyncWriteOptions, 'owner'> = {},
+): void {
   const temporary = temporaryFor(path);
   try {
     writeFileSync(temporary, content, { ...options, flag: 'wx' });
+    if (durable) syncToDisk(temporary);
     linkSync(temporary, path);
   } catch (error) {
     if (!hasErrorCode(error, 'EEXIST')) throw error;
   } finally {
     rmSync(temporary, { force: true });
   }
+  if (durable) syncToDisk(dirname(path));
 }
 
 /**

@@ -61,8 +61,8 @@ async function removeAsKubelet(name: string): Promise<void> {
   const args = ['--address', node.containerdSocket, '--namespace', 'k8s.io', 'images'];
   const { stdout } = await execa(ctr, [...args, 'list']);
   const rows = stdout.split('\n').map((line) => line.split(/\s+/));
-  const digest = rows.find(([each]) => each === name)?.[2];
-  const names = rows.filter((row) => row[2] === digest).map(([each = '']) => each);
+  const found = rows.find(([each]) => each === name)?.[2];
+  const names = rows.filter((row) => row[2] === found).map(([each = '']) => each);
   await execa(ctr, [...args, 'rm', '--sync', ...names]);
 }
 

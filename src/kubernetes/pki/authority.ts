@@ -23,13 +23,14 @@ export async function ensureAuthority(
   if (found !== undefined && (await readIfThere(keyFile)) === undefined) {
     throw keyFailure(files, `${keyFile} is missing: ${certFile} is a CA without its private key`);
   }
-  const stored = await ensureKey(keyFile);
+  const stored = await ensureKey(keyFile, true);
   if (stored === undefined) throw keyFailure(files, `${keyFile} is not a private key in PEM form`);
   const { key } = stored;
   if (found === undefined) {
     const { signAuthority } = await import('./sign.ts');
     createFileAtomicallySync(certFile, signAuthority(commonName, key, keyFile, now), {
       mode: publicMode,
+      durable: true,
     });
   }
   const cert = parseCertificate(found ?? (await readFile(certFile, 'utf8')));
