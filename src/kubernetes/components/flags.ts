@@ -44,9 +44,9 @@ export async function knownFlags(file: string, cacheDir: string): Promise<Readon
   return new Set(known);
 }
 
-/** Whether this is what the cache is to have: every program has flags. */
+/** Whether this is what the cache is to have; a program may have no flags. */
 function isFlags(cached: unknown): cached is string[] {
-  return Array.isArray(cached) && cached.length > 0 && cached.every((flag) => typeof flag === 'string');
+  return Array.isArray(cached) && cached.every((flag) => typeof flag === 'string');
 }
 
 /** Ignores the exit code: older components print their help on stderr and exit with 2. */
