@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { moveInto } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { debianArch } from '../find/cacheLayout.ts';
 import type { Run } from '../run.ts';
@@ -38,10 +39,14 @@ export class PrivateApt {
     const files = [...list.matchAll(/^'[^']+' (\S+\.deb) \d+/gm)].map((match) => match[1] ?? '');
     const toArchives = ['-o', `Dir::Cache::archives=${archives}`, '--download-only'];
     await this.#apt('apt-get', [...toArchives, ...install], what, report);
+    // Beside it: other programs there run meanwhile, with libraries that these packages have, too.
+    const unpacked = `${root}.unpacking`;
+    await rm(unpacked, { recursive: true, force: true });
     for (const [i, file] of files.entries()) {
       report(`unpack ${file.split('_')[0]} (${i + 1} of ${files.length})`);
-      await this.#run('dpkg-deb', ['--extract', join(archives, file), root], { what: `unpack ${file}` });
+      await this.#run('dpkg-deb', ['--extract', join(archives, file), unpacked], { what: `unpack ${file}` });
     }
+    if (files.length > 0) await moveInto(root, unpacked);
     await rm(archives, { recursive: true });
   }
 
