@@ -75,16 +75,31 @@ async function purgeNode(name: string, run: string, data: string): Promise<void>
     console.error(`node ${name} is being started again: its data stays`);
     return;
   }
-  await cleanUpLeftovers({ name, run, data });
-  const folder = checkDataFolder(data);
-  if (folder.level === 'problem') console.error(`nothing is removed there: ${folder.message}`);
-  const left = folder.level === 'problem' ? [] : await purgeData(data);
-  if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
-  // The parent folder goes with the last node.
-  await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
-  removeContext(name);
-  await cleanUp({ name, run, data });
-  locks.handOver();
+  try {
+    await cleanUpLeftovers({ name, run, data });
+    const folder = checkDataFolder(data);
+    if (folder.level === 'problem') console.error(`nothing is removed there: ${folder.message}`);
+    const left = folder.level === 'problem' ? [] : await removeData(data);
+    if (left.length > 0) console.error(`left in ${data}, as it is not the node's: ${left.join(', ')}`);
+    // The parent folder goes with the last node.
+    await rmdir(dirname(nodePaths(name).data)).catch(() => undefined);
+    removeContext(name);
+  } finally {
+    // Also of a node whose data cannot be removed.
+    await cleanUp({ name, run, data });
+    locks.handOver();
+  }
+}
+
+/** @throws Failure `preflight` when the disk refuses it, as one that is read-only does */
+async function removeData(data: string): Promise<string[]> {
+  return purgeData(data).catch((cause: unknown) => {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
+    throw new Failure('preflight', `the data folder ${data} cannot be removed: ${reasonOf(cause)}`, {
+      hint: 'fix that, and try again',
+      cause,
+    });
+  });
 }
 
 /** Removes what `kubeconfig --merge` has added to the user's kubeconfig. Prints a warning when that is not possible. */

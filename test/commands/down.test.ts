@@ -38,6 +38,19 @@ it('of several at once with --purge, none takes another for a start', async () =
   expect([existsSync(run), existsSync(data)]).toEqual([false, false]);
 });
 
+it('--purge on a disk that is read-only says so, and leaves nothing elsewhere', async () => {
+  const data = join(await tempDir('down'), 'data');
+  await mkdir(join(data, 'log'), { recursive: true });
+  await writeFile(lockFile(data), '');
+  await mkdir(run, { recursive: true });
+  await writeFile(lockFile(run), '');
+  await execa('mount', ['--no-mtab', '--bind', '-o', 'ro', data, data]);
+  const { stderr, exitCode } = await cli(['down', '--name', name, '--data-dir', data, '--purge']);
+  await execa('umount', ['--no-mtab', data]);
+  expect(String(stderr)).toContain(`the data folder ${data} cannot be removed: EROFS`);
+  expect([exitCode, existsSync(run)]).toEqual([3, false]);
+});
+
 it('ends an up that is still reading its config', async () => {
   const pipe = join(await tempDir('down'), 'config.yaml');
   await execa('mkfifo', [pipe]);
