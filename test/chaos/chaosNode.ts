@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
 import { cacheDir } from '../../src/lib/paths.ts';
 import { cli } from '../support/cli.ts';
 import { processOf, processTable } from '../support/processes.ts';
@@ -81,8 +82,14 @@ export class ChaosNode extends TestNode {
     await execa('mount', ['--no-mtab', '-o', 'loop,errors=remount-ro', this.#image, this.disk]);
   }
 
+  /** @throws DeadlineExceeded while somebody has a file of it open */
   async unmountDisk(): Promise<void> {
-    await execa('umount', ['--no-mtab', this.disk]);
+    const unmounted: Probe = async () => {
+      const { exitCode, stderr } = await execa('umount', ['--no-mtab', this.disk], { reject: false });
+      // 32: the mount failed, here mostly because it is busy; also when nothing is mounted (mount(8)).
+      if (exitCode !== 0 && !/not mounted|no mount point/.test(stderr)) throw new Unhealthy(stderr);
+    };
+    await until(unmounted, { timeoutMs: 20_000 }, new AbortController().signal);
   }
 
   get config(): string {
@@ -164,7 +171,7 @@ export class ChaosNode extends TestNode {
   /** Takes the node down and removes everything. */
   override async remove(): Promise<void> {
     await this.command('down', '--purge');
-    await this.unmountDisk().catch(() => undefined);
+    await this.unmountDisk();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -245,17 +245,15 @@ async function breakDisk({ node, random }: Scene): Promise<string> {
   const { stdout: device } = await execa('findmnt', ['--noheadings', '--output', 'SOURCE', node.disk]);
   // ext4 takes it for an error of the device (Documentation/ABI/testing/sysfs-fs-ext4).
   await writeFile(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, 'chaos');
-  let ended;
   try {
     await notHealthy(node, 60_000);
     await pause(seconds * 1000);
+    await expectCode(node.command('down'), [exitCodes.ok]);
   } finally {
-    ended = await node.command('down');
+    await node.command('down');
     await node.unmountDisk();
     await node.mountDisk();
   }
-  if (ended.exitCode !== exitCodes.ok)
-    throw new Error(`down exits with ${ended.exitCode}: ${String(ended.all)}`);
   return `the file system read-only under open files, seen, and for ${seconds} s more`;
 }
 
