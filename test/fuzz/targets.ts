@@ -66,7 +66,7 @@ export const targets: readonly Target[] = [
       '${constructor}',
     ],
     // Longer than any real one. A larger one takes more time, in proportion: see test/config/yaml/mistakes.test.ts.
-    maxBytes: 32 * 1024,
+    maxBytes: 16 * 1024,
     open: pure((input) => {
       allowing(
         /^(?:.*\n)*\S*node\.yaml:\d+:\d+: /,
@@ -246,8 +246,8 @@ export const targets: readonly Target[] = [
       buffer(''),
     ],
     words: ['clusters:\n', '- name: ', '&a ', '*a', '<<: ', '[', '{', 'null', '!!map ', '? ', '"'],
-    // Longer than any real one. A larger one takes more time, in proportion: see test/config/yaml/mistakes.test.ts.
-    maxBytes: 32 * 1024,
+    // Longer than any real one. The YAML library takes quadratic time for the errors of thousands of equal keys.
+    maxBytes: 8 * 1024,
     open: withFile('kubeconfig', (file) => {
       allowing(/kubeconfig/, () => mergeKubeconfig(file, kubeconfig('k8s-single')));
       allowing(/kubeconfig/, () => void removeFromKubeconfig(file, 'default'));
