@@ -1,4 +1,6 @@
-import { existsSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -199,4 +201,40 @@ it('its class is the default one unless there is another, and steps back for one
 it('quantities are those of Kubernetes', () => {
   const bytes = ['5', '1k', '1Ki', '500M', '1.5Gi', '900Ti', '1e3', '100m', '2E', '1x'].map(bytesOf);
   expect(bytes).toEqual([5, 1000, 1024, 5e8, 1.5 * 2 ** 30, 900 * 2 ** 40, 1000, 0.1, 2e18, NaN]);
+});
+
+it('what goes on writing to a volume that is removed deletes nothing elsewhere', async () => {
+  const data = await tempDir('storage');
+  const [volume, elsewhere] = [join(data, 'volumes', `data-db-0_shop_${uid}`), join(data, 'elsewhere')];
+  const files = Array.from({ length: 1000 }, (_, i) => `f${i}`);
+  const fill = (folder: string): void => {
+    mkdirSync(folder, { recursive: true });
+    for (const each of files) writeFileSync(join(folder, each), '');
+  };
+  fill(elsewhere);
+  // As a container does that runs on after its pod was deleted by force: a folder is a link for some microseconds, again and again.
+  const swap = `
+    const { existsSync, renameSync, symlinkSync, unlinkSync } = require('node:fs');
+    const tried = (step) => { try { step(); } catch {} };
+    console.log('swapping');
+    while (existsSync('d') || existsSync('x')) {
+      tried(() => renameSync('d', 'x'));
+      tried(() => symlinkSync(process.argv[1], 'd'));
+      tried(() => unlinkSync('d'));
+      tried(() => renameSync('x', 'd'));
+    }`;
+  // One removal is not always in time for that.
+  for (let round = 0; round < 10; round += 1) {
+    fill(join(volume, 'd'));
+    const swapping = spawn(process.execPath, ['-e', swap, elsewhere], {
+      cwd: volume,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(swapping, 'exit');
+    await once(swapping.stdout, 'data');
+    await reconcile({ volumes: [volumeObject(volume)] }, data);
+    swapping.kill('SIGKILL');
+    await exited;
+    expect(await readdir(elsewhere)).toHaveLength(files.length);
+  }
 });

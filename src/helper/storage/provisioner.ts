@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
@@ -21,6 +22,8 @@ import {
   readVolume,
 } from './objects.ts';
 import type { Claim, StorageClass, Volume } from './objects.ts';
+
+const execute = promisify(execFile);
 
 /** The name of the class that is made here. */
 const ownClass = 'k8s-single';
@@ -156,9 +159,17 @@ export class Provisioner {
     const path = folderOf(this.#options.folder, volume.claim);
     if (path !== volume.path)
       throw new Error(`${volume.path} is not the folder of its claim, ${path}: remove the volume yourself`);
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
     await this.#api.change({ method: 'DELETE', path: `${volumesPath}/${volume.name}` }, [200, 202, 404]);
   }
+}
+
+/**
+ * With the program, which opens each folder relative to the one above it: rm of Node.js goes by paths, and a container that is still
+ * running, as after a forced deletion of its pod, may put a link into one.
+ */
+async function removeTree(path: string): Promise<void> {
+  await execute('rm', ['-rf', '--one-file-system', '--', path]);
 }
 
 /** Why a claim gets no volume; undefined if it does. */
