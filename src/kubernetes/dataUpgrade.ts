@@ -16,12 +16,11 @@ import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { note } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { diskSpace } from '../host/diskSpace.ts';
-import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { formatBytes } from '../lib/text/text.ts';
-import { assertDataFits, readRecord, recordOf, upgradeOf, versionsFile } from './dataVersions.ts';
+import { assertDataFits, readRecord, recordOf, upgradeOf, writeRecord } from './dataVersions.ts';
 import type { DataOwner, Versions } from './dataVersions.ts';
 
 /**
@@ -155,7 +154,7 @@ function begunUpgrade(
     complete: async () => {
       if (!isBegun) return;
       await onDisk(places, async () => {
-        await record(places.data, to);
+        writeRecord(places.data, to);
         isBegun = false;
         await discard(places);
       });
@@ -223,7 +222,7 @@ async function begin(places: Places, plan: Plan, { minFreeMiB, signal }: OpenOpt
 /** From "begun" to "settled (old)". Can be repeated after a power cut at any point. */
 async function putBack(places: Places, from: string): Promise<void> {
   const { data, etcd, member, copy } = places;
-  if (from !== '') await record(data, from);
+  if (from !== '') writeRecord(data, from);
   await mkdir(etcd, { recursive: true, mode: 0o700 });
   await rm(member, { recursive: true, force: true });
   await rename(copy, member).catch(async (error: unknown) => {
@@ -244,13 +243,6 @@ async function discard({ data, upgrade, scratch }: Places): Promise<void> {
   await rename(upgrade, scratch);
   await sync(data);
   await rm(scratch, { recursive: true, force: true });
-}
-
-async function record(data: string, text: string): Promise<void> {
-  if (readRecord(data) !== text)
-    writeFileAtomicallySync(versionsFile(data), text, { mode: 0o600, durable: true });
-  await sync(versionsFile(data));
-  await sync(data);
 }
 
 /** Whether files below `from` can be copied into `to` by reference, as on btrfs and XFS: that takes no space. */

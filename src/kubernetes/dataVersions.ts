@@ -36,7 +36,11 @@ export function recordOf(versions: Versions): string {
  * after an upgrade when its checks have passed.
  */
 export function recordDataVersions(data: string, versions: Versions): void {
-  const text = recordOf(versions);
+  writeRecord(data, recordOf(versions));
+}
+
+/** Replaces the text of {@link versionsFile}. Returns when that is on the disk. */
+export function writeRecord(data: string, text: string): void {
   if (readRecord(data) !== text)
     writeFileAtomicallySync(versionsFile(data), text, { mode: 0o600, durable: true });
 }
