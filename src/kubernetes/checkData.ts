@@ -13,11 +13,12 @@ import { pkiPaths } from './pki/paths.ts';
  * pod would start. Sets an image store aside of which a part is missing: it is made anew. Call it before anything starts.
  */
 export function checkData(paths: Paths, snapshotter: string): CheckResult[] {
+  const pins = pinsOf(paths);
   const results = [
     lostKeys(paths),
     damagedRecord(paths),
-    damagedPins(paths),
-    repairImageStore(paths, snapshotter),
+    damagedPins(pins),
+    repairImageStore(paths, snapshotter, pins),
   ];
   return results.flatMap((result) => result ?? []);
 }
@@ -50,12 +51,22 @@ function damagedRecord({ data }: Paths): CheckResult | undefined {
   );
 }
 
-/** An image whose file cannot be read is not restored after the kubelet has deleted it. */
-function damagedPins({ pinnedImages }: Paths): CheckResult | undefined {
-  const damaged = entries(pinnedImages)
-    .filter(isPinFile)
+interface Pin {
+  readonly file: string;
+  /** Undefined if the file is damaged. */
+  readonly image: ReturnType<typeof parsePin>;
+}
+
+function pinsOf({ pinnedImages }: Paths): Pin[] {
+  const files = entries(pinnedImages).filter(isPinFile);
+  return files
     .map((name) => join(pinnedImages, name))
-    .filter((file) => parsePin(textOf(file)) === undefined);
+    .map((file) => ({ file, image: parsePin(textOf(file)) }));
+}
+
+/** An image whose file cannot be read is not restored after the kubelet has deleted it. */
+function damagedPins(pins: readonly Pin[]): CheckResult | undefined {
+  const damaged = pins.filter(({ image }) => image === undefined).map(({ file }) => file);
   if (damaged.length === 0) return undefined;
   for (const file of damaged) renameSync(file, `${file}.damaged`);
   return note(
@@ -66,9 +77,12 @@ function damagedPins({ pinnedImages }: Paths): CheckResult | undefined {
 }
 
 /** The images that the node has pinned tell what the store must have: see images/pinnedImages.ts. */
-function repairImageStore({ containerd, pinnedImages }: Paths, snapshotter: string): CheckResult | undefined {
-  const files = entries(pinnedImages).filter(isPinFile);
-  const pinned = files.flatMap((file) => parsePin(textOf(join(pinnedImages, file))) ?? []);
+function repairImageStore(
+  { containerd, pinnedImages }: Paths,
+  snapshotter: string,
+  pins: readonly Pin[],
+): CheckResult | undefined {
+  const pinned = pins.flatMap(({ image }) => image ?? []);
   const digests = pinned.map(({ digest }) => digest);
   if (digests.length === 0) return undefined;
   const root = join(containerd, 'root');
