@@ -23,7 +23,7 @@ export async function ensureAuthority(
   if (found !== undefined && (await readIfThere(keyFile)) === undefined) {
     throw keyFailure(files, `${keyFile} is missing: ${certFile} is a CA without its private key`);
   }
-  const stored = await ensureKey(keyFile, true);
+  const stored = await ensureKey(keyFile, { durable: true });
   if (stored === undefined) throw keyFailure(files, `${keyFile} is not a private key in PEM form`);
   const { key } = stored;
   if (found === undefined) {

@@ -26,9 +26,12 @@ export function parseKey(pem: string): KeyObject | undefined {
 /**
  * The private key in `file`. Creates one (ECDSA P-256, mode 0600) if there is no file: of several processes that do so
  * concurrently, the first wins, and all get its key. Undefined if `file` holds something else.
- * @param durable wait until it is on the disk: for a key that nothing can replace
+ * `durable`: wait until it is on the disk, for a key that nothing can replace.
  */
-export async function ensureKey(file: string, durable = false): Promise<StoredKey | undefined> {
+export async function ensureKey(
+  file: string,
+  { durable = false }: { readonly durable?: boolean } = {},
+): Promise<StoredKey | undefined> {
   const found = await readIfThere(file);
   if (found !== undefined) return stored(found);
   const { privateKey } = await generate('ec', { namedCurve: 'P-256' });

@@ -16,7 +16,7 @@ export async function ensureServiceAccount(files: Pki['serviceAccount']): Promis
   if (found !== undefined && (await readIfThere(files.private)) === undefined) {
     throw lost(files, `${files.private} is missing: ${files.public} is there without its private key`);
   }
-  const stored = await ensureKey(files.private, true);
+  const stored = await ensureKey(files.private, { durable: true });
   if (stored === undefined) throw lost(files, `${files.private} is not a private key in PEM form`);
   const pem = createPublicKey(stored.key).export({ type: 'spki', format: 'pem' }).toString();
   if (pem !== found) writeFileAtomicallySync(files.public, pem, { mode: publicMode, durable: true });
