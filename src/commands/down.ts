@@ -16,6 +16,7 @@ import { removeFromKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/m
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { isSystemError } from '../lib/systemError.ts';
 import { stopNode } from '../launcher/stopNode.ts';
 import { purge as purgeData } from '../instance/purge.ts';
 
@@ -94,7 +95,7 @@ async function purgeNode(name: string, run: string, data: string): Promise<void>
 /** @throws Failure `preflight` when the disk refuses it, as one that is read-only does */
 async function removeData(data: string): Promise<string[]> {
   return purgeData(data).catch((cause: unknown) => {
-    if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
+    if (!isSystemError(cause)) throw cause;
     throw new Failure('preflight', `the data folder ${data} cannot be removed: ${reasonOf(cause)}`, {
       hint: 'fix that, and try again',
       cause,

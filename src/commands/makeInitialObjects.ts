@@ -23,8 +23,8 @@ interface Order {
 
 /**
  * Once for each version of Kubernetes: starts a node in memory, takes the objects with which every cluster begins, and keeps them in
- * the cache for new clusters; also if what is there is damaged. Without them a cluster starts, too: why there are none is printed, unless no node can be started
- * because the user is not root. Rejects only with the signal's reason.
+ * the cache for new clusters; also if what is there is damaged. Without them a cluster starts, too: why there are none is printed,
+ * unless no node can be started because the user is not root. Rejects only with the signal's reason.
  */
 export async function makeInitialObjects(
   { versions }: Binaries,

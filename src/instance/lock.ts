@@ -20,7 +20,7 @@ import type { Probe } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { toFailure } from '../host/checkResult.ts';
 import { checkDataFolder } from '../host/preflight.ts';
-import { hasErrorCode } from '../lib/systemError.ts';
+import { hasErrorCode, isSystemError } from '../lib/systemError.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { flock } from '../lib/flock.ts';
 
@@ -106,7 +106,7 @@ export async function takeDataLock(data: string, name: string): Promise<number> 
     writeSync(lock, `${dataLockHolder(name)}\n`);
     return lock;
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    if (!isSystemError(error)) throw error;
     throw new Failure('preflight', `the data folder ${data} cannot be written: ${reasonOf(error)}`, {
       hint: 'fix that, or choose another one: --data-dir',
       cause: error,

@@ -1,24 +1,14 @@
 import { constants, existsSync } from 'node:fs';
-import {
-  chown,
-  copyFile,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { note } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { diskSpace } from '../host/diskSpace.ts';
+import { syncToDisk } from '../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
-import { hasErrorCode } from '../lib/systemError.ts';
+import { hasErrorCode, isSystemError } from '../lib/systemError.ts';
 import { formatBytes } from '../lib/text/text.ts';
 import { assertDataFits, readRecord, recordOf, upgradeOf, writeRecord } from './dataVersions.ts';
 import type { DataOwner, Versions } from './dataVersions.ts';
@@ -90,7 +80,7 @@ export async function openData(node: DataOwner, versions: Versions, options: Ope
 /** @throws Failure `preflight` for an error of the disk: the next start goes on from the state that is there then */
 async function onDisk<T>({ data }: Places, work: () => Promise<T>): Promise<T> {
   return work().catch((error: unknown) => {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    if (!isSystemError(error)) throw error;
     throw new Failure('preflight', `the upgrade of the data in ${data} cannot go on: ${reasonOf(error)}`, {
       hint: 'free some space, or remove what is in the way: the next start goes on from there, and nothing is lost',
       cause: error,
@@ -208,15 +198,15 @@ async function begin(places: Places, plan: Plan, { minFreeMiB, signal }: OpenOpt
     if (!(await canClone(member, scratch))) await assertSpace(places, minFreeMiB);
     await copyTree(member, join(scratch, 'member'), signal);
     await writeFile(join(scratch, 'plan.json'), JSON.stringify(plan), { mode: 0o600 });
-    await sync(join(scratch, 'plan.json'));
-    await sync(scratch);
+    await syncToDisk(join(scratch, 'plan.json'));
+    await syncToDisk(scratch);
     await rename(scratch, upgrade);
   } catch (error) {
     await rm(scratch, { recursive: true, force: true });
     if (!hasErrorCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     throw noSpace(`the disk of ${data} became full`, error);
   }
-  await sync(data);
+  await syncToDisk(data);
 }
 
 /** From "begun" to "settled (old)". Can be repeated after a power cut at any point. */
@@ -233,7 +223,7 @@ async function putBack(places: Places, from: string): Promise<void> {
     await copyTree(copy, scratch);
     await rename(scratch, member);
   });
-  await sync(etcd);
+  await syncToDisk(etcd);
   await discard(places);
 }
 
@@ -241,7 +231,7 @@ async function putBack(places: Places, from: string): Promise<void> {
 async function discard({ data, upgrade, scratch }: Places): Promise<void> {
   await rm(scratch, { recursive: true, force: true });
   await rename(upgrade, scratch);
-  await sync(data);
+  await syncToDisk(data);
   await rm(scratch, { recursive: true, force: true });
 }
 
@@ -301,15 +291,5 @@ async function copyTree(from: string, to: string, signal?: AbortSignal): Promise
     await copyFile(from, to, constants.COPYFILE_FICLONE);
   }
   await chown(to, source.uid, source.gid);
-  await sync(to);
-}
-
-/** Waits until a file, or the names in a folder, are on the disk: fsync(2). */
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await syncToDisk(to);
 }

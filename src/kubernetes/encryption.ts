@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { at, listAt, parseJson, textAt } from '../../probes/transport/json.ts';
-import { syncToDisk, writeFileAtomicallySync } from '../lib/atomicFile.ts';
+import { syncToDiskSync, writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import type { Paths } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
@@ -108,7 +108,7 @@ export function writeEncryption(file: string, state: Encryption | undefined): vo
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     if (state === undefined) {
       rmSync(file, { force: true });
-      syncToDisk(dirname(file));
+      syncToDiskSync(dirname(file));
     } else {
       writeFileAtomicallySync(file, textOf(state), { mode: 0o600, durable: true });
     }

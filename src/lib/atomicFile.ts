@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hasErrorCode } from './systemError.ts';
 
@@ -49,7 +49,7 @@ export async function replaceAtomically(
 interface SyncWriteOptions extends WriteOptions {
   /** Change the owner before the file is in place. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Wait until it is on the disk: a power cut leaves the old content or the new, too. */
+  /** Wait until it is on the disk: a power cut leaves the old content or the new, too, and never an empty file. */
   readonly durable?: boolean;
 }
 
@@ -63,16 +63,19 @@ export function writeFileAtomicallySync(
   try {
     writeFileSync(temporary, content, { ...options, flag: 'wx' });
     if (owner !== undefined) chownSync(temporary, owner.uid, owner.gid);
-    if (durable) syncToDisk(temporary);
+    if (durable) syncToDiskSync(temporary);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
-  if (durable) syncToDisk(dirname(path));
+  if (durable) syncToDiskSync(dirname(path));
 }
 
-/** Like {@link writeFileAtomicallySync}, but an existing file stays: of several processes, the first one wins. */
+/**
+ * Like {@link writeFileAtomicallySync}, but an existing file stays: of several processes, the first one wins. With `durable`, its
+ * content is on the disk before it has its name; a power cut may still take the name.
+ */
 export function createFileAtomicallySync(
   path: string,
   content: string,
@@ -81,14 +84,13 @@ export function createFileAtomicallySync(
   const temporary = temporaryFor(path);
   try {
     writeFileSync(temporary, content, { ...options, flag: 'wx' });
-    if (durable) syncToDisk(temporary);
+    if (durable) syncToDiskSync(temporary);
     linkSync(temporary, path);
   } catch (error) {
     if (!hasErrorCode(error, 'EEXIST')) throw error;
   } finally {
     rmSync(temporary, { force: true });
   }
-  if (durable) syncToDisk(dirname(path));
 }
 
 /**
@@ -119,8 +121,14 @@ async function renameOver(from: string, to: string): Promise<void> {
   });
 }
 
-/** fsync(2) of a file, or of the names in a folder. */
-export function syncToDisk(path: string): void {
+/** Waits until a file, or the names in a folder, are on the disk: fsync(2). */
+export async function syncToDisk(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  await file.sync();
+}
+
+/** {@link syncToDisk}, synchronous. */
+export function syncToDiskSync(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

@@ -21,6 +21,7 @@ import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { Paths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
+import { isSystemError } from '../lib/systemError.ts';
 import { keepRotated } from '../observe/logs/rotation.ts';
 import { recordBoot } from '../observe/records/bootRecord.ts';
 import type { SaveBoot } from '../observe/records/bootRecord.ts';
@@ -231,7 +232,7 @@ async function beginRecord(
       recordDataVersions(data, options.versions);
     return await recordBoot(data, components, options);
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    if (!isSystemError(error)) throw error;
     throw new Failure('preflight', `the data folder ${data} cannot be written: ${reasonOf(error)}`, {
       hint: 'fix that, or choose another one: --data-dir',
       cause: error,

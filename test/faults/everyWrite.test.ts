@@ -28,6 +28,8 @@ beforeAll(async () => {
   const bundle = await rolldown({
     input: join(import.meta.dirname, 'child.ts'),
     platform: 'node',
+    // As the product is built.
+    transform: { target: 'es2022' },
     logLevel: 'silent',
   });
   await bundle.write({ dir: programs, entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' });

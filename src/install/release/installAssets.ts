@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { chmod, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { moveInto } from '../../lib/atomicFile.ts';
+import { moveInto, syncToDisk } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { archName, programOf } from '../find/elf.ts';
 import { releasesDir } from '../find/cacheLayout.ts';
@@ -173,7 +173,7 @@ async function placeProgram(asset: Asset, file: string, releases: string): Promi
   await mkdir(folder, { recursive: true });
   await makeExecutable(file, asset);
   await rename(file, join(folder, asset.name));
-  await syncFolder(folder);
+  await syncToDisk(folder);
 }
 
 /** Unpacks a checked archive, and moves what is needed of it into place: a new folder as a whole, else each file. */
@@ -200,9 +200,9 @@ async function placeArchive(
     await mkdir(dirname(join(ready, target)), { recursive: true });
     await rename(from, join(ready, target));
   }
-  await syncFolder(ready);
+  await syncToDisk(ready);
   await moveInto(join(releases, asset.folder), ready);
-  await syncFolder(releases);
+  await syncToDisk(releases);
   for (const path of [unpacked, file]) await rm(path, { recursive: true });
 }
 
@@ -220,12 +220,5 @@ async function makeExecutable(file: string, { name, version, arch }: Asset): Pro
     );
   }
   await chmod(file, 0o755);
-  await using handle = await open(file, 'r');
-  await handle.sync();
-}
-
-/** Waits until the names in a folder are on disk. */
-async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
-  await handle.sync();
+  await syncToDisk(file);
 }

@@ -1,5 +1,6 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { Failure, reasonOf } from '../../lib/errors.ts';
+import { isSystemError } from '../../lib/systemError.ts';
 import { ensureAuthority } from './authority.ts';
 import { authorityNames, etcdLeaves, leaves } from './leaves.ts';
 import type { Identity, Leaf } from './leaves.ts';
@@ -81,7 +82,7 @@ async function ensure({ dir }: Place, make: (pki: Pki) => Promise<void>): Promis
     await chmod(dir, 0o700);
     await make(pki);
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    if (!isSystemError(error)) throw error;
     throw new Failure(
       'preflight',
       `the certificates in ${dir} cannot be read or written: ${reasonOf(error)}`,
