@@ -38,7 +38,8 @@ export interface HttpResponse {
 /**
  * Requests one URL over one keep-alive connection; TLS is always verified. Never follows a redirect and never retries. Any
  * status resolves; no response rejects with an Unhealthy. The PEM files are read before the first request and again after
- * each one without a response, so that certificates may be created or replaced at any time. `path`: instead of that of the URL.
+ * each one without a response, so that certificates may be created or replaced at any time. `path` and `body` of a request replace
+ * those of the URL and of the options.
  *
  * Uses node:http: this runs several times a second as long as the node does, on the node's own processors and memory
  * (bench/NOTES.md has the cost of an attempt).
@@ -48,18 +49,19 @@ export interface HttpResponse {
 export function httpClient(
   address: string,
   options: HttpRequestOptions = {},
-): (signal: AbortSignal, path?: string) => Promise<HttpResponse> {
+): (signal: AbortSignal, path?: string, body?: string) => Promise<HttpResponse> {
   const url = httpUrl(address, options);
   // Once: it is a large part of the cost of a request.
   const target = urlToHttpOptions(url);
   const isTls = url.protocol === 'https:';
   const where = options.socketPath ?? `${url.hostname}:${url.port || (isTls ? 443 : 80)}`;
   let agent: Agent | HttpsAgent | undefined;
-  return async (signal, path) => {
+  return async (signal, path, body = options.body) => {
     signal.throwIfAborted();
     try {
       agent ??= await keepAlive(isTls, options);
-      return await sendRequest(path === undefined ? target : { ...target, path }, agent, options, signal);
+      const sent = { ...options, ...(body !== undefined && { body }) };
+      return await sendRequest(path === undefined ? target : { ...target, path }, agent, sent, signal);
     } catch (error) {
       // After any other error, the connection or the PEM files in memory may be outdated.
       if (errorCode(error) !== 'ECONNREFUSED') {

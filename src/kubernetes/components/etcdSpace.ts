@@ -3,19 +3,16 @@ import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { passes } from '../../../probes/probeOnce.ts';
 import { httpClient } from '../../../probes/transport/httpClient.ts';
-import type { HttpResponse, Tls } from '../../../probes/transport/httpClient.ts';
-import { at, listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
+import type { HttpResponse } from '../../../probes/transport/httpClient.ts';
+import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import { until } from '../../../probes/until.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/text/text.ts';
+import { etcdGateway } from '../etcdGateway.ts';
+import type { EtcdAccess, EtcdGateway } from '../etcdGateway.ts';
 import type { NodeFacts } from '../facts.ts';
 import { etcdAccess } from '../kubeconfig/clients.ts';
-
-/** A client URL of etcd without a path, and the certificates for it. */
-interface EtcdAccess extends Tls {
-  readonly url: string;
-}
 
 /** With less than this part of the quota free, the next writes may reach it. */
 const reservePart = 0.05;
@@ -75,9 +72,7 @@ interface Usage {
 class Space {
   readonly #healthy: Probe;
   readonly #isUp: Probe;
-  readonly #post: (path: string, body: object, signal: AbortSignal) => Promise<unknown>;
-  /** A request of its own, because it keeps its connection. */
-  readonly #status: (signal: AbortSignal) => Promise<HttpResponse>;
+  readonly #post: EtcdGateway;
   readonly #metrics: (signal: AbortSignal) => Promise<HttpResponse>;
   #quota: number | undefined;
   #wasFree = false;
@@ -87,11 +82,7 @@ class Space {
   constructor({ url, ...tls }: EtcdAccess) {
     this.#healthy = healthy(url, tls);
     this.#isUp = healthy(url, { ...tls, withoutSpace: true });
-    // The gateway to etcd's gRPC API.
-    const posting = (path: string, body: object) =>
-      httpClient(`${url}/v3/${path}`, { ...tls, method: 'POST', body: JSON.stringify(body) });
-    this.#status = posting('maintenance/status', {});
-    this.#post = async (path, body, signal) => contentOf(await posting(path, body)(signal), path);
+    this.#post = etcdGateway({ url, ...tls });
     this.#metrics = httpClient(`${url}/metrics`, { ...tls, maxBytes: 4 * 1024 * 1024 });
   }
 
@@ -145,7 +136,7 @@ class Space {
   }
 
   async #usage(signal: AbortSignal): Promise<Usage> {
-    const status = contentOf(await this.#status(signal), 'maintenance/status');
+    const status = await this.#post('maintenance/status', {}, signal);
     this.#quota ??= quotaIn((await this.#metrics(signal)).body);
     return {
       revision: textAt(status, 'header', 'revision'),
@@ -155,13 +146,6 @@ class Space {
       hasAlarm: listAt(status, 'errors').some((error) => String(error).includes('NOSPACE')),
     };
   }
-}
-
-/** @throws Unhealthy with etcd's reason */
-function contentOf(response: HttpResponse, path: string): unknown {
-  const content = parseJson(response.body);
-  if (response.status === 200) return content;
-  throw new Unhealthy(`etcd refuses ${path}: ${textAt(content, 'error') || `HTTP ${response.status}`}`);
 }
 
 /** In ms; less than the time limit of a liveness probe, which is not to fail because etcd hangs. */

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { probeOnce } from '../../../probes/probeOnce.ts';
-import { httpClient } from '../../../probes/transport/httpClient.ts';
 import { at, listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { minorOf } from '../../install/release/pairings.ts';
+import { etcdGateway, toBase64 } from '../etcdGateway.ts';
+import type { EtcdAccess } from '../etcdGateway.ts';
 import type { NodeFacts } from '../facts.ts';
 import { etcdAccess } from '../kubeconfig/clients.ts';
 import { ownLabel } from '../../helper/cluster/objects.ts';
@@ -134,33 +135,19 @@ const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
  * @internal exported for tests
  */
 export async function putIfEmpty(
-  { url, ...tls }: ReturnType<typeof etcdAccess>,
+  access: EtcdAccess,
   read: () => Promise<readonly Put[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const all = { key: base64('/registry/'), range_end: base64('/registry0') };
-  const post = async (path: string, body: object): Promise<unknown> => {
-    const request = httpClient(`${url}/v3/kv/${path}`, {
-      ...tls,
-      method: 'POST',
-      body: JSON.stringify(body),
-    });
-    const response = await request(signal);
-    const content = parseJson(response.body);
-    if (response.status === 200) return content;
-    throw new Unhealthy(
-      `etcd refuses the initial objects: ${textAt(content, 'error') || `HTTP ${response.status}`}`,
-    );
-  };
+  const post = etcdGateway(access);
+  const all = { key: toBase64('/registry/'), range_end: toBase64('/registry0') };
   // To compare, etcd reads all there is.
-  if (listAt(await post('range', { ...all, limit: '1', keys_only: true }), 'kvs').length > 0) return;
+  const first = await post('kv/range', { ...all, limit: '1', keys_only: true }, signal);
+  if (listAt(first, 'kvs').length > 0) return;
   const puts = await read();
-  await post('txn', {
+  const transaction = {
     compare: [{ ...all, target: 'CREATE', result: 'EQUAL', create_revision: '0' }],
-    success: puts.map(({ key, value }) => ({ request_put: { key: base64(key), value: base64(value) } })),
-  });
-}
-
-function base64(text: string): string {
-  return Buffer.from(text).toString('base64');
+    success: puts.map(({ key, value }) => ({ request_put: { key: toBase64(key), value: toBase64(value) } })),
+  };
+  await post('kv/txn', transaction, signal);
 }
