@@ -88,6 +88,9 @@ export class ChaosNode extends TestNode {
       const { exitCode, stderr } = await execa('umount', ['--no-mtab', this.disk], { reject: false });
       // 32: the mount failed, here mostly because it is busy; also when nothing is mounted (mount(8)).
       if (exitCode !== 0 && !/not mounted|no mount point/.test(stderr)) throw new Unhealthy(stderr);
+      // A mount namespace of another program keeps a copy of the mount, and with it the file system as it is.
+      const { stdout } = await execa('losetup', ['--associated', this.#image]);
+      if (stdout !== '') throw new Unhealthy(`another mount namespace has it mounted: ${stdout}`);
     };
     await until(unmounted, { timeoutMs: 20_000 }, new AbortController().signal);
   }
