@@ -19,6 +19,8 @@ export interface Client<Status> {
   /** All events so far. */
   history(): Promise<readonly Event[]>;
   logs(query: LogQuery, signal?: AbortSignal): AsyncGenerator<LogLine, void>;
+  /** The lines of a snapshot, each with its end of line: see kubernetes/snapshots/format.ts. */
+  snapshot(signal?: AbortSignal): AsyncGenerator<string, void>;
   restart(component: string, options?: { readonly cascade?: boolean }, signal?: AbortSignal): Promise<void>;
   stop(component: string, signal?: AbortSignal): Promise<void>;
   start(component: string, signal?: AbortSignal): Promise<void>;
@@ -64,6 +66,10 @@ export function client<Status>(socketPath: string): Client<Status> {
         const logLine: LogLine = JSON.parse(line);
         yield logLine;
       }
+    },
+    async *snapshot(signal) {
+      const response = await send(socketPath, 'GET', '/v1/snapshot', signal);
+      for await (const line of lines(response)) yield `${line}\n`;
     },
     restart: (component, { cascade = false } = {}, signal) =>
       act('restart', component, signal, cascade ? '?cascade' : ''),

@@ -24,6 +24,8 @@ export interface ControlledNode {
   readonly logs: (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogLine>;
   /** In the text format of Prometheus. */
   readonly metrics: () => Promise<string>;
+  /** The lines of a snapshot: see kubernetes/snapshots/format.ts. Undefined for a graph without Kubernetes. */
+  readonly snapshot: ((signal: AbortSignal) => AsyncIterable<string>) | undefined;
   /** With `cascade`, also restarts all dependents. Resolves when the component has stopped and is being started. */
   readonly restart: (component: string, options: { readonly cascade: boolean }) => Promise<void>;
   readonly stop: (component: string) => Promise<void>;

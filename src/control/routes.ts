@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { supervisorLog } from './node.ts';
 import type { ControlledNode, LogQuery } from './node.ts';
 import { BadRequest, sendError, sendJson, sendText } from './http.ts';
-import { streamEvents, streamLogs } from './stream.ts';
+import { streamEvents, streamLines, streamLogs } from './stream.ts';
 
 /** What the handler of a route gets. */
 export interface RequestContext {
@@ -39,6 +39,14 @@ export const readOnlyRoutes: RouteTable = {
     streamLogs(node, logQuery(node, query), response, signal),
 };
 
+/** Not for the port: a snapshot has the keys of the cluster. */
+const secrets: RouteTable = {
+  '/v1/snapshot': async ({ node, response, signal }) => {
+    if (node.snapshot === undefined) throw new BadRequest(404, 'a graph without Kubernetes has no snapshots');
+    await streamLines(node.snapshot, response, signal);
+  },
+};
+
 const actions: RouteTable = {
   '/v1/restart/': async ({ node, response, rest, query }) => {
     await node.restart(componentNamed(node, decode(rest)), { cascade: flag(query, 'cascade') });
@@ -59,7 +67,7 @@ const actions: RouteTable = {
 };
 
 /** The routes of the control socket. */
-export const controlRoutes: Routes = { get: readOnlyRoutes, post: actions };
+export const controlRoutes: Routes = { get: { ...readOnlyRoutes, ...secrets }, post: actions };
 
 /** Handles one request. Never rejects: errors are sent as the response. */
 export async function handleRequest(

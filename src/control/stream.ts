@@ -75,6 +75,23 @@ export async function streamLogs(
   response: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
+  const lines = async function* (end: AbortSignal): AsyncGenerator<string, void> {
+    for await (const line of node.logs(query, end)) yield `${JSON.stringify(line)}\n`;
+  };
+  // Without follow, wait for the first line: an error before it still becomes an error response.
+  await streamLines(lines, response, signal, query.follow);
+}
+
+/**
+ * Streams lines as JSON Lines. A slow client only slows down their source.
+ * @param isOpen whether the response begins before the first line
+ */
+export async function streamLines(
+  lines: (signal: AbortSignal) => AsyncIterable<string>,
+  response: ServerResponse,
+  signal: AbortSignal,
+  isOpen = false,
+): Promise<void> {
   const disconnected = new AbortController();
   response.once('close', () => disconnected.abort());
   limitStalled(response);
@@ -84,13 +101,11 @@ export async function streamLogs(
     response.writeHead(200, { 'content-type': 'application/jsonl', connection: 'close' });
     response.flushHeaders();
   };
-  // Without follow, wait for the first line: an error before it still becomes an error response.
-  if (query.follow) sendHead();
-  for await (const line of node.logs(query, end)) {
+  if (isOpen) sendHead();
+  for await (const line of lines(end)) {
     sendHead();
     if (response.destroyed) return;
-    if (!response.write(`${JSON.stringify(line)}\n`))
-      await once(response, 'drain', { signal: disconnected.signal });
+    if (!response.write(line)) await once(response, 'drain', { signal: disconnected.signal });
   }
   sendHead();
   response.end();

@@ -4,7 +4,8 @@ import type { Paths } from '../lib/paths.ts';
 
 /** Removes what interrupted writes have left in the folders of a node. Call it before anything of it starts. */
 export function removeInterruptedWrites(paths: Paths): void {
-  const { data, pki, kubeconfigs, apiserver, containerd, pinnedImages, kubelet, cni, addons } = paths;
+  const { data, pki, kubeconfigs, apiserver, containerd, pinnedImages, kubelet, cni, addons, snapshots } =
+    paths;
   const made = ['dns', 'helper'].map((name) => join(data, name));
   removeTemporaries(
     data,
@@ -16,6 +17,7 @@ export function removeInterruptedWrites(paths: Paths): void {
     kubelet,
     cni,
     addons,
+    snapshots,
     ...made,
   );
 }

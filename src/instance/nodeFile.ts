@@ -30,6 +30,10 @@ export interface NodeFile {
   readonly ctr?: string;
   /** The snapshotter of that containerd. */
   readonly snapshotter?: string;
+  /** The arguments of `up` that start it again in a sandbox. */
+  readonly up?: readonly string[];
+  /** The setting `snapshots.dir`, if its config has it. */
+  readonly snapshots?: string;
   /** The setting `kubelet.minFreeMiB`, if its config has it. */
   readonly minFreeMiB?: number;
 }

@@ -18,6 +18,10 @@ const others = [
   'system-folders',
   'upgrade',
   'upgrade.tmp',
+  'snapshots',
+  'restore',
+  'restore.tmp',
+  'replaced',
 ];
 
 /**

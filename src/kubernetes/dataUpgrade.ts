@@ -1,5 +1,5 @@
 import { constants, existsSync } from 'node:fs';
-import { chown, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { note } from '../host/checkResult.ts';
@@ -8,8 +8,10 @@ import { diskSpace } from '../host/diskSpace.ts';
 import { syncToDisk } from '../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { copyTree, moveTree } from '../lib/tree.ts';
 import { hasErrorCode, isSystemError } from '../lib/systemError.ts';
 import { formatBytes } from '../lib/text/text.ts';
+import { completeRestore } from './snapshots/restore.ts';
 import { assertDataFits, readRecord, recordOf, upgradeOf, writeRecord } from './dataVersions.ts';
 import type { DataOwner, Versions } from './dataVersions.ts';
 
@@ -60,13 +62,14 @@ export interface OpenOptions {
 }
 
 /**
- * Call it before anything of these versions starts on the node's data folder. Finishes what a power cut has interrupted,
+ * Call it before anything of these versions starts on the node's data folder. Finishes what a power cut has interrupted, also a restore,
  * checks that the versions fit, and begins an upgrade if they are one.
  * @throws Failure `preflight` when they do not fit, when there is no space for the copy, or when the disk does not take a change;
  *   the signal's reason
  */
 export async function openData(node: DataOwner, versions: Versions, options: OpenOptions): Promise<OpenData> {
   const places = placesOf(node);
+  await completeRestore(places.data);
   const undone = await onDisk(places, async () => recover(places));
   assertDataFits(node, versions);
   const description = upgradeOf(node, versions);
@@ -215,14 +218,8 @@ async function putBack(places: Places, from: string): Promise<void> {
   if (from !== '') writeRecord(data, from);
   await mkdir(etcd, { recursive: true, mode: 0o700 });
   await rm(member, { recursive: true, force: true });
-  await rename(copy, member).catch(async (error: unknown) => {
-    // A disk may be mounted on etcd's folder.
-    if (!hasErrorCode(error, 'EXDEV')) throw error;
-    const scratch = `${member}.tmp`;
-    await rm(scratch, { recursive: true, force: true });
-    await copyTree(copy, scratch);
-    await rename(scratch, member);
-  });
+  // A disk may be mounted on etcd's folder.
+  await moveTree(copy, member);
   await syncToDisk(etcd);
   await discard(places);
 }
@@ -278,18 +275,4 @@ async function filesBelow(folder: string): Promise<string[]> {
     paths.map(async (path) => ((await stat(path)).isDirectory() ? filesBelow(path) : [path])),
   );
   return found.flat();
-}
-
-/** Copies a file or a folder with modes and owners, by reference where the file system can, and waits for the disk. */
-async function copyTree(from: string, to: string, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  const source = await stat(from);
-  if (source.isDirectory()) {
-    await mkdir(to, { mode: source.mode & 0o7777 });
-    for (const name of await readdir(from)) await copyTree(join(from, name), join(to, name), signal);
-  } else {
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
-  }
-  await chown(to, source.uid, source.gid);
-  await syncToDisk(to);
 }

@@ -93,6 +93,21 @@ export function assertDataFits(node: DataOwner, versions: Versions): void {
   }
 }
 
+/**
+ * Refuses a snapshot that this version of Kubernetes cannot read: see {@link assertDataFits}.
+ * @throws Failure `preflight` with the version to take
+ */
+export function assertSnapshotFits(kubernetes: string, next: string): void {
+  const node = { name: 'default' };
+  const flaw = flawOf(kubernetes, next, { node, name: 'kube-apiserver' });
+  if (flaw === undefined) return;
+  throw new Failure(
+    'preflight',
+    `the snapshot is of Kubernetes ${kubernetes}, and this is ${next}: ${flaw.reason}`,
+    { hint: `restore it with its own version: --kubernetes ${textOf(minorOf(kubernetes)!)}` },
+  );
+}
+
 /** What a start with these versions upgrades to another minor version, such as `etcd 3.4.23 to 3.5.16`; undefined if nothing. */
 export function upgradeOf(node: DataOwner, versions: Versions): string | undefined {
   const upgrades = changesOf(node, versions).flatMap(({ owner, last, next }) => {

@@ -16,6 +16,7 @@ import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
 import { scheduler } from './components/scheduler.ts';
 import { secretsEncryption } from './components/secretsEncryption.ts';
+import { snapshots } from './components/snapshots.ts';
 import { inotifyRemedy } from '../host/inotify.ts';
 import { SecretsEncryption } from './encryption.ts';
 import type { NodeFacts } from './facts.ts';
@@ -55,6 +56,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     // Nothing waits for it: what needs the outside tries again.
     egress(facts, []),
     secretsEncryption(facts, encryption, [{ on: 'apiserver', whenLost: 'restart' }]),
+    // What is taken before the roles are there is of no use.
+    snapshots(facts, ['roles']),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
     nodeMilestone(facts, [

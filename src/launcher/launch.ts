@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { toFailure } from '../host/checkResult.ts';
@@ -12,6 +13,7 @@ import { findBinaries, searchPath } from '../install/find/findBinaries.ts';
 import { sandboxBinaries } from '../install/find/binaries.ts';
 import type { Binaries } from '../install/install.ts';
 import { NodeLocks } from '../instance/nodeLocks.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
 import { cacheDir, nodePaths, programFile } from '../lib/paths.ts';
 import { signalOf } from '../lib/signals.ts';
 import type { Signals } from '../lib/signals.ts';
@@ -122,7 +124,8 @@ export class Launch implements AsyncDisposable {
     const sandbox = this.#sandbox;
     if (sandbox === undefined) throw new Error('run() before start()');
     const { options, config } = spec;
-    const { binDirs, network } = config.node;
+    const { binDirs, network, snapshots } = config.node;
+    if (snapshots.dir !== undefined) makeSnapshotDir(snapshots.dir);
     const mode = network.egress ?? 'auto';
     const sandboxSpec = { ...sandboxSpecOf(config.node), egress: canHaveEgress(mode), ...overrides };
     const places = { binDirs: config.node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
@@ -171,14 +174,27 @@ function killedText(name: string, signal: string): string {
   );
 }
 
+/** @throws Failure `preflight` if the disk refuses it */
+function makeSnapshotDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new Failure('preflight', `the folder for snapshots cannot be made: ${reasonOf(cause)}`, {
+      hint: 'choose another one: snapshots.dir in the config',
+      cause,
+    });
+  }
+}
+
 /** The sandbox of a node. */
-export function sandboxSpecOf({ name, nodeName, dataDir, network }: NodeConfig): SandboxSpec {
+export function sandboxSpecOf({ name, nodeName, dataDir, network, snapshots }: NodeConfig): SandboxSpec {
   const { run, data, logs } = nodePaths(name, dataDir);
   return {
     name,
     nodeName,
     run,
     data,
+    ...(snapshots.dir !== undefined && { kept: [snapshots.dir] }),
     binds: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
     nodeSubnet: network.nodeSubnet,
     excludeSubnets: [network.podCidr, network.serviceCidr],

@@ -23,6 +23,8 @@ export interface Paths {
   readonly cni: string;
   /** Manifests that are applied: see kubernetes/addons. */
   readonly addons: string;
+  /** Snapshots of the cluster. */
+  readonly snapshots: string;
   /** The node's control socket (HTTP). */
   readonly controlSocket: string;
   readonly containerdSocket: string;
@@ -57,6 +59,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     kubelet: join(dataDir, 'kubelet'),
     cni: join(dataDir, 'cni'),
     addons: join(dataDir, 'addons'),
+    snapshots: join(dataDir, 'snapshots'),
     controlSocket: join(run, 'control.sock'),
     containerdSocket: join(run, 'containerd.sock'),
     helperSocket: join(run, 'helper.sock'),

@@ -6,6 +6,7 @@ import type { Binaries } from '../install/install.ts';
 import { isInUnit } from '../instance/unit.ts';
 import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
 import { nodePaths, unitOf } from '../lib/paths.ts';
+import { upArguments } from './options.ts';
 import type { UpOptions } from './options.ts';
 
 /** What a supervisor needs to boot its node. In a sandbox it arrives as the task of the boot message. */
@@ -24,6 +25,8 @@ export interface BootSpec {
   readonly addonFiles?: readonly string[];
   /** The systemd unit that runs the node. */
   readonly unit?: string;
+  /** The arguments of `up` that start this node again; undefined for one of which nothing is kept. */
+  readonly again?: readonly string[];
   /** When the command was started, in ms since the epoch. */
   readonly startedAt: number;
 }
@@ -33,8 +36,9 @@ export function bootSpecOf(options: UpOptions, config: Config): BootSpec {
   const { name, dataDir } = config.node;
   // From outside of the sandbox, whose data folder is not in its place yet when its graph is planned.
   const addonFiles = plannedAddonFiles(nodePaths(name, dataDir).addons);
+  const again = options.ephemeral === true ? {} : { again: upArguments(options, name) };
   const unit = isInUnit(name) ? { unit: unitOf(name).name } : {};
-  const common = { options, config, hasComponents, ...unit, startedAt: performance.timeOrigin };
+  const common = { options, config, hasComponents, ...again, ...unit, startedAt: performance.timeOrigin };
   return { ...common, ...(addonFiles !== undefined && { addonFiles }) };
 }
 

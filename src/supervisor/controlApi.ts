@@ -64,13 +64,14 @@ interface ControlledGraph {
   readonly ports: readonly string[];
   /** The systemd unit that runs the node. */
   readonly unit?: string | undefined;
+  readonly snapshot: ControlledNode['snapshot'];
 }
 
 /** What the control API does with a graph: reads its store, and acts on the graph itself. */
 export function controlledNode(
   name: string,
   store: EventStore,
-  { graph, logDir, down, notes: currentNotes, ports, unit }: ControlledGraph,
+  { graph, logDir, down, notes: currentNotes, ports, unit, snapshot }: ControlledGraph,
 ): ControlledNode {
   const sample = usageSampler();
   const getStatus = async () => {
@@ -94,6 +95,7 @@ export function controlledNode(
     history: store.events,
     subscribe: store.subscribe,
     logs: (query, signal) => readLogs(logDir, query.follow ? allOf(store.names, query) : query, signal),
+    snapshot,
     metrics: async () => (await (metrics ??= collectMetrics(store))).text(),
     restart: async (component, options) => graph.restart(component, options),
     stop: async (component) => graph.stop(component),

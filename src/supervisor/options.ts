@@ -83,6 +83,12 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
     ]),
   );
   const ports = allPorts(options.publish, node.ports);
+  const { dir: snapshotDir, passphraseFile } = node.snapshots;
+  const snapshots = {
+    ...node.snapshots,
+    ...(snapshotDir !== undefined && { dir: resolve(config.dir, snapshotDir) }),
+    ...(passphraseFile !== undefined && { passphraseFile: resolve(config.dir, passphraseFile) }),
+  };
   const { corefile } = node.dns;
   const dns = { ...node.dns, ...(corefile !== undefined && { corefile: resolve(config.dir, corefile) }) };
   return {
@@ -97,6 +103,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       binDirs,
       images,
       addons,
+      snapshots,
       ports,
       etcd,
       logs: { ...node.logs, forward: forwarded(options, node.logs.forward) },
@@ -154,4 +161,31 @@ function egressOfEnvironment(): { egress?: EgressMode } {
 /** The folders of K8S_SINGLE_BIN_DIR, which are separated by colons. */
 export function binDirsOfEnvironment(): string[] {
   return (process.env['K8S_SINGLE_BIN_DIR'] ?? '').split(':').filter(Boolean);
+}
+
+function option(flag: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [flag, value];
+}
+
+/** The arguments of `up` for these options, from any folder: paths are absolute. Without `--detach`. */
+export function upArguments(options: UpOptions, name: string): string[] {
+  const { config, dataDir, binDir = [], timeout, listen, publish = [], host, install, source } = options;
+  const { kubernetes, mirror, output, forwardLogs } = options;
+  return [
+    ...option('--name', name),
+    ...option('--config', config && resolve(config)),
+    ...option('--data-dir', dataDir && resolve(dataDir)),
+    ...binDir.flatMap((dir) => option('--bin-dir', resolve(dir))),
+    ...option('--timeout', timeout),
+    ...option('--listen', listen),
+    ...publish.flatMap((port) => option('--publish', port)),
+    ...(host === true ? ['--host'] : []),
+    ...(install ? [] : ['--no-install']),
+    ...option('--source', source === 'auto' ? undefined : source),
+    ...option('--kubernetes', kubernetes),
+    ...option('--mirror', mirror),
+    ...option('--output', output === 'auto' ? undefined : output),
+    // With its value after an equals sign: it has a default.
+    ...(forwardLogs === undefined ? [] : [`--forward-logs=${forwardLogs}`]),
+  ];
 }

@@ -41,10 +41,14 @@ export interface GraphOptions {
   readonly versions?: Readonly<Record<string, string>>;
   /** The versions are new to the data folder: not recorded there until the upgrade is complete. */
   readonly isUpgrade?: boolean;
-  /** These three are missing for a graph without Kubernetes. */
+  /** These four are missing for a graph without Kubernetes. */
   readonly kubectl?: string;
   readonly ctr?: string;
   readonly snapshotter?: string;
+  /** The arguments of `up` that start the node again in a sandbox. */
+  readonly again?: readonly string[] | undefined;
+  /** The lines of a snapshot of the cluster. */
+  readonly snapshot?: (signal: AbortSignal) => AsyncIterable<string>;
   /** What was checked on the host. What is not ok is printed. */
   readonly checks: readonly CheckResult[];
   readonly output: OutputMode;
@@ -154,6 +158,7 @@ async function startAndServe(
     down,
     notes,
     unit: options.unit,
+    snapshot: options.snapshot,
     ports: options.ports.map(describePort),
   });
   const api = await serveControlApi(controlled, {
@@ -193,9 +198,19 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
 /** At most: as many as the end of a log has. */
 const logLines = 1000;
 
-function nodeFileOf({ config, ip, ports, kubectl, ctr, snapshotter }: GraphOptions, paths: Paths): NodeFile {
+function nodeFileOf(
+  { config, ip, ports, again, kubectl, ctr, snapshotter }: GraphOptions,
+  paths: Paths,
+): NodeFile {
   const { name, network } = config.node;
-  const common = { name, pid: process.pid, ip, dataDir: paths.data, ...(ports.length > 0 && { ports }) };
+  const common = {
+    name,
+    pid: process.pid,
+    ip,
+    dataDir: paths.data,
+    ...(ports.length > 0 && { ports }),
+    ...(again !== undefined && { up: again }),
+  };
   if (kubectl === undefined || ctr === undefined) return common;
   return {
     ...common,
@@ -203,6 +218,7 @@ function nodeFileOf({ config, ip, ports, kubectl, ctr, snapshotter }: GraphOptio
     ctr,
     ...(snapshotter !== undefined && { snapshotter }),
     ...(config.node.kubelet.minFreeMiB !== undefined && { minFreeMiB: config.node.kubelet.minFreeMiB }),
+    ...(config.node.snapshots.dir !== undefined && { snapshots: config.node.snapshots.dir }),
     kubeconfig: paths.kubeconfig,
     ...(network.server !== undefined && { server: network.server }),
   };

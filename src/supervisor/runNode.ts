@@ -16,6 +16,8 @@ import { checkData } from '../kubernetes/checkData.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
+import { etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
+import { snapshotLines } from '../kubernetes/snapshots/snapshotLines.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
@@ -33,6 +35,7 @@ import type { GraphOptions } from './runGraph.ts';
  */
 export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals): Promise<number> {
   const { options, startedAt, unit } = spec;
+  const again = host.isSandboxed ? spec.again : undefined;
   const paths = nodePaths(spec.config.node.name, spec.config.node.dataDir);
   try {
     // In a sandbox the rest of it is made while this process plans its graph.
@@ -50,7 +53,7 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const { output } = options;
     const { beforeRestart } = host;
     const common = { config, ip: host.ip, output, startedAt, signals, listener };
-    const graph: GraphOptions = { ...common, checks, beforeRestart, ports, unit };
+    const graph: GraphOptions = { ...common, checks, beforeRestart, ports, unit, again };
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;
@@ -109,6 +112,8 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     // Without egress the sandbox's file names no server.
     resolvConf: host.isSandboxed && egress?.nameServer === undefined ? undefined : '/etc/resolv.conf',
   });
+  const source = { node: node.name, data, etcd: etcdAccess(facts) };
+  const snapshot = (signal: AbortSignal): AsyncIterable<string> => snapshotLines(source, signal);
   return {
     facts,
     components: kubernetesNode(facts),
@@ -123,7 +128,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
       dns.result,
       ...newerVersion(node, binaries),
     ],
-    clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions },
+    clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions, snapshot },
   };
 }
 

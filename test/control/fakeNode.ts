@@ -45,6 +45,11 @@ export class FakeNode implements ControlledNode {
     this.onDown();
   };
 
+  async *snapshot(): AsyncGenerator<string, void> {
+    yield '{"format":1}\n';
+    yield '{"end":{}}\n';
+  }
+
   async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void> {
     this.queries.push(query);
     this.openLogs += 1;

@@ -23,6 +23,7 @@ import {
 } from '../../src/kubernetes/encryption.ts';
 import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts';
 import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
+import { completeRestore } from '../../src/kubernetes/snapshots/restore.ts';
 import { ensureEtcdPki, ensurePki } from '../../src/kubernetes/pki/pki.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
 import { writeOutput } from '../../src/lib/outputFile.ts';
@@ -246,6 +247,23 @@ export const writers: Readonly<Record<string, Writer>> = {
     scratch: /^upgrade(\.tmp)?(\/|$)/,
     // Its copy is in the folder of the upgrade.
     replaceable: /^etcd\/member/,
+  },
+  'a restore of a snapshot that has begun': {
+    old: async (dir) => {
+      await pki(dir);
+      usedData(dir);
+      write(join(dir, 'upgrade/member/snap/db'), 'of an upgrade');
+      write(join(dir, 'restore/etcd/member/snap/db'), 'new database');
+      write(join(dir, 'restore/etcd/member/wal/0.wal'), 'new log');
+      await ensurePki({ ...identity, dir: join(dir, 'restore/pki') });
+      recordDataVersions(join(dir, 'restore'), next);
+    },
+    run: start(completeRestore),
+    failure: 'preflight',
+    every: 2,
+    // What is replaced is kept in a folder of its own.
+    scratch: /^(restore|replaced|upgrade)(\/|$)/,
+    replaceable: /^(etcd|pki|versions)/,
   },
   'a kubeconfig of the user': {
     old: (dir) => write(kubeconfig(dir), mine, 0o640),

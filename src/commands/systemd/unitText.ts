@@ -4,6 +4,7 @@ import { unitMark } from '../../instance/unit.ts';
 import { startTimeoutMs } from '../../launcher/systemdNotifier.ts';
 import { exitCodes } from '../../lib/errors.ts';
 import { nodePaths, programFile, unitOf } from '../../lib/paths.ts';
+import { upArguments } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
 
 /**
@@ -62,7 +63,7 @@ NotifyAccess=main
 ${set
   .filter((each) => !isSecret(each))
   .map(({ variable, value }) => `Environment=${quote(`${variable}=${value}`)}\n`)
-  .join('')}ExecStart=${execLine([...program, ...upArgs(options, name)])}
+  .join('')}ExecStart=${execLine([...program, 'up', ...upArguments(options, name)])}
 # After a main process that was killed: stops and removes what is left, before the next start.
 ExecStopPost=${execLine(cleanUp)}
 SyslogIdentifier=${unit.name.replace('.service', '')}
@@ -96,34 +97,6 @@ function filesOf({ config, binDir = [] }: UpOptions): string[] {
 /** A URL with a user name. */
 function isSecret({ value }: { readonly value: string }): boolean {
   return /\/\/[^/]*@/.test(value);
-}
-
-function option(flag: string, value: string | undefined): string[] {
-  return value === undefined ? [] : [flag, value];
-}
-
-/** The arguments of `up`. Paths are absolute: systemd starts it in /. */
-function upArgs(options: UpOptions, name: string): string[] {
-  const { config, dataDir, binDir = [], timeout, listen, publish = [], host, install, source } = options;
-  const { kubernetes, mirror, output, forwardLogs } = options;
-  return [
-    'up',
-    ...option('--name', name),
-    ...option('--config', config && resolve(config)),
-    ...option('--data-dir', dataDir && resolve(dataDir)),
-    ...binDir.flatMap((dir) => option('--bin-dir', resolve(dir))),
-    ...option('--timeout', timeout),
-    ...option('--listen', listen),
-    ...publish.flatMap((port) => option('--publish', port)),
-    ...(host === true ? ['--host'] : []),
-    ...(install ? [] : ['--no-install']),
-    ...option('--source', source === 'auto' ? undefined : source),
-    ...option('--kubernetes', kubernetes),
-    ...option('--mirror', mirror),
-    ...option('--output', output === 'auto' ? undefined : output),
-    // With its value after an equals sign: it has a default.
-    ...(forwardLogs === undefined ? [] : [`--forward-logs=${forwardLogs}`]),
-  ];
 }
 
 /** A command line: `$` begins a variable, except in the path of the program. */

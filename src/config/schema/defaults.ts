@@ -41,6 +41,7 @@ export const defaults = {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- either of the words
   loadBalancer: 'node' as (typeof loadBalancers)[number],
   addons: {} as Record<string, AddonConfig>,
+  snapshots: { keep: 5 },
   etcd: { fsync: true },
   kubelet: { maxPods: 110 },
   logs: { maxMiB: 50, keep: 3, forward: [] as string[] },

@@ -129,6 +129,29 @@ export const nodeShape = {
       `Services of type LoadBalancer: node, they get the node's address; none. Default: ${defaults.loadBalancer}.`,
     ),
   addons: addonsSchema,
+  snapshots: map({
+    every: duration()
+      .refine((ms) => ms >= 60_000, { error: 'expected at least 1m' })
+      .exactOptional()
+      .describe(
+        'How often a snapshot of the cluster is taken while the node runs, at least 1m. Default: never.',
+      ),
+    keep: integer(1, 10_000)
+      .prefault(defaults.snapshots.keep)
+      .describe(`The number of these snapshots that are kept. Default: ${defaults.snapshots.keep}.`),
+    dir: filled('a directory')
+      .exactOptional()
+      .describe(
+        'The directory for snapshots, relative to this file. Default: `snapshots` in the data directory, which `down --purge` removes.',
+      ),
+    passphraseFile: filled('a file')
+      .exactOptional()
+      .describe(
+        'A file with a passphrase that encrypts them, relative to this file. Default: not encrypted.',
+      ),
+  })
+    .prefault({})
+    .describe('Snapshots of the cluster.'),
   etcd: map({
     fsync: bool()
       .prefault(defaults.etcd.fsync)
