@@ -4,10 +4,14 @@ import license from 'rollup-plugin-license';
 
 const dir = 'dist/bundle';
 
+/** For lib/version.ts. A distributor who builds again what was built before sets SOURCE_DATE_EPOCH (https://reproducible-builds.org). */
+const { SOURCE_DATE_EPOCH: epoch } = process.env;
+const builtAt = (epoch ? new Date(Number(epoch) * 1000) : new Date()).toISOString();
+
 const common = {
   platform: 'node',
   // As tsconfig.json has it.
-  transform: { target: 'es2022' },
+  transform: { target: 'es2022', define: { BUILT_AT: JSON.stringify(builtAt) } },
   resolve: { mainFields: ['module', 'main'] },
 };
 
