@@ -6,6 +6,7 @@ import { describePort } from '../config/schema/ports.ts';
 import type { PortMapping } from '../config/schema/ports.ts';
 import { removeStaleSocket } from '../control/socket.ts';
 import type { Component, Emit } from '../engine/component.ts';
+import { sortByDependencies } from '../engine/graph.ts';
 import { startGraph } from '../engine/startGraph.ts';
 import { tail } from '../engine/supervise/logFile.ts';
 import type { CheckResult } from '../host/checkResult.ts';
@@ -15,7 +16,8 @@ import type { NodeFile } from '../instance/nodeFile.ts';
 import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { pullNotes } from '../kubernetes/images/pullFailure.ts';
-import { expiringCertificates } from '../kubernetes/pki/expiry.ts';
+import type { Renewal } from '../kubernetes/components/certificates.ts';
+import { dueCertificates } from '../kubernetes/pki/expiry.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -32,6 +34,7 @@ import { controlledNode, createEventStore, serveControlApi, withRecordedAttempts
 import type { EventStore } from './controlApi.ts';
 import { componentsToForward, forwardLogs } from './forwardLogs.ts';
 import type { Listener } from './listener.ts';
+import { keepRenewed } from './renewal.ts';
 
 /** How a graph is run. */
 export interface GraphOptions {
@@ -41,7 +44,7 @@ export interface GraphOptions {
   readonly versions?: Readonly<Record<string, string>>;
   /** The versions are new to the data folder: not recorded there until the upgrade is complete. */
   readonly isUpgrade?: boolean;
-  /** These four are missing for a graph without Kubernetes. */
+  /** What follows is missing for a graph without Kubernetes. */
   readonly kubectl?: string;
   readonly ctr?: string;
   readonly snapshotter?: string;
@@ -49,6 +52,7 @@ export interface GraphOptions {
   readonly again?: readonly string[] | undefined;
   /** The lines of a snapshot of the cluster. */
   readonly snapshot?: (signal: AbortSignal) => AsyncIterable<string>;
+  readonly renewal?: Renewal;
   /** What was checked on the host. What is not ok is printed. */
   readonly checks: readonly CheckResult[];
   readonly output: OutputMode;
@@ -172,9 +176,17 @@ async function startAndServe(
   });
   for (const port of options.ports) reporter.print(`published: ${describePort(port)}`);
   if (api.url !== undefined) reporter.print(`see it in a browser: ${api.url}`);
+  const { renewal } = options;
+  const ended = new AbortController();
+  if (renewal !== undefined) {
+    const { state } = store;
+    const order = sortByDependencies(components).map(({ name }) => name);
+    void keepRenewed(renewal, { graph, state, order, print: reporter.print }, ended.signal);
+  }
   try {
     await graph.done;
   } finally {
+    ended.abort();
     await api.close();
   }
 }
@@ -186,7 +198,7 @@ async function startAndServe(
 function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki }: Paths): string[] {
   if (node.kubernetes === false) return [];
   const { level, subject, message } = checkDisk(data, node.kubelet.minFreeMiB, kubelet);
-  const expiring = expiringCertificates(pki);
+  const expiring = dueCertificates(pki).map(({ description }) => description);
   const renew = nodeCommand('restart', { name: node.name }, '--cascade', 'pki');
   return [
     ...(level === 'ok' ? [] : [`${subject}: ${message}`]),

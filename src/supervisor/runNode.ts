@@ -13,6 +13,7 @@ import type { Binaries } from '../install/install.ts';
 import { defaultRelease, minorOf } from '../install/release/pairings.ts';
 import { releasesDir } from '../install/find/cacheLayout.ts';
 import { checkData } from '../kubernetes/checkData.ts';
+import { renewalOf } from '../kubernetes/components/certificates.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
@@ -128,7 +129,14 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
       dns.result,
       ...newerVersion(node, binaries),
     ],
-    clients: { kubectl: files.kubectl, ctr: files.ctr, snapshotter, versions, snapshot },
+    clients: {
+      kubectl: files.kubectl,
+      ctr: files.ctr,
+      snapshotter,
+      versions,
+      snapshot,
+      renewal: renewalOf(facts),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -5,6 +6,14 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import { client } from '../../src/control/client.ts';
+import { readNodeFile } from '../../src/instance/nodeFile.ts';
+import { ensureAuthority } from '../../src/kubernetes/pki/authority.ts';
+import { dueCertificates } from '../../src/kubernetes/pki/expiry.ts';
+import { authorityNames, etcdLeaves, leaves } from '../../src/kubernetes/pki/leaves.ts';
+import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
+import { signLeaf } from '../../src/kubernetes/pki/sign.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
 import { cli, main } from '../support/cli.ts';
 import { nodeServices, TestNode } from '../support/testNode.ts';
 
@@ -154,7 +163,64 @@ describe('a running node', () => {
     if (secret !== undefined) expect(all).not.toContain(Buffer.from(secret.data.token, 'base64').toString());
     await rm(folder, { recursive: true });
   });
+
+  it('renews certificates that are about to end, and restarts their users one at a time', async () => {
+    const before = Date.now();
+    await endSoon();
+    const control = client(nodePaths(node.name, node.dataDir).controlSocket);
+    const events = async () => (await control.history()).filter(({ at }) => at > before);
+    const users = nodeServices.filter((name) => name !== 'containerd');
+    const restarted = async (): Promise<void> => {
+      const ready = new Set((await events()).flatMap((e) => (e.type === 'ready' ? [e.component] : [])));
+      const left = users.filter((name) => !ready.has(name));
+      if (left.length > 0) throw new Unhealthy(`not restarted: ${left.join(', ')}`);
+    };
+    await until(restarted, { timeoutMs: 150_000, maxPeriodMs: 1000 }, new AbortController().signal);
+    await until(
+      async () => {
+        const { exitCode, stdout } = await cli(node.args('healthcheck'));
+        if (exitCode !== 0) throw new Unhealthy(String(stdout));
+      },
+      { timeoutMs: 30_000, maxPeriodMs: 500 },
+      new AbortController().signal,
+    );
+    expect(dueCertificates(join(node.dataDir, 'pki'))).toEqual([]);
+    const all = await events();
+    expect(all.some(({ component }) => component === 'containerd')).toBe(false);
+    // Each once.
+    const starts = all.flatMap((e) => (e.type === 'starting' ? [e.component] : []));
+    expect(starts.filter((name) => users.includes(name)).toSorted()).toEqual(users.toSorted());
+    // One at a time: of two that do not depend on each other, the second stops when the first is ready.
+    const [scheduler, kubelet] = ['scheduler', 'kubelet'].map((name) =>
+      all.filter((e) => e.component === name),
+    );
+    const at = (list: typeof all | undefined, type: string) =>
+      list?.find((e) => e.type === type)?.at ?? Number.NaN;
+    const [first, second] = [scheduler, kubelet].toSorted((a, b) => at(a, 'stopping') - at(b, 'stopping'));
+    expect(at(second, 'stopping')).toBeGreaterThanOrEqual(at(first, 'ready'));
+    expect(await node.run('logs', '--data-dir', node.dataDir, 'supervisor')).toContain(
+      'certificates renewed: ',
+    );
+  });
 });
+
+/** Signs all certificates again as if that was nearly a year ago: they end in a minute and a half. */
+async function endSoon(): Promise<void> {
+  const pki = pkiPaths(join(node.dataDir, 'pki'));
+  const { ip } = await readNodeFile(node.name);
+  const identity = {
+    nodeName: 'k8s-single',
+    nodeIp: ip,
+    serviceIp: '10.0.0.1',
+    clusterDomain: 'cluster.local',
+  };
+  const signedAt = new Date(Date.now() - 365 * 24 * 3_600_000 + 90_000);
+  for (const leaf of [...leaves(identity), ...etcdLeaves]) {
+    const authority = await ensureAuthority(pki[leaf.issuer], authorityNames[leaf.issuer], new Date());
+    const { cert, key } = pki[leaf.name];
+    await writeFile(cert, await signLeaf(leaf, createPrivateKey(await readFile(key)), authority, signedAt));
+  }
+}
 
 describe('a node that failed', () => {
   it('reports which stage blocked and why, and still has logs, a timeline and a report', async () => {

@@ -2,7 +2,9 @@ import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { Command, Dependency, Service, Task } from '../../engine/component.ts';
 import { localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
+import { dueCertificates } from '../pki/expiry.ts';
 import { issueAll } from '../pki/issueAll.ts';
+import type { CertificateName } from '../pki/paths.ts';
 
 /** The certificates and the kubeconfigs that point at them. */
 export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Task {
@@ -14,6 +16,54 @@ export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Ta
   };
 }
 
+/**
+ * The components that use each certificate, and go on with the one that they have read. The supervisor's own probes are the
+ * administrator's: they read it again with a new connection, which a restart of the API server makes.
+ */
+const users: Readonly<Record<CertificateName, readonly string[]>> = {
+  // A CA is not renewed.
+  ca: [],
+  frontProxyCa: [],
+  etcdCa: [],
+  apiserver: ['apiserver'],
+  kubeletServer: ['kubelet'],
+  controlLoop: ['controller-manager', 'scheduler'],
+  apiserverKubelet: ['apiserver'],
+  frontProxyClient: ['apiserver'],
+  admin: ['apiserver'],
+  kubelet: ['kubelet'],
+  controllerManager: ['controller-manager'],
+  scheduler: ['scheduler'],
+  proxy: ['kube-proxy'],
+  dns: ['dns'],
+  helper: ['dns', 'helper'],
+  etcd: ['etcd'],
+  apiserverEtcd: ['apiserver'],
+};
+
+/** The certificates of a running node, for whoever renews them: see supervisor/renewal.ts. */
+export interface Renewal {
+  /** What expires soon or has expired, for people. A CA is not among it: a start refuses one that has. */
+  readonly due: () => readonly string[];
+  /**
+   * Issues what is due again, and resolves with the names of the components that use it. Some may not be in the graph.
+   * @throws Failure `preflight` with the file and what to do
+   */
+  readonly renew: (signal: AbortSignal) => Promise<ReadonlySet<string>>;
+}
+
+export function renewalOf(facts: NodeFacts): Renewal {
+  const due = () => dueCertificates(facts.paths.pki).filter(({ name }) => users[name].length > 0);
+  return {
+    due: () => due().map(({ description }) => description),
+    renew: async (signal) => {
+      const concerned = new Set(due().flatMap(({ name }) => users[name]));
+      await issueCertificates(facts, () => undefined, signal);
+      return concerned;
+    },
+  };
+}
+
 /** After this long, a start of a component checks the certificates again. In ms. */
 const recheckMs = 60_000;
 
@@ -21,7 +71,7 @@ const never = new AbortController().signal;
 
 /**
  * Returns a function that makes a command check the certificates before each start, unless that was done a moment ago: a restart
- * of a component renews what has expired while the node ran.
+ * of a component makes anew what was damaged or removed while the node ran.
  */
 export function renewing(facts: NodeFacts): (command: Service['command']) => () => Promise<Command> {
   let checkedAt = performance.now();

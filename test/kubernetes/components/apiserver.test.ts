@@ -6,14 +6,16 @@ import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 import type { Service } from '../../../src/engine/component.ts';
 import type { Binaries } from '../../../src/install/install.ts';
 import { apiserver } from '../../../src/kubernetes/components/apiserver.ts';
-import { certificates } from '../../../src/kubernetes/components/certificates.ts';
+import { certificates, renewalOf } from '../../../src/kubernetes/components/certificates.ts';
 import { SecretsEncryption } from '../../../src/kubernetes/encryption.ts';
 import { kubernetesNode } from '../../../src/kubernetes/node.ts';
-import { expiringCertificates } from '../../../src/kubernetes/pki/expiry.ts';
+import { dueCertificates } from '../../../src/kubernetes/pki/expiry.ts';
 import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
 import { factsOf, unknownHost } from '../../../src/supervisor/nodeFacts.ts';
 import { closedPort, listen } from '../../fixtures/probes/servers.ts';
 import { tempDir } from '../../support/cli.ts';
+
+const never = new AbortController().signal;
 
 it('the API server is not restarted for the illness of etcd, which is restarted itself', async () => {
   const port = await closedPort();
@@ -23,7 +25,6 @@ it('the API server is not restarted for the illness of etcd, which is restarted 
   const facts = factsOf(node, binaries, { ...unknownHost, ip: '127.0.0.1' });
   const { run } = certificates(facts, []);
   if (typeof run !== 'function') throw new Error('a function was expected');
-  const never = new AbortController().signal;
   await run(never, () => undefined);
   const pki = (name: string): Buffer => readFileSync(join(data, 'pki', name));
   // As kube-apiserver answers while etcd hangs.
@@ -42,7 +43,8 @@ it('the API server is not restarted for the illness of etcd, which is restarted 
   await expect(ready(never)).rejects.toThrow('[-]etcd failed');
 });
 
-it('a restart renews what expires while the node runs, and status names it before', async () => {
+/** A node whose certificates have expired, but for the CAs. */
+async function expiredNode() {
   const data = join(await tempDir('apiserver'), 'data');
   const { node } = parseConfig(`dataDir: ${data}`, 'c.yaml');
   const binaries = { files: {}, versions: {}, searchPath: '/bin' } as unknown as Binaries;
@@ -55,17 +57,43 @@ it('a restart renews what expires while the node runs, and status names it befor
   };
   // A year and a day ago: the leaves have expired, the CA has not.
   await ensurePki({ dir: join(data, 'pki'), ...identity, now: new Date(Date.now() - 366 * 24 * 3_600_000) });
-  const expired = expiringCertificates(join(data, 'pki'));
+  return facts;
+}
+
+it('a restart renews what expires while the node runs, and status names it before', async () => {
+  const facts = await expiredNode();
+  const { data } = facts.paths;
+  const expired = dueCertificates(join(data, 'pki'));
   expect(expired).toHaveLength(14);
-  expect(expired[0]).toMatch(/^apiserver\.crt is expired since /);
+  expect(expired[0]?.description).toMatch(/^apiserver\.crt is expired since /);
   const { command } = kubernetesNode(facts).find(({ name }) => name === 'apiserver') as Service;
   if (typeof command !== 'function') throw new Error('a function was expected');
   // The first start follows the task pki.
   await command();
-  expect(expiringCertificates(join(data, 'pki'))).toHaveLength(14);
+  expect(dueCertificates(join(data, 'pki'))).toHaveLength(14);
   const later = performance.now() + 61_000;
   const now = vi.spyOn(performance, 'now').mockReturnValue(later);
   await command();
   now.mockRestore();
-  expect(expiringCertificates(join(data, 'pki'))).toEqual([]);
+  expect(dueCertificates(join(data, 'pki'))).toEqual([]);
+});
+
+it('the components are named that use certificates which are renewed while the node runs', async () => {
+  const facts = await expiredNode();
+  const renewal = renewalOf(facts);
+  expect(renewal.due()).toHaveLength(14);
+  const users = [...(await renewal.renew(never))].toSorted();
+  // Some are names of a component that this node does not have.
+  expect(users).toEqual([
+    'apiserver',
+    'controller-manager',
+    'dns',
+    'etcd',
+    'helper',
+    'kube-proxy',
+    'kubelet',
+    'scheduler',
+  ]);
+  expect(renewal.due()).toEqual([]);
+  expect(await renewal.renew(never)).toEqual(new Set());
 });
