@@ -69,7 +69,10 @@ export function client<Status>(socketPath: string): Client<Status> {
     },
     async *snapshot(signal) {
       const response = await send(socketPath, 'GET', '/v1/snapshot', signal);
-      for await (const line of lines(response)) yield `${line}\n`;
+      for await (const line of lines(response)) {
+        if (line.startsWith('{"error":')) throw serverError(response.statusCode ?? 0, line);
+        yield `${line}\n`;
+      }
     },
     restart: (component, { cascade = false } = {}, signal) =>
       act('restart', component, signal, cascade ? '?cascade' : ''),

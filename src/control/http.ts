@@ -84,7 +84,7 @@ export function sendError(response: ServerResponse, error: unknown): void {
   sendJson(response, status, errorBody(error));
 }
 
-function errorBody(error: unknown): ErrorBody {
+export function errorBody(error: unknown): ErrorBody {
   const message = reasonOf(error);
   if (!(error instanceof Failure)) return { error: { code: 'bug', message } };
   return { error: { code: error.code, message, hint: error.hint } };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { supervisorLog } from './node.ts';
 import type { ControlledNode, LogQuery } from './node.ts';
-import { BadRequest, sendError, sendJson, sendText } from './http.ts';
+import { BadRequest, errorBody, sendError, sendJson, sendText } from './http.ts';
 import { streamEvents, streamLines, streamLogs } from './stream.ts';
 
 /** What the handler of a route gets. */
@@ -43,9 +43,25 @@ export const readOnlyRoutes: RouteTable = {
 const secrets: RouteTable = {
   '/v1/snapshot': async ({ node, response, signal }) => {
     if (node.snapshot === undefined) throw new BadRequest(404, 'a graph without Kubernetes has no snapshots');
-    await streamLines(node.snapshot, response, signal);
+    await streamLines(withError(node.snapshot), response, signal);
   },
 };
+
+/** Lines that end with the error, as a client reads it, if there is one: the status has been sent then. */
+function withError(lines: (signal: AbortSignal) => AsyncIterable<string>) {
+  return async function* (signal: AbortSignal): AsyncGenerator<string, void> {
+    let isFirst = true;
+    try {
+      for await (const line of lines(signal)) {
+        yield line;
+        isFirst = false;
+      }
+    } catch (error) {
+      if (isFirst) throw error;
+      yield `${JSON.stringify(errorBody(error))}\n`;
+    }
+  };
+}
 
 const actions: RouteTable = {
   '/v1/restart/': async ({ node, response, rest, query }) => {

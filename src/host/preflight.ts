@@ -4,6 +4,7 @@ import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSy
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { commandLine } from '../lib/commandLine.ts';
+import { builtAt } from '../lib/version.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nearestExisting } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
@@ -106,14 +107,20 @@ export function checkDataFolder(data: string): CheckResult {
   }
 }
 
-/** This program is younger: a clock before it was never set, as on a board without a battery. */
-const earliest = '2026-01-01';
+/** How far a clock may be behind, in ms: by a wrong time zone, or because the program was built on another machine. */
+const clockToleranceMs = 24 * 3_600_000;
 
-/** Certificates made under a wrong clock are expired, or not valid yet, once it is set. `now` in ms since the epoch. */
-export function checkClock(now = Date.now()): CheckResult {
+/**
+ * Certificates made under a wrong clock are expired, or not valid yet, once it is set. A clock that is earlier than the program was never
+ * set, as on a board without a battery.
+ * @param now in ms since the epoch
+ * @param built when the program was built; an early day when it runs from its sources
+ */
+export function checkClock(now = Date.now(), built = builtAt() ?? new Date('2026-01-01')): CheckResult {
   const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
-  if (now >= Date.parse(earliest)) return ok('clock', time);
-  const message = `${time} is wrong: certificates made now would be expired once it is set`;
+  if (now >= built.getTime() - clockToleranceMs) return ok('clock', time);
+  const day = built.toISOString().slice(0, 10);
+  const message = `${time} is wrong, as this program was built on ${day}: certificates made now would be expired once it is set`;
   return problem('clock', message, 'set it with date --set, or wait for NTP; then start the node');
 }
 

@@ -28,12 +28,14 @@ export interface NodeFile {
   readonly kubectl?: string;
   /** The path of ctr, the client of its containerd. */
   readonly ctr?: string;
+  /** The path of its etcd. */
+  readonly etcd?: string;
   /** The snapshotter of that containerd. */
   readonly snapshotter?: string;
   /** The arguments of `up` that start it again in a sandbox. */
   readonly up?: readonly string[];
-  /** The setting `snapshots.dir`, if its config has it. */
-  readonly snapshots?: string;
+  /** The settings `snapshots.dir` and `snapshots.passphraseFile`, if its config has them: absolute paths. */
+  readonly snapshots?: { readonly dir?: string; readonly passphraseFile?: string };
   /** The setting `kubelet.minFreeMiB`, if its config has it. */
   readonly minFreeMiB?: number;
 }

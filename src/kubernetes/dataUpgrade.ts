@@ -11,7 +11,6 @@ import { nodePaths } from '../lib/paths.ts';
 import { copyTree, moveTree } from '../lib/tree.ts';
 import { hasErrorCode, isSystemError } from '../lib/systemError.ts';
 import { formatBytes } from '../lib/text/text.ts';
-import { completeRestore } from './snapshots/restore.ts';
 import { assertDataFits, readRecord, recordOf, upgradeOf, writeRecord } from './dataVersions.ts';
 import type { DataOwner, Versions } from './dataVersions.ts';
 
@@ -62,14 +61,13 @@ export interface OpenOptions {
 }
 
 /**
- * Call it before anything of these versions starts on the node's data folder. Finishes what a power cut has interrupted, also a restore,
+ * Call it before anything of these versions starts on the node's data folder. Finishes what a power cut has interrupted,
  * checks that the versions fit, and begins an upgrade if they are one.
  * @throws Failure `preflight` when they do not fit, when there is no space for the copy, or when the disk does not take a change;
  *   the signal's reason
  */
 export async function openData(node: DataOwner, versions: Versions, options: OpenOptions): Promise<OpenData> {
   const places = placesOf(node);
-  await completeRestore(places.data);
   const undone = await onDisk(places, async () => recover(places));
   assertDataFits(node, versions);
   const description = upgradeOf(node, versions);
@@ -78,6 +76,15 @@ export async function openData(node: DataOwner, versions: Versions, options: Ope
   const from = readRecord(places.data) ?? '';
   await onDisk(places, async () => begin(places, { description, from, to: recordOf(versions) }, options));
   return { ...result, upgrade: begunUpgrade(places, description, { from, to: recordOf(versions) }) };
+}
+
+/**
+ * Finishes an upgrade that a power cut has interrupted, without a start. The caller holds the lock of the folder.
+ * @throws Failure `preflight` when the disk does not take it
+ */
+export async function settleUpgrade(node: DataOwner): Promise<void> {
+  const places = placesOf(node);
+  await onDisk(places, async () => recover(places));
 }
 
 /** @throws Failure `preflight` for an error of the disk: the next start goes on from the state that is there then */

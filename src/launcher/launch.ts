@@ -13,6 +13,7 @@ import { findBinaries, searchPath } from '../install/find/findBinaries.ts';
 import { sandboxBinaries } from '../install/find/binaries.ts';
 import type { Binaries } from '../install/install.ts';
 import { NodeLocks } from '../instance/nodeLocks.ts';
+import { completeRestore } from '../kubernetes/snapshots/completeRestore.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { cacheDir, nodePaths, programFile } from '../lib/paths.ts';
 import { signalOf } from '../lib/signals.ts';
@@ -94,6 +95,8 @@ export class Launch implements AsyncDisposable {
     assertInotifyLeft();
     await this.locks.acquireNode(name, run, this.#signals.interrupted);
     await this.locks.acquireData(name, data);
+    // Before the binaries are looked for: it may change the version of the data.
+    await completeRestore(data);
     this.#log = await openLog?.(logs);
     const options: SandboxOptions = {
       name,
@@ -127,7 +130,9 @@ export class Launch implements AsyncDisposable {
     const { binDirs, network, snapshots } = config.node;
     if (snapshots.dir !== undefined) makeSnapshotDir(snapshots.dir);
     const mode = network.egress ?? 'auto';
-    const sandboxSpec = { ...sandboxSpecOf(config.node), egress: canHaveEgress(mode), ...overrides };
+    const own = sandboxSpecOf(config.node);
+    const kept = [...(own.kept ?? []), ...(overrides.kept ?? [])];
+    const sandboxSpec = { ...own, egress: canHaveEgress(mode), ...overrides, kept };
     const places = { binDirs: config.node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
     const canProvision = findBinaries({ ...places, binaries: sandboxBinaries }).missing.length === 0;
     // Otherwise the programs that set up a sandbox have to be installed first.

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { chown, copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { syncToDisk } from './atomicFile.ts';
 import { hasErrorCode } from './systemError.ts';
 
@@ -18,14 +18,22 @@ export async function copyTree(from: string, to: string, signal?: AbortSignal): 
   await syncToDisk(to);
 }
 
-/** Moves a file or a folder to a path at which nothing is. To another disk it is copied: what is at that path is always whole. */
+/**
+ * Moves a file or a folder to a path at which nothing is. To another disk it is copied: what is at either path is always whole, and on
+ * the disk.
+ */
 export async function moveTree(from: string, to: string): Promise<void> {
   await rename(from, to).catch(async (error: unknown) => {
     if (!hasErrorCode(error, 'EXDEV')) throw error;
-    const scratch = `${to}.tmp`;
+    const [scratch, rest] = [`${to}.tmp`, `${from}.tmp`];
     await rm(scratch, { recursive: true, force: true });
     await copyTree(from, scratch);
     await rename(scratch, to);
-    await rm(from, { recursive: true });
+    await syncToDisk(dirname(to));
+    // A part of it would be taken for the whole.
+    await rm(rest, { recursive: true, force: true });
+    await rename(from, rest);
+    await syncToDisk(dirname(from));
+    await rm(rest, { recursive: true });
   });
 }

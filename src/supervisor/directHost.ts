@@ -18,6 +18,7 @@ import { cleanUp, cleanUpLeftovers } from '../instance/cleanUp.ts';
 import { recordSupervisor } from '../instance/nodeLocks.ts';
 import type { NodeLocks } from '../instance/nodeLocks.ts';
 import { bridgeName } from '../kubernetes/components/cni.ts';
+import { completeRestore } from '../kubernetes/snapshots/completeRestore.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { NodeHost } from './nodeHost.ts';
 
@@ -41,6 +42,7 @@ export async function directHost(
   if (ranges?.level === 'problem') throw toFailure(ranges);
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
+  await completeRestore(data);
   await cleanUpLeftovers(dirs);
   let cgroups: ReadonlyMap<string, string> = new Map();
   const leave = async (): Promise<void> => {

@@ -86,7 +86,8 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   const { dir: snapshotDir, passphraseFile } = node.snapshots;
   const snapshots = {
     ...node.snapshots,
-    ...(snapshotDir !== undefined && { dir: resolve(config.dir, snapshotDir) }),
+    // Nodes that share a config do not share snapshots.
+    ...(snapshotDir !== undefined && { dir: resolve(config.dir, snapshotDir, node.name) }),
     ...(passphraseFile !== undefined && { passphraseFile: resolve(config.dir, passphraseFile) }),
   };
   const { corefile } = node.dns;

@@ -21,54 +21,58 @@ interface RenewedNode {
 }
 
 /**
- * Renews the certificates of a running node well before they end, and restarts the components that use them: in the order of the graph,
- * one at a time, each when the one before is ready. Resolves when the signal aborts, and never rejects.
+ * Renews the certificates of a running node well before they end, and restarts the components that use others than there are now: in the
+ * order of the graph, one at a time, each when the one before is ready or has not become so in time. Resolves when the signal aborts,
+ * and never rejects.
  */
 export async function keepRenewed(renewal: Renewal, node: RenewedNode, signal: AbortSignal): Promise<void> {
-  /** The components that may still use the old ones. */
-  const pending = new Set<string>();
-  let renewedAt = 0;
-  let lastFailure = '';
-  const nothingDue = async (): Promise<void> => {
-    const due = renewal.due();
-    if (due.length > 0 || pending.size > 0) throw new Unhealthy(due.join(', '));
+  const { graph, state, order, print } = node;
+  /** With which certificates the process of each component has started, as far as is known. */
+  const used = new Map<string, { readonly pid: number; readonly signature: string }>();
+  const said = new Set<string>();
+  const complain = (error: unknown): void => {
+    signal.throwIfAborted();
+    const line = `certificates: ${reasonOf(error)}`;
+    if (!said.has(line)) print(line);
+    said.add(line);
   };
-  while (!signal.aborted) {
-    try {
-      const due = await watch(nothingDue, { periodMs, failureThreshold: 1 }, signal);
-      if (due !== '') {
-        for (const name of await renewal.renew(signal)) pending.add(name);
-        renewedAt = Date.now();
-        node.print(`certificates renewed: ${due}`);
-      }
-      for (const name of node.order) if (pending.has(name)) await restartOnce(name, node, renewedAt, signal);
-      pending.clear();
-      lastFailure = '';
-    } catch (error) {
-      // It tries again: the status names the certificates meanwhile.
-      const failure = reasonOf(error);
-      if (!signal.aborted && failure !== lastFailure) node.print(`certificates: ${failure}`);
-      lastFailure = failure;
+
+  async function restart(name: string): Promise<void> {
+    await graph.restart(name);
+    const isReady = async (): Promise<void> => {
+      const phase = state().get(name)?.phase;
+      if (phase !== 'ready') throw new Unhealthy(`${name} is ${phase}`);
+    };
+    await until(isReady, { timeoutMs: readyWithinMs }, signal);
+  }
+
+  async function look(): Promise<void> {
+    const due = renewal.due();
+    if (due.length > 0) {
+      // What could be issued is used, even if it was not all.
+      await renewal.renew(signal).catch(complain);
+      const left = new Set(renewal.due());
+      const renewed = due.filter((each) => !left.has(each));
+      if (renewed.length > 0) print(`certificates renewed: ${renewed.join(', ')}`);
+    }
+    for (const name of order) {
+      const signature = renewal.signatureOf(name);
+      const { pid, phase } = state().get(name) ?? {};
+      // What is not running reads them when it starts.
+      if (signature === '' || pid === undefined || phase !== 'ready') continue;
+      const known = used.get(name);
+      used.set(name, { pid, signature });
+      if (known?.pid !== pid || known.signature === signature) continue;
+      await restart(name).catch(complain);
     }
   }
-}
 
-/** Restarts a component unless it has started since then, as the API server does after a restart of etcd. */
-async function restartOnce(
-  name: string,
-  { graph, state }: RenewedNode,
-  since: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const find = () => state().get(name);
-  // The next start, if there is one, reads the new ones.
-  if (['stopped', 'stopping', 'failed'].includes(find()?.phase ?? 'failed')) return;
-  const isReady = async (): Promise<void> => {
-    if (find()?.phase !== 'ready') throw new Unhealthy(`${name} is ${find()?.phase}`);
+  const endless = {
+    periodMs,
+    failureThreshold: Number.POSITIVE_INFINITY,
+    attemptTimeoutMs: Number.POSITIVE_INFINITY,
   };
-  await until(isReady, { timeoutMs: readyWithinMs }, signal);
-  const { since: readyAt = 0, readyMs = 0 } = find() ?? {};
-  if (readyAt - readyMs >= since) return;
-  await graph.restart(name);
-  await until(isReady, { timeoutMs: readyWithinMs }, signal);
+  await watch(async () => look().catch(complain), endless, signal).catch((error: unknown) => {
+    if (!signal.aborted) print(`certificates are not renewed any more: ${reasonOf(error)}`);
+  });
 }

@@ -18,6 +18,7 @@ import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { pullNotes } from '../kubernetes/images/pullFailure.ts';
 import type { Renewal } from '../kubernetes/components/certificates.ts';
 import { dueCertificates } from '../kubernetes/pki/expiry.ts';
+import { removeTemporaries } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -47,6 +48,7 @@ export interface GraphOptions {
   /** What follows is missing for a graph without Kubernetes. */
   readonly kubectl?: string;
   readonly ctr?: string;
+  readonly etcd?: string;
   readonly snapshotter?: string;
   /** The arguments of `up` that start the node again in a sandbox. */
   readonly again?: readonly string[] | undefined;
@@ -211,7 +213,7 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
 const logLines = 1000;
 
 function nodeFileOf(
-  { config, ip, ports, again, kubectl, ctr, snapshotter }: GraphOptions,
+  { config, ip, ports, again, kubectl, ctr, etcd, snapshotter }: GraphOptions,
   paths: Paths,
 ): NodeFile {
   const { name, network } = config.node;
@@ -228,9 +230,10 @@ function nodeFileOf(
     ...common,
     kubectl,
     ctr,
+    ...(etcd !== undefined && { etcd }),
     ...(snapshotter !== undefined && { snapshotter }),
     ...(config.node.kubelet.minFreeMiB !== undefined && { minFreeMiB: config.node.kubelet.minFreeMiB }),
-    ...(config.node.snapshots.dir !== undefined && { snapshots: config.node.snapshots.dir }),
+    snapshots: config.node.snapshots,
     kubeconfig: paths.kubeconfig,
     ...(network.server !== undefined && { server: network.server }),
   };
@@ -255,6 +258,8 @@ async function beginRecord(
   try {
     for (const folder of [data, run, logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     removeInterruptedWrites(paths);
+    const { dir } = options.config.node.snapshots;
+    if (dir !== undefined) removeTemporaries(dir);
     removeFailureFile(data);
     if (options.versions !== undefined && options.isUpgrade !== true)
       recordDataVersions(data, options.versions);

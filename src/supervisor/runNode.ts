@@ -132,6 +132,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     clients: {
       kubectl: files.kubectl,
       ctr: files.ctr,
+      etcd: files.etcd,
       snapshotter,
       versions,
       snapshot,

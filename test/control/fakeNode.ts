@@ -45,10 +45,15 @@ export class FakeNode implements ControlledNode {
     this.onDown();
   };
 
-  async *snapshot(): AsyncGenerator<string, void> {
+  /** Why a snapshot fails: before its first line, or after it. */
+  snapshotFailure: { readonly after: 0 | 1; readonly error: Error } | undefined;
+
+  readonly snapshot = async function* (this: FakeNode): AsyncGenerator<string, void> {
+    if (this.snapshotFailure?.after === 0) throw this.snapshotFailure.error;
     yield '{"format":1}\n';
+    if (this.snapshotFailure !== undefined) throw this.snapshotFailure.error;
     yield '{"end":{}}\n';
-  }
+  }.bind(this);
 
   async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine, void> {
     this.queries.push(query);

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Event } from '../../src/engine/component.ts';
 import { client } from '../../src/control/client.ts';
+import { Failure } from '../../src/lib/errors.ts';
 import { serving } from './serving.ts';
 import type { Serving } from './serving.ts';
 
@@ -16,6 +17,28 @@ afterEach(() => served[Symbol.asyncDispose]());
 
 const event = (at: number): Event => ({ component: 'etcd', at, type: 'probing', reason: 'x'.repeat(1000) });
 const everything = { components: [], follow: false, tail: undefined, since: undefined };
+
+describe('a snapshot', () => {
+  const lines = async (): Promise<string[]> => {
+    const all: string[] = [];
+    for await (const line of client(served.path).snapshot()) all.push(line);
+    return all;
+  };
+
+  it('is streamed as it is', async () => {
+    expect(await lines()).toEqual(['{"format":1}\n', '{"end":{}}\n']);
+  });
+
+  it.for([0, 1] as const)('that fails after line %i has its reason', async (after) => {
+    const error = new Failure('notReady', 'etcd does not answer', { hint: 'wait' });
+    served.node.snapshotFailure = { after, error };
+    await expect(lines()).rejects.toMatchObject({
+      code: 'notReady',
+      message: 'etcd does not answer',
+      hint: 'wait',
+    });
+  });
+});
 
 describe('streams', () => {
   it('give each of several clients all past and future events', async () => {

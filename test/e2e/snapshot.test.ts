@@ -11,7 +11,7 @@ const node = new TestNode('e2e-snapshot');
 const other = new TestNode('e2e-snapshot-2');
 const never = new AbortController().signal;
 const base = mkdtempSync('/var/tmp/k8s-single-e2e-snapshot-');
-const snapshots = join(base, 'snapshots');
+const snapshots = join(base, 'snapshots', node.name);
 
 /** `--data-dir` is for nodes that are down, and may always be given. */
 async function snapshot(of: TestNode, command: string, ...more: string[]) {

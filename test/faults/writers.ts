@@ -23,7 +23,7 @@ import {
 } from '../../src/kubernetes/encryption.ts';
 import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts';
 import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
-import { completeRestore } from '../../src/kubernetes/snapshots/restore.ts';
+import { completeRestore } from '../../src/kubernetes/snapshots/completeRestore.ts';
 import { ensureEtcdPki, ensurePki } from '../../src/kubernetes/pki/pki.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
 import { writeOutput } from '../../src/lib/outputFile.ts';

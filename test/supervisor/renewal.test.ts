@@ -3,16 +3,23 @@ import type { Renewal } from '../../src/kubernetes/components/certificates.ts';
 import { LiveState } from '../../src/observe/state/state.ts';
 import { keepRenewed } from '../../src/supervisor/renewal.ts';
 
-/** A node whose components are ready a second after each restart, on a simulated clock. */
-function fakeNode(names: readonly string[]) {
-  const live = new LiveState(names, Date.now());
+const order = ['etcd', 'apiserver', 'scheduler', 'dns'];
+
+/** A node whose components are ready a second after each start, and its certificates, on a simulated clock. */
+function fakeNode() {
+  const live = new LiveState(order, Date.now());
   const log: string[] = [];
+  const certificates = new Map(order.map((name) => [name, 'old']));
+  const due = new Set<string>();
+  const dead = new Set<string>();
+  let pid = 0;
   const set = (component: string, event: object): void =>
     void live.add({ component, at: Date.now(), ...event } as never);
   const start = (name: string): void => {
-    set(name, { type: 'starting', attempt: 1, pid: 1 });
+    set(name, { type: 'starting', attempt: 1, pid: (pid += 1) });
     // oxlint-disable-next-line no-restricted-globals -- on the simulated clock
     setTimeout(() => {
+      if (dead.has(name)) return set(name, { type: 'exited', reason: 'it fails', lastLines: [] });
       set(name, { type: 'ready', ms: 1000 });
       log.push(`${name} is ready`);
     }, 1000);
@@ -22,90 +29,99 @@ function fakeNode(names: readonly string[]) {
     set(name, { type: 'stopping' });
     set(name, { type: 'stopped' });
     start(name);
-    // As the edge between them says.
-    if (name === 'etcd' && live.components.get('apiserver')?.phase === 'ready') {
-      set('apiserver', { type: 'stopping' });
-      start('apiserver');
-    }
   };
-  for (const name of names) set(name, { type: 'ready', ms: 1 });
+  for (const name of order) start(name);
   const print = (line: string): void => void log.push(line);
-  return { node: { graph: { restart }, state: () => live.components, order: names, print }, log, set };
+  const renewal = {
+    due: () => order.filter((name) => due.has(name)).map((name) => `${name}.crt expires`),
+    renew: async () => {
+      for (const name of due) certificates.set(name, 'new');
+      due.clear();
+    },
+    signatureOf: (name: string) => certificates.get(name) ?? '',
+  } satisfies Renewal;
+  const node = { graph: { restart }, state: () => live.components, order, print };
+  return { node, renewal, log, set, start, certificates, due, dead };
 }
 
-const order = ['etcd', 'apiserver', 'scheduler', 'dns'];
-const end = new AbortController();
+/** Runs it until everything is ready, and until it has looked once. */
+async function settled(fake: ReturnType<typeof fakeNode>, renewal: Renewal = fake.renewal): Promise<void> {
+  void keepRenewed(renewal, fake.node, new AbortController().signal);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(fake.log.splice(0)).toEqual(order.map((name) => `${name} is ready`));
+}
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('certificates that are due', () => {
-  it('are renewed, and their users restarted in order, one at a time, none twice', async () => {
-    const { node, log } = fakeNode(order);
-    let due = ['etcd.crt expires soon'];
-    const renewal: Renewal = {
-      due: () => due,
-      renew: async () => {
-        due = [];
-        return new Set(['scheduler', 'apiserver', 'etcd', 'helper']);
-      },
-    };
-    void keepRenewed(renewal, node, end.signal);
-    await vi.advanceTimersByTimeAsync(120_000);
-    expect(log).toEqual([
-      'certificates renewed: etcd.crt expires soon',
+  it('are renewed, and their users restarted in order, one at a time, once', async () => {
+    const fake = fakeNode();
+    await settled(fake);
+    for (const name of ['scheduler', 'etcd', 'apiserver']) fake.due.add(name);
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(fake.log).toEqual([
+      'certificates renewed: etcd.crt expires, apiserver.crt expires, scheduler.crt expires',
       'restart etcd',
       'etcd is ready',
+      'restart apiserver',
       'apiserver is ready',
       'restart scheduler',
       'scheduler is ready',
     ]);
   });
 
-  it('are tried again, said once; a component that is stopped stays so', async () => {
-    const { node, log, set } = fakeNode(order);
-    set('dns', { type: 'stopped' });
-    let due = ['dns.crt expires soon'];
-    let calls = 0;
-    const renewal: Renewal = {
-      due: () => due,
-      renew: async () => {
-        calls += 1;
-        if (calls < 4) throw new Error('the disk is full');
-        due = [];
-        return new Set(['dns', 'scheduler']);
-      },
+  it('are tried again and said once; those that could be renewed are used meanwhile', async () => {
+    const fake = fakeNode();
+    let isFull = true;
+    const renew = async (): Promise<void> => {
+      if (!isFull) return fake.renewal.renew();
+      fake.certificates.set('etcd', 'new');
+      fake.due.delete('etcd');
+      throw new Error('the disk is full');
     };
-    void keepRenewed(renewal, node, end.signal);
-    await vi.advanceTimersByTimeAsync(300_000);
-    expect(log).toEqual([
+    await settled(fake, { ...fake.renewal, renew });
+    for (const name of ['etcd', 'dns']) fake.due.add(name);
+    await vi.advanceTimersByTimeAsync(180_000);
+    expect(fake.log.splice(0)).toEqual([
       'certificates: the disk is full',
-      'certificates renewed: dns.crt expires soon',
+      'certificates renewed: etcd.crt expires',
+      'restart etcd',
+      'etcd is ready',
+    ]);
+    isFull = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(fake.log).toEqual(['certificates renewed: dns.crt expires', 'restart dns', 'dns is ready']);
+  });
+
+  it('restart no component that is stopped, nor one that has started since', async () => {
+    const fake = fakeNode();
+    await settled(fake);
+    fake.set('dns', { type: 'stopped' });
+    for (const name of order) fake.certificates.set(name, 'new by a restart of etcd');
+    fake.start('etcd');
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(fake.log).toEqual([
+      'etcd is ready',
+      'restart apiserver',
+      'apiserver is ready',
       'restart scheduler',
       'scheduler is ready',
     ]);
   });
 
   it('leave no component out when one before it does not become ready', async () => {
-    const { node, log, set } = fakeNode(order);
-    let due = ['all expire soon'];
-    const renewal: Renewal = {
-      due: () => due,
-      renew: async () => {
-        due = [];
-        return new Set(['apiserver', 'scheduler']);
-      },
-    };
-    set('apiserver', { type: 'exited', reason: 'it fails', lastLines: [] });
-    void keepRenewed(renewal, node, end.signal);
-    await vi.advanceTimersByTimeAsync(200_000);
-    expect(log).toEqual([
-      'certificates renewed: all expire soon',
+    const fake = fakeNode();
+    await settled(fake);
+    fake.dead.add('apiserver');
+    for (const name of ['apiserver', 'scheduler']) fake.due.add(name);
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(fake.log).toEqual([
+      'certificates renewed: apiserver.crt expires, scheduler.crt expires',
+      'restart apiserver',
       'certificates: not ready after 120.0 s: apiserver is down',
+      'restart scheduler',
+      'scheduler is ready',
     ]);
-    set('apiserver', { type: 'starting', attempt: 2, pid: 2 });
-    set('apiserver', { type: 'ready', ms: 10 });
-    await vi.advanceTimersByTimeAsync(100_000);
-    expect(log.slice(2)).toEqual(['restart scheduler', 'scheduler is ready']);
   });
 });

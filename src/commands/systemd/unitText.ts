@@ -45,6 +45,7 @@ export function unitText(options: UpOptions, node: NodeConfig, env: NodeJS.Proce
   });
   const program = [process.execPath, programFile('main')];
   const dataDir = node.dataDir === undefined ? [] : ['--data-dir', data];
+  const snapshotDir = node.snapshots.dir === undefined ? [] : [node.snapshots.dir];
   const cleanUp = [...program, '__unit-cleanup', '--name', name, ...dataDir];
   const text = `${unitMark}${JSON.stringify(data)}
 # \`k8s-single systemd install\` replaces this file. Your own settings: systemctl edit ${unit.name}
@@ -53,7 +54,7 @@ export function unitText(options: UpOptions, node: NodeConfig, env: NodeJS.Proce
 Description=k8s-single node ${name}
 Wants=network-online.target
 After=network-online.target
-RequiresMountsFor=${[data, programFile('main'), ...filesOf(options)].map(quote).join(' ')}
+RequiresMountsFor=${[data, programFile('main'), ...filesOf(options), ...snapshotDir].map(quote).join(' ')}
 StartLimitIntervalSec=10min
 StartLimitBurst=5
 

@@ -142,12 +142,12 @@ export const nodeShape = {
     dir: filled('a directory')
       .exactOptional()
       .describe(
-        'The directory for snapshots, relative to this file. Default: `snapshots` in the data directory, which `down --purge` removes.',
+        'The directory in which each node has one for its snapshots, relative to this file. Default: `snapshots` in the data directory, which `down --purge` removes.',
       ),
     passphraseFile: filled('a file')
       .exactOptional()
       .describe(
-        'A file with a passphrase that encrypts them, relative to this file. Default: not encrypted.',
+        'A file with a passphrase that encrypts them, relative to this file and not below /run. Default: not encrypted.',
       ),
   })
     .prefault({})

@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
 import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { Command, Dependency, Service, Task } from '../../engine/component.ts';
 import { localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
 import { dueCertificates } from '../pki/expiry.ts';
 import { issueAll } from '../pki/issueAll.ts';
+import { pkiPaths } from '../pki/paths.ts';
 import type { CertificateName } from '../pki/paths.ts';
 
 /** The certificates and the kubeconfigs that point at them. */
@@ -20,7 +22,7 @@ export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Ta
  * The components that use each certificate, and go on with the one that they have read. The supervisor's own probes are the
  * administrator's: they read it again with a new connection, which a restart of the API server makes.
  */
-const users: Readonly<Record<CertificateName, readonly string[]>> = {
+const users: Readonly<Record<string, readonly string[]>> = {
   // A CA is not renewed.
   ca: [],
   frontProxyCa: [],
@@ -39,28 +41,36 @@ const users: Readonly<Record<CertificateName, readonly string[]>> = {
   helper: ['dns', 'helper'],
   etcd: ['etcd'],
   apiserverEtcd: ['apiserver'],
-};
+} satisfies Record<CertificateName, readonly string[]>;
 
 /** The certificates of a running node, for whoever renews them: see supervisor/renewal.ts. */
 export interface Renewal {
   /** What expires soon or has expired, for people. A CA is not among it: a start refuses one that has. */
   readonly due: () => readonly string[];
   /**
-   * Issues what is due again, and resolves with the names of the components that use it. Some may not be in the graph.
+   * Issues what is due again.
    * @throws Failure `preflight` with the file and what to do
    */
-  readonly renew: (signal: AbortSignal) => Promise<ReadonlySet<string>>;
+  readonly renew: (signal: AbortSignal) => Promise<void>;
+  /** Something that changes with the certificates that a component uses; empty if it uses none. */
+  readonly signatureOf: (component: string) => string;
 }
 
 export function renewalOf(facts: NodeFacts): Renewal {
-  const due = () => dueCertificates(facts.paths.pki).filter(({ name }) => users[name].length > 0);
+  const { pki } = facts.paths;
+  const { serviceAccount: _, ...files } = pkiPaths(pki);
   return {
-    due: () => due().map(({ description }) => description),
-    renew: async (signal) => {
-      const concerned = new Set(due().flatMap(({ name }) => users[name]));
-      await issueCertificates(facts, () => undefined, signal);
-      return concerned;
-    },
+    due: () =>
+      dueCertificates(pki).flatMap(({ name, description }) =>
+        users[name]?.length === 0 ? [] : [description],
+      ),
+    renew: async (signal) => issueCertificates(facts, () => undefined, signal),
+    signatureOf: (component) =>
+      Object.entries(files)
+        .filter(([name]) => users[name]?.includes(component))
+        .map(([, { cert }]) => statSync(cert, { throwIfNoEntry: false }))
+        .map((stat) => `${stat?.ino} ${stat?.mtimeMs} ${stat?.size}`)
+        .join('\n'),
   };
 }
 

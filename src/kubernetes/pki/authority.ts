@@ -4,21 +4,18 @@ import { parseCertificate, timeFlaw } from './check.ts';
 import { createFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { publicMode, readIfThere } from './files.ts';
 import { ensureKey } from './keys.ts';
-import { builtAt } from '../../lib/version.ts';
 import type { CertificateFiles } from './paths.ts';
 import type { Authority, Issuer } from './sign.ts';
 
 /**
  * The CA in `files`. Creates it if both files are missing, and signs its certificate again if only the key exists.
  * Replaces nothing: everything in the cluster trusts this key.
- * @param built when the program was built
- * @throws Failure `preflight`, with what to do, if there is a CA that cannot be used, or none and the clock is earlier than the program
+ * @throws Failure `preflight`, with what to do, if there is a CA that cannot be used
  */
 export async function ensureAuthority(
   files: CertificateFiles,
   commonName: string,
   now: Date,
-  built = builtAt(),
 ): Promise<Authority> {
   const { cert: certFile, key: keyFile } = files;
   // The certificate is written last and read first: if it exists and the key does not, the key was lost.
@@ -26,7 +23,6 @@ export async function ensureAuthority(
   if (found !== undefined && (await readIfThere(keyFile)) === undefined) {
     throw keyFailure(files, `${keyFile} is missing: ${certFile} is a CA without its private key`);
   }
-  if (found === undefined && built !== undefined) assertNotBefore(built, now);
   const stored = await ensureKey(keyFile, { durable: true });
   if (stored === undefined) throw keyFailure(files, `${keyFile} is not a private key in PEM form`);
   const { key } = stored;
@@ -49,20 +45,6 @@ export async function ensureAuthority(
   let issuer: Promise<Issuer> | undefined;
   const loadIssuer = async () => (await import('./sign.ts')).issuerOf(cert, key, keyFile);
   return { cert, issuer: async () => (issuer ??= loadIssuer()) };
-}
-
-/** How far a clock may be behind, in ms: by a wrong time zone, or a build on another machine. */
-const toleranceMs = 24 * 3_600_000;
-
-/** A machine whose clock has not been set yet would make certificates that have expired once it is. */
-function assertNotBefore(built: Date, now: Date): void {
-  if (now.getTime() > built.getTime() - toleranceMs) return;
-  const clock = now.toISOString().slice(0, 16);
-  throw new Failure(
-    'preflight',
-    `no CA is made: the clock says ${clock}, and this program was built on ${built.toISOString().slice(0, 10)}`,
-    { hint: 'set the clock of this machine (timedatectl, or date --set), and start again' },
-  );
 }
 
 function keyFailure({ cert, key }: CertificateFiles, message: string): Failure {

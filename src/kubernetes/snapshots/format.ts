@@ -47,7 +47,7 @@ export const registryPrefix = '/registry/';
  * addons. All other certificates and kubeconfigs are made from that at the next start, for the machine on which that is.
  */
 const files =
-  /^(?:pki\/(?:ca|front-proxy-ca)\.(?:crt|key)|pki\/sa\.(?:key|pub)|apiserver\/encryption\.json|addons\/[\w-][\w.-]{0,254})$/;
+  /^(?:pki\/(?:ca|front-proxy-ca)\.(?:crt|key)|pki\/sa\.(?:key|pub)|apiserver\/encryption\.json|addons\/\.?[\w-][\w.-]{0,253})$/;
 
 /** Whether a snapshot may have this file, by its path below the data folder. */
 export function isSnapshotFile(path: string): boolean {

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncToDisk } from '../../lib/atomicFile.ts';
-import { Failure, reasonOf } from '../../lib/errors.ts';
-import { isSystemError } from '../../lib/systemError.ts';
-import { moveTree } from '../../lib/tree.ts';
+import { Failure } from '../../lib/errors.ts';
+import { mountTable } from '../../lib/mountTable.ts';
 import { recordOf } from '../dataVersions.ts';
 import type { Versions } from '../dataVersions.ts';
+import { completeRestore, foldersOf, onDisk, restoredParts } from './completeRestore.ts';
 import type { SnapshotEntry, SnapshotHeader } from './format.ts';
 import { withEtcd, writeAll } from './privateEtcd.ts';
 import type { EtcdProgram } from './privateEtcd.ts';
@@ -26,12 +25,14 @@ export async function restoreSnapshot(
   options: RestoreOptions,
 ): Promise<{ readonly objects: number }> {
   const { data } = options;
-  const scratch = join(data, 'restore.tmp');
+  const { restore, scratch } = foldersOf(data);
+  await completeRestore(data);
+  assertNotMounted(data);
   return onDisk(data, 'nothing was changed: free some space, and try again', async () => {
     await rm(scratch, { recursive: true, force: true });
     try {
       const objects = await build(scratch, { header, entries }, options);
-      await rename(scratch, join(data, 'restore'));
+      await rename(scratch, restore);
       await syncToDisk(data);
       await completeRestore(data);
       return { objects };
@@ -41,92 +42,39 @@ export async function restoreSnapshot(
   });
 }
 
+/** @throws Failure `preflight` if something that is to be replaced cannot be moved */
+function assertNotMounted(data: string): void {
+  const places = new Set(restoredParts.map((part) => join(data, part)));
+  const mount = mountTable().find(({ mountPoint }) => places.has(mountPoint));
+  if (mount === undefined) return;
+  throw new Failure('preflight', `${mount.mountPoint} is mounted there, and cannot be replaced`, {
+    hint: `unmount it, restore, and put what is in it back: umount ${mount.mountPoint}`,
+  });
+}
+
 interface RestoreOptions {
   /** The node's data folder. */
   readonly data: string;
   readonly program: EtcdProgram;
   /** Of the programs that will run on it. */
   readonly versions: Versions;
+  /** The revision of the data that is replaced, if that is known. */
+  readonly present: bigint | undefined;
   readonly signal: AbortSignal;
-}
-
-/**
- * What is replaced. The kubeconfigs are made anew, as all certificates but those in the snapshot; a half-done upgrade of the old data
- * goes. The last one is the sign that the others are done.
- */
-const parts = [
-  'etcd/member',
-  'pki',
-  'apiserver',
-  'kubeconfig',
-  'addons',
-  'upgrade',
-  'versions.json',
-] as const;
-
-/** Finishes a restore that was interrupted. Does nothing without one. Can be repeated after a power cut at any point. */
-export async function completeRestore(data: string): Promise<boolean> {
-  const [restore, replaced] = [join(data, 'restore'), join(data, 'replaced')];
-  const isBegun = existsSync(join(restore, 'versions.json'));
-  // What is left of a restore that was complete. Without either file it is a user's own folder.
-  if (!isBegun && existsSync(join(restore, 'begun'))) await rm(restore, { recursive: true, force: true });
-  if (!isBegun) return false;
-  await onDisk(data, 'the next start goes on from there, and nothing is lost', async () => {
-    // Of the last restore, unless this one has begun to fill it.
-    if (!existsSync(join(restore, 'begun'))) {
-      await rm(replaced, { recursive: true, force: true });
-      await writeFile(join(restore, 'begun'), '');
-      await syncToDisk(restore);
-    }
-    for (const part of parts) await replace(part, { restore, data, replaced });
-    await rm(restore, { recursive: true, force: true });
-    await syncToDisk(data);
-  });
-  return true;
-}
-
-interface Folders {
-  readonly restore: string;
-  readonly data: string;
-  readonly replaced: string;
-}
-
-async function replace(part: (typeof parts)[number], { restore, data, replaced }: Folders): Promise<void> {
-  const [from, to, old] = [join(restore, part), join(data, part), join(replaced, part)];
-  const isNew = existsSync(from);
-  // Of a part that is not in the snapshot, what is there stays.
-  if (!isNew && part !== 'upgrade') return;
-  if (existsSync(to)) {
-    await mkdir(dirname(old), { recursive: true, mode: 0o700 });
-    // It is a copy of the new one, if a crash came between a copy to another disk and its end.
-    await (existsSync(old) ? rm(to, { recursive: true }) : moveTree(to, old));
-  }
-  if (!isNew) return;
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-  await moveTree(from, to);
-  await syncToDisk(dirname(to));
-}
-
-async function onDisk<T>(data: string, hint: string, work: () => Promise<T>): Promise<T> {
-  return work().catch((cause: unknown) => {
-    if (!isSystemError(cause)) throw cause;
-    throw new Failure('preflight', `the snapshot cannot be restored to ${data}: ${reasonOf(cause)}`, {
-      hint,
-      cause,
-    });
-  });
 }
 
 /** Makes all parts in a folder. Resolves with the number of objects. */
 async function build(
   folder: string,
   { header, entries }: { readonly header: SnapshotHeader; readonly entries: AsyncIterable<SnapshotEntry> },
-  { program, versions, signal }: RestoreOptions,
+  { program, versions, present = 0n, signal }: RestoreOptions,
 ): Promise<number> {
-  for (const part of ['etcd', 'pki', 'apiserver', 'kubeconfig'])
-    await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
-  // Later than whatever a cluster has seen that writes less than once in a millisecond.
-  const revision = BigInt(Math.max(Number(header.revision) + 1, Date.now()));
+  const made = ['etcd', 'pki', 'apiserver', 'kubeconfig', 'addons'].map((part) => join(folder, part));
+  for (const part of made) await mkdir(part, { recursive: true, mode: 0o700 });
+  // Later than what clients have seen: on this machine, at the time of the snapshot, and whatever another cluster has made of it since
+  // that writes less than once in a millisecond.
+  const revision =
+    [BigInt(header.revision), present, BigInt(Date.now())].reduce((a, b) => (a > b ? a : b)) + 1n;
   const etcdData = join(folder, 'etcd');
   await beginAfter(revision, program, etcdData, signal);
   const count = await withEtcd(program, etcdData, signal, async (etcd, running) => {
@@ -136,6 +84,7 @@ async function build(
     return writeAll(etcd, recordsOf(entries, folder), running);
   });
   await writeFile(join(folder, 'versions.json'), recordOf(versions), { mode: 0o600 });
+  for (const path of [join(folder, 'versions.json'), ...made, folder]) await syncToDisk(path);
   return count;
 }
 

@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ReadableStream } from 'node:stream/web';
@@ -11,30 +11,14 @@ import { Failure, reasonOf } from '../../lib/errors.ts';
 import { hasErrorCode, isSystemError } from '../../lib/systemError.ts';
 import { parseSnapshot } from './format.ts';
 import type { SnapshotHeader } from './format.ts';
+import { diskFailure } from './store.ts';
 
-/** The name of a snapshot. */
-export const snapshotName = /^(?=.{1,60}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
-/** The same rule in words. */
-export const snapshotNameForm = 'at most 60 lower-case letters, digits, dots and dashes';
-
-const extension = '.snapshot.gz';
-/** What `age -d` decrypts: https://age-encryption.org/v1 */
-const encryptedExtension = '.age';
+/** How a file begins that `age -d` decrypts: https://age-encryption.org/v1 */
 const encryptedMagic = 'age-encryption.org/v1';
-
-/** The file of a snapshot in a folder. */
-export function snapshotPath(folder: string, name: string, isEncrypted: boolean): string {
-  return join(folder, `${name}${extension}${isEncrypted ? encryptedExtension : ''}`);
-}
-
-/** A name for a snapshot that is taken now: `20261128-171500`, in UTC. */
-export function nameByTime(now: Date): string {
-  return now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
-}
 
 /**
  * Writes a snapshot, which is there only when it is whole and on the disk.
- * @throws what `lines` throws; Failure `preflight` with the disk's reason; the signal's reason
+ * @throws what `lines` throws; Failure `preflight` with the disk's reason; the signal's reason when it aborts
  */
 export async function writeSnapshot(
   file: string,
@@ -42,20 +26,19 @@ export async function writeSnapshot(
   passphrase: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const fromDisk = (cause: unknown): never => {
-    if (!isSystemError(cause)) throw cause;
-    throw new Failure('preflight', `cannot write the snapshot ${file}: ${reasonOf(cause)}`, {
-      hint: 'free some space, or write it to another place: --output',
-      cause,
+  const write = async (): Promise<void> => {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await replaceAtomically(file, async (temporary) => {
+      const bytes = await packed(lines, passphrase);
+      await pipeline(bytes, createWriteStream(temporary, { flags: 'wx', mode: 0o600 }), { signal });
+      await syncToDisk(temporary);
     });
+    await syncToDisk(dirname(file));
   };
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch(fromDisk);
-  await replaceAtomically(file, async (temporary) => {
-    const output = createWriteStream(temporary, { flags: 'wx', mode: 0o600 });
-    await pipeline(await packed(lines, passphrase), output, { signal });
-    await syncToDisk(temporary);
-  }).catch(fromDisk);
-  await syncToDisk(dirname(file)).catch(fromDisk);
+  await write().catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw isSystemError(cause) ? diskFailure(`cannot write the snapshot ${file}`, cause) : cause;
+  });
 }
 
 /** The bytes of a snapshot: compressed, and encrypted if there is a passphrase. */
@@ -187,41 +170,4 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>, file: string): AsyncG
     length = last.length;
   }
   if (length > 0) yield rest.join('');
-}
-
-/** A snapshot in a folder. */
-export interface StoredSnapshot {
-  readonly name: string;
-  readonly file: string;
-  /** In bytes. */
-  readonly size: number;
-  readonly isEncrypted: boolean;
-  /** When it was written. */
-  readonly time: Date;
-}
-
-/** The snapshots in a folder, the oldest first. */
-export async function storedSnapshots(folder: string): Promise<StoredSnapshot[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (hasErrorCode(error, 'ENOENT')) return [];
-    throw error;
-  });
-  const found = await Promise.all(
-    names.map(async (entry): Promise<StoredSnapshot | undefined> => {
-      const isEncrypted = entry.endsWith(encryptedExtension);
-      const [name = '', ...more] = entry.split(extension);
-      if (!snapshotName.test(name) || more.join() !== (isEncrypted ? encryptedExtension : ''))
-        return undefined;
-      const file = join(folder, entry);
-      const entryStat = await stat(file).catch(() => undefined);
-      if (entryStat?.isFile() !== true) return undefined;
-      return { name, file, size: entryStat.size, isEncrypted, time: entryStat.mtime };
-    }),
-  );
-  return found.filter((each) => each !== undefined).toSorted((a, b) => a.time.getTime() - b.time.getTime());
-}
-
-/** Removes snapshots. One that is not there is no error. */
-export async function removeSnapshots(snapshots: readonly StoredSnapshot[]): Promise<void> {
-  for (const { file } of snapshots) await rm(file, { force: true });
 }

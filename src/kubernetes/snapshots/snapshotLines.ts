@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Unhealthy } from '../../../probes/probe.ts';
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
-import { Failure } from '../../lib/errors.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
+import { hasErrorCode, isSystemError } from '../../lib/systemError.ts';
 import { readRecord } from '../dataVersions.ts';
 import { etcdGateway, toBase64 } from '../etcdGateway.ts';
 import type { EtcdAccess } from '../etcdGateway.ts';
@@ -17,15 +18,32 @@ interface SnapshotSource {
   readonly etcd: EtcdAccess;
 }
 
-/** So many objects are asked for at a time. An object has at most 1.5 MiB (etcd's --max-request-bytes). */
-const pageSize = 100;
+/**
+ * So many objects are asked for at first, then as many as have this size together, in bytes. An object has at most 1.5 MiB (etcd's
+ * --max-request-bytes).
+ */
+const firstPage = 10;
+const pageBytes = 4 * 2 ** 20;
 
 /**
  * The lines of a snapshot: all that Kubernetes has in etcd, at one revision, and the files that belong to it. Without what expires by
  * itself, such as events: nothing would remove it.
- * @throws Unhealthy with etcd's reason; Failure `notReady` if the key of the Secrets was changed meanwhile
+ * @throws Failure `notReady` with etcd's reason, or if the keys of the cluster were changed meanwhile
  */
 export async function* snapshotLines(
+  source: SnapshotSource,
+  signal: AbortSignal,
+): AsyncGenerator<string, void> {
+  try {
+    yield* linesOf(source, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Unhealthy)) throw error;
+    throw new Failure('notReady', `no snapshot can be taken: ${error.message}`, { cause: error });
+  }
+}
+
+async function* linesOf(
   { node, data, etcd }: SnapshotSource,
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
@@ -34,9 +52,10 @@ export async function* snapshotLines(
   const end = toBase64(`${registryPrefix.slice(0, -1)}0`);
   let next = toBase64(registryPrefix);
   let revision: string | undefined;
+  let limit = firstPage;
   const counts = { files: files.length, records: 0 };
   for (;;) {
-    const range = { key: next, range_end: end, limit: String(pageSize), ...(revision && { revision }) };
+    const range = { key: next, range_end: end, limit: String(limit), ...(revision && { revision }) };
     const page = await post('kv/range', range, signal);
     if (revision === undefined) {
       revision = textAt(page, 'header', 'revision');
@@ -54,6 +73,9 @@ export async function* snapshotLines(
     if (at(page, 'more') !== true) break;
     const last = textAt(found.at(-1), 'key');
     if (last === '') throw new Unhealthy('etcd sends a page without objects');
+    // In base64, three bytes are four.
+    const bytes = found.reduce<number>((sum, each) => sum + textAt(each, 'value').length, 0) * 0.75;
+    limit = Math.max(1, Math.min(1000, Math.floor((pageBytes * found.length) / (bytes + 1))));
     next = Buffer.concat([Buffer.from(last, 'base64'), Buffer.of(0)]).toString('base64');
   }
   if (JSON.stringify(filesOf(data)) !== JSON.stringify(files)) {
@@ -66,18 +88,34 @@ export async function* snapshotLines(
 
 function filesOf(data: string): SnapshotFile[] {
   return ['pki', 'apiserver', 'addons'].flatMap((folder) =>
-    namesIn(join(data, folder))
-      .map((name) => `${folder}/${name}`)
-      .filter((file) => isSnapshotFile(file) && statSync(join(data, file)).isFile())
-      .map((file) => ({ file, content: readFileSync(join(data, file)).toString('base64') })),
+    namesIn(join(data, folder)).flatMap((name) => {
+      const file = `${folder}/${name}`;
+      const content = isSnapshotFile(file) ? contentOf(join(data, file)) : undefined;
+      return content === undefined ? [] : [{ file, content: content.toString('base64') }];
+    }),
   );
 }
 
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).toSorted();
-  } catch {
+  } catch (error) {
     // An older cluster, or one without it.
-    return [];
+    if (hasErrorCode(error, 'ENOENT')) return [];
+    throw unreadable(error);
   }
+}
+
+/** Undefined for what is no file, or has just been removed. */
+function contentOf(path: string): Buffer | undefined {
+  try {
+    return statSync(path).isFile() ? readFileSync(path) : undefined;
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return undefined;
+    throw unreadable(error);
+  }
+}
+
+function unreadable(error: unknown): unknown {
+  return isSystemError(error) ? new Unhealthy(reasonOf(error), { cause: error }) : error;
 }

@@ -1,7 +1,6 @@
-import { copyFile, mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ensureAuthority } from '../../../src/kubernetes/pki/authority.ts';
 import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
 import type { Pki } from '../../../src/kubernetes/pki/paths.ts';
 import {
@@ -124,20 +123,4 @@ test('a folder that cannot be made is named, with the reason', async () => {
     code: 'preflight',
     message: expect.stringMatching(/the certificates in .*file\/pki cannot be read or written: ENOTDIR/u),
   });
-});
-
-test('no CA is made while the clock is earlier than the program', async () => {
-  const folder = await temporaryFolder();
-  const files = { cert: join(folder, 'ca.crt'), key: join(folder, 'ca.key') };
-  const built = new Date('2026-11-28T12:00:00Z');
-  const make = async (now: string) => ensureAuthority(files, 'kubernetes-ca', new Date(now), built);
-  await expect(make('1970-01-01T00:01:00Z')).rejects.toMatchObject({
-    code: 'preflight',
-    message: 'no CA is made: the clock says 1970-01-01T00:01, and this program was built on 2026-11-28',
-    hint: expect.stringContaining('set the clock'),
-  });
-  expect(await readdir(folder)).toEqual([]);
-  await make('2026-11-27T13:00:00Z');
-  // One that is there is used, as by a node whose clock was set back.
-  await make('2026-11-27T12:58:00Z');
 });

@@ -1,20 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { execa } from 'execa';
 import { describe, expect, it, test } from 'vitest';
 import { listAt, textAt } from '../../../probes/transport/json.ts';
 import { recordDataVersions } from '../../../src/kubernetes/dataVersions.ts';
 import { etcdGateway, toBase64 } from '../../../src/kubernetes/etcdGateway.ts';
 import { withEtcd } from '../../../src/kubernetes/snapshots/privateEtcd.ts';
-import { completeRestore, restoreSnapshot } from '../../../src/kubernetes/snapshots/restore.ts';
+import { completeRestore } from '../../../src/kubernetes/snapshots/completeRestore.ts';
+import { restoreSnapshot } from '../../../src/kubernetes/snapshots/restore.ts';
 import {
   checkSnapshot,
   openSnapshot,
-  storedSnapshots,
   writeSnapshot,
 } from '../../../src/kubernetes/snapshots/snapshotFile.ts';
+import { nameByTime, storedSnapshots } from '../../../src/kubernetes/snapshots/store.ts';
+import type { StoredSnapshot } from '../../../src/kubernetes/snapshots/store.ts';
+import { planOf } from '../../../src/kubernetes/components/snapshots.ts';
+import { moveTree } from '../../../src/lib/tree.ts';
 import { snapshotLines } from '../../../src/kubernetes/snapshots/snapshotLines.ts';
 import { tempDir } from '../../support/cli.ts';
 import { testBinaries } from '../../support/installBinaries.ts';
@@ -75,6 +80,7 @@ async function restore(file: string, data: string, passphrase?: string) {
     data,
     program,
     versions,
+    present: undefined,
     signal: never,
   });
 }
@@ -228,6 +234,117 @@ describe('a file that is no whole snapshot is refused, and nothing changes', () 
     expect((await contentOf(data)).objects).toHaveProperty('/registry/a');
     for (const name of ['restore', 'restore.tmp', 'replaced'])
       expect(existsSync(join(data, name))).toBe(false);
-    expect(await completeRestore(data)).toBe(false);
   }, 60_000);
+});
+
+describe('a restore', () => {
+  it('goes on after one that was interrupted, at the next start or the next restore', async () => {
+    const data = await dataWith({ '/registry/a': Buffer.from('a') });
+    const file = await save(data);
+    const other = await dataWith({ '/registry/b': Buffer.from('b') });
+    await restore(file, other);
+    // As after a crash when all is made, and nothing is in its place.
+    await rename(join(other, 'replaced'), join(other, 'kept'));
+    await mkdir(join(other, 'restore/etcd'), { recursive: true });
+    await rename(join(other, 'kept/etcd/member'), join(other, 'restore/etcd/member'));
+    await rename(join(other, 'kept/versions.json'), join(other, 'restore/versions.json'));
+    await completeRestore(other);
+    expect((await contentOf(other)).objects).toHaveProperty('/registry/b');
+    expect(existsSync(join(other, 'replaced/etcd/member/snap/db'))).toBe(true);
+    // After a crash at its end.
+    await write(other, { 'restore/begun': '', 'restore/pki/left': '', 'restore.tmp/half': '' });
+    expect(await restore(file, other)).toEqual({ objects: 1 });
+    expect((await contentOf(other)).objects).toHaveProperty('/registry/a');
+    for (const name of ['restore', 'restore.tmp']) expect(existsSync(join(other, name))).toBe(false);
+    // A folder of this name that is somebody else's stays.
+    await write(other, { 'restore/mine': 'mine' });
+    await completeRestore(other);
+    expect(await readFile(join(other, 'restore/mine'), 'utf8')).toBe('mine');
+  }, 60_000);
+
+  it('takes manifests away that the snapshot does not have', async () => {
+    const data = await dataWith({ '/registry/a': Buffer.from('a') });
+    const file = await save(data);
+    await write(data, { 'addons/bad.yaml': 'bad' });
+    await restore(file, data);
+    expect(existsSync(join(data, 'addons'))).toBe(false);
+    expect(await readFile(join(data, 'replaced/addons/bad.yaml'), 'utf8')).toBe('bad');
+  }, 60_000);
+
+  it('begins after the revision of the data that it replaces, also if the clock was set back', async () => {
+    const data = await dataWith({ '/registry/a': Buffer.from('a') });
+    const snapshot = await openSnapshot({ file: await save(data), passphrase: undefined });
+    const present = BigInt(Date.now()) * 2n;
+    const program = await etcdProgram();
+    await restoreSnapshot(snapshot, { data, program, versions, present, signal: never });
+    expect(BigInt((await contentOf(data)).revision)).toBeGreaterThan(present);
+  }, 60_000);
+
+  it('is refused where a disk is mounted on what it replaces', async () => {
+    const data = await dataWith({ '/registry/a': Buffer.from('a') });
+    const file = await save(data);
+    await write(data, { 'addons/mine.yaml': 'mine' });
+    await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'test', join(data, 'addons')]);
+    try {
+      await expect(restore(file, data)).rejects.toThrow(`${join(data, 'addons')} is mounted there`);
+      expect(existsSync(join(data, 'restore'))).toBe(false);
+    } finally {
+      await execa('umount', ['--no-mtab', join(data, 'addons')]);
+    }
+  }, 60_000);
+});
+
+it('a tree is moved to another disk whole, also after a crash on the way', async () => {
+  const dir = await tempDir('snapshot');
+  const disk = join(dir, 'disk');
+  await mkdir(disk);
+  await execa('mount', ['--no-mtab', '-t', 'tmpfs', 'test', disk]);
+  try {
+    await write(dir, { 'from/a/b': 'text', 'from.tmp/part': 'of an earlier one', 'disk/to.tmp/half': '' });
+    await moveTree(join(dir, 'from'), join(disk, 'to'));
+    expect(await readFile(join(disk, 'to/a/b'), 'utf8')).toBe('text');
+    expect((await readdir(dir)).toSorted()).toEqual(['disk']);
+    expect(await readdir(disk)).toEqual(['to']);
+  } finally {
+    await execa('umount', ['--no-mtab', disk]);
+  }
+});
+
+describe('the schedule', () => {
+  const hour = 3_600_000;
+  const now = new Date('2026-11-28T12:00:00Z');
+  const named = (name: string): StoredSnapshot => ({
+    name,
+    file: `/s/${name}`,
+    size: 1,
+    isEncrypted: false,
+    time: now,
+  });
+  const at = (time: string): StoredSnapshot => named(`scheduled-${nameByTime(new Date(time))}`);
+  const plan = (stored: readonly StoredSnapshot[], keep = 2) =>
+    planOf(stored, { every: hour, keep, now })?.remove.map(({ name }) => name);
+
+  it('takes the first at once, and the next when the last is old enough', () => {
+    expect(plan([])).toEqual([]);
+    expect(plan([at('2026-11-28T11:00:01Z')])).toBeUndefined();
+    expect(plan([at('2026-11-28T11:00:00Z')])).toEqual([]);
+  });
+
+  it('removes its own oldest ones, and no others', () => {
+    const [oldest, older, last] = [
+      at('2026-11-28T08:00:00Z'),
+      at('2026-11-28T09:00:00Z'),
+      at('2026-11-28T10:00:00Z'),
+    ];
+    const foreign = [named('scheduled-by-me'), named('before-the-change')];
+    expect(plan([last, oldest, ...foreign, older])).toEqual([oldest.name, older.name]);
+    expect(plan([last, oldest, older], 4)).toEqual([]);
+  });
+
+  it('is not confused by a clock that was ahead', () => {
+    const future = at('2027-11-28T12:00:00Z');
+    expect(plan([future, at('2026-11-28T11:30:00Z')])).toBeUndefined();
+    expect(plan([at('2026-11-28T10:00:00Z'), future])).toEqual([future.name]);
+    expect(plan([future])).toEqual([]);
+  });
 });
