@@ -69,6 +69,7 @@ describe('the port', () => {
     ['POST', '/metrics', 405],
     ['DELETE', '/', 405],
     ['GET', '/v1/down', 404],
+    ['GET', '/v1/snapshot', 404],
     ['GET', '/nothing', 404],
     ['GET', '/../../etc/passwd', 404],
   ])('has no actions: %s %s returns %i', async (method, path, status) => {
