@@ -1,6 +1,7 @@
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { watch } from '../../probes/watch.ts';
+import type { Emit } from '../engine/component.ts';
 import type { RunningGraph } from '../engine/startGraph.ts';
 import type { Renewal } from '../kubernetes/components/certificates.ts';
 import { reasonOf } from '../lib/errors.ts';
@@ -15,6 +16,8 @@ const readyWithinMs = 120_000;
 interface RenewedNode {
   readonly graph: Pick<RunningGraph, 'restart'>;
   readonly state: () => State;
+  /** Calls the function for each event from now on. Returns the function that unsubscribes. */
+  readonly subscribe: (emit: Emit) => () => void;
   /** The names of the components: dependencies before dependents. */
   readonly order: readonly string[];
   readonly print: (line: string) => void;
@@ -26,9 +29,14 @@ interface RenewedNode {
  * and never rejects.
  */
 export async function keepRenewed(renewal: Renewal, node: RenewedNode, signal: AbortSignal): Promise<void> {
-  const { graph, state, order, print } = node;
-  /** With which certificates the process of each component has started, as far as is known. */
-  const used = new Map<string, { readonly pid: number; readonly signature: string }>();
+  const { graph, state, subscribe, order, print } = node;
+  /** The certificates with which the process of each component has started. */
+  const used = new Map<string, string>();
+  const started = (name: string): void => void used.set(name, renewal.signatureOf(name));
+  for (const { name, pid } of state().values()) if (pid !== undefined) started(name);
+  const unsubscribe = subscribe(({ type, component }) => {
+    if (type === 'starting') started(component);
+  });
   const said = new Set<string>();
   const complain = (error: unknown): void => {
     signal.throwIfAborted();
@@ -56,13 +64,10 @@ export async function keepRenewed(renewal: Renewal, node: RenewedNode, signal: A
       if (renewed.length > 0) print(`certificates renewed: ${renewed.join(', ')}`);
     }
     for (const name of order) {
-      const signature = renewal.signatureOf(name);
-      const { pid, phase } = state().get(name) ?? {};
-      // What is not running reads them when it starts.
-      if (signature === '' || pid === undefined || phase !== 'ready') continue;
       const known = used.get(name);
-      used.set(name, { pid, signature });
-      if (known?.pid !== pid || known.signature === signature) continue;
+      // What is not running reads them when it starts.
+      if (known === undefined || state().get(name)?.phase !== 'ready') continue;
+      if (known === renewal.signatureOf(name)) continue;
       await restart(name).catch(complain);
     }
   }
@@ -75,4 +80,5 @@ export async function keepRenewed(renewal: Renewal, node: RenewedNode, signal: A
   await watch(async () => look().catch(complain), endless, signal).catch((error: unknown) => {
     if (!signal.aborted) print(`certificates are not renewed any more: ${reasonOf(error)}`);
   });
+  unsubscribe();
 }

@@ -181,9 +181,9 @@ async function startAndServe(
   const { renewal } = options;
   const ended = new AbortController();
   if (renewal !== undefined) {
-    const { state } = store;
+    const { state, subscribe } = store;
     const order = sortByDependencies(components).map(({ name }) => name);
-    void keepRenewed(renewal, { graph, state, order, print: reporter.print }, ended.signal);
+    void keepRenewed(renewal, { graph, state, subscribe, order, print: reporter.print }, ended.signal);
   }
   try {
     await graph.done;

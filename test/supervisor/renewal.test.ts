@@ -1,4 +1,6 @@
+import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Emit } from '../../src/engine/component.ts';
 import type { Renewal } from '../../src/kubernetes/components/certificates.ts';
 import { LiveState } from '../../src/observe/state/state.ts';
 import { keepRenewed } from '../../src/supervisor/renewal.ts';
@@ -13,8 +15,15 @@ function fakeNode() {
   const due = new Set<string>();
   const dead = new Set<string>();
   let pid = 0;
-  const set = (component: string, event: object): void =>
-    void live.add({ component, at: Date.now(), ...event } as never);
+  const emitter = new EventEmitter();
+  const set = (component: string, event: object): void => {
+    live.add({ component, at: Date.now(), ...event } as never);
+    emitter.emit('event', { component, ...event });
+  };
+  const subscribe = (emit: Emit) => {
+    emitter.on('event', emit);
+    return () => void emitter.off('event', emit);
+  };
   const start = (name: string): void => {
     set(name, { type: 'starting', attempt: 1, pid: (pid += 1) });
     // oxlint-disable-next-line no-restricted-globals -- on the simulated clock
@@ -40,7 +49,7 @@ function fakeNode() {
     },
     signatureOf: (name: string) => certificates.get(name) ?? '',
   } satisfies Renewal;
-  const node = { graph: { restart }, state: () => live.components, order, print };
+  const node = { graph: { restart }, state: () => live.components, subscribe, order, print };
   return { node, renewal, log, set, start, certificates, due, dead };
 }
 
