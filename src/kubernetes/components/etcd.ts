@@ -77,18 +77,23 @@ interface DataFiles {
 }
 
 /**
- * Refuses a database without its write-ahead log: etcd takes it for that of a new cluster, becomes ready, and then hangs.
+ * Refuses a database without its write-ahead log, which etcd takes for that of a new cluster, and one with an empty segment, which etcd
+ * never makes: it becomes ready, and applies no write until there are as many as are lost.
  * @throws Failure `preflight`
  */
 function assertWal({ database, wal }: DataFiles, hint: string): void {
-  if (!hasContent(database) || filesIn(wal).some((name) => name.endsWith('.wal'))) return;
-  throw new Failure(
-    'preflight',
-    `${wal} has lost its files: ${database} is there without its write-ahead log`,
-    {
-      hint,
-    },
-  );
+  if (!hasContent(database)) return;
+  const segments = filesIn(wal).filter((name) => name.endsWith('.wal'));
+  if (segments.length === 0) {
+    throw new Failure(
+      'preflight',
+      `${wal} has lost its files: ${database} is there without its write-ahead log`,
+      { hint },
+    );
+  }
+  const empty = segments.map((name) => join(wal, name)).find((file) => statSync(file).size === 0);
+  if (empty === undefined) return;
+  throw new Failure('preflight', `${empty} is empty: the last writes to ${database} are lost`, { hint });
 }
 
 function filesIn(folder: string): string[] {
@@ -132,6 +137,10 @@ export function diagnose(
   { database, wal, remedy }: DataFiles & { readonly remedy: string },
 ): Diagnosis | undefined {
   if (!isDamage(reason, lastLines)) return ifWrongKind(reason);
-  const isWal = /\bwal(?:pb)?\b|write-ahead log|cannot use none as id/i.test(withoutPaths(reason));
+  const words = withoutPaths(reason);
+  // A record of the log that cannot be decoded is reported as it is (wal.ValidSnapshotEntries); one of the database has more words.
+  const isWal =
+    /\bwal(?:pb)?\b|write-ahead log|cannot use none as id/i.test(words) ||
+    (/\bproto: /.test(words) && !/\bunmarshal/.test(words));
   return { isPermanent: true, fault: `${isWal ? wal : database} is damaged`, remedy };
 }

@@ -78,6 +78,11 @@ test.each([
   ['/d/wal', 'exited with code 1: 2026-11-28 10:32:49.113436 C | etcdmain: walpb: crc mismatch'],
   ['/d/wal', 'exited with code 1: 2026-11-28 10:33:10.165019 C | etcdmain: wal: file not found'],
   ['/d/wal', 'exited with code 2: panic: cannot use none as id'],
+  [
+    '/d/wal',
+    'exited with code 1: 2026-11-29 03:47:50.455288 C | etcdmain: proto: wrong wireType = 7 for field Data',
+  ],
+  ['/d/db', 'exited with code 1: C | mvcc: cannot unmarshal event: proto: wrong wireType = 7 for field Key'],
   ['/d/wal', 'its write-ahead log is cut off: it starts as a member without entries, and waits for ever'],
   ['/d/db', 'exited with code 2: panic: cannot open database at /d/member/snap/db (invalid database)'],
   [

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, rm, stat, truncate } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -14,6 +14,8 @@ import type { Command } from '../../../src/engine/component.ts';
 import { nodeBinaries } from '../../../src/install/find/binaries.ts';
 import type { Binaries } from '../../../src/install/install.ts';
 import { etcd } from '../../../src/kubernetes/components/etcd.ts';
+import { etcdGateway, toBase64 } from '../../../src/kubernetes/etcdGateway.ts';
+import { withEtcd } from '../../../src/kubernetes/snapshots/privateEtcd.ts';
 import { ensureEtcdPki, ensurePki } from '../../../src/kubernetes/pki/pki.ts';
 import { pkiPaths } from '../../../src/kubernetes/pki/paths.ts';
 import type { CertificateFiles } from '../../../src/kubernetes/pki/paths.ts';
@@ -163,4 +165,22 @@ test('certificates that are made again while etcd runs are used by both sides', 
   const url = `https://127.0.0.1:${node.port}/health`;
   const { body } = await httpClient(url, { ca: pki.etcdCa.cert, ...pki.apiserverEtcd })(signal);
   expect(body).toContain('true');
+});
+
+test('data whose write-ahead log has lost a segment is refused with its name', async () => {
+  const { service, paths } = await component();
+  const { command } = service;
+  if (typeof command !== 'function') throw new Error('a function was expected');
+  const env = { PATH: process.env['PATH'] ?? '', ETCD_UNSUPPORTED_ARCH: 'arm64' };
+  await withEtcd({ file: program, env }, paths.etcd, signal, async (access) => {
+    const value = Buffer.alloc(500_000).toString('base64');
+    await etcdGateway(access)('kv/put', { key: toBase64('large'), value }, signal);
+  });
+  await command();
+  const wal = join(paths.etcd, 'member/wal');
+  const [segment = ''] = (await readdir(wal)).filter((name) => name.endsWith('.wal'));
+  await truncate(join(wal, segment), 0);
+  await expect(command()).rejects.toThrow(`${join(wal, segment)} is empty: the last writes to`);
+  await rm(join(wal, segment));
+  await expect(command()).rejects.toThrow(`${wal} has lost its files`);
 });
