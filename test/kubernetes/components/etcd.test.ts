@@ -178,7 +178,7 @@ test('data whose write-ahead log has lost a segment is refused with its name', a
   });
   await command();
   const wal = join(paths.etcd, 'member/wal');
-  const [segment = ''] = (await readdir(wal)).filter((name) => name.endsWith('.wal'));
+  const segment = (await readdir(wal)).find((name) => name.endsWith('.wal')) ?? '';
   await truncate(join(wal, segment), 0);
   await expect(command()).rejects.toThrow(`${join(wal, segment)} is empty: the last writes to`);
   await rm(join(wal, segment));
