@@ -262,7 +262,7 @@ export const writers: Readonly<Record<string, Writer>> = {
     failure: 'preflight',
     every: 2,
     // What is replaced is kept in a folder of its own.
-    scratch: /^(restore|replaced|upgrade)(\/|$)/,
+    scratch: /^(restore(\.tmp)?|replaced|upgrade)(\/|$)/,
     replaceable: /^(etcd|pki|versions)/,
   },
   'a kubeconfig of the user': {
