@@ -70,7 +70,9 @@ it('a clock that was never set is refused before a certificate is made', async (
   await writeFile(past, "const { now } = Date; Date.now = () => now() - Date.parse('2026-06-01');");
   const env = { NODE_OPTIONS: `--require ${past}` };
   const { exitCode, stderr } = await cli(['up', '--name', name, '--data-dir', join(dir, 'data')], { env });
-  expect(stderr).toMatch(/clock: \d{4}-.* is wrong, as this program was built on 2\d{3}-\d\d-\d\d: certificates made now would be/);
+  expect(stderr).toMatch(
+    /clock: \d{4}-.* is wrong, as this program was built on 2\d{3}-\d\d-\d\d: certificates made now would be/,
+  );
   expect(exitCode).toBe(3);
   expect(existsSync(join(dir, 'data'))).toBe(false);
 });
