@@ -120,7 +120,7 @@ async function withStoppedNode(
     });
   }
   await withLocks({ name: node, paths }, signal, async () => {
-    const { program, versions } = await installedEtcd(options, signal);
+    const { program, versions } = await installedEtcd(options, data, signal);
     const owner = { name: node, dataDir: data };
     assertDataFits(owner, versions);
     const upgrade = upgradeOf(owner, versions);
@@ -185,7 +185,7 @@ export async function restoreNamed(source: string, options: RestoreOptions): Pro
   const { 'kube-apiserver': kubernetes = '' } = versions;
   const etcd =
     running === undefined
-      ? await installedEtcd(options, interrupted, `1.${minorOf(kubernetes)}`)
+      ? await installedEtcd(options, paths.data, interrupted, `1.${minorOf(kubernetes)}`)
       : etcdOf(running, paths);
   assertSnapshotFits(kubernetes, etcd.versions['kube-apiserver'] ?? '');
   const seen = running === undefined ? undefined : await revisionOfRunning(paths, interrupted);
@@ -327,15 +327,16 @@ function etcdOf({ name, etcd }: NodeFile, { data }: Paths): NodeEtcd {
  */
 async function installedEtcd(
   options: NodeOptions,
+  dataDir: string,
   signal: AbortSignal,
   preferred?: string,
 ): Promise<NodeEtcd> {
   const { node } = await loadNodeConfig(options);
   if (node.kubernetes === false) throw withoutCluster(node.name);
-  const hasData = readRecord(nodePaths(node.name, node.dataDir).data) !== undefined;
+  const hasData = readRecord(dataDir) !== undefined;
   const kubernetes = node.kubernetes ?? (hasData ? undefined : preferred);
   const resolution = { output: 'auto', source: 'auto', install: true } as const;
-  const wanted = { ...node, ...(kubernetes !== undefined && { kubernetes }) };
+  const wanted = { ...node, dataDir, ...(kubernetes !== undefined && { kubernetes }) };
   const { files, searchPath, versions } = await resolveBinaries(resolution, wanted, signal);
   return { program: etcdProgram(files.etcd, searchPath), versions };
 }

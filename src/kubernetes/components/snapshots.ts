@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { childEnv } from '../../lib/childEnv.ts';
+import { reasonOf } from '../../lib/errors.ts';
 import { programFile } from '../../lib/paths.ts';
 import type { NodeFacts } from '../facts.ts';
 import {
@@ -43,7 +44,7 @@ export function snapshots(facts: NodeFacts, needs: readonly Dependency[]): Task 
       await runSelf(['snapshot', 'save', ...node, '--output', file, ...encrypted], signal);
       failure = undefined;
     } catch (error) {
-      failure = { reason: error instanceof Error ? error.message : String(error), at: performance.now() };
+      failure = { reason: reasonOf(error), at: performance.now() };
       throw error;
     }
     await removeSnapshots(plan.remove);
