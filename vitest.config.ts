@@ -43,6 +43,7 @@ export default defineConfig({
           env,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          setupFiles: ['./test/support/nothingLeft.ts'],
           // One real node at a time, and only when the quick tests have passed the cores on.
           maxWorkers: 1,
           fileParallelism: false,

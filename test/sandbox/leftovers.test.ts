@@ -15,6 +15,9 @@ async function createLeftovers(node: string): Promise<void> {
   const folder = join('/run/k8s-single', node);
   mkdirSync(folder, { recursive: true });
   onTestFinished(() => rmdirSync(folder));
+  const data = join('/var/tmp', `k8s-single-${node}`);
+  mkdirSync(data);
+  onTestFinished(() => rmdirSync(data));
   await execa('mount', ['-n', '-t', 'tmpfs', 'tmpfs', folder]);
   onTestFinished(async () => void (await execa('umount', ['-n', folder])));
   const bridge = `k8s-${randomInt(1e9)}`;
@@ -47,10 +50,11 @@ test('finds leftovers of every kind', async () => {
     'namespace',
     'cgroup',
     'file in /run',
+    'file /',
     'listening socket',
     'unix socket',
   ];
-  expect(kinds.filter((kind) => !found.some((line) => line.startsWith(`${kind} `)))).toEqual([]);
+  expect(kinds.filter((kind) => !found.some((line) => line.startsWith(kind)))).toEqual([]);
 });
 
 test('ignores resources of other nodes, and those that existed before', async () => {
@@ -58,6 +62,13 @@ test('ignores resources of other nodes, and those that existed before', async ()
   const before = await snapshotHost();
   await createLeftovers(unique());
   expect(await leftoversSince(before, unique())).toEqual([]);
+});
+
+test('finds those of any node without a name', async () => {
+  const node = unique();
+  const before = await snapshotHost();
+  await createLeftovers(node);
+  expect(await leftoversSince(before)).toContainEqual(expect.stringMatching(`^cgroup .*${node}`));
 });
 
 test('finds a process that the test itself started', async () => {

@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import { mountTable } from '../../src/lib/mountTable.ts';
@@ -7,6 +8,22 @@ import { processTable } from './processes.ts';
 
 /** Resources of one kind on this machine: the identity of each, and its description. */
 export type Resources = Map<string, string>;
+
+/** Where tests put their data. */
+const temporaryFolders = [tmpdir(), '/var/tmp', '/dev/shm'];
+
+/** The folders of a host where a node, its components or its tests may write. */
+const writtenFolders = [
+  ...temporaryFolders,
+  '/etc',
+  '/etc/cni',
+  '/etc/systemd/system',
+  '/opt',
+  '/var/lib',
+  '/var/log',
+  join(homedir(), '.kube'),
+  join(homedir(), '.config'),
+];
 
 /** Lists each kind of resource that a node could leave on a host, except processes. */
 export const kinds: Readonly<Record<string, () => Promise<Resources>>> = {
@@ -50,6 +67,16 @@ export const kinds: Readonly<Record<string, () => Promise<Resources>>> = {
   'listening socket': async () => lines(await output('ss', '-Hltunp'), socketName),
   'unix socket': async () => lines(await output('ss', '-Hlxp'), socketName),
   'file in /run': async () => new Map((await below('/run', () => true)).map((path) => [path, path])),
+  file: async () => {
+    const found = await Promise.all(
+      writtenFolders.map(async (folder) =>
+        (await readdir(folder).catch(() => [])).map((name) => join(folder, name)),
+      ),
+    );
+    // Other programs on this machine have temporary files, too.
+    const paths = found.flat().filter((path) => !isTemporary(path) || path.includes('k8s-single'));
+    return new Map(paths.map((path) => [path, path]));
+  },
   setting: async () => {
     const files = (
       await Promise.all(
@@ -65,6 +92,10 @@ export const kinds: Readonly<Record<string, () => Promise<Resources>>> = {
     return new Map(settings.map((setting) => [setting, setting]));
   },
 };
+
+function isTemporary(path: string): boolean {
+  return temporaryFolders.includes(dirname(path));
+}
 
 /** The protocol and the address, for a unix socket also the inode; without queue lengths and processes. */
 function socketName(line: string): string {

@@ -21,12 +21,12 @@ export async function snapshotHost(): Promise<Snapshot> {
 }
 
 /**
- * Waits until nothing is left of these nodes. @throws DeadlineExceeded after `timeoutMs`, with what is left. The default
+ * Waits until nothing is left of these nodes, without names: of any node. @throws DeadlineExceeded after `timeoutMs`, with what is left. The default
  * tolerates what is just being removed, and processes of other programs on this machine.
  */
 export async function expectNothingLeft(
   before: Snapshot,
-  nodes: readonly string[],
+  nodes: readonly (string | undefined)[] = [undefined],
   timeoutMs = 5000,
 ): Promise<void> {
   const isClean = async (): Promise<void> => {
@@ -39,9 +39,9 @@ export async function expectNothingLeft(
 /**
  * One line for each resource that is new since `before`: none if `down` left nothing. The machine may be busy with other
  * work. So a process counts only if it is a descendant of this one or an orphan, as leftovers are, and nothing counts that
- * has the name of a node other than `node`.
+ * has the name of a node other than `node`, if that is given.
  */
-export async function leftoversSince(before: Snapshot, node: string): Promise<string[]> {
+export async function leftoversSince(before: Snapshot, node?: string): Promise<string[]> {
   const table = await processTable();
   const processes = [...table.values()].filter(
     (each) => !before.processes.has(each.id) && isOurs(each, table, before, node),
@@ -75,7 +75,7 @@ function isOurs(
   found: Process,
   table: ReadonlyMap<number, Process>,
   before: Snapshot,
-  node: string,
+  node?: string,
 ): boolean {
   // It has exited; the init of the machine will reap it.
   if (found.state === 'Z' && found.parent === 1) return false;
@@ -98,14 +98,16 @@ function isInUse(folder: string): boolean {
 }
 
 /** Run folders, cgroups and interfaces carry the name of their node. */
-function isOfOtherNode(text: string, node: string): boolean {
+function isOfOtherNode(text: string, node?: string): boolean {
+  if (node === undefined) return false;
   if (text === parentOfRunFolders) return isInUse(text);
   const names = [...text.matchAll(/k8s-single(?:\/|-| node )([\w.-]+)/g)].map((match) => match[1]);
   return names.length > 0 && !names.includes(node);
 }
 
 /** Includes the interface of a sandbox that is being set up: `k8s-172-30-7`, whose alias is set right after. */
-function foreignInterfaces(interfaces: Resources, node: string): string[] {
+function foreignInterfaces(interfaces: Resources, node?: string): string[] {
+  if (node === undefined) return [];
   return [...interfaces]
     .filter(
       ([name, text]) => isOfOtherNode(text, node) || (/^\s*k8s-[\da-f]/.test(name) && !text.includes(node)),
