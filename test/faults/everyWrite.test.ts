@@ -165,7 +165,7 @@ describe.each(Object.entries(writers))('%s', (name, writer) => {
       expect(error).toBeUndefined();
       return;
     }
-    expect(reasonOf(error)).toMatch(/ENOSPC|became full/);
+    expect(reasonOf(error)).toMatch(/ENOSPC|became full|no space is left/);
     expect(reasonOf(error)).toContain(dir);
     expect(error instanceof Failure ? error.code : 'error').toBe(failure);
   }

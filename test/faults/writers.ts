@@ -1,15 +1,26 @@
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { execa } from 'execa';
 import { parse } from 'yaml';
+import { writeUnit } from '../../src/commands/systemd/systemd.ts';
 import type { Component } from '../../src/engine/component.ts';
 import { recordUse } from '../../src/install/cacheUse.ts';
 import { buildSteps } from '../../src/install/build/buildSteps.ts';
 import { versionsOf } from '../../src/install/find/versions.ts';
+import type { Asset } from '../../src/install/release/assets.ts';
+import { publisherClient } from '../../src/install/release/client.ts';
+import { installAssets } from '../../src/install/release/installAssets.ts';
+import { remoteRepository } from '../../src/install/release/repository.ts';
+import { runner } from '../../src/install/run.ts';
 import { runSteps } from '../../src/install/steps.ts';
 import { purge } from '../../src/instance/purge.ts';
 import { recordStopOrder } from '../../src/instance/stopOrphans.ts';
 import { removeInterruptedWrites } from '../../src/instance/interruptedWrites.ts';
+import { readManifest } from '../../src/kubernetes/addons/readManifest.ts';
 import { checkData } from '../../src/kubernetes/checkData.ts';
 import { knownFlags } from '../../src/kubernetes/components/flags.ts';
 import { openData } from '../../src/kubernetes/dataUpgrade.ts';
@@ -24,11 +35,14 @@ import {
 import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts';
 import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
 import { completeRestore } from '../../src/kubernetes/snapshots/completeRestore.ts';
+import { writeSnapshot } from '../../src/kubernetes/snapshots/snapshotFile.ts';
 import { ensureEtcdPki, ensurePki } from '../../src/kubernetes/pki/pki.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
 import { writeOutput } from '../../src/lib/outputFile.ts';
+import { Failure } from '../../src/lib/errors.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { recordBoot } from '../../src/observe/records/bootRecord.ts';
+import { explainFailure } from '../../src/supervisor/explainFailure.ts';
 
 /** Something that changes files that outlive the process. */
 export interface Writer {
@@ -147,6 +161,83 @@ const build = (version: string) => async (dir: string) => {
   });
   await runSteps(steps, () => undefined, signal);
 };
+
+/** Serves the files of a folder on loopback while the work is done. */
+async function whileServed<T>(folder: string, work: (url: string) => Promise<T>): Promise<T> {
+  const server = createServer(({ url = '/' }, response) => response.end(readFileSync(join(folder, url))));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    return await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+const published = (dir: string): string => join(dir, 'published');
+/** A program and an archive, with their checksums, as their publishers have them. */
+const publish = async (dir: string): Promise<void> => {
+  const host = join(published(dir), 'host');
+  built(host, ['kubelet', 'bin/etcd', 'bin/etcdctl'], '2.0');
+  await execa('tar', ['-czf', join(host, 'etcd.tar.gz'), '-C', host, 'bin']);
+  for (const file of ['kubelet', 'etcd.tar.gz'])
+    write(
+      join(host, `${file}.sha256`),
+      createHash('sha256')
+        .update(readFileSync(join(host, file)))
+        .digest('hex'),
+    );
+};
+const asset = (name: string, path: string, contents?: Readonly<Record<string, string>>): Asset => ({
+  name,
+  version: '2.0',
+  arch: 'amd64',
+  host: 'host',
+  path,
+  checksums: [`${path}.sha256`],
+  folder: `${name}-2.0`,
+  ...(contents && { contents }),
+});
+const assets = [
+  asset('kubelet', 'kubelet'),
+  asset('etcd', 'etcd.tar.gz', { etcd: 'bin/etcd', etcdctl: 'bin/etcdctl' }),
+];
+const install = async (dir: string): Promise<void> =>
+  whileServed(published(dir), async (url) =>
+    installAssets(assets, dir, {
+      repository: remoteRepository(publisherClient(url, { retries: 0 })),
+      signal,
+      reportFor: () => () => undefined,
+      run: runner({ logFile: '/dev/null', signal }),
+    }),
+  );
+
+const manifest = (name: string): string =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: {}\n`;
+const copyOf = (dir: string): string => join(pathsOf(dir).addons, '.addon.yaml');
+const copyManifest = async (dir: string): Promise<void> => {
+  // What is served is in another folder each time, as the copy's first line has the address.
+  const read = await whileServed(published(dir), async (url) =>
+    readManifest({ from: { url: `${url}/addon.yaml`, copy: copyOf(dir) }, place: 'addons' }),
+  );
+  if ('problem' in read) throw new Error(read.problem);
+};
+
+const lines = async function* (revision: string): AsyncGenerator<string> {
+  yield JSON.stringify({ revision });
+  yield JSON.stringify({ key: '/registry/configmaps/default/a', value: 'YQ==' });
+  yield JSON.stringify({ end: 1 });
+};
+const snapshotOf = (revision: string) => async (dir: string) =>
+  writeSnapshot(join(dir, 'snapshots/n.jsonl.gz'), lines(revision), undefined, signal);
+
+const service = {
+  kind: 'service',
+  name: 'a',
+  needs: [],
+  command: { file: '/bin/false', args: [] },
+} as const;
 
 const dataOfNode = async (dir: string) => {
   await pki(dir);
@@ -330,6 +421,46 @@ export const writers: Readonly<Record<string, Writer>> = {
     failure: 'error',
     scratch: /^build(\/|$)/,
   },
+  'published releases in the cache': {
+    old: publish,
+    run: install,
+    failure: 'install',
+    every: 2,
+    // Only tidy: removed before the next one.
+    tolerates: /^rm .*\.partial$/,
+    scratch: /\.partial(\/|$)/,
+  },
+  'a copy of an addon': {
+    old: (dir) => {
+      write(join(published(dir), 'addon.yaml'), manifest('new'));
+      write(copyOf(dir), `# elsewhere\n${manifest('old')}`);
+    },
+    run: start(copyManifest),
+    failure: 'error',
+  },
+  'a snapshot in place of another': {
+    old: snapshotOf('1'),
+    run: snapshotOf('2'),
+    failure: 'preflight',
+    scratch: /\.tmp$/,
+  },
+  'a unit of systemd': {
+    old: (dir) => write(join(dir, 'n.service'), '[Unit]\nDescription=old\n', 0o644),
+    run: async (dir) => writeUnit(join(dir, 'n.service'), '[Unit]\nDescription=new\n'),
+    failure: 'preflight',
+  },
+  'the report of a failure': {
+    run: start(async (dir) => {
+      const events = [{ component: 'a', type: 'starting', at: 0 }] as never;
+      const failure = new Failure('notReady', 'a is not ready');
+      await explainFailure(
+        failure,
+        { components: [service as never], events },
+        { data: dir, logs: dir, config },
+      );
+    }),
+    scratch: /\.tmp$/,
+  },
   'a report for the user': {
     old: (dir) => write(join(dir, 'junit.json'), '{"old": true}', 0o644),
     run: async (dir) => writeOutput(join(dir, 'junit.json'), '{"new": true}'),
@@ -353,6 +484,6 @@ export function assertWhole(file: string, text: string): void {
   if (file.endsWith('.key')) createPrivateKey(text);
   else if (file.endsWith('.pub')) createPublicKey(text);
   else if (file.endsWith('.json')) JSON.parse(text);
-  else if (file.endsWith('.conf') || file.endsWith('config')) parse(text);
+  else if (/(\.conf|config|\.yaml)$/.test(file)) parse(text);
   else throw new Error(`${file} is of no known kind`);
 }

@@ -176,7 +176,11 @@ async function assertNotRunning(name: string): Promise<void> {
   });
 }
 
-async function writeUnit(file: string, text: string): Promise<void> {
+/**
+ * Writes a unit in one step. @throws Failure `preflight`
+ * @internal exported for tests
+ */
+export async function writeUnit(file: string, text: string): Promise<void> {
   removeTemporariesOf(file);
   await writeFileAtomically(file, text, { mode: 0o644 }).catch((cause: unknown) => {
     throw new Failure('preflight', `the unit ${file} cannot be written: ${reasonOf(cause)}`, {
