@@ -2,7 +2,7 @@ import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
 import { boundMs, ChaosNode } from './chaosNode.ts';
-import { faults } from './faults.ts';
+import { defaultKinds, faults } from './faults.ts';
 import { Random } from './random.ts';
 import { Writer } from './writer.ts';
 
@@ -11,7 +11,7 @@ export interface ChaosOptions {
   readonly seed: number;
   /** No fault begins later. In ms. */
   readonly durationMs: number;
-  /** Kinds of faults. Default: all. */
+  /** Kinds of faults. Default: `defaultKinds`. */
   readonly only?: readonly string[];
   readonly print: (line: string) => void;
   readonly signal: AbortSignal;
@@ -48,7 +48,7 @@ export async function runChaos({
   const random = new Random(seed);
   // Not the same: how often a fault chooses depends on what is there.
   const order = new Random(seed);
-  const kinds = only ?? Object.keys(faults);
+  const kinds = only ?? defaultKinds;
   const before = await snapshotHost();
   const node = await ChaosNode.create(name);
   const writer = new Writer(name, node.dataDir, `chaos-${seed}`);

@@ -1,17 +1,17 @@
 #!/bin/bash
 # Steps the clock under a node that runs, forwards and back, and prints what the node says of it. No namespace has the time of day of its
-# own, so the node gets a machine: User Mode Linux, whose root is this machine's, read-only, with what it changes in memory. Six minutes.
+# own, so the node gets a machine: User Mode Linux, whose root is this machine's, read-only, with what it changes in memory.
+# Usage: clock.sh SECONDS... (how far each step goes). Three minutes, and half a minute for each step.
 # Needs root, what `npm run build` and `k8s-single install` make, and: apt-get install --no-install-recommends user-mode-linux kmod
 set -eu
 self=$(readlink -f "$0")
 root=${self%/test/chaos/*}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/k8s-single
-steps=('90 seconds' '1 hour' '2 days' '-60 seconds' '-1 hour' '-2 days')
 
 # On this machine: starts the other one with this script as its init.
 outside() {
   TMPDIR=/dev/shm timeout 1800 linux.uml mem=6G root=/dev/root rootfstype=hostfs rootflags=/ ro con=null con0=null,fd:1 \
-    init="$self" XDG_CACHE_HOME="${cache%/*}" HOME="$HOME" -- init </dev/null | sed -u '1,/ as init process/d'
+    init="$self" XDG_CACHE_HOME="${cache%/*}" HOME="$HOME" -- --init "$@" </dev/null | sed -u '1,/ as init process/d'
 }
 
 # As PID 1: a root that can be written.
@@ -28,7 +28,7 @@ init() {
   mkdir old
   pivot_root . old
   # Not its status: the machine has to halt.
-  chroot . /bin/bash "$self" node || true
+  chroot . /bin/bash "$self" --node "$@" || true
   chroot . halt --force
 }
 
@@ -63,16 +63,21 @@ node() {
   single up --detach --name clock --config $own/config.yaml --bin-dir $own/bin --data-dir /var/tmp/clock \
     --timeout 15m 2>&1 | tail -n 2
   say "$(health)"
-  for index in "${!steps[@]}"; do
-    date --set "${steps[index]}" >/dev/null
-    say "a step of ${steps[index]}: $(health)"
-    say "$(create "step-$index")"
+  local count=0
+  for step; do
+    count=$((count + 1))
+    date --set "$step seconds" >/dev/null
+    say "a step of $step s: $(health)"
+    say "$(create "step-$count")"
     sleep 20
     say "20 s later: $(health)"
   done
-  say "$(single kubectl --name clock -- get configmaps --no-headers 2>/dev/null | grep -c '^step-') of ${#steps[@]} objects are there"
+  say "$(single kubectl --name clock -- get configmaps --no-headers 2>/dev/null | grep -c '^step-') of $# objects are there"
   single status --name clock | cut -c 1-60
   single down --name clock
 }
 
-"${1:-outside}"
+case ${1:-} in
+  --init | --node) phase=${1#--} && shift && "$phase" "$@" ;;
+  *) outside "$@" ;;
+esac

@@ -23,7 +23,7 @@ import { until } from '../../probes/until.ts';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
 import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { exitCodes } from '../../src/lib/errors.ts';
-import { nodePaths } from '../../src/lib/paths.ts';
+import { nodePaths, packageFile } from '../../src/lib/paths.ts';
 import { testBinaries } from '../support/installBinaries.ts';
 import { signalIfThere } from '../support/processes.ts';
 import { nodeServices } from '../support/testNode.ts';
@@ -66,7 +66,11 @@ export const faults: Readonly<Record<string, Fault>> = {
   flood: floodLogs,
   requests: askSlowly,
   storm: stormOfCommands,
+  clock: stepClock,
 };
+
+/** The kinds of a run that asks for none: all but the clock, which takes five minutes and a Debian package that others do without. */
+export const defaultKinds: readonly string[] = Object.keys(faults).filter((kind) => kind !== 'clock');
 
 async function signalComponents(
   { node, random, causeEnded }: Scene,
@@ -456,4 +460,20 @@ async function expectCode(
   const { exitCode, all } = await running;
   if (exitCode === undefined || !codes.includes(exitCode))
     throw new Error(`exit code ${exitCode}: ${String(all)}`);
+}
+
+/** Steps the clock under a second node, in a machine of its own: no namespace has a time of day. */
+async function stepClock({ random }: Scene): Promise<string> {
+  const day = 86_400;
+  const ahead = random.integer(60, 2 * day);
+  // Never to a time before the node's certificates.
+  const steps = [ahead, -random.integer(60, ahead), random.integer(60, 2 * day)];
+  const script = packageFile('test/chaos/clock.sh');
+  const { stdout, stderr } = await execa(script, steps.map(String), { reject: false });
+  const lines = stdout.split('\n');
+  const healthy = lines.filter((line) => /: 20 s later: ready\b/.test(line)).length;
+  const all = `: ${steps.length} of ${steps.length} objects are there`;
+  if (healthy !== steps.length || !lines.some((line) => line.endsWith(all)))
+    throw new Error(`steps of ${steps.join(', ')} s: ${stderr}\n${stdout}`);
+  return `steps of ${steps.join(', ')} s`;
 }
