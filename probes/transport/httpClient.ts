@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import type { AgentOptions } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
@@ -37,9 +38,8 @@ export interface HttpResponse {
 
 /**
  * Requests one URL over one keep-alive connection; TLS is always verified. Never follows a redirect and never retries. Any
- * status resolves; no response rejects with an Unhealthy. The PEM files are read before the first request and again after
- * each one without a response, so that certificates may be created or replaced at any time. `path` and `body` of a request replace
- * those of the URL and of the options.
+ * status resolves; no response rejects with an Unhealthy. The PEM files are read for each connection, so that certificates may be
+ * created or replaced at any time. `path` and `body` of a request replace those of the URL and of the options.
  *
  * Uses node:http: this runs several times a second as long as the node does, on the node's own processors and memory
  * (bench/NOTES.md has the cost of an attempt).
@@ -55,19 +55,13 @@ export function httpClient(
   const target = urlToHttpOptions(url);
   const isTls = url.protocol === 'https:';
   const where = options.socketPath ?? `${url.hostname}:${url.port || (isTls ? 443 : 80)}`;
-  let agent: Agent | HttpsAgent | undefined;
+  const agent = isTls ? new TlsAgent(options) : new Agent(keepAlive(options));
   return async (signal, path, body = options.body) => {
     signal.throwIfAborted();
     try {
-      agent ??= await keepAlive(isTls, options);
       const sent = { ...options, ...(body !== undefined && { body }) };
       return await sendRequest(path === undefined ? target : { ...target, path }, agent, sent, signal);
     } catch (error) {
-      // After any other error, the connection or the PEM files in memory may be outdated.
-      if (errorCode(error) !== 'ECONNREFUSED') {
-        agent?.destroy();
-        agent = undefined;
-      }
       signal.throwIfAborted();
       throw cannotReach(error, where, options);
     }
@@ -106,25 +100,35 @@ async function sendRequest(
   });
 }
 
-async function keepAlive(
-  isTls: boolean,
-  { ca, cert, key, socketPath }: HttpRequestOptions,
-): Promise<Agent | HttpsAgent> {
+function keepAlive({ socketPath }: HttpRequestOptions): AgentOptions {
   // With a timeout, the connection of a probe that is no longer used is closed.
-  const options = { keepAlive: true, maxFreeSockets: 1, timeout: 10_000, ...(socketPath && { socketPath }) };
-  if (!isTls) return new Agent(options);
-  return new HttpsAgent({
-    ...options,
-    ca: ca === undefined ? caBundle() : await pem(ca),
-    ...(cert && { cert: await pem(cert) }),
-    ...(key && { key: await pem(key) }),
-    rejectUnauthorized: true,
-  });
+  return { keepAlive: true, maxFreeSockets: 1, timeout: 10_000, ...(socketPath && { socketPath }) };
 }
 
-async function pem(path: string): Promise<Buffer> {
+/** Reads the certificates for each connection. */
+class TlsAgent extends HttpsAgent {
+  readonly #tls: Tls;
+
+  constructor(options: HttpRequestOptions) {
+    // A session that is resumed would be that of the client's old certificate.
+    super({ ...keepAlive(options), rejectUnauthorized: true, maxCachedSessions: 0 });
+    this.#tls = options;
+  }
+
+  override createConnection(...[options, callback]: Parameters<HttpsAgent['createConnection']>) {
+    const { ca, cert, key } = this.#tls;
+    const files = {
+      ca: ca === undefined ? caBundle() : pem(ca),
+      ...(cert && { cert: pem(cert) }),
+      ...(key && { key: pem(key) }),
+    };
+    return super.createConnection({ ...options, ...files }, callback);
+  }
+}
+
+function pem(path: string): Buffer {
   try {
-    return await readFile(path);
+    return readFileSync(path);
   } catch (error) {
     const why = errorCode(error) === 'ENOENT' ? 'it does not exist' : String(error);
     throw new Unhealthy(`cannot read ${path}: ${why}`, { cause: error });

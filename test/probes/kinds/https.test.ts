@@ -28,11 +28,11 @@ afterAll(() => {
 });
 
 /** An HTTPS server with this certificate and a fixed response. */
-async function secure({ cert, key }: Pair, options: ServerOptions = {}, status = 200) {
+async function secure({ cert, key }: Pair, options: ServerOptions = {}, status = 200, headers = {}) {
   const httpsServer = createServer(
     { ...options, cert: readFileSync(cert), key: readFileSync(key) },
     (_request, response) => {
-      response.writeHead(status).end();
+      response.writeHead(status, headers).end();
     },
   );
   const listening = await listen(httpsServer);
@@ -135,6 +135,16 @@ test('the PEM files may be written later, and may be replaced', async () => {
   expect(await reason(probe)).toContain(`is not signed by ${later}`);
   copyFileSync(ca.cert, later);
   await pass(probe);
+});
+
+test('the PEM files are read for each connection, also when the last one answered', async () => {
+  const { url } = await secure(server, {}, 200, { connection: 'close' });
+  const later = `${folder()}/ca.crt`;
+  copyFileSync(ca.cert, later);
+  const probe = http(url, { ca: later });
+  await pass(probe);
+  copyFileSync(other.cert, later);
+  expect(await reason(probe)).toContain(`is not signed by ${later}`);
 });
 
 test('an invalid PEM file is a reason, not a crash', async () => {
