@@ -25,8 +25,8 @@ interface RenewedNode {
 
 /**
  * Renews the certificates of a running node well before they end, and restarts the components that use others than there are now: in the
- * order of the graph, one at a time, each when the one before is ready or has not become so in time. Resolves when the signal aborts,
- * and never rejects.
+ * order of the graph, one at a time, each when the one before is ready or has not become so in time. So it goes on with a rotation of the
+ * CAs, whose next step needs that all components use what the last one has made. Resolves when the signal aborts, and never rejects.
  */
 export async function keepRenewed(renewal: Renewal, node: RenewedNode, signal: AbortSignal): Promise<void> {
   const { graph, state, subscribe, order, print } = node;
@@ -63,13 +63,31 @@ export async function keepRenewed(renewal: Renewal, node: RenewedNode, signal: A
       const renewed = due.filter((each) => !left.has(each));
       if (renewed.length > 0) print(`certificates renewed: ${renewed.join(', ')}`);
     }
+    await restartOutdated();
+    while (isCurrent()) {
+      const step = await renewal.rotate(signal);
+      if (step === undefined) break;
+      print(`certificates: ${step}`);
+      await restartOutdated();
+    }
+  }
+
+  async function restartOutdated(): Promise<void> {
     for (const name of order) {
-      const known = used.get(name);
       // What is not running reads them when it starts.
-      if (known === undefined || state().get(name)?.phase !== 'ready') continue;
-      if (known === renewal.signatureOf(name)) continue;
+      if (!isOutdated(name) || state().get(name)?.phase !== 'ready') continue;
       await restart(name).catch(complain);
     }
+  }
+
+  function isOutdated(name: string): boolean {
+    const known = used.get(name);
+    return known !== undefined && known !== renewal.signatureOf(name);
+  }
+
+  /** Whether no process has others than there are now. */
+  function isCurrent(): boolean {
+    return order.every((name) => state().get(name)?.pid === undefined || !isOutdated(name));
   }
 
   const endless = {

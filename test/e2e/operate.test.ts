@@ -1,5 +1,5 @@
-import { createPrivateKey } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
@@ -201,6 +201,38 @@ describe('a running node', () => {
     expect(await node.run('logs', '--data-dir', node.dataDir, 'supervisor')).toContain(
       'certificates renewed: ',
     );
+  });
+
+  it('replaces its CAs while it runs, and refuses the old ones then', async () => {
+    const old = join(node.dataDir, 'old.conf');
+    await copyFile(join(node.dataDir, 'kubeconfig/admin.conf'), old);
+    const { fingerprint256 } = new X509Certificate(await readFile(join(node.dataDir, 'pki/ca.crt')));
+    const { exitCode, all } = await cli(['certs', 'rotate-ca', '--name', node.name], { all: true });
+    expect([exitCode, all]).toEqual([0, expect.any(String)]);
+    const steps = String(all)
+      .split('\n')
+      .slice(0, 4)
+      .map((line) => line.replace(/^.* s {2}/, ''));
+    expect(steps).toEqual([
+      'the new CAs are trusted beside the old ones',
+      'the new CAs sign all certificates',
+      'the old CAs are no longer trusted',
+      'every component has the new CAs alone',
+    ]);
+    expect(await node.run('healthcheck')).toBe('ready');
+    const bundle = await readFile(join(node.dataDir, 'pki/ca.crt'), 'utf8');
+    expect(bundle.match(/BEGIN/g)).toHaveLength(1);
+    expect(new X509Certificate(bundle).fingerprint256).not.toBe(fingerprint256);
+    // The API server and the kubelet trust each other.
+    const [name] = (await node.kubectl('get', 'nodes', '-o', 'name')).split('\n');
+    expect(
+      await node.kubectl('get', '--raw', `/api/v1/${name?.replace('node', 'nodes')}/proxy/healthz`),
+    ).toBe('ok');
+    await expect(node.kubectl('get', 'nodes', '--kubeconfig', old)).rejects.toThrow(
+      /x509: certificate signed by unknown/,
+    );
+    const trusting = ['--kubeconfig', old, '--insecure-skip-tls-verify'];
+    await expect(node.kubectl('get', 'nodes', ...trusting)).rejects.toThrow(/Unauthorized|must be logged in/);
   });
 });
 

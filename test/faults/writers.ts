@@ -36,6 +36,11 @@ import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts
 import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
 import { completeRestore } from '../../src/kubernetes/snapshots/completeRestore.ts';
 import { writeSnapshot } from '../../src/kubernetes/snapshots/snapshotFile.ts';
+import {
+  advanceCaRotation,
+  nextCaRotationStep,
+  requestCaRotation,
+} from '../../src/kubernetes/pki/caRotation.ts';
 import { ensureEtcdPki, ensurePki } from '../../src/kubernetes/pki/pki.ts';
 import { pkiPaths } from '../../src/kubernetes/pki/paths.ts';
 import { writeOutput } from '../../src/lib/outputFile.ts';
@@ -284,6 +289,22 @@ export const writers: Readonly<Record<string, Writer>> = {
     },
     run: start(async (dir) => kubeconfigs(dir, 6443)),
     failure: 'preflight',
+  },
+  'new CAs': {
+    old: pki,
+    run: start(async (dir) => {
+      await requestCaRotation(pathsOf(dir).pki);
+      while ((await nextCaRotationStep(pathsOf(dir).pki)) !== undefined) {
+        await pki(dir);
+        await advanceCaRotation(pathsOf(dir).pki);
+      }
+      await pki(dir);
+    }),
+    failure: 'preflight',
+    every: 29,
+    // The new key takes the place of the old one.
+    replaceable: /-(next\.key|old\.crt)$/,
+    scratch: /-(next\.key|old\.crt)$/,
   },
   'the first key of Secrets': { run: start(encrypt), failure: 'preflight' },
   'a new key of Secrets': {

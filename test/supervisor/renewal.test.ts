@@ -47,6 +47,7 @@ function fakeNode() {
       for (const name of due) certificates.set(name, 'new');
       due.clear();
     },
+    rotate: async (): Promise<string | undefined> => undefined,
     signatureOf: (name: string) => certificates.get(name) ?? '',
   } satisfies Renewal;
   const node = { graph: { restart }, state: () => live.components, subscribe, order, print };
@@ -131,6 +132,46 @@ describe('certificates that are due', () => {
       'certificates: not ready after 120.0 s: apiserver is down',
       'restart scheduler',
       'scheduler is ready',
+    ]);
+  });
+});
+
+describe('CAs that are rotated', () => {
+  it('take the next step when all that uses the last one has been restarted', async () => {
+    const fake = fakeNode();
+    const steps = ['trust', 'sign', 'forget'];
+    const rotate = async (): Promise<string | undefined> => {
+      expect([...fake.node.state().values()].map(({ phase }) => phase)).toEqual(order.map(() => 'ready'));
+      const step = steps.shift();
+      if (step !== undefined) for (const name of order) fake.certificates.set(name, step);
+      return step;
+    };
+    void keepRenewed({ ...fake.renewal, rotate }, fake.node, new AbortController().signal);
+    await vi.advanceTimersByTimeAsync(120_000);
+    const restarts = order.flatMap((name) => [`restart ${name}`, `${name} is ready`]);
+    expect(fake.log).toEqual([
+      ...order.map((name) => `${name} is ready`),
+      ...['trust', 'sign', 'forget'].flatMap((step) => [`certificates: ${step}`].concat(restarts)),
+    ]);
+  });
+
+  it('wait for a component that has not been restarted', async () => {
+    const fake = fakeNode();
+    const steps = ['trust', 'sign'];
+    const rotate = async (): Promise<string | undefined> => {
+      const step = steps.shift();
+      if (step !== undefined) fake.certificates.set('dns', step);
+      return step;
+    };
+    const restart = async (name: string): Promise<void> => {
+      throw new Error(`${name} is not restarted`);
+    };
+    const node = { ...fake.node, graph: { restart } };
+    void keepRenewed({ ...fake.renewal, rotate }, node, new AbortController().signal);
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(fake.log.slice(order.length)).toEqual([
+      'certificates: trust',
+      'certificates: dns is not restarted',
     ]);
   });
 });

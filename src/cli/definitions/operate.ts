@@ -44,6 +44,16 @@ export function operateCommands(cli: Command): void {
       exitWith((await import('../../commands/encryption.ts')).rotateEncryptionKey(options)),
     );
 
+  cli
+    .command('certs')
+    .description("the node's certificates")
+    .command('rotate-ca')
+    .description('replace the CAs of a running node, with both trusted meanwhile')
+    .addOption(nameOption())
+    .addOption(dataDirOption())
+    .option('--timeout <duration>', 'how long it may take', '10m')
+    .action(async (options) => exitWith((await import('../../commands/certs.ts')).rotateCa(options)));
+
   componentCommand('start', 'start a component and wait until it is ready').action(
     async (component, options) =>
       exitWith((await import('../../commands/componentCommands.ts')).start(component, options)),

@@ -3,8 +3,10 @@ import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { Command, Dependency, Service, Task } from '../../engine/component.ts';
 import { localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
+import { advanceCaRotation, nextCaRotationStep } from '../pki/caRotation.ts';
 import { dueCertificates } from '../pki/expiry.ts';
 import { issueAll } from '../pki/issueAll.ts';
+import { authorityNames } from '../pki/leaves.ts';
 import { pkiPaths } from '../pki/paths.ts';
 import type { CertificateName } from '../pki/paths.ts';
 
@@ -23,10 +25,9 @@ export function certificates(facts: NodeFacts, needs: readonly Dependency[]): Ta
  * administrator's: they read it again with a new connection, which a restart of the API server makes.
  */
 const users: Readonly<Record<string, readonly string[]>> = {
-  // A CA is not renewed.
-  ca: [],
-  frontProxyCa: [],
-  etcdCa: [],
+  ca: ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy', 'dns', 'helper'],
+  frontProxyCa: ['apiserver'],
+  etcdCa: ['etcd', 'apiserver'],
   apiserver: ['apiserver'],
   kubeletServer: ['kubelet'],
   controlLoop: ['controller-manager', 'scheduler'],
@@ -45,13 +46,19 @@ const users: Readonly<Record<string, readonly string[]>> = {
 
 /** The certificates of a running node, for whoever renews them: see supervisor/renewal.ts. */
 export interface Renewal {
-  /** What expires soon or has expired, for people. A CA is not among it: a start refuses one that has. */
+  /** What expires soon or has expired, for people. A CA is not among it: a start refuses one that has, and a command replaces it. */
   readonly due: () => readonly string[];
   /**
    * Issues what is due again.
    * @throws Failure `preflight` with the file and what to do
    */
   readonly renew: (signal: AbortSignal) => Promise<void>;
+  /**
+   * Takes the next step of a rotation of the CAs, if one has been asked for. Call it only when every component uses the certificates that
+   * are there. Resolves with what was done, for people: then some have to be restarted.
+   * @throws Failure `preflight` with the file and what to do
+   */
+  readonly rotate: (signal: AbortSignal) => Promise<string | undefined>;
   /** Something that changes with the certificates that a component uses; empty if it uses none. */
   readonly signatureOf: (component: string) => string;
 }
@@ -59,12 +66,24 @@ export interface Renewal {
 export function renewalOf(facts: NodeFacts): Renewal {
   const { pki } = facts.paths;
   const { serviceAccount: _, ...files } = pkiPaths(pki);
+  const issue = async (signal: AbortSignal): Promise<boolean> => {
+    let hasIssued = false;
+    await issueCertificates(facts, () => (hasIssued = true), signal);
+    return hasIssued;
+  };
   return {
     due: () =>
-      dueCertificates(pki).flatMap(({ name, description }) =>
-        users[name]?.length === 0 ? [] : [description],
-      ),
-    renew: async (signal) => issueCertificates(facts, () => undefined, signal),
+      dueCertificates(pki).flatMap(({ name, description }) => (name in authorityNames ? [] : [description])),
+    renew: async (signal) => void (await issue(signal)),
+    rotate: async (signal) => {
+      const step = await nextCaRotationStep(pki);
+      if (step === undefined) return undefined;
+      // What the last step has left undone comes first: nobody loses a CA before every certificate is of another one.
+      if (await issue(signal)) return 'certificates are issued again';
+      await advanceCaRotation(pki);
+      await issue(signal);
+      return step;
+    },
     signatureOf: (component) =>
       Object.entries(files)
         .filter(([name]) => users[name]?.includes(component))

@@ -3,7 +3,7 @@ import { controllerFlags } from './controllerFlags.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
-import { pkiPaths } from '../pki/paths.ts';
+import { pkiPaths, signingCertificate } from '../pki/paths.ts';
 
 /** kube-controller-manager. */
 export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]): Service {
@@ -15,7 +15,7 @@ export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]
     ...common.flags,
     // The milestone `node` sets the node's pod range. Up to 1.20 the allocator sleeps for 10 s first.
     'allocate-node-cidrs': false,
-    'cluster-signing-cert-file': pki.ca.cert,
+    'cluster-signing-cert-file': signingCertificate(paths.pki),
     'cluster-signing-key-file': pki.ca.key,
     'root-ca-file': pki.ca.cert,
     'service-account-private-key-file': pki.serviceAccount.private,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Failure } from '../../lib/errors.ts';
-import { parseCertificate, timeFlaw } from './check.ts';
+import { certificatesIn, timeFlaw } from './check.ts';
 import { createFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { publicMode, readIfThere } from './files.ts';
 import { ensureKey } from './keys.ts';
@@ -8,7 +8,7 @@ import type { CertificateFiles } from './paths.ts';
 import type { Authority, Issuer } from './sign.ts';
 
 /**
- * The CA in `files`. Creates it if both files are missing, and signs its certificate again if only the key exists.
+ * The CA in `files`: of several certificates, the one of the private key. The others are trusted only. Creates it if both files are missing, and signs its certificate again if only the key exists.
  * Replaces nothing: everything in the cluster trusts this key.
  * @throws Failure `preflight`, with what to do, if there is a CA that cannot be used
  */
@@ -33,11 +33,10 @@ export async function ensureAuthority(
       durable: true,
     });
   }
-  const cert = parseCertificate(found ?? (await readFile(certFile, 'utf8')));
-  if (cert === undefined) throw certFailure(files, `${certFile} is not a certificate in PEM form`, 'remove');
-  if (!cert.checkPrivateKey(key)) {
-    throw keyFailure(files, `${keyFile} is not the private key of ${certFile}`);
-  }
+  const certs = certificatesIn(found ?? (await readFile(certFile, 'utf8')));
+  if (certs.length === 0) throw certFailure(files, `${certFile} is not a certificate in PEM form`, 'remove');
+  const cert = certs.find((each) => each.checkPrivateKey(key));
+  if (cert === undefined) throw keyFailure(files, `${keyFile} is not the private key of ${certFile}`);
   if (!cert.ca) throw certFailure(files, `${certFile} is not the certificate of a CA`, 'remove');
   const flaw = timeFlaw(cert, now);
   if (flaw !== undefined)

@@ -23,6 +23,12 @@ export function parseCertificate(pem: string): X509Certificate | undefined {
   }
 }
 
+/** The certificates in a PEM text, in its order; those that cannot be read are left out. */
+export function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs) ?? [];
+  return blocks.map(parseCertificate).filter((cert) => cert !== undefined);
+}
+
 /** Why `cert` is not valid at `now`, or undefined when it is. */
 export function timeFlaw(cert: X509Certificate, now: Date): string | undefined {
   if (now < new Date(cert.validFrom)) return `not valid before ${cert.validFrom}`;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { Failure } from '../../lib/errors.ts';
-import { hasErrorCode } from '../../lib/systemError.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
+import { hasErrorCode, isSystemError } from '../../lib/systemError.ts';
 
 /** The mode of files that only their owner may read. */
 export const privateMode = 0o600;
@@ -22,5 +22,22 @@ export async function readIfThere(file: string): Promise<string | undefined> {
         cause: error,
       });
     throw error;
+  }
+}
+
+/**
+ * Does work on the certificates in `dir`.
+ * @throws Failure `preflight` with the reason of the system; what the work throws otherwise
+ */
+export async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new Failure(
+      'preflight',
+      `the certificates in ${dir} cannot be read or written: ${reasonOf(error)}`,
+      { hint: 'remove what is in the way, or put the files back', cause: error },
+    );
   }
 }

@@ -63,3 +63,8 @@ export function pkiPaths(dir: string): Pki {
     serviceAccount: { public: join(dir, 'sa.pub'), private: join(dir, 'sa.key') },
   };
 }
+
+/** The certificate of the CA that signs the requests of the cluster, alone, as kube-controller-manager wants it. */
+export function signingCertificate(dir: string): string {
+  return join(dir, 'cluster-signing.crt');
+}

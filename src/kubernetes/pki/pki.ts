@@ -1,11 +1,12 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { Failure, reasonOf } from '../../lib/errors.ts';
-import { isSystemError } from '../../lib/systemError.ts';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
+import { Failure } from '../../lib/errors.ts';
 import { ensureAuthority } from './authority.ts';
+import { explained, publicMode, readIfThere } from './files.ts';
 import { authorityNames, etcdLeaves, leaves } from './leaves.ts';
 import type { Identity, Leaf } from './leaves.ts';
 import { ensureLeaf } from './leaf.ts';
-import { pkiPaths } from './paths.ts';
+import { pkiPaths, signingCertificate } from './paths.ts';
 import type { Pki } from './paths.ts';
 import { ensureServiceAccount } from './serviceAccount.ts';
 import type { Authority } from './sign.ts';
@@ -38,7 +39,10 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
       options.report?.(error.message);
     });
     await ensureServiceAccount(pki.serviceAccount);
-    await ensureLeaves(leaves(options), options);
+    const authorities = await ensureLeaves(leaves(options), options);
+    const signer = String(authorities.get('ca')!.cert);
+    const file = signingCertificate(options.dir);
+    if ((await readIfThere(file)) !== signer) writeFileAtomicallySync(file, signer, { mode: publicMode });
   });
 }
 
@@ -69,7 +73,9 @@ async function shareEtcdPki(place: Place): Promise<void> {
   const { dir } = place;
   let work = etcdPkiInProgress.get(dir);
   if (work === undefined) {
-    work = ensureLeaves(etcdLeaves, place).finally(() => etcdPkiInProgress.delete(dir));
+    work = ensureLeaves(etcdLeaves, place)
+      .then(() => undefined)
+      .finally(() => etcdPkiInProgress.delete(dir));
     etcdPkiInProgress.set(dir, work);
   }
   return work;
@@ -77,25 +83,19 @@ async function shareEtcdPki(place: Place): Promise<void> {
 
 async function ensure({ dir }: Place, make: (pki: Pki) => Promise<void>): Promise<Pki> {
   const pki = pkiPaths(dir);
-  try {
+  await explained(dir, async () => {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await chmod(dir, 0o700);
     await make(pki);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new Failure(
-      'preflight',
-      `the certificates in ${dir} cannot be read or written: ${reasonOf(error)}`,
-      { hint: 'remove what is in the way, or put the files back', cause: error },
-    );
-  }
+  });
   return pki;
 }
 
+/** Resolves with the CAs that have signed them. */
 async function ensureLeaves(
   all: readonly Leaf[],
   { dir, now = new Date(), report = () => {}, signal }: Place,
-): Promise<void> {
+): Promise<ReadonlyMap<Leaf['issuer'], Authority>> {
   const pki = pkiPaths(dir);
   const authorities = new Map<Leaf['issuer'], Authority>();
   for (const issuer of new Set(all.map((leaf) => leaf.issuer)))
@@ -105,4 +105,5 @@ async function ensureLeaves(
     signal?.throwIfAborted();
     await ensureLeaf(leaf, pki[leaf.name], authorities.get(leaf.issuer)!, now, report);
   }
+  return authorities;
 }

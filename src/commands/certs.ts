@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { parseDuration } from '../config/schema/duration.ts';
+import { assertRoot } from '../host/preflight.ts';
+import { ifRunning, locateNode } from '../instance/locateNode.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import { nextCaRotationStep, requestCaRotation } from '../kubernetes/pki/caRotation.ts';
+import { pkiPaths } from '../kubernetes/pki/paths.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
+import { exitCodes, Failure } from '../lib/errors.ts';
+import { formatMs } from '../lib/text/text.ts';
+
+interface RotateOptions {
+  readonly name: string;
+  readonly dataDir?: string;
+  readonly timeout: string;
+}
+
+/**
+ * `k8s-single certs rotate-ca`: new CAs, by which the running node replaces the old ones while both are trusted. Resolves when the old
+ * ones are not trusted any more; a node that is down begins when it runs.
+ * @throws Failure `preflight` when the node has no certificates yet; `notReady` when it takes longer than the timeout
+ */
+export async function rotateCa({ timeout, ...node }: RotateOptions): Promise<number> {
+  assertRoot();
+  const { pki } = await locateNode(node);
+  if (!existsSync(pkiPaths(pki).ca.cert))
+    throw new Failure(
+      'preflight',
+      `node ${node.name} has no certificates yet: there is no ${pkiPaths(pki).ca.cert}`,
+      {
+        hint: `its first start makes them: ${nodeCommand('up', node)}`,
+      },
+    );
+  await requestCaRotation(pki);
+  if ((await ifRunning(async () => readNodeFile(node.name))) === undefined) {
+    console.error(`node ${node.name} is down: it replaces its CAs when it runs`);
+    return exitCodes.ok;
+  }
+  const startedAt = performance.now();
+  let awaited: string | undefined;
+  const isComplete = async (): Promise<void> => {
+    const next = await nextCaRotationStep(pki);
+    if (awaited !== undefined && awaited !== next)
+      console.error(`${formatMs(performance.now() - startedAt).padStart(8)}  ${awaited}`);
+    awaited = next;
+    if (next !== undefined) throw new Unhealthy(`not yet: ${next}`);
+  };
+  const timing = { timeoutMs: parseDuration(timeout), periodMs: 200, maxPeriodMs: 500 };
+  await until(isComplete, timing, new AbortController().signal).catch((cause: unknown) => {
+    throw new Failure(
+      'notReady',
+      `the CAs of node ${node.name} are not replaced within ${timeout}; not yet: ${awaited}`,
+      {
+        hint: `the node goes on with it; see why it takes so long: ${nodeCommand('logs', node, 'supervisor')}`,
+        cause,
+      },
+    );
+  });
+  console.error(
+    `give the new kubeconfig to whoever has the old one: ${nodeCommand('kubeconfig', node)}; and restart pods that read their CA once`,
+  );
+  return exitCodes.ok;
+}
