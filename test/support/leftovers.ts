@@ -70,7 +70,10 @@ async function allResources(): Promise<Map<string, Resources>> {
   return new Map(await Promise.all(entries));
 }
 
-/** Follows the parents up to the first that existed before: ours if that is PID 1, which adopts orphans, or this process. */
+/**
+ * Follows the parents up to the first that existed before. Ours if that is this process, or PID 1, which adopts orphans, if it is of a
+ * test or of a node: others start services meanwhile.
+ */
 function isOurs(
   found: Process,
   table: ReadonlyMap<number, Process>,
@@ -82,7 +85,9 @@ function isOurs(
   if (isOfOtherNode(`${found.command} ${found.cgroups}`, node)) return false;
   let ancestor: Process | undefined = found;
   while (ancestor !== undefined && !before.processes.has(ancestor.id)) ancestor = table.get(ancestor.parent);
-  return ancestor === undefined || ancestor.pid === 1 || ancestor.pid === process.pid;
+  if (ancestor?.pid === process.pid) return true;
+  const isOrphan = ancestor === undefined || ancestor.pid === 1;
+  return isOrphan && (found.isOfTest || /k8s-single/.test(`${found.command} ${found.cgroups}`));
 }
 
 const parentOfRunFolders = dirname(nodePaths('any').run);

@@ -9,6 +9,8 @@ export interface Process {
   readonly command: string;
   /** Its cgroups, one per line. */
   readonly cgroups: string;
+  /** Whether it has the environment of a test. */
+  readonly isOfTest: boolean;
 }
 
 /** All processes of this machine, by pid. */
@@ -42,8 +44,8 @@ export async function signalIfThere({ pid, id }: Process, signal: NodeJS.Signals
 
 /** @throws Error with the code ENOENT or ESRCH when no process has the pid */
 export async function processOf(pid: number): Promise<Process> {
-  const [stat, command, cgroups] = await Promise.all(
-    ['stat', 'cmdline', 'cgroup'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')),
+  const [stat, command, cgroups, environment] = await Promise.all(
+    ['stat', 'cmdline', 'cgroup', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')),
   );
   // The name is in parentheses and may contain any character; the fields follow the last one (proc(5)).
   const name = /\((.*)\)/s.exec(stat ?? '')?.[1] ?? '';
@@ -55,5 +57,6 @@ export async function processOf(pid: number): Promise<Process> {
     state: fields[0] ?? '',
     command: (command ?? '').replaceAll('\0', ' ').trim() || `[${name}]`,
     cgroups: cgroups ?? '',
+    isOfTest: /(?:^|\0)VITEST/.test(environment ?? ''),
   };
 }
