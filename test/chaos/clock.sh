@@ -77,7 +77,9 @@ node() {
   single down --name clock
 }
 
-case ${1:-} in
-  --init | --node) phase=${1#--} && shift && "$phase" "$@" ;;
-  *) outside "$@" ;;
-esac
+phase=outside
+case ${1:-} in --init | --node) phase=${1#--} && shift ;; esac
+steps=()
+# Not what else is there: the kernel adds words of its own.
+for word; do if [[ $word =~ ^-?[0-9]+$ ]]; then steps+=("$word"); fi; done
+"$phase" "${steps[@]}"
