@@ -21,9 +21,9 @@ import { blockIn, blocks, pages, proseOf, root, textOf } from './support/docs.ts
  * Where the code blocks are tested. `text` is for illustrations and output.
  *
  * `console`: run on a real node, test/e2e/docs.test.ts. The pod among `yml` and the `sh` of docs/containers.md, "Run it", are run
- * in Docker, test/e2e/container.test.ts. All else is here.
+ * in Docker, test/e2e/container.test.ts. `cfg` and the `yml` of docs/etcd.md are run in test/e2e/externalEtcd.test.ts. All else is here.
  */
-const languages = ['console', 'ini', 'json', 'sh', 'text', 'ts', 'yaml', 'yml'];
+const languages = ['cfg', 'console', 'ini', 'json', 'sh', 'text', 'ts', 'yaml', 'yml'];
 
 let dir = '';
 beforeAll(async () => {

@@ -18,6 +18,7 @@ import { settleUpgrade } from '../kubernetes/dataUpgrade.ts';
 import {
   assertDataFits,
   assertSnapshotFits,
+  hasExternalEtcd,
   readRecord,
   startWith,
   upgradeOf,
@@ -290,7 +291,7 @@ async function placesOf({
   ...options
 }: NodeOptions & { readonly passphraseFile?: string }): Promise<Places> {
   const { node } = await loadNodeConfig(options);
-  const { name } = node;
+  const { name, etcd } = node;
   const running = await ifRunning(async () => readNodeFile(name));
   const dataDir = node.dataDir ?? running?.dataDir ?? unitDataDir(name);
   if (running !== undefined && dataDir !== undefined && resolve(dataDir) !== running.dataDir) {
@@ -299,6 +300,19 @@ async function placesOf({
     });
   }
   const paths = nodePaths(name, dataDir);
+  const isExternal =
+    running === undefined
+      ? etcd.endpoints !== undefined || hasExternalEtcd(paths.data)
+      : running.kubectl !== undefined && running.etcd === undefined;
+  if (isExternal) {
+    throw new Failure(
+      'usage',
+      `the cluster of node ${name} is in an etcd of others, which has its own snapshots`,
+      {
+        hint: 'take them with "etcdctl snapshot save", and keep the folder pki of the node with them',
+      },
+    );
+  }
   const { dir = paths.snapshots, passphraseFile: configured } = { ...running?.snapshots, ...node.snapshots };
   const secret = passphraseFile ?? configured;
   const passphrase = () => (secret === undefined ? undefined : readPassphrase(secret));

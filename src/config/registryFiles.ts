@@ -1,9 +1,8 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { reasonOf } from '../lib/errors.ts';
 import { homeDir } from '../lib/paths.ts';
 import type { Config } from './config.ts';
+import { certificatesIn, checkKey, readText } from './pemFiles.ts';
 import { dockerCredentials } from './schema/defaults.ts';
 import type { NodeConfig } from './schema/node.ts';
 import type { Registries } from './schema/registries.ts';
@@ -60,43 +59,13 @@ export function checkRegistryFiles({ node, file, positionOf }: Config): void {
   problems.throwIfAny();
 }
 
-/** @throws Error when the file has none, or something else among them */
-function certificatesIn(file: string): X509Certificate[] {
-  const found = read(file).match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-  if (found.length === 0) throw new Error(`${file} has no certificate (PEM)`);
-  return found.map((pem) => {
-    try {
-      return new X509Certificate(pem);
-    } catch (cause) {
-      throw new Error(`${file} has a certificate that cannot be read: ${reasonOf(cause)}`, { cause });
-    }
-  });
-}
-
-function checkKey(file: string, certFile: string | undefined): void {
-  const text = read(file);
-  let key;
-  try {
-    key = createPrivateKey(text);
-  } catch (cause) {
-    throw new Error(`${file} has no private key (PEM) that can be read without a password`, { cause });
-  }
-  let cert: X509Certificate | undefined;
-  try {
-    [cert] = certFile === undefined ? [] : certificatesIn(certFile);
-  } catch {
-    // A problem of the certificate's file.
-  }
-  if (cert?.checkPrivateKey(key) === false) throw new Error(`${file} is not the key of ${certFile}`);
-}
-
 /**
  * The credentials for a host, if its registry has some.
  * @throws Error when its file cannot be read or has none for this host; the message quotes nothing of the file
  */
 export function credentialsFor(host: string, { credentials: file }: Registry): Credentials | undefined {
   if (file === undefined) return undefined;
-  const text = read(file).trim();
+  const text = readText(file).trim();
   if (text.startsWith('{')) return ofDockerConfig(host, file, text);
   const [, username, password] = /^([^\s:]+):([^\r\n]+)$/.exec(text) ?? [];
   if (username === undefined || password === undefined)
@@ -155,12 +124,4 @@ function ofDockerConfig(host: string, file: string, text: string): Credentials {
       `${file} leaves the login for ${host} to docker-credential-${helper}, which is not asked: name a file with USER:PASSWORD`,
     );
   throw new Error(`${file} has no login for ${host}: docker login ${host}`);
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Error(`cannot read ${file}: ${reasonOf(cause)}`, { cause });
-  }
 }

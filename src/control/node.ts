@@ -24,7 +24,7 @@ export interface ControlledNode {
   readonly logs: (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogLine>;
   /** In the text format of Prometheus. */
   readonly metrics: () => Promise<string>;
-  /** The lines of a snapshot: see kubernetes/snapshots/format.ts. Undefined for a graph without Kubernetes. */
+  /** The lines of a snapshot: see kubernetes/snapshots/format.ts. Undefined without an etcd of its own. */
   readonly snapshot: ((signal: AbortSignal) => AsyncIterable<string>) | undefined;
   /** With `cascade`, also restarts all dependents. Resolves when the component has stopped and is being started. */
   readonly restart: (component: string, options: { readonly cascade: boolean }) => Promise<void>;

@@ -42,7 +42,8 @@ export const readOnlyRoutes: RouteTable = {
 /** Not for the port: a snapshot has the keys of the cluster. */
 const secrets: RouteTable = {
   '/v1/snapshot': async ({ node, response, signal }) => {
-    if (node.snapshot === undefined) throw new BadRequest(404, 'a graph without Kubernetes has no snapshots');
+    if (node.snapshot === undefined)
+      throw new BadRequest(404, 'this node has no etcd of its own, and no snapshots');
     await streamLines(withError(node.snapshot), response, signal);
   },
 };

@@ -28,7 +28,7 @@ export interface NodeFile {
   readonly kubectl?: string;
   /** The path of ctr, the client of its containerd. */
   readonly ctr?: string;
-  /** The path of its etcd. */
+  /** The path of its etcd. Missing for a node whose cluster is in an etcd of others. */
   readonly etcd?: string;
   /** The snapshotter of that containerd. */
   readonly snapshotter?: string;

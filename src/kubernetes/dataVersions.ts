@@ -55,6 +55,16 @@ export function readRecord(data: string): string | undefined {
   }
 }
 
+/** Whether the cluster of this data folder was in an etcd of others when it ran last: the record has no version of etcd then. */
+export function hasExternalEtcd(data: string): boolean {
+  const record = parseJson(readRecord(data) ?? '');
+  return textAt(record, 'kube-apiserver') !== '' && textAt(record, 'etcd') === '';
+}
+
+function hasCluster(data: string, etcd: string): boolean {
+  return existsSync(join(etcd, 'member')) || hasExternalEtcd(data);
+}
+
 /** The version of Kubernetes that last ran on a data folder; undefined without a record. */
 export function recordedKubernetes(data: string): string | undefined {
   return textAt(parseJson(readRecord(data) ?? ''), 'kube-apiserver') || undefined;
@@ -67,7 +77,7 @@ export function recordedKubernetes(data: string): string | undefined {
  */
 export function versionOfData(node: DataOwner, cacheDir: string): string | undefined {
   const { data, etcd } = nodePaths(node.name, node.dataDir);
-  const version = existsSync(join(etcd, 'member')) ? recordedKubernetes(data) : undefined;
+  const version = hasCluster(data, etcd) ? recordedKubernetes(data) : undefined;
   const minor = minorOf(version ?? '');
   if (version === undefined || minor === undefined || !isPaired(version)) return undefined;
   return cachedReleases(cacheDir).includes(version) ? version : textOf(minor);
@@ -135,7 +145,7 @@ interface Change {
 /** The recorded and the next version of each owner. Empty without a cluster. */
 function changesOf(node: DataOwner, versions: Versions): Change[] {
   const { data, etcd } = nodePaths(node.name, node.dataDir);
-  if (!existsSync(join(etcd, 'member'))) return [];
+  if (!hasCluster(data, etcd)) return [];
   const record = parseJson(readRecord(data) ?? '');
   return Object.entries(owners).map(([name, owner]) => {
     return { name, owner, last: textAt(record, name), next: versions[name] ?? '' };

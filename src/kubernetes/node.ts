@@ -10,6 +10,7 @@ import { egress } from './components/egress.ts';
 import { etcd } from './components/etcd.ts';
 import { helper, loadBalancerRemoval, storageRemoval } from './components/helper.ts';
 import { etcdSpace } from './components/etcdSpace.ts';
+import { externalEtcd, externalEtcdMembers } from './components/externalEtcd.ts';
 import { initialObjects } from './components/initialObjects.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
@@ -32,27 +33,27 @@ import { pauseImage } from './images/pauseImage.ts';
  */
 export function kubernetesNode(facts: NodeFacts): Component[] {
   const encryption = new SecretsEncryption(facts.paths, facts.config.encryption);
+  const isOwnEtcd = facts.config.etcd.endpoints === undefined;
+  // With an etcd of others they elect a leader, and end when they cannot: they have nothing to do before that works again.
+  const election = isOwnEtcd ? [] : ['etcd'];
   const all = [
     certificates(facts, []),
-    etcd(facts, []),
-    etcdSpace(facts, [{ on: 'etcd', condition: 'started' }]),
+    ...(isOwnEtcd ? ownEtcd(facts) : [externalEtcd(facts, ['pki']), externalEtcdMembers(facts)]),
     containerd(facts, []),
     pauseImage(facts, ['containerd']),
     images(facts, ['containerd']),
-    // The API server, which starts meanwhile, makes what it does not find.
-    initialObjects(facts, ['etcd']),
     apiserver(facts, encryption, ['pki', 'etcd']),
     roles(facts, [{ on: 'apiserver', condition: 'started' }]),
     kubelet(facts, ['pki', 'containerd']),
-    controllerManager(facts, ['apiserver']),
-    scheduler(facts, ['roles']),
+    controllerManager(facts, ['apiserver', ...election]),
+    scheduler(facts, ['roles', ...election]),
     kubeProxy(facts, ['roles']),
     // No other component needs it, not even the milestone `node`: it delays no pod that does not ask for a name.
     // With `roles`, so that the process starts while the API server sleeps, and the boot never waits for it.
-    dns(facts, ['roles']),
+    isOwnEtcd || facts.dns.kind !== 'none' ? dns(facts, ['roles']) : undefined,
     helper(facts, ['roles']),
-    storageRemoval(facts, ['apiserver']),
-    loadBalancerRemoval(facts, ['apiserver']),
+    // In the cluster of several nodes, another one may have made it.
+    ...(isOwnEtcd ? [storageRemoval(facts, ['apiserver']), loadBalancerRemoval(facts, ['apiserver'])] : []),
     // Nothing waits for it: what needs the outside tries again.
     egress(facts, []),
     secretsEncryption(facts, encryption, [{ on: 'apiserver', whenLost: 'restart' }]),
@@ -77,6 +78,16 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     return { ...component, command: renewed(component.command) };
   };
   return components.map(withRenewal).map(withDiagnosis);
+}
+
+/** The etcd of the node, and what is done in it. */
+function ownEtcd(facts: NodeFacts): readonly (Component | undefined)[] {
+  return [
+    etcd(facts, []),
+    etcdSpace(facts, [{ on: 'etcd', condition: 'started' }]),
+    // The API server, which starts meanwhile, makes what it does not find.
+    initialObjects(facts, ['etcd']),
+  ];
 }
 
 /** A flag that a program does not take: only the config can have added it, and no restart removes it. */

@@ -72,8 +72,7 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
   const { node } = config;
   const boot = timeout === undefined ? node.timeouts.boot : parseDuration(timeout);
   const binDirs = [...binDir, ...binDirsOfEnvironment(), ...node.binDirs];
-  // An ephemeral node need not survive a power failure.
-  const etcd = options.ephemeral === true ? { ...node.etcd, fsync: false } : node.etcd;
+  const etcd = await etcdOf(config, options);
   const images = node.images.map((place) => resolve(config.dir, place));
   const network = { ...serverOfEnvironment(), ...egressOfEnvironment(), ...node.network };
   const addons = Object.fromEntries(
@@ -111,6 +110,24 @@ export async function loadNodeConfig(options: ConfigOptions, ip?: string): Promi
       timeouts: { ...node.timeouts, boot },
     },
   };
+}
+
+/** @throws Failure `usage` for files of an etcd of others that cannot be used, and for such an etcd with an ephemeral node */
+async function etcdOf(config: Config, { ephemeral }: ConfigOptions): Promise<NodeConfig['etcd']> {
+  const { etcd } = config.node;
+  // An ephemeral node need not survive a power failure.
+  if (etcd.endpoints === undefined) return ephemeral === true ? { ...etcd, fsync: false } : etcd;
+  if (ephemeral === true) {
+    throw new Failure(
+      'usage',
+      'etcd.endpoints: nothing of this node is kept, and that etcd keeps its cluster',
+      {
+        hint: 'leave it out: the node has an etcd of its own in memory',
+      },
+    );
+  }
+  // Most configs have none.
+  return (await import('../config/etcdFiles.ts')).resolveEtcd(config);
 }
 
 /** With absolute paths, and checked. */

@@ -15,6 +15,7 @@ import { releasesDir } from '../install/find/cacheLayout.ts';
 import { checkData } from '../kubernetes/checkData.ts';
 import { renewalOf } from '../kubernetes/components/certificates.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
+import { assertDataFits } from '../kubernetes/dataVersions.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { kubernetesNode } from '../kubernetes/node.ts';
 import { etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
@@ -58,6 +59,12 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     if (kubernetes === undefined) return await runGraph(components, graph);
     // In a sandbox the data folder is in its place only now.
     const { clients, facts } = kubernetes;
+    if (!hasOwnEtcd(config.node)) {
+      // Of its versions, and of an upgrade that goes wrong, this node knows nothing.
+      assertDataFits(config.node, clients.versions);
+      checks.push(...checkData(paths, clients.snapshotter));
+      return await runGraph(components, { ...graph, ...clients });
+    }
     const { upgrade, undone } = await openData(config.node, clients.versions, {
       minFreeMiB: config.node.kubelet.minFreeMiB,
       signal: signals.interrupted,
@@ -115,6 +122,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
   });
   const source = { node: node.name, data, etcd: etcdAccess(facts) };
   const snapshot = (signal: AbortSignal): AsyncIterable<string> => snapshotLines(source, signal);
+  const { etcd: _, ...withoutEtcd } = versions;
   return {
     facts,
     components: kubernetesNode(facts),
@@ -132,13 +140,15 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     clients: {
       kubectl: files.kubectl,
       ctr: files.ctr,
-      etcd: files.etcd,
       snapshotter,
-      versions,
-      snapshot,
+      ...(hasOwnEtcd(node) ? { etcd: files.etcd, versions, snapshot } : { versions: withoutEtcd }),
       renewal: renewalOf(facts),
     },
   };
+}
+
+function hasOwnEtcd({ etcd }: Config['node']): boolean {
+  return etcd.endpoints === undefined;
 }
 
 /** What to say when the data keeps the node at a version that is older than the default one. */

@@ -3,7 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { debianArch } from '../../src/install/find/cacheLayout.ts';
-import { assertDataFits, recordDataVersions, versionOfData } from '../../src/kubernetes/dataVersions.ts';
+import {
+  assertDataFits,
+  hasExternalEtcd,
+  recordDataVersions,
+  versionOfData,
+} from '../../src/kubernetes/dataVersions.ts';
 import { tempDir } from '../support/cli.ts';
 
 /** A data folder with a cluster that these versions have run. */
@@ -109,4 +114,16 @@ test('data without a cluster has no say', async () => {
   const data = await tempDir('versions');
   recordDataVersions(data, of('1.35.2'));
   expect(versionOfData(node(data), await tempDir('cache'))).toBeUndefined();
+});
+
+test('the version of Kubernetes is kept and checked, too, when the cluster is in an etcd of others', async () => {
+  const data = await tempDir('versions');
+  const cache = await tempDir('versions');
+  recordDataVersions(data, { 'kube-apiserver': '1.29.5' });
+  expect(hasExternalEtcd(data)).toBe(true);
+  expect(versionOfData(node(data), cache)).toBe('1.29');
+  expect(() => assertDataFits(node(data), { 'kube-apiserver': '1.30.1' })).not.toThrow();
+  expect(() => assertDataFits(node(data), { 'kube-apiserver': '1.28.1' })).toThrow('an older version cannot');
+  recordDataVersions(data, of('1.29.5'));
+  expect(hasExternalEtcd(data)).toBe(false);
 });

@@ -28,8 +28,9 @@ export interface InspectedNode {
   readonly paths: Paths;
   readonly pki: Pki;
   readonly kubeconfigs: Kubeconfigs;
-  /** Whether kube-proxy is part of the node. */
+  /** Whether kube-proxy is part of the node, and etcd. */
   readonly hasProxy: boolean;
+  readonly hasEtcd: boolean;
 }
 
 /** The result of a check, and what was seen, or why the check does not apply. */
@@ -510,11 +511,20 @@ const node: readonly Check[] = [
   },
 ];
 
+/** The etcd of others is theirs to judge. */
+const ofOwnEtcd = ({ judge, ...check }: Check): Check => ({
+  ...check,
+  judge: (inspected) =>
+    inspected.hasEtcd
+      ? judge(inspected)
+      : { result: 'notApplied', reason: 'the cluster is in an etcd of others: etcd.endpoints' },
+});
+
 /**
  * The automated checks of the benchmark for the control plane, etcd and the node, and those of its manual ones that can be judged
  * from command lines and files. Titles are ours.
  */
-const checks: readonly Check[] = [...files, ...apiserver, ...controllers, ...etcd, ...node];
+const checks: readonly Check[] = [...files, ...apiserver, ...controllers, ...etcd.map(ofOwnEtcd), ...node];
 
 /** The result of each check. */
 export function judgeNode(inspected: InspectedNode): JudgedCheck[] {

@@ -64,13 +64,15 @@ async function securityResults(
   const { name, dataDir, kubernetes } = config.node;
   if (kubernetes === false) throw new Failure('usage', 'a graph without Kubernetes has no such checks');
   const running = await readNodeFile(name).catch(() => undefined);
-  const hasProxy = config.node.features.kubeProxy;
+  const parts = {
+    hasProxy: config.node.features.kubeProxy,
+    hasEtcd: config.node.etcd.endpoints === undefined,
+  };
   if (running !== undefined) {
-    const inspected = inspect(
-      await runningCommands(name),
-      nodePaths(name, running.dataDir ?? dataDir),
-      hasProxy,
-    );
+    const inspected = inspect(await runningCommands(name), nodePaths(name, running.dataDir ?? dataDir), {
+      ...parts,
+      hasEtcd: running.etcd !== undefined,
+    });
     return { subject: `the running node ${name}`, results: judgeNode(inspected) };
   }
   // What a start would make, in a folder of its own: certificates, config files, and the folders with their modes.
@@ -82,7 +84,7 @@ async function securityResults(
     // Without a kubelet, one that lists no flags: the newest.
     const files = { kubelet: found('kubelet')?.path ?? '/bin/true' };
     const graph = plannedGraph({ ...config, node }, found('kube-apiserver')?.version, files);
-    const inspected = inspect(await plannedCommands(graph), nodePaths(name, scratch), hasProxy);
+    const inspected = inspect(await plannedCommands(graph), nodePaths(name, scratch), parts);
     const results = judgeNode(inspected).map(({ id, title, result, reason }) => {
       return { id, title, result, reason: reason.replaceAll(scratch, nodePaths(name, dataDir).data) };
     });
@@ -94,7 +96,11 @@ async function securityResults(
 
 type Commands = ReadonlyMap<string, readonly string[]>;
 
-function inspect(commands: Commands, paths: Paths, hasProxy: boolean): InspectedNode {
+function inspect(
+  commands: Commands,
+  paths: Paths,
+  parts: Pick<InspectedNode, 'hasProxy' | 'hasEtcd'>,
+): InspectedNode {
   const programs = new Map([...commands].map(([name, args]) => [name, flagsOf(args)]));
   const file = (program: string, flag: string): unknown => {
     const path = programs.get(program)?.get(flag)?.at(-1);
@@ -108,7 +114,7 @@ function inspect(commands: Commands, paths: Paths, hasProxy: boolean): Inspected
     paths,
     pki: pkiPaths(paths.pki),
     kubeconfigs: kubeconfigPaths(paths.kubeconfigs),
-    hasProxy,
+    ...parts,
   };
 }
 

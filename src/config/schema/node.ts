@@ -4,6 +4,7 @@ import { nodeName, nodeNameForm } from '../../lib/paths.ts';
 import { addonsSchema } from './addons.ts';
 import { parseListen } from './addresses.ts';
 import { defaults, dnsServers, loadBalancers, storages } from './defaults.ts';
+import { etcdSchema } from './etcd.ts';
 import {
   bool,
   duration,
@@ -152,15 +153,9 @@ export const nodeShape = {
   })
     .prefault({})
     .describe('Snapshots of the cluster.'),
-  etcd: map({
-    fsync: bool()
-      .prefault(defaults.etcd.fsync)
-      .describe(
-        `Sync every write to disk; without it, a throw-away node boots up to a second faster. Default: ${defaults.etcd.fsync}.`,
-      ),
-  })
+  etcd: etcdSchema
     .prefault({})
-    .describe('Settings of etcd.'),
+    .describe("Settings of the node's etcd, or an etcd of others that holds the cluster instead."),
   kubelet: map({
     maxPods: integer(1, 1000)
       .prefault(defaults.kubelet.maxPods)

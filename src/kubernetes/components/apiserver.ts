@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Dependency, Service } from '../../engine/component.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
-import { adminAccess, etcdAccess, localServer } from '../kubeconfig/clients.ts';
+import { adminAccess, etcdMembers, localServer } from '../kubeconfig/clients.ts';
 import { nodeProgram } from '../environment.ts';
 import type { SecretsEncryption } from '../encryption.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -20,7 +20,8 @@ export function apiserver(
   const { config, paths, ip } = facts;
   const { network } = config;
   const pki = pkiPaths(paths.pki);
-  const etcd = etcdAccess(facts);
+  const members = etcdMembers(facts);
+  const [etcd] = members;
   const policyFile = join(paths.apiserver, 'audit-policy.json');
   const auditLog = join(paths.logs, 'audit', 'audit.log');
   const args = flags({
@@ -38,10 +39,10 @@ export function apiserver(
     'bind-address': '0.0.0.0',
     'client-ca-file': pki.ca.cert,
     'enable-admission-plugins': 'NodeRestriction',
-    'etcd-cafile': etcd.ca,
-    'etcd-certfile': etcd.cert,
-    'etcd-keyfile': etcd.key,
-    'etcd-servers': etcd.url,
+    'etcd-cafile': etcd?.ca,
+    'etcd-certfile': etcd?.cert,
+    'etcd-keyfile': etcd?.key,
+    'etcd-servers': members.map(({ url }) => url).join(','),
     'kubelet-certificate-authority': pki.ca.cert,
     'kubelet-client-certificate': pki.apiserverKubelet.cert,
     'kubelet-client-key': pki.apiserverKubelet.key,

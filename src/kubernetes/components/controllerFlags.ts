@@ -28,8 +28,8 @@ export function controllerFlags(
       // With the default of 20 requests per second the controllers start one by one, 150 ms apart.
       'kube-api-burst': 1000,
       'kube-api-qps': 500,
-      // There is only one of each.
-      'leader-elect': false,
+      // There is only one of each, unless nodes share an etcd.
+      'leader-elect': facts.config.etcd.endpoints !== undefined,
       profiling: false,
       ...flags,
     },

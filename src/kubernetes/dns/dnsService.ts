@@ -130,7 +130,13 @@ function serviceObject(clusterIP: string): object {
 }
 
 function slicePath(facts: NodeFacts): string {
-  return `/apis/discovery.k8s.io/${facts.differences.kubernetes.discovery}/namespaces/kube-system/endpointslices/kube-dns`;
+  const slices = `/apis/discovery.k8s.io/${facts.differences.kubernetes.discovery}/namespaces/kube-system/endpointslices`;
+  return `${slices}/${sliceName(facts)}`;
+}
+
+/** Nodes that share an etcd have one each. */
+function sliceName({ config }: NodeFacts): string {
+  return config.etcd.endpoints === undefined ? 'kube-dns' : `kube-dns-${config.nodeName}`;
 }
 
 /** Without a selector, no controller makes the endpoints: they are ours. */
@@ -139,7 +145,7 @@ function endpointSlice(facts: NodeFacts): object {
     apiVersion: `discovery.k8s.io/${facts.differences.kubernetes.discovery}`,
     kind: 'EndpointSlice',
     metadata: {
-      name: 'kube-dns',
+      name: sliceName(facts),
       namespace: 'kube-system',
       labels: {
         ...ownLabels,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { EtcdAccess } from '../etcdGateway.ts';
 import type { NodeFacts } from '../facts.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
@@ -13,8 +14,17 @@ export function adminAccess(facts: Pick<NodeFacts, 'config' | 'paths'>) {
   return { server: localServer(facts), ca: ca.cert, cert: admin.cert, key: admin.key };
 }
 
-/** Access to etcd, for the API server and for probes: the URL, and paths of PEM files. */
-export function etcdAccess({ config, paths }: NodeFacts) {
+/** Access to each member of the etcd that has the cluster: of the node's own, or of one of others. Never empty. */
+export function etcdMembers(facts: Pick<NodeFacts, 'config' | 'paths'>): readonly EtcdAccess[] {
+  const { endpoints, caFile: ca, certFile: cert, keyFile: key } = facts.config.etcd;
+  if (endpoints === undefined) return [etcdAccess(facts)];
+  const tls = ca === undefined || cert === undefined || key === undefined ? {} : { ca, cert, key };
+  const access = (url: string): EtcdAccess => ({ url, ...tls });
+  return endpoints.map(access);
+}
+
+/** Access to the node's own etcd, for the API server and for probes: the URL, and paths of PEM files. */
+export function etcdAccess({ config, paths }: Pick<NodeFacts, 'config' | 'paths'>) {
   const { etcdCa, apiserverEtcd } = pkiPaths(paths.pki);
   return { url: `https://127.0.0.1:${config.network.etcdPort}`, ca: etcdCa.cert, ...apiserverEtcd };
 }

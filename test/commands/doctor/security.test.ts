@@ -80,6 +80,7 @@ test('a program that does not run, and one that is not part of the node', async 
     pki: pkiPaths(paths.pki),
     kubeconfigs: kubeconfigPaths(paths.kubeconfigs),
     hasProxy: false,
+    hasEtcd: true,
   };
   const verdicts = new Map(judgeNode(nothing).map(({ id, result, reason }) => [id, `${result}: ${reason}`]));
   expect(verdicts.get('1.2.1')).toBe('fail: kube-apiserver does not run');
