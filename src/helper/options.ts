@@ -20,6 +20,8 @@ export interface LoadBalancerOptions {
   readonly addresses: readonly string[];
   /** Ports of the node that no Service gets: who has them, by names such as `6443/TCP`. */
   readonly ownPorts: Readonly<Record<string, string>>;
+  /** Several nodes share the cluster: what another one has given to a Service stays. */
+  readonly isShared: boolean;
 }
 
 export interface StorageOptions {

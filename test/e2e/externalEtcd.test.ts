@@ -195,7 +195,6 @@ describe('a node with an etcd of others', () => {
 describe('two control planes', () => {
   const settings = {
     nodeName: 'second',
-    loadBalancer: 'none',
     network: { server: `https://${front}:6443`, podCidr: '10.244.2.0/24' },
   };
 

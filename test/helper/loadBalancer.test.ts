@@ -58,14 +58,15 @@ class Cluster {
   readonly changes: Change[] = [];
   listener: string | undefined;
 
-  constructor(services: object[], pods: object[] = [], addresses = [node]) {
+  constructor(services: object[], pods: object[] = [], addresses = [node], isShared = false) {
     const api = {
       services: this.#services,
       pods: this.#pods,
       change: async (each: Change) => this.#apply(each),
       listener: async () => this.listener,
     };
-    this.#balancer = new LoadBalancer(api, { addresses, ownPorts: { '6443/TCP': 'the API server' } });
+    const ownPorts = { '6443/TCP': 'the API server' };
+    this.#balancer = new LoadBalancer(api, { addresses, ownPorts, isShared });
     this.#pods.replace(pods.map(readHostPorts));
     this.#services.replace([]);
     for (const each of services) this.set(each);
@@ -131,6 +132,14 @@ it('the second Service with a port waits for the first, and gets the address whe
   });
   cluster.delete('web');
   expect((await cluster.run()).addresses).toEqual({ 'a-later': node });
+});
+
+it('the address of another node that shares the cluster stays; that of an earlier start does not', async () => {
+  const of = '172.30.8.2';
+  const services = [service('web', { ip: of, managedFields: ours }), service('later')];
+  expect((await new Cluster(services, [], [node], true).run()).addresses).toEqual({ web: of, later: node });
+  const { addresses } = await new Cluster(services.slice(0, 1)).run();
+  expect(addresses).toEqual({ web: node });
 });
 
 it('the same port of another protocol is another port', async () => {

@@ -136,9 +136,11 @@ export class LoadBalancer {
       for (const port of portsOf(service))
         add(balanced, port, { service: name, name: `the Service ${name}` });
     };
-    // Another load balancer is at work.
-    if (addresses.length > 0 && !isHeld) {
-      if (addresses.some((each) => this.#options.addresses.includes(each))) take();
+    const { addresses: own, isShared } = this.#options;
+    const hasOwn = addresses.some((each) => own.includes(each));
+    // Another load balancer is at work, or another node.
+    if (addresses.length > 0 && (!isHeld || (isShared && !hasOwn))) {
+      if (hasOwn) take();
       return;
     }
     if (isDeleted) return;

@@ -91,7 +91,11 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
       storage: { folder: join(paths.data, 'volumes'), nodeName: config.nodeName },
     }),
     ...(config.loadBalancer === 'node' && {
-      loadBalancer: { addresses: [facts.ip], ownPorts: ownPorts(facts) },
+      loadBalancer: {
+        addresses: [facts.ip],
+        ownPorts: ownPorts(facts),
+        isShared: config.etcd.endpoints !== undefined,
+      },
     }),
   };
   const folder = join(paths.data, 'helper');
