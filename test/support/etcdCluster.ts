@@ -14,7 +14,7 @@ export interface EtcdCluster extends AsyncDisposable {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
-  /** Starts these members, with the data that they have. */
+  /** Starts those of these members that do not run, with the data that they have. */
   start(...members: readonly number[]): void;
   /** Ends a member by SIGKILL. */
   kill(member: number): Promise<void>;
@@ -66,7 +66,7 @@ export async function etcdCluster({ dir, host, ports, enter }: ClusterOptions): 
     certFile: join(dir, 'client.crt'),
     keyFile: join(dir, 'client.key'),
     start: (...members) => {
-      for (const member of members) {
+      for (const member of members.filter((each) => !running.has(each))) {
         const args = [
           `--name=member-${member}`,
           `--data-dir=${join(dir, `data-${member}`)}`,
