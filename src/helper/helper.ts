@@ -1,6 +1,8 @@
 import { BlockList } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { readEndpointSlice, readNamed, readService } from './cluster/objects.ts';
+import { contains, parseCidr } from '../config/schema/addresses.ts';
+import { readEndpointSlice, readNamed, readNode, readService } from './cluster/objects.ts';
+import type { ClusterNode } from './cluster/objects.ts';
 import { Watches } from './cluster/watches.ts';
 import { Resolver } from './dns/resolver.ts';
 import { serveDns } from './dns/server.ts';
@@ -47,10 +49,19 @@ async function runDns(options: DnsOptions, watches: Watches): Promise<AsyncDispo
   const isOwn = (ip: string): boolean => ip === address || ip === serviceIp;
   const zone = new Zone(cluster, { domain, dnsIp: serviceIp, isClusterAddress });
   const upstream = new Upstream({ servers: upstreams, resolvConf, isOwn });
-  const isAllowed = (client: string): boolean => isClusterAddress(client) || isAddressOfThisNode(client);
+  const nodes = options.isShared ? watches.store({ path: '/api/v1/nodes', read: readNode }) : undefined;
+  const isAllowed = (client: string): boolean =>
+    isClusterAddress(client) ||
+    isAddressOfThisNode(client) ||
+    [...(nodes?.values() ?? [])].some((node) => isOfNode(node, client));
   const server = await serveDns({ address, port, isAllowed, resolver: new Resolver(zone, upstream) });
   console.error(`serving ${domain} on ${address}:${port}`);
   return server;
+}
+
+function isOfNode({ addresses, podCidr }: ClusterNode, ip: string): boolean {
+  const pods = parseCidr(podCidr);
+  return addresses.includes(ip) || (typeof pods !== 'string' && contains(pods, ip));
 }
 
 /** Programs on the node, also by way of a cluster IP, have one of its addresses. */

@@ -39,6 +39,8 @@ export interface DnsOptions {
   readonly serviceIp: string;
   /** The ranges of pods and Services. */
   readonly clusterRanges: readonly string[];
+  /** Several nodes share the cluster: those of the others may ask, too. */
+  readonly isShared: boolean;
   /** `v1` or `v1beta1` of discovery.k8s.io. */
   readonly discoveryVersion: string;
   /** Where other names are asked for. */

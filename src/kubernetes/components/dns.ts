@@ -63,6 +63,7 @@ function helper(facts: NodeFacts): Command {
     domain: clusterDomain,
     serviceIp: dnsIp,
     clusterRanges: [podCidr, serviceCidr],
+    isShared: config.etcd.endpoints !== undefined,
     discoveryVersion: facts.differences.kubernetes.discovery,
     upstreams: (upstreamDns ?? []).flatMap((text) => parseDnsServer(text) ?? []),
     ...(upstreamDns === undefined && resolvConf !== undefined && { resolvConf }),

@@ -18,8 +18,9 @@ export const dnsPort = 10_053;
 
 /** The name of the role and its binding. The standard manifest of CoreDNS has `system:coredns` for its own ServiceAccount. */
 const roleName = 'k8s-single:dns';
-/** What the ClusterRole `system:coredns` of the standard manifest allows, for whoever serves DNS. */
+/** What the ClusterRole `system:coredns` of the standard manifest allows, for whoever serves DNS, and to know who may ask. */
 const rules = [
+  { apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] },
   { apiGroups: [''], resources: ['endpoints', 'namespaces', 'pods', 'services'], verbs: ['list', 'watch'] },
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
 ];
