@@ -17,7 +17,7 @@ import { recordStopOrder } from '../instance/stopOrphans.ts';
 import { recordDataVersions } from '../kubernetes/dataVersions.ts';
 import { pullNotes } from '../kubernetes/images/pullFailure.ts';
 import type { Renewal } from '../kubernetes/components/certificates.ts';
-import { dueCertificates } from '../kubernetes/pki/expiry.ts';
+import { dueCertificates, expiryOf } from '../kubernetes/pki/expiry.ts';
 import { removeTemporaries } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
@@ -202,9 +202,14 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
   const { level, subject, message } = checkDisk(data, node.kubelet.minFreeMiB, kubelet);
   const expiring = dueCertificates(pki).map(({ description }) => description);
   const renew = nodeCommand('restart', { name: node.name }, '--cascade', 'pki');
+  const { certFile } = node.etcd;
+  const etcdClient = certFile === undefined ? undefined : expiryOf(certFile);
   return [
     ...(level === 'ok' ? [] : [`${subject}: ${message}`]),
     ...(expiring.length > 0 ? [`certificates: ${expiring.join(', ')}. Renew them: ${renew}`] : []),
+    ...(etcdClient === undefined
+      ? []
+      : [`etcd.certFile: ${etcdClient}. Put another one in its place: ${certFile}`]),
     ...pullNotes(tail(join(logs, 'containerd.log'), logLines), Date.now()),
   ];
 }

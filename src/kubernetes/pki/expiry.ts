@@ -17,13 +17,18 @@ interface DueCertificate {
 export function dueCertificates(dir: string, now = new Date()): DueCertificate[] {
   const { serviceAccount: _, ...certificates } = pkiPaths(dir);
   return Object.entries(certificates).flatMap(([name, { cert: file }]) => {
-    const cert = parseCertificate(textOf(file));
-    if (cert === undefined || !isDue(cert, now)) return [];
-    const flaw = timeFlaw(cert, now);
-    const why = flaw === undefined ? `expires at ${cert.validTo}` : `is ${flaw}`;
+    const description = expiryOf(file, now);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a key of pkiPaths
-    return { name: name as CertificateName, description: `${basename(file)} ${why}` };
+    return description === undefined ? [] : { name: name as CertificateName, description };
   });
+}
+
+/** What to say of a certificate that has expired, or will before a fifth of its life is over; undefined for any other file. */
+export function expiryOf(file: string, now = new Date()): string | undefined {
+  const cert = parseCertificate(textOf(file));
+  if (cert === undefined || !isDue(cert, now)) return undefined;
+  const flaw = timeFlaw(cert, now);
+  return `${basename(file)} ${flaw === undefined ? `expires at ${cert.validTo}` : `is ${flaw}`}`;
 }
 
 function textOf(file: string): string {

@@ -5,9 +5,11 @@ import { expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/yaml/parseConfig.ts';
 import type { Command, Component } from '../../../src/engine/component.ts';
 import { externalEtcdTask } from '../../../src/kubernetes/components/externalEtcd.ts';
+import { expiryOf } from '../../../src/kubernetes/pki/expiry.ts';
 import { plannedGraph } from '../../../src/supervisor/plannedGraph.ts';
 import { closedPort, serve } from '../../fixtures/probes/servers.ts';
 import { cli, tempDir } from '../../support/cli.ts';
+import { day, madePki } from '../../support/pki.ts';
 
 const never = new AbortController().signal;
 const endpoints = ['https://etcd-1.example:2379', 'https://etcd-2.example:2379'];
@@ -120,4 +122,15 @@ it('snapshots of a node with an etcd of others are refused, also while it is dow
   expect(await save()).toContain('has no data of a cluster');
   await writeFile(join(dataDir, 'versions.json'), '{"kube-apiserver":"1.20.2"}\n');
   expect(await save()).toContain('the cluster of node external-etcd is in an etcd of others');
+});
+
+it('a client certificate that is about to expire is known', async () => {
+  const { pki } = await madePki();
+  const later = (days: number): Date => new Date(Date.now() + days * day);
+  expect(expiryOf(pki.apiserverEtcd.cert, later(200))).toBeUndefined();
+  expect(expiryOf(pki.apiserverEtcd.cert, later(340))).toMatch(/^apiserver-etcd-client.crt expires at /);
+  expect(expiryOf(pki.apiserverEtcd.cert, later(400))).toMatch(
+    /^apiserver-etcd-client.crt is expired since /,
+  );
+  expect(expiryOf('/no/file')).toBeUndefined();
 });
