@@ -5,6 +5,7 @@ import { parseDuration } from '../config/schema/duration.ts';
 import { assertRoot } from '../host/preflight.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { hasExternalEtcd } from '../kubernetes/dataVersions.ts';
 import { nextCaRotationStep, requestCaRotation } from '../kubernetes/pki/caRotation.ts';
 import { pkiPaths } from '../kubernetes/pki/paths.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -20,17 +21,25 @@ interface RotateOptions {
 /**
  * `k8s-single certs rotate-ca`: new CAs, by which the running node replaces the old ones while both are trusted. Resolves when the old
  * ones are not trusted any more; a node that is down begins when it runs.
- * @throws Failure `preflight` when the node has no certificates yet; `notReady` when it takes longer than the timeout
+ * @throws Failure `preflight` when the node has no certificates yet, or shares its etcd; `notReady` when it takes longer than the timeout
  */
 export async function rotateCa({ timeout, ...node }: RotateOptions): Promise<number> {
   assertRoot();
-  const { pki } = await locateNode(node);
+  const { pki, data } = await locateNode(node);
   if (!existsSync(pkiPaths(pki).ca.cert))
     throw new Failure(
       'preflight',
       `node ${node.name} has no certificates yet: there is no ${pkiPaths(pki).ca.cert}`,
       {
         hint: `its first start makes them: ${nodeCommand('up', node)}`,
+      },
+    );
+  if (hasExternalEtcd(data))
+    throw new Failure(
+      'preflight',
+      'the cluster is in an etcd of others, and its other nodes have these CAs, too',
+      {
+        hint: 'nothing has changed; the CAs of a node with an etcd of its own can be replaced',
       },
     );
   await requestCaRotation(pki);

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { etcd as healthy } from '../../../probes/kinds/etcd.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
@@ -11,6 +12,7 @@ import { etcdGateway, toBase64 } from '../etcdGateway.ts';
 import type { EtcdAccess } from '../etcdGateway.ts';
 import type { NodeFacts } from '../facts.ts';
 import { etcdMembers } from '../kubeconfig/clients.ts';
+import { certificatesIn } from '../pki/check.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** Time limit of one question to one member, in ms. A member without a leader takes a second or two to say so. */
@@ -121,9 +123,15 @@ async function assertOwnCluster(
   for (const member of members) if (await passes(read(member), memberMs, signal)) break;
   signal.throwIfAborted();
   if (value === '') return;
-  const lines = (await readFile(ca, 'utf8')).split('\n').filter((line) => /^[\w+/=]+$/.test(line));
-  if (lines.every((line) => value.includes(line))) return;
+  // One is enough: while CAs are replaced, the cluster is told of the second one later.
+  const isKnown = (cert: X509Certificate): boolean =>
+    base64Lines(cert.toString()).every((line) => value.includes(line));
+  if (certificatesIn(await readFile(ca, 'utf8')).some(isKnown)) return;
   throw new Failure('preflight', `the cluster in this etcd has another CA than ${ca}`, {
     hint: 'copy the folder pki of a node of that cluster into the data folder of this one, and start it again; or name an etcd without a cluster',
   });
+}
+
+function base64Lines(pem: string): string[] {
+  return pem.split('\n').filter((line) => /^[\w+/=]+$/.test(line));
 }
