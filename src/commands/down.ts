@@ -11,6 +11,8 @@ import type { UnitState } from '../instance/unit.ts';
 import { assertRoot, checkDataFolder } from '../host/preflight.ts';
 import { run as runTool } from '../host/tool.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import type { NodeFile } from '../instance/nodeFile.ts';
+import { leaveCluster } from '../kubernetes/join/leave.ts';
 import { contextName } from '../kubernetes/kubeconfig/kubeconfig.ts';
 import { removeFromKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/merge.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -51,6 +53,7 @@ export async function takeDown(
   await assertNotInUseByOther(data, name);
   // A node that is starting has a lock before it has a node.json.
   const wasThere = node !== undefined || existsSync(lockFile(run)) || unit !== undefined;
+  if (node?.worker !== undefined) await leave(node, node.worker);
   if (unit !== undefined) {
     console.error(`node ${name} is run by systemd: systemctl stop ${unit.name}`);
     await runTool(['systemctl', 'stop', unit.name]);
@@ -64,6 +67,16 @@ export async function takeDown(
   await reportDeadNodes(name);
   console.error(wasThere ? `node ${name} is down` : `node ${name} was not running`);
   return 0;
+}
+
+/** Whatever fails, the node is stopped: its cluster may be gone. */
+async function leave({ name, dataDir }: NodeFile, worker: NonNullable<NodeFile['worker']>): Promise<void> {
+  const { server, nodeName } = worker;
+  console.error(`draining ${nodeName} and removing it from ${server}`);
+  await leaveCluster(worker, nodePaths(name, dataDir)).catch((error: unknown) => {
+    console.error(`warning: ${nodeName} stays a node of the cluster: ${reasonOf(error)}`);
+    console.error(`  on the machine of the control plane: k8s-single kubectl -- delete node ${nodeName}`);
+  });
 }
 
 /** Takes the lock again first: somebody may have started the node in the meantime, or be purging it, too. */

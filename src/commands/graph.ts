@@ -13,18 +13,23 @@ import { readBootRecord } from '../observe/records/bootRecord.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { ConfigOptions } from '../supervisor/options.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
-import { plannedGraph } from '../supervisor/plannedGraph.ts';
+import { plannedGraph, plannedWorker } from '../supervisor/plannedGraph.ts';
 
 interface GraphOptions extends ConfigOptions {
   readonly output: 'text' | 'mermaid' | 'dot';
+  readonly worker?: boolean;
 }
 
 /**
  * `k8s-single graph`: the graph of the config or, without `--config`, of the last boot. With the times of that boot if it had
- * the same graph.
+ * the same graph. With `--worker`, the graph of a worker with this config.
  */
-export async function graph({ output, ...options }: GraphOptions): Promise<number> {
+export async function graph({ output, worker, ...options }: GraphOptions): Promise<number> {
   const config = await loadNodeConfig(options);
+  if (worker === true) {
+    process.stdout.write(`${render(drawingOf(plannedWorker(config), []), output)}\n`);
+    return exitCodes.ok;
+  }
   const { data, controlSocket } = await locateNode(config.node);
   const record = await readBootRecord(data).catch((error: unknown) => {
     // The node was never up: show the planned graph.

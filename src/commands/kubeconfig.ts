@@ -32,7 +32,13 @@ export async function kubeconfig({ name, merge, server }: KubeconfigOptions): Pr
   return 0;
 }
 
-async function kubeconfigOf({ name, dataDir, kubeconfig: file }: NodeFile, server?: string): Promise<string> {
+async function kubeconfigOf(node: NodeFile, server?: string): Promise<string> {
+  const { name, dataDir, kubeconfig: file, worker } = node;
+  if (worker !== undefined) {
+    throw new Failure('usage', `node ${name} is a worker of ${worker.server}: it has no kubeconfig`, {
+      hint: 'take that of the control plane, on its machine',
+    });
+  }
   if (file === undefined) {
     throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no kubeconfig`);
   }

@@ -14,6 +14,11 @@ import { signalExitCode } from '../lib/signals.ts';
  */
 export async function kubectl(args: readonly string[], { name }: { name: string }): Promise<number> {
   const node = await readNodeFile(name);
+  if (node.worker !== undefined) {
+    throw new Failure('usage', `node ${name} is a worker of ${node.worker.server}: it has no kubectl`, {
+      hint: 'run it on the machine of the control plane',
+    });
+  }
   if (node.kubectl === undefined || node.kubeconfig === undefined) {
     throw new Failure('usage', `node ${name} is a graph without Kubernetes: it has no kubectl`);
   }

@@ -1,6 +1,7 @@
 import { client } from '../control/client.ts';
 import { exitCodes, Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import type { ListedNode } from '../kubernetes/join/clusterNodes.ts';
 import type { NodeStatus } from '../observe/state/status.ts';
 
 interface StatusOptions {
@@ -30,9 +31,39 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
     const { explainAbsence } = await import('../instance/lifeState.ts');
     throw await explainAbsence(name, error);
   });
-  if (output === 'json') console.log(JSON.stringify(current, undefined, 2));
+  const nodes = await nodesOf(name);
+  if (output === 'json') console.log(JSON.stringify({ ...current, ...(nodes && { nodes }) }, undefined, 2));
   else await printTable(current);
+  if (output === 'table' && nodes !== undefined && nodes.length > 1) await printNodes(nodes);
   return current.ready ? exitCodes.ok : exitCodes.notReady;
+}
+
+/** The nodes of a cluster that can have more than one; undefined without an answer of its API server within 2 s. */
+async function nodesOf(name: string): Promise<readonly ListedNode[] | undefined> {
+  const { readNodeFile } = await import('../instance/nodeFile.ts');
+  const { joinAt, dataDir } = await readNodeFile(name).catch(() => ({
+    joinAt: undefined,
+    dataDir: undefined,
+  }));
+  if (joinAt === undefined) return undefined;
+  const { clusterNodes } = await import('../kubernetes/join/clusterNodes.ts');
+  const { pkiPaths } = await import('../kubernetes/pki/paths.ts');
+  const { ca, admin } = pkiPaths(nodePaths(name, dataDir).pki);
+  const api = { server: joinAt, ca: ca.cert, cert: admin.cert, key: admin.key };
+  return clusterNodes(api, AbortSignal.timeout(2000)).catch(() => undefined);
+}
+
+async function printNodes(nodes: readonly ListedNode[]): Promise<void> {
+  const { table } = await import('../lib/text/table.ts');
+  const rows = nodes.map(({ name, ready, schedulable, version, address, podCidr }) => [
+    name,
+    `${ready ? 'ready' : 'not ready'}${schedulable ? '' : ', cordoned'}`,
+    version,
+    address,
+    podCidr,
+  ]);
+  console.log();
+  for (const line of table([['NODE', 'STATE', 'VERSION', 'ADDRESS', 'PODS'], ...rows])) console.log(line);
 }
 
 async function printTable(current: NodeStatus): Promise<void> {

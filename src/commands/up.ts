@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { assertRoot, inContainer } from '../host/preflight.ts';
 import { reportDeadNodes } from '../instance/deadNodes.ts';
 import { Launch } from '../launcher/launch.ts';
 import { openSupervisorLog } from '../launcher/supervisorLog.ts';
+import { membershipFile } from '../kubernetes/join/membership.ts';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodeName, nodePaths } from '../lib/paths.ts';
@@ -31,6 +33,7 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   using signals = new Signals();
   await using launch = new Launch(signals);
   const isSandboxed = options.host !== true && inContainer() === undefined;
+  if (isSandboxed && options.join !== undefined) throw needsMachine();
   const openLog = options.detach === true ? openSupervisorLog : undefined;
 
   // As soon as the name is known `down` finds a node that is only starting. Without a config file, the options say
@@ -49,23 +52,31 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   const { node } = config;
   // Beside the start, which does not depend on it.
   void reportDeadNodes(node.name);
-  const spec = bootSpecOf(options, config);
   follow?.(nodePaths(node.name, node.dataDir));
 
   if (!isSandboxed || node.kubernetes === false) {
     if (options.detach === true) throw cannotDetach();
     await launch.locks.acquireNode(node.name, nodePaths(node.name).run, signals.interrupted);
     if (node.kubernetes === false && node.ports.length > 0) throw noNode();
+    const { workerSpecOf } = await import('../supervisor/worker.ts');
+    const direct = await signals.interruptible(workerSpecOf(options, config));
     const { directHost } = await import('../supervisor/directHost.ts');
     const { runNode } = await import('../supervisor/runNode.ts');
-    return await runNode(spec, await directHost(node, launch.locks), signals);
+    return await runNode(direct, await directHost(direct.config.node, launch.locks), signals);
   }
+  if (existsSync(membershipFile(nodePaths(node.name, node.dataDir)))) throw needsMachine();
 
   if (!launch.hasStarted) await launch.start({ ...node, openLog });
+  const spec = bootSpecOf(options, config);
   const supervisor = await launch.run(spec);
   if (options.detach !== true) return await supervisor.exitCode;
   const { detachWhenReady } = await import('../launcher/followBoot.ts');
   return await detachWhenReady(supervisor, launch, spec);
+}
+
+function needsMachine(): Failure {
+  const message = 'a worker has the network of its machine, in which the nodes of a cluster reach each other';
+  return new Failure('usage', message, { hint: 'add --host' });
 }
 
 function noNode(): Failure {

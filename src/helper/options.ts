@@ -13,6 +13,31 @@ export interface HelperOptions {
   readonly storage?: StorageOptions;
   /** Undefined if there is no load balancer of ours. */
   readonly loadBalancer?: LoadBalancerOptions;
+  /** Undefined in a cluster that has this node alone. */
+  readonly routes?: RoutesOptions;
+  /** What the control plane does for workers; undefined on a worker, and if there can be none. */
+  readonly workers?: WorkersOptions;
+}
+
+export interface RoutesOptions {
+  readonly nodeName: string;
+  /** The range of the pods of all nodes. */
+  readonly clusterCidr: string;
+  /** Their paths. */
+  readonly programs: {
+    readonly ip: string;
+    readonly iptablesSave: string;
+    readonly iptablesRestore: string;
+  };
+}
+
+export interface WorkersOptions {
+  readonly nodeName: string;
+  /** The range of this node's pods: those of workers are as large. */
+  readonly podCidr: string;
+  readonly clusterCidr: string;
+  /** Names and addresses that no certificate of a worker may have. */
+  readonly reserved: readonly string[];
 }
 
 export interface LoadBalancerOptions {

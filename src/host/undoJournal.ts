@@ -16,6 +16,8 @@ export type UndoEntry =
   | { readonly kind: 'interface'; readonly name: string }
   /** A new route, as arguments of ip(8), and that program. */
   | { readonly kind: 'route'; readonly program: string; readonly route: readonly string[] }
+  /** New routes with this number of a protocol, and the program ip. */
+  | { readonly kind: 'routes'; readonly program: string; readonly protocol: string }
   /** New chains, whose names begin with these prefixes. */
   | ({ readonly kind: 'chains'; readonly prefixes: readonly string[] } & PacketFilter);
 
@@ -55,6 +57,10 @@ async function undo(entry: UndoEntry): Promise<void> {
   } else if (entry.kind === 'route') {
     const found = await runAll([entry.program, 'route', 'show', ...entry.route]);
     if (found !== '') await runAll([entry.program, 'route', 'delete', ...entry.route]);
+  } else if (entry.kind === 'routes') {
+    const ours = ['proto', entry.protocol];
+    const found = await runAll([entry.program, 'route', 'show', ...ours]);
+    if (found !== '') await runAll([entry.program, 'route', 'flush', ...ours]);
   } else {
     await removeChains(entry);
   }

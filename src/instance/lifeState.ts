@@ -27,7 +27,8 @@ export async function stateOfHeld(name: string): Promise<Exclude<LifeState, 'dow
   return (await isListening(controlSocket)) ? 'running' : 'ending';
 }
 
-async function stateOf(name: string): Promise<LifeState> {
+/** The same of any node. */
+export async function stateOf(name: string): Promise<LifeState> {
   if (!(await isHeld(lockFile(nodePaths(name).run)))) return 'down';
   return (await stateOfHeld(name)) ?? 'starting';
 }

@@ -36,8 +36,18 @@ export interface NodeFile {
   readonly up?: readonly string[];
   /** The settings `snapshots.dir` and `snapshots.passphraseFile`, if its config has them: absolute paths. */
   readonly snapshots?: { readonly dir?: string; readonly passphraseFile?: string };
+  /** The URL of the API server at which other machines join the cluster. Missing if none can. */
+  readonly joinAt?: string;
+  /** Of a worker: the URL of its API server, the name of its Node, and the version of the cluster. */
+  readonly worker?: WorkerFile;
   /** The setting `kubelet.minFreeMiB`, if its config has it. */
   readonly minFreeMiB?: number;
+}
+
+interface WorkerFile {
+  readonly server: string;
+  readonly nodeName: string;
+  readonly kubernetes: string;
 }
 
 /** Its path. */

@@ -2,6 +2,7 @@ import type { NodeConfig } from '../config/schema/node.ts';
 import type { Egress } from '../host/egress.ts';
 import type { Paths } from '../lib/paths.ts';
 import type { Differences } from './components/differences.ts';
+import type { Joining } from './join/membership.ts';
 import type { DnsServer } from './dns/chooseServer.ts';
 
 /** Absolute paths of the node's programs, by name. */
@@ -16,7 +17,9 @@ type Programs = Readonly<
     | 'kube-scheduler'
     | 'kubelet'
     | 'catatonit'
+    | 'ip'
     | 'iptables-restore'
+    | 'iptables-save'
     | 'nsenter'
     | 'unshare',
     string
@@ -36,8 +39,12 @@ export interface NodeFacts {
   readonly cacheDir: string;
   /** The file in the cache with the objects with which a new cluster begins; it may not exist. */
   readonly initialObjects: string;
+  /** The version of the API server, such as 1.36.2. */
+  readonly kubernetesVersion: string;
   /** What is different in the versions of this node's programs. */
   readonly differences: Differences;
+  /** The cluster of a worker; undefined for a control plane. */
+  readonly joining?: Joining | undefined;
   /** The node's own address, on which the API server answers clients outside the node. */
   readonly ip: string;
   /** Whether the network around the node is its own, and ends with it. */

@@ -8,10 +8,11 @@ import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { egress } from './components/egress.ts';
 import { etcd } from './components/etcd.ts';
-import { helper, loadBalancerRemoval, storageRemoval } from './components/helper.ts';
+import { helper, loadBalancerRemoval, storageRemoval, workerHelper } from './components/helper.ts';
 import { etcdSpace } from './components/etcdSpace.ts';
 import { externalEtcd, externalEtcdMembers } from './components/externalEtcd.ts';
 import { initialObjects } from './components/initialObjects.ts';
+import { clientCertificate, joinFiles, podNetwork, workerMilestone } from './components/joining.ts';
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
@@ -21,6 +22,7 @@ import { snapshots } from './components/snapshots.ts';
 import { inotifyRemedy } from '../host/inotify.ts';
 import { SecretsEncryption } from './encryption.ts';
 import type { NodeFacts } from './facts.ts';
+import type { Joining } from './join/membership.ts';
 import { images } from './images/images.ts';
 import { pauseImage } from './images/pauseImage.ts';
 
@@ -88,6 +90,28 @@ function ownEtcd(facts: NodeFacts): readonly (Component | undefined)[] {
     // The API server, which starts meanwhile, makes what it does not find.
     initialObjects(facts, ['etcd']),
   ];
+}
+
+/**
+ * A worker: the same components without a control plane. Its kubelet asks for a certificate with the token; with that certificate, and
+ * no other, this machine is a client of the API.
+ */
+export function kubernetesWorker(facts: NodeFacts, joining: Joining): Component[] {
+  const all = [
+    joinFiles(facts, joining, []),
+    containerd(facts, []),
+    pauseImage(facts, ['containerd']),
+    images(facts, ['containerd']),
+    kubelet(facts, ['join', 'containerd']),
+    clientCertificate(facts, [{ on: 'kubelet', condition: 'started' }]),
+    // The control plane gives the range to a node that is registered.
+    podNetwork(facts, ['client-certificate']),
+    kubeProxy(facts, ['client-certificate']),
+    // It has the routes to the pods of other nodes.
+    workerHelper(facts, ['client-certificate']),
+    workerMilestone(facts, ['pod-network', 'pause-image', 'images', { on: 'kubelet', whenLost: 'restart' }]),
+  ];
+  return all.filter((each) => each !== undefined).map(withDiagnosis);
 }
 
 /** A flag that a program does not take: only the config can have added it, and no restart removes it. */

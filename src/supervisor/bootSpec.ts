@@ -5,6 +5,7 @@ import type { EgressPlan } from '../host/egress.ts';
 import type { Binaries } from '../install/install.ts';
 import { isInUnit } from '../instance/unit.ts';
 import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
+import type { Joining } from '../kubernetes/join/membership.ts';
 import { nodePaths, unitOf } from '../lib/paths.ts';
 import { upArguments } from './options.ts';
 import type { UpOptions } from './options.ts';
@@ -19,6 +20,8 @@ export interface BootSpec {
   readonly egress?: EgressPlan;
   /** The published ports, which the launcher has bound. */
   readonly ports?: readonly PortMapping[];
+  /** The cluster of a worker. */
+  readonly joining?: Joining;
   /** Whether the config has components. They may refer to the node's address, so the config is read again with it. */
   readonly hasComponents: boolean;
   /** The files in the folder for addons; undefined without that folder. */

@@ -5,6 +5,7 @@ import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkFirewall } from '../host/firewall.ts';
 import type { PodTraffic } from '../host/firewall.ts';
+import { chainPrefix, routeProtocol } from '../helper/workers/routes.ts';
 import { inspectHost } from '../host/hostCapabilities.ts';
 import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
@@ -98,6 +99,13 @@ async function recordNetworkUndo(run: string, files: Binaries['files']): Promise
   if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
     await recordUndo(run, { kind: 'interface', name: bridgeName });
   }
+  // The routes and rules of the helper process: see helper/workers/routes.ts.
+  const own = { save: files['iptables-save'], restore: files['iptables-restore'] };
+  await recordUndo(
+    run,
+    { kind: 'routes', program: files.ip, protocol: routeProtocol },
+    { kind: 'chains', prefixes: [chainPrefix], ...own },
+  );
   for (const family of ['iptables', 'ip6tables'] as const) {
     const programs = { save: files[`${family}-save`], restore: files[`${family}-restore`] };
     const before = await chainsOf(programs, chainPrefixes).catch(() => undefined);

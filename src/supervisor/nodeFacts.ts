@@ -35,7 +35,7 @@ export function factsOf(
     hostIp,
     ...capabilities
   }: HostCapabilities &
-    Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf' | 'addons'> &
+    Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf' | 'addons' | 'joining'> &
     Pick<NodeHost, 'hostIp'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);
@@ -48,6 +48,7 @@ export function factsOf(
     cniBinDir: binaries.files.cni,
     cacheDir: cacheDir(),
     initialObjects: initialObjectsFile(cacheDir(), kubernetes),
+    kubernetesVersion: kubernetes,
     differences: differencesOf({ ...binaries.versions, kubernetes }),
     ...capabilities,
     cgroupRoot: nodeCgroup(config.name),

@@ -25,6 +25,10 @@ export interface UpOptions {
   readonly publish?: readonly string[];
   /** Names of components, comma-separated, or `all`. */
   readonly forwardLogs?: string;
+  /** The URL of the API server of a cluster, whose worker the node becomes. */
+  readonly join?: string;
+  /** The token with which it joins: see kubernetes/join/token.ts. */
+  readonly token?: string;
   readonly install: boolean;
   readonly source: SourceName;
   /** The version of Kubernetes, instead of the config's. */

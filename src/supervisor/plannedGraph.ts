@@ -5,9 +5,12 @@ import { sortByDependencies } from '../engine/graph.ts';
 import type { Binaries } from '../install/install.ts';
 import { nodeBinaries } from '../install/find/binaries.ts';
 import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
-import { kubernetesNode } from '../kubernetes/node.ts';
+import type { NodeFacts } from '../kubernetes/facts.ts';
+import { clusterFactsOf } from '../kubernetes/join/cluster.ts';
+import { kubernetesNode, kubernetesWorker } from '../kubernetes/node.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { factsOf, unknownHost } from './nodeFacts.ts';
+import { workerConfig } from './worker.ts';
 
 type NodeNeed = keyof Binaries['files'];
 
@@ -22,21 +25,32 @@ export function plannedGraph(
   kubernetesVersion = '',
   files: Partial<Record<NodeNeed, string>> = {},
 ): Component[] {
-  const { node } = config;
-  const builtIns =
-    node.kubernetes === false
-      ? []
-      : kubernetesNode(
-          factsOf(node, unknownBinaries(kubernetesVersion, files), {
-            ...unknownHost,
-            addons: {
-              files: plannedAddonFiles(nodePaths(node.name, node.dataDir).addons),
-              hasConfigFile: config.file !== undefined,
-            },
-            dns: { kind: node.dns.server === 'none' ? 'none' : 'embedded' },
-          }),
-        );
+  const isPlain = config.node.kubernetes === false;
+  const builtIns = isPlain ? [] : kubernetesNode(plannedFacts(config, kubernetesVersion, files));
   return sortByDependencies(toComponents(config, builtIns));
+}
+
+/** The graph of a worker with this config, as {@link plannedGraph}. */
+export function plannedWorker(config: Config): Component[] {
+  const cluster = clusterFactsOf(config.node, '');
+  const joining = { server: '', ca: '', cluster };
+  const facts = { ...plannedFacts(workerConfig(config, cluster), '', {}), joining };
+  return sortByDependencies(toComponents(config, kubernetesWorker(facts, joining)));
+}
+
+function plannedFacts(
+  { node, file }: Config,
+  kubernetesVersion: string,
+  files: Partial<Record<NodeNeed, string>>,
+): NodeFacts {
+  return factsOf(node, unknownBinaries(kubernetesVersion, files), {
+    ...unknownHost,
+    addons: {
+      files: plannedAddonFiles(nodePaths(node.name, node.dataDir).addons),
+      hasConfigFile: file !== undefined,
+    },
+    dns: { kind: node.dns.server === 'none' ? 'none' : 'embedded' },
+  });
 }
 
 function unknownBinaries(version: string, known: Partial<Record<NodeNeed, string>>): Binaries {

@@ -55,6 +55,10 @@ export interface GraphOptions {
   /** The lines of a snapshot of the cluster. */
   readonly snapshot?: (signal: AbortSignal) => AsyncIterable<string>;
   readonly renewal?: Renewal;
+  /** The URL at which other machines join the cluster. */
+  readonly joinAt?: string;
+  /** Of a worker: its cluster. */
+  readonly worker?: NonNullable<NodeFile['worker']>;
   /** What was checked on the host. What is not ok is printed. */
   readonly checks: readonly CheckResult[];
   readonly output: OutputMode;
@@ -218,7 +222,7 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
 const logLines = 1000;
 
 function nodeFileOf(
-  { config, ip, ports, again, kubectl, ctr, etcd, snapshotter }: GraphOptions,
+  { config, ip, ports, again, kubectl, ctr, etcd, snapshotter, joinAt, worker }: GraphOptions,
   paths: Paths,
 ): NodeFile {
   const { name, network } = config.node;
@@ -230,14 +234,20 @@ function nodeFileOf(
     ...(ports.length > 0 && { ports }),
     ...(again !== undefined && { up: again }),
   };
-  if (kubectl === undefined || ctr === undefined) return common;
-  return {
-    ...common,
-    kubectl,
+  if (ctr === undefined) return common;
+  const images = {
     ctr,
-    ...(etcd !== undefined && { etcd }),
     ...(snapshotter !== undefined && { snapshotter }),
     ...(config.node.kubelet.minFreeMiB !== undefined && { minFreeMiB: config.node.kubelet.minFreeMiB }),
+  };
+  if (worker !== undefined || kubectl === undefined)
+    return { ...common, ...images, ...(worker && { worker }) };
+  return {
+    ...common,
+    ...images,
+    kubectl,
+    ...(etcd !== undefined && { etcd }),
+    ...(joinAt !== undefined && { joinAt }),
     snapshots: config.node.snapshots,
     kubeconfig: paths.kubeconfig,
     ...(network.server !== undefined && { server: network.server }),

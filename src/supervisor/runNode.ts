@@ -17,7 +17,8 @@ import { renewalOf } from '../kubernetes/components/certificates.ts';
 import { openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDataFits } from '../kubernetes/dataVersions.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
-import { kubernetesNode } from '../kubernetes/node.ts';
+import { isJoinable, joinUrl } from '../kubernetes/join/joinable.ts';
+import { kubernetesNode, kubernetesWorker } from '../kubernetes/node.ts';
 import { etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
 import { snapshotLines } from '../kubernetes/snapshots/snapshotLines.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
@@ -57,8 +58,10 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const common = { config, ip: host.ip, output, startedAt, signals, listener };
     const graph: GraphOptions = { ...common, checks, beforeRestart, ports, unit, again };
     if (kubernetes === undefined) return await runGraph(components, graph);
+    const { facts, controlPlane } = kubernetes;
+    if (controlPlane === undefined) return await runGraph(components, { ...graph, ...kubernetes.clients });
+    const clients = { ...kubernetes.clients, ...controlPlane };
     // In a sandbox the data folder is in its place only now.
-    const { clients, facts } = kubernetes;
     if (!hasOwnEtcd(config.node)) {
       // Of its versions, and of an upgrade that goes wrong, this node knows nothing.
       assertDataFits(config.node, clients.versions);
@@ -85,9 +88,13 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
   }
 }
 
-async function finalConfig({ options, config, hasComponents }: BootSpec, ip: string): Promise<Config> {
+async function finalConfig(
+  { options, config, hasComponents, joining }: BootSpec,
+  ip: string,
+): Promise<Config> {
   if (!hasComponents || ip === unknownIp) return config;
-  return (await import('./options.ts')).loadNodeConfig(options, ip);
+  const again = await (await import('./options.ts')).loadNodeConfig(options, ip);
+  return joining === undefined ? again : (await import('./worker.ts')).workerConfig(again, joining.cluster);
 }
 
 /** The components of Kubernetes, and what clients need to know of them. `undefined` for a graph without Kubernetes. */
@@ -108,6 +115,8 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     minor: minorOf(versions['kube-apiserver']),
     versionCache,
   });
+  const { joining } = spec;
+  if (joining !== undefined) (await import('./worker.ts')).assertNotNewer(versions.kubelet, joining.cluster);
   const egress = spec.egress?.egress;
   const facts = factsOf(node, binaries, {
     ...capabilities,
@@ -116,6 +125,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     isSandboxed: host.isSandboxed,
     addons: { files: spec.addonFiles, hasConfigFile: file !== undefined },
     dns: assertDnsServer(dns),
+    joining,
     egress,
     // Without egress the sandbox's file names no server.
     resolvConf: host.isSandboxed && egress?.nameServer === undefined ? undefined : '/etc/resolv.conf',
@@ -125,7 +135,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
   const { etcd: _, ...withoutEtcd } = versions;
   return {
     facts,
-    components: kubernetesNode(facts),
+    components: joining === undefined ? kubernetesNode(facts) : kubernetesWorker(facts, joining),
     checks: [
       ...checked,
       dataMount,
@@ -138,12 +148,25 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
       ...newerVersion(node, binaries),
     ],
     clients: {
-      kubectl: files.kubectl,
       ctr: files.ctr,
       snapshotter,
-      ...(hasOwnEtcd(node) ? { etcd: files.etcd, versions, snapshot } : { versions: withoutEtcd }),
-      renewal: renewalOf(facts),
+      versions: hasOwnEtcd(node) ? versions : withoutEtcd,
+      ...(joining !== undefined && {
+        worker: {
+          server: joining.server,
+          nodeName: node.nodeName,
+          kubernetes: joining.cluster.kubernetes,
+        },
+      }),
+      ...(isJoinable(facts) && { joinAt: joinUrl(facts) }),
     },
+    ...(joining === undefined && {
+      controlPlane: {
+        kubectl: files.kubectl,
+        ...(hasOwnEtcd(node) && { etcd: files.etcd, snapshot }),
+        renewal: renewalOf(facts),
+      },
+    }),
   };
 }
 

@@ -12,6 +12,7 @@ test('without a file everything is a default', async () => {
   expect(file).toBeUndefined();
   expect(node.network).toEqual({
     podCidr: '10.244.0.0/24',
+    clusterCidr: '10.244.0.0/16',
     serviceCidr: '10.0.0.0/24',
     dnsIp: '10.0.0.10',
     clusterDomain: 'cluster.local',

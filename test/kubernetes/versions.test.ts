@@ -9,7 +9,8 @@ import { nodeBinaries } from '../../src/install/find/binaries.ts';
 import type { Binaries } from '../../src/install/install.ts';
 import { differencesOf } from '../../src/kubernetes/components/differences.ts';
 import { knownFlags } from '../../src/kubernetes/components/flags.ts';
-import { kubernetesNode } from '../../src/kubernetes/node.ts';
+import { clusterFactsOf } from '../../src/kubernetes/join/cluster.ts';
+import { kubernetesNode, kubernetesWorker } from '../../src/kubernetes/node.ts';
 import { factsOf, unknownHost } from '../../src/supervisor/nodeFacts.ts';
 import { tempDir } from '../support/cli.ts';
 import { testBinaries } from '../support/installBinaries.ts';
@@ -81,7 +82,9 @@ async function build(versions: Versions, variant: (typeof variants)[number] = va
   } as unknown as Binaries;
   const facts = factsOf(node, binaries, { ...unknownHost, ip: '172.30.7.2', ...variant.host });
   const commands = new Map<string, Command>();
-  for (const component of kubernetesNode(facts)) {
+  const { joining } = facts;
+  const all = joining === undefined ? kubernetesNode(facts) : kubernetesWorker(facts, joining);
+  for (const component of all) {
     if (component.kind !== 'service') continue;
     const command = typeof component.command === 'function' ? await component.command() : component.command;
     commands.set(basename(command.file).replace(/-1\.\d+$/, ''), command);
@@ -118,6 +121,21 @@ describe.each(variants)('$name', (variant) => {
       expect(unknownOf(commands.get('etcd')!, known)).toEqual([]);
     },
   );
+});
+
+it.each(minors)('a worker of 1.%i gives no component a flag that it does not know', async (minor) => {
+  const cluster = clusterFactsOf(parseConfig('', 'c.yaml').node, `1.${minor}.0`);
+  const joining = { server: 'https://192.0.2.10:6443', ca: 'PEM', cluster };
+  const versions = { ...newest, kubernetes: `1.${minor}.0` };
+  const { commands, written } = await build(versions, { name: 'a worker', host: { joining } });
+  expect([...commands.keys()].toSorted()).toEqual(['containerd', 'kube-proxy', 'kubelet', 'node']);
+  for (const name of ['kubelet', 'kube-proxy'] as const)
+    expect(unknownOf(commands.get(name)!, recorded(name, `1.${minor}`))).toEqual([]);
+  expect(flagsOf(commands.get('kubelet')!)).toContain('bootstrap-kubeconfig');
+  const known = recorded('kubelet-configuration', `1.${minor}`);
+  const fields = Object.keys(JSON.parse(written('kubelet/config.json')) as object);
+  expect(fields.filter((field) => !known.has(field))).toEqual([]);
+  expect(fields).toEqual(expect.arrayContaining(['rotateCertificates', 'serverTLSBootstrap']));
 });
 
 it('a flag that a version does not know is found', async () => {

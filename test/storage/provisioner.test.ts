@@ -25,7 +25,10 @@ function classObject(metadata: object, more: object = {}): object {
 }
 
 const isDefault = { 'storageclass.kubernetes.io/is-default-class': 'true' };
-const own = classObject({ name: 'k8s-single', annotations: isDefault });
+const onlyOn = (node: string) => ({
+  allowedTopologies: [{ matchLabelExpressions: [{ key: 'kubernetes.io/hostname', values: [node] }] }],
+});
+const own = classObject({ name: 'k8s-single', annotations: isDefault }, onlyOn('k8s-single'));
 const foreign = classObject({ name: 'nfs', annotations: isDefault }, { provisioner: 'nfs.example.com' });
 const selected = { 'volume.kubernetes.io/selected-node': 'k8s-single' };
 const asked = { ...selected, 'volume.beta.kubernetes.io/storage-provisioner': name };
@@ -181,12 +184,28 @@ it.each([
   for (const folder of ['etcd', 'volumes/other_shop_1']) expect(existsSync(join(data, folder))).toBe(true);
 });
 
+it('its class is bound to the node that has the folders, also one from before, or of another name', async () => {
+  const path = '/apis/storage.k8s.io/v1/storageclasses/k8s-single';
+  for (const before of [{}, onlyOn('old-name')]) {
+    const { changes } = await reconcile({ classes: [classObject({ name: 'k8s-single' }, before)] });
+    expect(changes).toMatchObject([{ method: 'PATCH', path, body: onlyOn('k8s-single') }]);
+  }
+});
+
+it('a claim of a pod on another node is refused by one event', async () => {
+  const elsewhere = { ...asked, 'volume.kubernetes.io/selected-node': 'worker' };
+  const { changes, root } = await reconcile({ claims: [claimObject(elsewhere)] });
+  expect(changes).toMatchObject([{ body: { message: expect.stringContaining('on node k8s-single only') } }]);
+  expect(existsSync(root)).toBe(false);
+});
+
 it('its class is the default one unless there is another, and steps back for one that comes later', async () => {
   const path = '/apis/storage.k8s.io/v1/storageclasses';
   const made = await reconcile({ classes: [] });
   expect(made.changes).toMatchObject([
     { method: 'POST', path, body: { metadata: { name: 'k8s-single', annotations: isDefault } } },
   ]);
+  expect(made.changes).toMatchObject([{ body: onlyOn('k8s-single') }]);
   expect((await reconcile({ classes: [foreign] })).changes).toEqual([]);
   expect((await reconcile({ classes: [own] })).changes).toEqual([]);
   expect((await reconcile({ classes: [own, foreign] })).changes).toMatchObject([

@@ -10,6 +10,8 @@ const namespaces = ['--net', '--mount', '--uts', '--pid', '--ipc'];
 
 /** Namespaces that resemble a machine: what runs there with --host does not affect the real one. */
 export interface Machine extends AsyncDisposable {
+  /** On the real machine: a process in the namespaces. */
+  readonly pid: string;
   /** Runs a program and resolves with its output. @throws Error unless it exits with 0 */
   run(file: string, args: readonly string[], input?: string): Promise<string>;
   /** Starts a program. Signals to the returned process reach nsenter, not the program, which has another pid inside. */
@@ -29,6 +31,7 @@ export async function startMachine(): Promise<Machine> {
   const run: Machine['run'] = async (file, args, input = '') =>
     (await execa('nsenter', [...enter, file, ...args], { input })).stdout;
   return {
+    pid,
     run,
     start: (file, args) =>
       spawn('nsenter', [...enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
@@ -42,4 +45,12 @@ export async function startMachine(): Promise<Machine> {
       await rm(stage, { recursive: true });
     },
   };
+}
+
+/** Puts a cable between the interfaces of two machines, instead of their own. They have no addresses then. */
+export async function connectMachines(a: Machine, b: Machine): Promise<void> {
+  for (const machine of [a, b]) await machine.run('ip', ['link', 'delete', 'eth0']);
+  const end = (machine: Machine): string[] => ['name', 'eth0', 'netns', machine.pid];
+  await execa('ip', ['link', 'add', ...end(a), 'type', 'veth', 'peer', ...end(b)]);
+  for (const machine of [a, b]) await machine.run('ip', ['link', 'set', 'eth0', 'up']);
 }

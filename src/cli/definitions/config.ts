@@ -32,6 +32,7 @@ export function configCommands(cli: Command): void {
         .choices(['text', 'mermaid', 'dot'])
         .default('text'),
     )
+    .option('--worker', 'the graph of a worker: see `up --join`')
     .action(async (options) => exitWith((await import('../../commands/graph.ts')).graph(options)));
 
   const importGroup = cli.command('import').description('convert the config of another system');

@@ -64,6 +64,8 @@ export function kubernetesCommands(cli: Command): void {
       exitWith((await import('../../commands/image.ts')).removeImages(images, options)),
     );
 
+  tokenCommands(cli.command('token').description('the tokens with which other machines join the cluster'));
+
   cli
     .command('smoke')
     .description('test the node by using it; exit 7 if a check fails')
@@ -83,4 +85,27 @@ export function kubernetesCommands(cli: Command): void {
       new Option('--output <mode>', 'output format').choices(['pretty', 'tap', 'json']).default('pretty'),
     )
     .action(async (options) => exitWith((await import('../../commands/smoke/smoke.ts')).smoke(options)));
+}
+
+function tokenCommands(token: Command): void {
+  token
+    .command('create')
+    .description('make a token and print the command that makes another machine a worker')
+    .addOption(nameOption())
+    .option('--ttl <duration>', 'how long the token is valid, such as 30m or 48h; 0: for ever', '24h')
+    .option('--description <text>', 'what it is for, for `token ls`')
+    .action(async (options) => exitWith((await import('../../commands/token.ts')).createToken(options)));
+  token
+    .command('ls')
+    .description('print ID, validity and description of each token')
+    .addOption(nameOption())
+    .action(async (options) => exitWith((await import('../../commands/token.ts')).listTokens(options)));
+  token
+    .command('rm')
+    .description('remove tokens; workers that have joined stay')
+    .argument('<id...>', 'ID of a token: what is before the dot')
+    .addOption(nameOption())
+    .action(async (ids, options) =>
+      exitWith((await import('../../commands/token.ts')).removeTokens(ids, options)),
+    );
 }

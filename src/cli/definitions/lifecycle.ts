@@ -18,6 +18,12 @@ import {
 export function lifecycleCommands(cli: Command): void {
   upOptions(cli.command('up').description('start the node and keep it running; Ctrl-C stops it'))
     .option('--detach', 'return when the node is ready and leave it running')
+    .option('--join <url>', 'be a worker of the cluster with this API server: see `token create` there')
+    .addOption(
+      new Option('--token <token>', 'the token to join with; once it has joined, a worker needs none').env(
+        'K8S_SINGLE_TOKEN',
+      ),
+    )
     .action(async (options) => exitWith((await import('../../commands/up.ts')).up(options)));
 
   cli

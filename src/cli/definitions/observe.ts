@@ -15,6 +15,12 @@ export function observeCommands(cli: Command): void {
     .action(async (options) => exitWith((await import('../../commands/status.ts')).status(options)));
 
   cli
+    .command('ls')
+    .description('list the nodes of this machine')
+    .addOption(new Option('--output <format>', 'output format').choices(['table', 'json']).default('table'))
+    .action(async (options) => exitWith((await import('../../commands/ls.ts')).listNodes(options)));
+
+  cli
     .command('logs')
     .description('print the logs of components, merged by time; also of a stopped node')
     .argument('[component...]', 'only these components (default: all)')

@@ -25,6 +25,8 @@ export const defaults = {
   ports: [] as string[],
   network: {
     podCidr: '10.244.0.0/24',
+    // The /16 around podCidr: see network.ts.
+    clusterCidr: '10.244.0.0/16',
     serviceCidr: '10.0.0.0/24',
     // The tenth address of serviceCidr: see network.ts.
     dnsIp: '10.0.0.10',

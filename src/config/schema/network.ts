@@ -33,6 +33,11 @@ const shape = map({
   podCidr: cidr()
     .default(initial.podCidr)
     .describe(`The IPv4 range of the pods' addresses, /8 to /30. Default: ${initial.podCidr}.`),
+  clusterCidr: cidr()
+    .exactOptional()
+    .describe(
+      `The IPv4 range of the pods of all nodes; those of each worker get a part of it that is as large as podCidr. Default: the /16 around podCidr, or podCidr itself if that /16 overlaps serviceCidr.`,
+    ),
   serviceCidr: cidr()
     .default(initial.serviceCidr)
     .describe(`The IPv4 range of the Services' cluster IPs, /12 to /29. Default: ${initial.serviceCidr}.`),
@@ -101,6 +106,20 @@ export const networkSchema = shape.transform((network, context) => {
       `${network.podCidr} overlaps serviceCidr ${network.serviceCidr}: choose separate ranges`,
     );
 
+  const clusterCidr = network.clusterCidr ?? clusterRangeOf(network.podCidr, services);
+  const cluster = parseCidr(clusterCidr);
+  if (network.clusterCidr !== undefined && typeof cluster !== 'string') {
+    const isAround = cluster.first <= pods.first && cluster.first + cluster.size >= pods.first + pods.size;
+    const flaw = reservedFlaw(clusterCidr, cluster, unroutable);
+    if (!isAround) refuse('clusterCidr', `${clusterCidr} does not contain podCidr ${network.podCidr}`);
+    else if (flaw !== undefined) refuse('clusterCidr', flaw);
+    else if (overlap(cluster, services))
+      refuse(
+        'clusterCidr',
+        `${clusterCidr} overlaps serviceCidr ${network.serviceCidr}: choose separate ranges`,
+      );
+  }
+
   if (network.nodeSubnet !== undefined) {
     const flaw = nodeSubnetFlaw(network.nodeSubnet, network);
     if (flaw !== undefined) refuse('nodeSubnet', flaw);
@@ -121,7 +140,7 @@ export const networkSchema = shape.transform((network, context) => {
     if (other !== undefined) refuse(key, `${network[key]} is already the ${other}`);
     taken.set(network[key], key);
   }
-  return { ...network, dnsIp: dnsIp ?? '' };
+  return { ...network, clusterCidr, dnsIp: dnsIp ?? '' };
 });
 
 /**
@@ -141,6 +160,15 @@ const unroutable = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4']
 
 /** No host uses these for its links. */
 const noLinks = [...unroutable, '240.0.0.0/4'] as const;
+
+/** The default range of the pods of all nodes. */
+function clusterRangeOf(podCidr: string, services: Cidr): string {
+  const [ip = '', prefix = ''] = podCidr.split('/');
+  const around = `${ip.split('.').slice(0, 2).join('.')}.0.0/16`;
+  const range = parseCidr(around);
+  const isFree = typeof range !== 'string' && !overlap(range, services);
+  return Number(prefix) > 16 && isFree ? around : podCidr;
+}
 
 /** A /16 has 16,384 subnets. */
 const subnetSizes = { smallest: 2 ** (32 - 30), largest: 2 ** (32 - 16) } as const;

@@ -11,21 +11,6 @@ export interface Named {
   readonly name: string;
 }
 
-/** A node of the cluster, and where its programs and pods send from. */
-export interface ClusterNode extends Named {
-  readonly addresses: readonly string[];
-  /** The range of its pods; empty until it has one. */
-  readonly podCidr: string;
-}
-
-export function readNode(object: unknown): ClusterNode {
-  return {
-    ...readNamed(object),
-    addresses: listAt(object, 'status', 'addresses').map((address) => textAt(address, 'address')),
-    podCidr: textAt(object, 'spec', 'podCIDR'),
-  };
-}
-
 /** A port of a Service or an endpoint. */
 export interface Port {
   /** Empty if it has none. */

@@ -24,7 +24,7 @@ export interface Resource<Item extends Named> {
 
 /** A request that changes an object. */
 export interface Change {
-  readonly method: 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'POST' | 'PATCH' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: object;
   /** The media type of the body, if not JSON. */
@@ -58,14 +58,13 @@ export class Watches {
   readonly #signal: AbortSignal;
   /** Why a resource, by its path, cannot be read. */
   readonly #failures = new Map<string, string>();
-  readonly #agent: Agent;
+  #agent: Agent;
 
   /** `signal` ends all watches. */
   constructor(api: ApiAccess, signal: AbortSignal) {
     this.#api = api;
     this.#signal = signal;
-    const [ca, cert, key] = [api.ca, api.cert, api.key].map((file) => readFileSync(file));
-    this.#agent = new Agent({ ca, cert, key, keepAlive: true });
+    this.#agent = agentOf(api);
   }
 
   /** Why a resource cannot be read, the first of them; undefined if all were read and are followed. */
@@ -121,6 +120,8 @@ export class Watches {
       onAttemptFailed: (reason: string) => {
         if (this.#failures.get(resource.path) !== reason) console.error(`${resource.path}: ${reason}`);
         this.#failures.set(resource.path, reason);
+        // The kubelet of a worker renews its certificate in the file.
+        this.#agent = agentOf(this.#api);
       },
     };
     while (!this.#signal.aborted) {
@@ -184,6 +185,11 @@ export class Watches {
       throw cannotReach(error, url.host, this.#api);
     });
   }
+}
+
+function agentOf(api: ApiAccess): Agent {
+  const [ca, cert, key] = [api.ca, api.cert, api.key].map((file) => readFileSync(file));
+  return new Agent({ ca, cert, key, keepAlive: true });
 }
 
 function wrongStatus({ statusCode }: IncomingMessage, body: string): Unhealthy {

@@ -12,6 +12,9 @@ const isDefaultClassBeta = 'storageclass.beta.kubernetes.io/is-default-class';
 /** Marks a volume with its provisioner. */
 export const provisionedBy = 'pv.kubernetes.io/provisioned-by';
 
+/** The label of a node with its name. */
+export const hostLabel = 'kubernetes.io/hostname';
+
 export interface StorageClass extends Named {
   readonly provisioner: string;
   /** `Delete` or `Retain`. */
@@ -19,6 +22,8 @@ export interface StorageClass extends Named {
   /** Whether its volumes are made before a pod uses the claim. */
   readonly isImmediate: boolean;
   readonly isDefault: boolean;
+  /** The nodes to which its volumes are restricted, by their host names; empty if they are not. */
+  readonly hosts: readonly string[];
 }
 
 export interface Claim extends Named {
@@ -51,6 +56,10 @@ export function readClass(object: unknown): StorageClass {
     provisioner: textAt(object, 'provisioner'),
     reclaimPolicy: textAt(object, 'reclaimPolicy') || 'Delete',
     isImmediate: textAt(object, 'volumeBindingMode') !== 'WaitForFirstConsumer',
+    hosts: listAt(object, 'allowedTopologies')
+      .flatMap((term) => listAt(term, 'matchLabelExpressions'))
+      .filter((expression) => at(expression, 'key') === hostLabel)
+      .flatMap((expression) => listAt(expression, 'values').map(String)),
     isDefault: [isDefaultClass, isDefaultClassBeta].some((name) => textAt(annotations, name) === 'true'),
   };
 }

@@ -14,6 +14,7 @@ import type { Check } from '../health.ts';
 import type { StorageOptions } from '../options.ts';
 import {
   bytesOf,
+  hostLabel,
   isDefaultClass,
   provisionedBy,
   provisioner,
@@ -110,10 +111,17 @@ export class Provisioner {
   /** Makes the class unless there is a default one. Two make claims without a class fail: then ours is none any more. */
   async #publishClass(): Promise<void> {
     const { classes, change } = this.#api;
+    const { nodeName } = this.#options;
     const own = classes.get('', ownClass);
     const other = [...classes.values()].find(({ name, isDefault }) => isDefault && name !== ownClass);
     if (own === undefined && other === undefined)
-      await change({ method: 'POST', path: classesPath, body: classObject() }, [201, 409]);
+      await change({ method: 'POST', path: classesPath, body: classObject(nodeName) }, [201, 409]);
+    // The scheduler places pods with claims of the class on the node that has the folders.
+    if (own?.provisioner === provisioner && own.hosts.join() !== nodeName) {
+      const body = { allowedTopologies: onlyOn(nodeName) };
+      const type = 'application/merge-patch+json';
+      await change({ method: 'PATCH', path: `${classesPath}/${ownClass}`, body, type }, [200, 404]);
+    }
     if (own?.isDefault === true && own.provisioner === provisioner && other !== undefined) {
       const body = { metadata: { annotations: { [isDefaultClass]: 'false' } } };
       const type = 'application/merge-patch+json';
@@ -128,7 +136,14 @@ export class Provisioner {
     const ofClass = classes.get('', claim.className);
     if (claim.provisioner !== provisioner || ofClass?.provisioner !== provisioner) return;
     if (claim.volumeName !== '' || volumes.get('', volumeName(claim)) !== undefined) return;
-    if (claim.node === '' ? !ofClass.isImmediate : claim.node !== nodeName) return;
+    if (claim.node === '' && !ofClass.isImmediate) return;
+    if (claim.node !== '' && claim.node !== nodeName) {
+      await this.#report(
+        claim,
+        `${provisioner} has volumes on node ${nodeName} only: give class ${ofClass.name} allowedTopologies as ${ownClass} has`,
+      );
+      return;
+    }
     ensurePrivateFolder(folder);
     const refusal = refusalOf(claim, freeBytes(folder));
     if (refusal !== undefined) {
@@ -196,7 +211,7 @@ function folderOf(root: string, { namespace, name, uid }: Volume['claim']): stri
   return join(root, parts.join('_'));
 }
 
-function classObject(): object {
+function classObject(nodeName: string): object {
   return {
     apiVersion: 'storage.k8s.io/v1',
     kind: 'StorageClass',
@@ -208,7 +223,12 @@ function classObject(): object {
     provisioner,
     reclaimPolicy: 'Delete',
     volumeBindingMode: 'WaitForFirstConsumer',
+    allowedTopologies: onlyOn(nodeName),
   };
+}
+
+function onlyOn(nodeName: string): object[] {
+  return [{ matchLabelExpressions: [{ key: hostLabel, values: [nodeName] }] }];
 }
 
 interface VolumeParts {
@@ -220,7 +240,7 @@ interface VolumeParts {
 
 function volumeObject({ claim, ofClass, path, nodeName }: VolumeParts): object {
   const { namespace, name, uid, accessModes, size } = claim;
-  const onNode = { key: 'kubernetes.io/hostname', operator: 'In', values: [nodeName] };
+  const onNode = { key: hostLabel, operator: 'In', values: [nodeName] };
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',

@@ -9,7 +9,8 @@ import type { SecretsEncryption } from '../encryption.ts';
 import type { NodeFacts } from '../facts.ts';
 import { auditPolicy } from './auditPolicy.ts';
 import { cipherSuites, flags } from './flags.ts';
-import { pkiPaths } from '../pki/paths.ts';
+import { isJoinable } from '../join/joinable.ts';
+import { pkiPaths, servingChain } from '../pki/paths.ts';
 
 /** kube-apiserver, on every address of the node. Admits only clients with a certificate of the node's CA. */
 export function apiserver(
@@ -38,6 +39,7 @@ export function apiserver(
     'authorization-mode': 'Node,RBAC',
     'bind-address': '0.0.0.0',
     'client-ca-file': pki.ca.cert,
+    'enable-bootstrap-token-auth': isJoinable(facts),
     'enable-admission-plugins': 'NodeRestriction',
     'etcd-cafile': etcd?.ca,
     'etcd-certfile': etcd?.cert,
@@ -64,7 +66,7 @@ export function apiserver(
     'service-account-lookup': true,
     'service-account-signing-key-file': pki.serviceAccount.private,
     'service-cluster-ip-range': network.serviceCidr,
-    'tls-cert-file': pki.apiserver.cert,
+    'tls-cert-file': servingChain(paths.pki),
     'tls-cipher-suites': cipherSuites.join(','),
     'tls-private-key-file': pki.apiserver.key,
   });

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import type { NodeFacts } from '../facts.ts';
 
 /** The bridge on the node to which all pods are attached. */
@@ -7,7 +9,7 @@ export const bridgeName = 'cni0';
 /**
  * The pod network as a CNI configuration (version 0.4.0): a bridge, addresses from the pod range, host ports.
  */
-export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: NodeFacts): string {
+function bridgeNetwork({ paths, areNetworkSettingsWritable }: NodeFacts, podCidr: string): string {
   const bridge = {
     type: 'bridge',
     bridge: bridgeName,
@@ -17,7 +19,7 @@ export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: Nod
     hairpinMode: true,
     ipam: {
       type: 'host-local',
-      ranges: [[{ subnet: config.network.podCidr }]],
+      ranges: [[{ subnet: podCidr }]],
       routes: [{ dst: '0.0.0.0/0' }],
       // In the run folder, so that pods of an earlier run hold no addresses after the node restarts.
       dataDir: join(paths.run, 'cni'),
@@ -30,4 +32,18 @@ export function bridgeNetwork({ config, paths, areNetworkSettingsWritable }: Nod
     snat: areNetworkSettingsWritable,
   };
   return JSON.stringify({ cniVersion: '0.4.0', name: 'pods', plugins: [bridge, portmap] }, undefined, 2);
+}
+
+function networkFile({ paths }: NodeFacts): string {
+  return join(paths.cni, '10-bridge.conflist');
+}
+
+/** Tells containerd the pod network, whose pods have addresses in this range. It reads the file again when it changes. */
+export function writeNetwork(facts: NodeFacts, podCidr: string): void {
+  writeFileAtomicallySync(networkFile(facts), bridgeNetwork(facts, podCidr), { mode: 0o600 });
+}
+
+/** No pod starts until there is a network again. */
+export function removeNetwork(facts: NodeFacts): void {
+  rmSync(networkFile(facts), { force: true });
 }

@@ -5,7 +5,7 @@ import type { Probe } from '../../../probes/probe.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
 import { tail } from '../../engine/supervise/logFile.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
-import { bridgeNetwork } from './cni.ts';
+import { removeNetwork, writeNetwork } from './cni.ts';
 import { nodeProgram } from '../environment.ts';
 import { assertDatabase, ifWrongKind, isDamage } from './database.ts';
 import type { NodeFacts } from '../facts.ts';
@@ -17,14 +17,17 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
   const { paths, proxyEnv } = facts;
   const configFile = join(paths.containerd, 'config.toml');
   const remedy = `remove ${root(facts)}: the images of the config come again, those of "image load" have to be loaded again`;
+  let isFirst = true;
   const command = async () => {
     for (const file of databases(facts)) assertDatabase(file, remedy);
     for (const folder of [paths.containerd, paths.cni]) ensurePrivateFolder(folder);
     // It may have passwords of registries.
     writeFileAtomicallySync(configFile, configuration(facts), { mode: 0o600 });
     writeHostsFiles(facts);
-    // Before the kubelet asks for the network.
-    writeFileAtomicallySync(join(paths.cni, '10-bridge.conflist'), bridgeNetwork(facts), { mode: 0o600 });
+    // Before the kubelet asks for the network. A worker is told its range later.
+    if (facts.joining === undefined) writeNetwork(facts, facts.config.network.podCidr);
+    else if (isFirst) removeNetwork(facts);
+    isFirst = false;
     const program = nodeProgram(facts, 'containerd', ['--config', configFile]);
     // It pulls images.
     return { ...program, env: { ...program.env, ...proxyEnv } };

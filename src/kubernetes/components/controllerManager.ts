@@ -3,6 +3,7 @@ import { controllerFlags } from './controllerFlags.ts';
 import { nodeProgram } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
 import { flags } from './flags.ts';
+import { isJoinable } from '../join/joinable.ts';
 import { pkiPaths, signingCertificate } from '../pki/paths.ts';
 
 /** kube-controller-manager. */
@@ -17,6 +18,7 @@ export function controllerManager(facts: NodeFacts, needs: readonly Dependency[]
     'allocate-node-cidrs': false,
     'cluster-signing-cert-file': signingCertificate(paths.pki),
     'cluster-signing-key-file': pki.ca.key,
+    ...(isJoinable(facts) && { controllers: '*,tokencleaner' }),
     'root-ca-file': pki.ca.cert,
     'service-account-private-key-file': pki.serviceAccount.private,
     'service-cluster-ip-range': config.network.serviceCidr,

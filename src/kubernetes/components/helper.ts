@@ -3,15 +3,19 @@ import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import type { Command, Component, Dependency, Task } from '../../engine/component.ts';
-import type { DnsOptions, HelperOptions } from '../../helper/options.ts';
+import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
+import type { DnsOptions, HelperOptions, RoutesOptions, WorkersOptions } from '../../helper/options.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { childEnv } from '../../lib/childEnv.ts';
 import { programFile } from '../../lib/paths.ts';
 import { dnsPort } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
-import { localServer } from '../kubeconfig/clients.ts';
+import { isJoinable } from '../join/joinable.ts';
+import { publishCluster } from '../join/rights.ts';
+import { clientOf, localServer } from '../kubeconfig/clients.ts';
 import { grantLoadBalancer, withdrawLoadBalancer } from '../loadBalancer/rights.ts';
+import { apiserverNames } from '../pki/leaves.ts';
 import { pkiPaths } from '../pki/paths.ts';
 import { grantStorage, withdrawStorage } from '../storage/rights.ts';
 import { kubeletPort } from './kubelet.ts';
@@ -19,7 +23,8 @@ import { kubeletPort } from './kubelet.ts';
 /** The helper process as a component of its own; undefined if the component `dns` runs it, or if it has nothing to do. */
 export function helper(facts: NodeFacts, needs: readonly Dependency[]): Component | undefined {
   const { storage, loadBalancer } = facts.config;
-  if (facts.dns.kind === 'embedded' || (storage === 'none' && loadBalancer === 'none')) return undefined;
+  const hasTask = storage !== 'none' || loadBalancer !== 'none' || isJoinable(facts);
+  if (facts.dns.kind === 'embedded' || !hasTask) return undefined;
   const grant = grantHelper(facts);
   const isHealthy = helperHealthy(facts);
   let isGranted = false;
@@ -68,6 +73,7 @@ export function grantHelper(facts: NodeFacts): Probe {
   const grants = [
     ...(storage === 'local' ? [grantStorage(facts)] : []),
     ...(loadBalancer === 'node' ? [grantLoadBalancer(facts)] : []),
+    ...(isJoinable(facts) ? [publishCluster(facts)] : []),
   ];
   return async (signal) => void (await Promise.all(grants.map(async (grant) => grant(signal))));
 }
@@ -97,7 +103,51 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
         isShared: config.etcd.endpoints !== undefined,
       },
     }),
+    ...(isJoinable(facts) && { routes: routesOf(facts), workers: workersOf(facts) }),
   };
+  return helperProgram(facts, options);
+}
+
+/** The helper process of a worker: the routes to the pods of other nodes. */
+export function workerHelper(facts: NodeFacts, needs: readonly Dependency[]): Component {
+  return {
+    kind: 'service',
+    name: 'helper',
+    needs,
+    command: async () =>
+      helperProgram(facts, {
+        api: clientOf(facts),
+        healthSocket: facts.paths.helperSocket,
+        routes: routesOf(facts),
+      }),
+    ready: helperHealthy(facts),
+    live: http(healthUrl, { socketPath: facts.paths.helperSocket, status: [200, 503] }),
+    // Without it, only what is new waits.
+    restart: { onFailure: 'keepOthers' },
+    stop: { graceMs: 1000 },
+  };
+}
+
+/** The routes to the pods of other nodes, which the undo journal of the machine has. */
+function routesOf({ config, programs }: NodeFacts): RoutesOptions {
+  const { ip, 'iptables-save': iptablesSave, 'iptables-restore': iptablesRestore } = programs;
+  const { nodeName, network } = config;
+  return { nodeName, clusterCidr: network.clusterCidr, programs: { ip, iptablesSave, iptablesRestore } };
+}
+
+function workersOf({ config }: NodeFacts): WorkersOptions {
+  const { podCidr, clusterCidr, serviceCidr, dnsIp, clusterDomain, server } = config.network;
+  const host = serverHost(server ?? '');
+  const reserved = [...apiserverNames(clusterDomain), firstAddress(serviceCidr), dnsIp];
+  return {
+    nodeName: config.nodeName,
+    podCidr,
+    clusterCidr,
+    reserved: host === undefined ? reserved : [...reserved, host],
+  };
+}
+
+function helperProgram({ paths, env }: NodeFacts, options: HelperOptions): Command {
   const folder = join(paths.data, 'helper');
   ensurePrivateFolder(folder);
   const file = join(folder, 'options.json');
@@ -105,7 +155,7 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
   // By a flag of the command line, since V8 takes it only at its start: at 4000 questions a second, 55 MB instead of 60.
   const args = ['--max-semi-space-size=1', programFile('helper'), file];
   // With childEnv: it is a process of ours, and as small as the supervisor.
-  return commandWith(childEnv(facts.env), process.execPath, args);
+  return commandWith(childEnv(env), process.execPath, args);
 }
 
 /** The node's own ports at its address, by name: no Service may hide them. */

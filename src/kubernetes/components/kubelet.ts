@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import { podResolvConf } from '../../host/resolvConf.ts';
 import type { Dependency, Diagnosis, Service } from '../../engine/component.ts';
-import { kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { bootstrapKubeconfig, kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { diskSpace, minFreeInodes } from '../../host/diskSpace.ts';
 import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { nodeProgram } from '../environment.ts';
@@ -43,6 +43,9 @@ export function kubelet(facts: NodeFacts, needs: readonly Dependency[]): Service
       kubeconfig: kubeconfigPaths(paths.kubeconfigs).kubelet,
       'node-ip': ip,
       'root-dir': paths.kubelet,
+      // Only used to get the first certificate, with which the kubelet writes its kubeconfig.
+      'bootstrap-kubeconfig':
+        facts.joining === undefined ? undefined : bootstrapKubeconfig(paths.kubeconfigs),
       ...runtime.flags,
     });
     return nodeProgram(facts, 'kubelet', args);
@@ -106,7 +109,7 @@ async function resolvConfFile({ ip, paths }: NodeFacts): Promise<string> {
   return file;
 }
 
-function kubeletConfiguration({ config, paths, ip, differences, cgroupRoot }: NodeFacts): object {
+function kubeletConfiguration({ config, paths, ip, differences, cgroupRoot, joining }: NodeFacts): object {
   const pki = pkiPaths(paths.pki);
   const { dnsIp, clusterDomain } = config.network;
   return {
@@ -132,9 +135,11 @@ function kubeletConfiguration({ config, paths, ip, differences, cgroupRoot }: No
     port: kubeletPort,
     readOnlyPort: 0,
     streamingConnectionIdleTimeout: '4h',
-    tlsCertFile: pki.kubeletServer.cert,
     tlsCipherSuites: cipherSuites,
-    tlsPrivateKeyFile: pki.kubeletServer.key,
+    // A worker asks the cluster for its certificates, and renews them by itself.
+    ...(joining === undefined
+      ? { tlsCertFile: pki.kubeletServer.cert, tlsPrivateKeyFile: pki.kubeletServer.key }
+      : { rotateCertificates: true, serverTLSBootstrap: true }),
     ...differences.kubernetes.kubeletConfiguration,
   };
 }

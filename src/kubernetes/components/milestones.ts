@@ -65,7 +65,7 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
  * Certificates, and what the kubelet and the API server have told others, are for the address of the node. That of a machine
  * may change; a sandbox keeps its own.
  */
-function keepsAddressUnlessSandboxed({ config, ip, isSandboxed }: NodeFacts): Probe {
+export function keepsAddressUnlessSandboxed({ config, ip, isSandboxed }: NodeFacts): Probe {
   if (isSandboxed) return async () => undefined;
   return keepsAddress(ip, `take the node down and up again: ${nodeCommand('down', { name: config.name })}`);
 }

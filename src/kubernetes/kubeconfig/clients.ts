@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { EtcdAccess } from '../etcdGateway.ts';
 import type { NodeFacts } from '../facts.ts';
+import { kubeletClientFile } from '../join/membership.ts';
 import { pkiPaths } from '../pki/paths.ts';
 
 /** The URL of the API server for the components of the node. */
@@ -12,6 +13,17 @@ export function localServer({ config }: Pick<NodeFacts, 'config'>): string {
 export function adminAccess(facts: Pick<NodeFacts, 'config' | 'paths'>) {
   const { ca, admin } = pkiPaths(facts.paths.pki);
   return { server: localServer(facts), ca: ca.cert, cert: admin.cert, key: admin.key };
+}
+
+/** The node's own access to the API, as its kubelet: of a worker, which has no other. */
+export function clientOf({ joining, paths }: Pick<NodeFacts, 'joining' | 'paths'>) {
+  const file = kubeletClientFile(paths);
+  return { server: joining?.server ?? '', ca: pkiPaths(paths.pki).ca.cert, cert: file, key: file };
+}
+
+/** The kubeconfig with which the kubelet of a worker asks for its certificate. */
+export function bootstrapKubeconfig(dir: string): string {
+  return join(dir, 'bootstrap-kubelet.conf');
 }
 
 /** Access to each member of the etcd that has the cluster: of the node's own, or of one of others. Never empty. */

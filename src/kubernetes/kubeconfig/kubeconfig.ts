@@ -73,7 +73,11 @@ export async function adminKubeconfig({ server, pki, name = 'default' }: Access)
 }
 
 /** A kubeconfig with one cluster, one user and one context, all called `name`. Without the YAML library: 15 ms of CPU. */
-function kubeconfig(name: string, cluster: Record<string, string>, user: Record<string, string>): string {
+export function kubeconfig(
+  name: string,
+  cluster: Record<string, string>,
+  user: Record<string, string>,
+): string {
   // As kubectl writes it: no indented lists, no folded lines.
   return [
     'apiVersion: v1',

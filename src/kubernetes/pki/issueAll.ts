@@ -1,6 +1,6 @@
 import { ensureKubeconfigs } from '../kubeconfig/kubeconfig.ts';
-import { ensurePki } from './pki.ts';
 import type { Identity } from './leaves.ts';
+import { ensurePki } from './pki.ts';
 
 /** All certificates of a node and the kubeconfigs that point at them. */
 export interface Order {

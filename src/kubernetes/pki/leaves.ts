@@ -70,23 +70,13 @@ export function leaves(identity: Identity): readonly Leaf[] {
   const { nodeName, nodeIp, serviceIp, clusterDomain, extraSans = [] } = identity;
   const node = { issuer: 'ca', commonName: `system:node:${nodeName}`, organization: 'system:nodes' } as const;
   const client = { issuer: 'ca', usage: 'clientAuth', sans: [] } as const;
-  const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
   return [
     {
       name: 'apiserver',
       issuer: 'ca',
       commonName: 'kube-apiserver',
       usage: 'serverAuth',
-      sans: unique([
-        ...service,
-        `kubernetes.default.svc.${clusterDomain}`,
-        'localhost',
-        nodeName,
-        serviceIp,
-        '127.0.0.1',
-        nodeIp,
-        ...extraSans,
-      ]),
+      sans: unique([...apiserverNames(clusterDomain), nodeName, serviceIp, nodeIp, ...extraSans]),
     },
     { ...node, name: 'kubeletServer', usage: 'serverAuth', sans: unique([nodeName, nodeIp, '127.0.0.1']) },
     {
@@ -112,6 +102,12 @@ export function leaves(identity: Identity): readonly Leaf[] {
     { ...client, name: 'dns', commonName: 'system:coredns' },
     { ...client, name: 'helper', commonName: helperUser },
   ];
+}
+
+/** The names of every API server, with loopback. */
+export function apiserverNames(clusterDomain: string): readonly string[] {
+  const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
+  return [...service, `kubernetes.default.svc.${clusterDomain}`, 'localhost', '127.0.0.1'];
 }
 
 function unique(names: readonly string[]): readonly string[] {

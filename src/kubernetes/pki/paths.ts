@@ -68,3 +68,8 @@ export function pkiPaths(dir: string): Pki {
 export function signingCertificate(dir: string): string {
   return join(dir, 'cluster-signing.crt');
 }
+
+/** The API server's certificate, and its CA after it: with the CA's pin alone, a machine that joins can verify it. */
+export function servingChain(dir: string): string {
+  return join(dir, 'apiserver-chain.crt');
+}

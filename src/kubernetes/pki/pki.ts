@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { ensureAuthority } from './authority.ts';
@@ -6,7 +6,7 @@ import { explained, publicMode, readIfThere } from './files.ts';
 import { authorityNames, etcdLeaves, leaves } from './leaves.ts';
 import type { Identity, Leaf } from './leaves.ts';
 import { ensureLeaf } from './leaf.ts';
-import { pkiPaths, signingCertificate } from './paths.ts';
+import { pkiPaths, servingChain, signingCertificate } from './paths.ts';
 import type { Pki } from './paths.ts';
 import { ensureServiceAccount } from './serviceAccount.ts';
 import type { Authority } from './sign.ts';
@@ -43,7 +43,15 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     const signer = String(authorities.get('ca')!.cert);
     const file = signingCertificate(options.dir);
     if ((await readIfThere(file)) !== signer) writeFileAtomicallySync(file, signer, { mode: publicMode });
+    await writeServingChain(options.dir, pki);
   });
+}
+
+async function writeServingChain(dir: string, { apiserver, ca }: Pki): Promise<void> {
+  const files = [apiserver.cert, ca.cert].map(async (file) => readFile(file, 'utf8'));
+  const chain = (await Promise.all(files)).join('');
+  const file = servingChain(dir);
+  if ((await readIfThere(file)) !== chain) writeFileAtomicallySync(file, chain, { mode: publicMode });
 }
 
 /**

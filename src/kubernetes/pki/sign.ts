@@ -2,7 +2,7 @@ import { createHash, createPublicKey, randomBytes, sign } from 'node:crypto';
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { Failure } from '../../lib/errors.ts';
 import { usageOids } from './check.ts';
-import type { Block } from './der.ts';
+import type { Block } from '../../lib/der.ts';
 import type { Leaf } from './leaves.ts';
 import * as x509 from './x509.ts';
 

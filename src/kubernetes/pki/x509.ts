@@ -11,8 +11,8 @@ import {
   Utf8String,
 } from 'asn1js';
 import { isIPv4 } from 'node:net';
-import { decode, elements, encode, Encoded, explicit, implicit, oid, sequence } from './der.ts';
-import type { Block } from './der.ts';
+import { decode, elements, encode, Encoded, explicit, implicit, oid, sequence } from '../../lib/der.ts';
+import type { Block } from '../../lib/der.ts';
 import { isAddress } from './leaves.ts';
 
 // X.509 certificates in ASN.1 (RFC 5280, 4.1). Keys and signatures are made in sign.ts.

@@ -1,0 +1,126 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { apiObject } from '../../probes/kinds/api.ts';
+import type { Api } from '../../probes/kinds/api.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { probeOnce } from '../../probes/probeOnce.ts';
+import { at, listAt, textAt } from '../../probes/transport/json.ts';
+import { formatDuration, parseDuration } from '../config/schema/duration.ts';
+import { assertRoot } from '../host/preflight.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import { change, remove } from '../kubernetes/components/bootstrapSteps.ts';
+import { pinOf } from '../kubernetes/join/pin.ts';
+import {
+  formatToken,
+  isTokenId,
+  longestDescription,
+  newToken,
+  onlyTokens,
+  tokenPath,
+  tokenSecret,
+  tokenSecrets,
+} from '../kubernetes/join/token.ts';
+import { pkiPaths } from '../kubernetes/pki/paths.ts';
+import { commandLine, nodeCommand } from '../lib/commandLine.ts';
+import { exitCodes, Failure, reasonOf } from '../lib/errors.ts';
+import { nodePaths } from '../lib/paths.ts';
+import { table } from '../lib/text/table.ts';
+
+interface TokenOptions {
+  readonly name: string;
+}
+
+interface CreateOptions extends TokenOptions {
+  readonly ttl: string;
+  readonly description?: string;
+}
+
+/** `k8s-single token create`: makes a token and prints the command that makes another machine a worker. */
+export async function createToken({ name, ttl, description }: CreateOptions): Promise<number> {
+  const ttlMs = parseDuration(ttl);
+  if ((description?.length ?? 0) > longestDescription)
+    throw new Failure('usage', `the description is longer than ${longestDescription} characters`);
+  const { api, server } = await accessOf(name);
+  const token = newToken(pinOf(new X509Certificate(await readFile(api.ca))));
+  const expires = ttlMs === 0 ? undefined : new Date(Date.now() + ttlMs);
+  const body = tokenSecret(token, { expires, description });
+  await request(name, change(api, tokenSecrets, { method: 'POST', type: 'application/json', body }, [201]));
+  console.error(
+    ttlMs === 0 ? 'run it on each new worker:' : `for ${formatDuration(ttlMs)}, run it on each new worker:`,
+  );
+  console.log(commandLine(['k8s-single', 'up', '--host', '--join', server, '--token', formatToken(token)]));
+  return exitCodes.ok;
+}
+
+/** `k8s-single token ls`: prints the ID of each token, how long it is valid, and its description; never its secret. */
+export async function listTokens({ name }: TokenOptions): Promise<number> {
+  const { api } = await accessOf(name);
+  const now = Date.now();
+  const list = apiObject(api, onlyTokens, 'no Secrets');
+  const rows: string[][] = [];
+  await request(name, async (signal) => {
+    const tokens = listAt(await list(signal), 'items').map((secret) => readToken(secret, now));
+    rows.push(...tokens);
+  });
+  for (const line of table(rows)) console.log(line);
+  return exitCodes.ok;
+}
+
+/** `k8s-single token rm ID...`: nobody joins with these tokens any more; who has joined stays. */
+export async function removeTokens(ids: readonly string[], { name }: TokenOptions): Promise<number> {
+  const unknown = ids.find((id) => !isTokenId(id));
+  if (unknown !== undefined)
+    throw new Failure('usage', `${unknown} is not the ID of a token: expected 6 letters and digits`, {
+      hint: `see ${nodeCommand('token ls', { name })}`,
+    });
+  const { api } = await accessOf(name);
+  for (const id of ids) {
+    await request(name, apiProbe(api, tokenPath(id), `there is no token ${id}`));
+    await request(name, remove(api, tokenPath(id)));
+    console.log(id);
+  }
+  return exitCodes.ok;
+}
+
+/** The cells of a row. */
+function readToken(secret: unknown, now: number): string[] {
+  const decode = (key: string): string => Buffer.from(textAt(secret, 'data', key), 'base64').toString('utf8');
+  const expiration = decode('expiration');
+  const left = Math.ceil((Date.parse(expiration) - now) / 1000) * 1000;
+  const validity = expiration === '' ? 'for ever' : left > 0 ? `for ${formatDuration(left)}` : 'expired';
+  return [decode('token-id'), validity, decode('description')];
+}
+
+function apiProbe(api: Api, path: string, missing: string): Probe {
+  const get = apiObject(api, path, missing);
+  return async (signal) => void at(await get(signal), 'metadata');
+}
+
+/** In ms. */
+const timeoutMs = 10_000;
+
+/** @throws Failure `notReady` with the reason of the API server */
+async function request(name: string, probe: Probe): Promise<void> {
+  await probeOnce(probe, timeoutMs, new AbortController().signal).catch((cause: unknown) => {
+    throw new Failure('notReady', `the API server of node ${name}: ${reasonOf(cause)}`, {
+      hint: `see what is wrong: ${nodeCommand('status', { name })}`,
+      cause,
+    });
+  });
+}
+
+/** @throws Failure `usage` for a node whose cluster no other machine can join */
+async function accessOf(name: string): Promise<{ readonly api: Api; readonly server: string }> {
+  assertRoot();
+  const { joinAt: server, dataDir, worker } = await readNodeFile(name);
+  if (worker !== undefined)
+    throw new Failure('usage', `node ${name} is a worker of ${worker.server}`, {
+      hint: 'make tokens on the machine of its control plane',
+    });
+  if (server === undefined)
+    throw new Failure('usage', `no other machine can join the cluster of node ${name}`, {
+      hint: 'its network is its own: start it directly on the machine, with up --host, or in a container',
+    });
+  const { ca, admin } = pkiPaths(nodePaths(name, dataDir).pki);
+  return { api: { server, ca: ca.cert, cert: admin.cert, key: admin.key }, server };
+}

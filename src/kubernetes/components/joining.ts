@@ -1,0 +1,128 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { apiObject } from '../../../probes/kinds/api.ts';
+import { nodeReady } from '../../../probes/kinds/nodeReady.ts';
+import { Unhealthy } from '../../../probes/probe.ts';
+import type { Probe } from '../../../probes/probe.ts';
+import { until } from '../../../probes/until.ts';
+import { at, listAt, textAt } from '../../../probes/transport/json.ts';
+import type { Dependency, Task } from '../../engine/component.ts';
+import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
+import type { NodeFacts } from '../facts.ts';
+import { kubeletClientFile, membershipFile } from '../join/membership.ts';
+import type { Joining } from '../join/membership.ts';
+import { bootstrapKubeconfig, clientOf, kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { contextName, kubeconfig } from '../kubeconfig/kubeconfig.ts';
+import { privateMode, publicMode } from '../pki/files.ts';
+import { pkiPaths } from '../pki/paths.ts';
+import { writeNetwork } from './cni.ts';
+import { keepsAddressUnlessSandboxed } from './milestones.ts';
+
+// The tasks of a worker.
+
+const timeoutMs = 120_000;
+const maxPeriodMs = 50;
+
+/** The files of a worker: the cluster's CA, and the kubeconfigs of its kubelet and its kube-proxy. */
+export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly Dependency[]): Task {
+  const { paths, config } = facts;
+  const run = async (): Promise<void> => {
+    const { server, ca, cluster, bootstrapToken } = joining;
+    for (const folder of [paths.pki, paths.kubeconfigs]) ensurePrivateFolder(folder);
+    const caFile = pkiPaths(paths.pki).ca.cert;
+    writeFileAtomicallySync(caFile, ca, { mode: publicMode });
+    const write = (file: string, user: Record<string, string>): void => {
+      const text = kubeconfig(contextName(config.name), { server, 'certificate-authority': caFile }, user);
+      writeFileAtomicallySync(file, text, { mode: privateMode });
+    };
+    const bootstrap = bootstrapKubeconfig(paths.kubeconfigs);
+    if (bootstrapToken === undefined) rmSync(bootstrap, { force: true });
+    else {
+      write(bootstrap, { token: bootstrapToken });
+      // What the kubelet has made of an earlier token, which came to nothing.
+      rmSync(kubeconfigPaths(paths.kubeconfigs).kubelet, { force: true });
+    }
+    const client = kubeletClientFile(paths);
+    write(kubeconfigPaths(paths.kubeconfigs).proxy, { 'client-certificate': client, 'client-key': client });
+    const membership = JSON.stringify({ server, ca, cluster }, undefined, 2);
+    writeFileAtomicallySync(membershipFile(paths), membership, { mode: privateMode });
+  };
+  return { kind: 'task', name: 'join', needs, run };
+}
+
+/** Ready when the kubelet has got its certificate from the cluster, and the API server knows the node. The token is not kept then. */
+export function clientCertificate(facts: NodeFacts, needs: readonly Dependency[]): Task {
+  const { nodeName } = facts.config;
+  const missing = `the kubelet has not registered ${nodeName} yet`;
+  const registered = apiObject(clientOf(facts), `/api/v1/nodes/${encodeURIComponent(nodeName)}`, missing);
+  const file = bootstrapKubeconfig(facts.paths.kubeconfigs);
+  return {
+    kind: 'task',
+    name: 'client-certificate',
+    needs,
+    timeoutMs,
+    run: async (signal, report) => {
+      await waitFor(async (attempt) => void (await registered(attempt)), signal, report);
+      rmSync(file, { force: true });
+    },
+  };
+}
+
+/** Ready when the control plane has given the node a range for its pods, and containerd has been told. */
+export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task {
+  const { nodeName } = facts.config;
+  const get = apiObject(
+    clientOf(facts),
+    `/api/v1/nodes/${encodeURIComponent(nodeName)}`,
+    `there is no node ${nodeName}`,
+  );
+  const hasRange: Probe = async (signal) => {
+    const range = textAt(await get(signal), 'spec', 'podCIDR');
+    if (range === '')
+      throw new Unhealthy(`the control plane has given ${nodeName} no range for its pods yet`);
+    mkdirSync(facts.paths.cni, { recursive: true, mode: 0o700 });
+    writeNetwork(facts, range);
+  };
+  return {
+    kind: 'task',
+    name: 'pod-network',
+    needs,
+    timeoutMs,
+    run: async (signal, report) => waitFor(hasRange, signal, report),
+  };
+}
+
+/** Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint. */
+export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
+  const { nodeName } = facts.config;
+  const access = clientOf(facts);
+  const ready = nodeReady({ ...access, node: nodeName });
+  const hasAddress = keepsAddressUnlessSandboxed(facts);
+  const get = apiObject(
+    access,
+    `/api/v1/nodes/${encodeURIComponent(nodeName)}`,
+    `there is no node ${nodeName}`,
+  );
+  const isSchedulable: Probe = async (signal) => {
+    const taints = listAt(await get(signal), 'spec', 'taints').map((taint) => String(at(taint, 'key')));
+    const taint = taints.find((key) => key.startsWith('node.kubernetes.io/'));
+    if (taint !== undefined) throw new Unhealthy(`the node has the taint ${taint}`);
+  };
+  return {
+    kind: 'task',
+    name: 'node',
+    needs,
+    timeoutMs,
+    run: async (signal, report) => {
+      for (const step of [hasAddress, ready, isSchedulable]) await waitFor(step, signal, report);
+    },
+    live: hasAddress,
+  };
+}
+
+async function waitFor(
+  probe: Probe,
+  signal: AbortSignal,
+  onAttemptFailed: (reason: string) => void,
+): Promise<void> {
+  await until(probe, { timeoutMs, maxPeriodMs, onAttemptFailed }, signal);
+}

@@ -1,0 +1,151 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { request } from 'node:https';
+import { isIP } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { connect } from 'node:tls';
+import type { DetailedPeerCertificate } from 'node:tls';
+import { parseJson, textAt } from '../../../probes/transport/json.ts';
+import { serverForm, serverHost } from '../../config/schema/addresses.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
+import { clusterConfigMap, clusterPath, readClusterFacts } from './cluster.ts';
+import type { Membership } from './membership.ts';
+import { pinOf } from './pin.ts';
+import type { JoinToken } from './token.ts';
+
+/** For each request, in ms. */
+const timeoutMs = 10_000;
+
+const newToken = 'make a new one on the machine of the control plane: k8s-single token create';
+
+/** Who asks the API server: by a token, or by the certificate of a kubelet. */
+type Credentials = { readonly token: JoinToken } | { readonly pem: string };
+
+/**
+ * Finds out what the cluster is. The token is sent to nobody but the server whose CA has the token's pin.
+ * @throws Failure `preflight` when the server is not reached, is another one, or refuses the token
+ */
+export async function discover(server: string, token: JoinToken, nodeName: string): Promise<Membership> {
+  const ca = await verifiedCa(server, token);
+  const cluster = await clusterAt({ server, ca }, { token });
+  const taken = await get({ server, ca }, `/api/v1/nodes/${encodeURIComponent(nodeName)}`, { token });
+  if (taken.status !== 404)
+    throw new Failure('preflight', `the cluster has a node ${nodeName} already`, {
+      hint: `set another nodeName in a config; or, if that one is gone for good: kubectl delete node ${nodeName}`,
+    });
+  return { server, ca, cluster };
+}
+
+/**
+ * What the cluster is now, for a worker that has a certificate.
+ * @throws Failure `preflight` when the server is not reached or refuses the certificate
+ */
+export async function rediscover(known: Pick<Membership, 'server' | 'ca'>, pem: string): Promise<Membership> {
+  return { ...known, cluster: await clusterAt(known, { pem }) };
+}
+
+/**
+ * The CA that the server sends, if it has the pin. The connection is closed before anything is sent over it; every other one is
+ * verified with that CA, for the host in the URL.
+ */
+async function verifiedCa(server: string, { pin }: JoinToken): Promise<string> {
+  const url = new URL(server);
+  const host = serverHost(server) ?? '';
+  const socket = connect({
+    host,
+    port: Number(url.port || 443),
+    ...(isIP(host) === 0 && { servername: host }),
+    rejectUnauthorized: false,
+    timeout: timeoutMs,
+  });
+  socket.on('timeout', () => socket.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+  try {
+    await once(socket, 'secureConnect');
+  } catch (cause) {
+    throw new Failure('preflight', `the API server ${server} cannot be reached: ${reasonOf(cause)}`, {
+      hint: 'is its node up, and do both machines see each other?',
+      cause,
+    });
+  }
+  const chain = chainOf(socket.getPeerCertificate(true));
+  socket.destroy();
+  const ca = chain.find((each) => each.ca && pinOf(each) === pin);
+  if (ca !== undefined) return ca.toString();
+  const found = chain.filter((each) => each.ca).map(pinOf);
+  throw new Failure(
+    'preflight',
+    `${server} is not the cluster of the token: its CA is ${found[0] ?? 'unknown'}, not ${pin}; nothing was sent to it`,
+    { hint: `check the URL; if the cluster was made anew, the token is an old one: ${newToken}` },
+  );
+}
+
+function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  const seen = new Set<string>();
+  // The last one, which is its own issuer, refers to itself.
+  for (
+    let each = leaf;
+    each?.raw !== undefined && !seen.has(each.fingerprint256);
+    each = each.issuerCertificate
+  ) {
+    seen.add(each.fingerprint256);
+    chain.push(new X509Certificate(each.raw));
+  }
+  return chain;
+}
+
+async function clusterAt(api: Pick<Membership, 'server' | 'ca'>, who: Credentials) {
+  const { status, body } = await get(api, clusterPath, who);
+  if (status === 401)
+    throw new Failure(
+      'preflight',
+      'token' in who
+        ? `${api.server} refuses the token ${who.token.id}: it is unknown there, or has expired`
+        : `${api.server} refuses the certificate of this worker`,
+      { hint: 'token' in who ? newToken : 'take it down with --purge, and join again with a new token' },
+    );
+  const object = parseJson(body);
+  const cluster = readClusterFacts(parseJson(textAt(object, 'data', clusterConfigMap.key)));
+  if (status === 200 && cluster !== undefined) return cluster;
+  const reason = textAt(object, 'message') || body.slice(0, 200);
+  throw new Failure('preflight', `${api.server} does not describe its cluster: HTTP ${status}: ${reason}`, {
+    hint: 'is it a node of this version of k8s-single, started with --host or in a container, and ready?',
+  });
+}
+
+async function get(
+  { server, ca }: Pick<Membership, 'server' | 'ca'>,
+  path: string,
+  who: Credentials,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const isToken = 'token' in who;
+  const headers = { 'user-agent': 'k8s-single', connection: 'close' };
+  const bearer = isToken ? { authorization: `Bearer ${who.token.id}.${who.token.secret}` } : {};
+  const sent = request(new URL(path, server), {
+    ca,
+    ...(!isToken && { cert: who.pem, key: who.pem }),
+    headers: { ...headers, ...bearer },
+    agent: false,
+    rejectUnauthorized: true,
+    timeout: timeoutMs,
+  });
+  sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+  const answered = once(sent, 'response');
+  sent.end();
+  try {
+    const [response] = await answered;
+    return { status: response.statusCode ?? 0, body: await text(response) };
+  } catch (cause) {
+    throw new Failure('preflight', `the API server ${server} cannot be asked: ${reasonOf(cause)}`, {
+      hint: 'a certificate is valid for the addresses of its node: join at the URL that "token create" prints',
+      cause,
+    });
+  }
+}
+
+/** @throws Failure `usage` if it is not the URL of an API server */
+export function assertServer(server: string): string {
+  if (serverHost(server) === undefined)
+    throw new Failure('usage', `--join ${server}: expected ${serverForm}`);
+  return new URL(server).origin;
+}

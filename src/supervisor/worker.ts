@@ -1,0 +1,107 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Config } from '../config/config.ts';
+import { defaults } from '../config/schema/defaults.ts';
+import type { NodeConfig } from '../config/schema/node.ts';
+import { isDomain } from '../config/schema/addresses.ts';
+import { minorOf } from '../install/release/pairings.ts';
+import { inCluster } from '../kubernetes/join/cluster.ts';
+import type { ClusterFacts } from '../kubernetes/join/cluster.ts';
+import { assertServer, discover, rediscover } from '../kubernetes/join/discover.ts';
+import { hasControlPlane, kubeletClientFile, readMembership } from '../kubernetes/join/membership.ts';
+import type { Joining, Membership } from '../kubernetes/join/membership.ts';
+import { parseToken, tokenForm } from '../kubernetes/join/token.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import { nodePaths } from '../lib/paths.ts';
+import { bootSpecOf } from './bootSpec.ts';
+import type { BootSpec } from './bootSpec.ts';
+import type { UpOptions } from './options.ts';
+
+/**
+ * What a node directly on its machine boots from: a worker's, if the options or the data folder say so.
+ * @throws Failure as {@link joiningOf}
+ */
+export async function workerSpecOf(options: UpOptions, config: Config): Promise<BootSpec> {
+  const joining = config.node.kubernetes === false ? undefined : await joiningOf(options, config.node);
+  if (joining === undefined) return bootSpecOf(options, config);
+  return { ...bootSpecOf(options, workerConfig(config, joining.cluster)), joining };
+}
+
+type JoinOptions = Pick<UpOptions, 'join' | 'token'>;
+
+/**
+ * The cluster of a worker: of the one that the options name or, without them, of the data folder. Undefined for a control plane.
+ * @throws Failure `usage` for wrong options, `preflight` when the cluster cannot be joined
+ */
+async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promise<Joining | undefined> {
+  const paths = nodePaths(node.name, node.dataDir);
+  const known = readMembership(paths);
+  if (join === undefined && known === undefined) return undefined;
+  const server = join === undefined ? known!.server : assertServer(join);
+  if (known !== undefined && known.server !== server)
+    throw new Failure('usage', `node ${node.name} is a worker of ${known.server}, not of ${server}`, {
+      hint: 'take it down with --purge first, or give this one another --name',
+    });
+  if (hasControlPlane(paths))
+    throw new Failure('usage', `${paths.data} has the data of a control plane`, {
+      hint: 'give the worker another --name or --data-dir',
+    });
+  const client = kubeletClientFile(paths);
+  if (known !== undefined && existsSync(client)) return refreshed(known, readFileSync(client, 'utf8'));
+  if (token === undefined)
+    throw new Failure('usage', 'a worker needs a token to join', {
+      hint: `--token, or K8S_SINGLE_TOKEN: ${tokenForm}`,
+    });
+  const parsed = parseToken(token);
+  if (parsed === undefined) throw new Failure('usage', `the token is not ${tokenForm}`);
+  const membership = await discover(server, parsed, workerName(node));
+  return { ...membership, bootstrapToken: `${parsed.id}.${parsed.secret}` };
+}
+
+/** As the cluster is now; as it was if it cannot be asked, so that pods on this machine start again without it. */
+async function refreshed(known: Membership, pem: string): Promise<Membership> {
+  return rediscover(known, pem).catch((error: unknown) => {
+    console.error(`${reasonOf(error)}; what is known of the cluster is used`);
+    return known;
+  });
+}
+
+/**
+ * The config of a worker: ranges and names are those of the cluster, and what a control plane does is off.
+ * @throws Failure `usage` if the machine's host name cannot be the name of a node
+ */
+export function workerConfig<Of extends Pick<Config, 'node'>>(config: Of, cluster: ClusterFacts): Of {
+  const { node } = config;
+  const worker: NodeConfig = {
+    ...inCluster(node, cluster),
+    nodeName: workerName(node),
+    // Its newest patch: a kubelet may be a patch ahead of the API server, or behind.
+    kubernetes: node.kubernetes ?? `1.${minorOf(cluster.kubernetes)}`,
+    dns: { server: 'none' },
+    storage: 'none',
+    loadBalancer: 'none',
+    addons: {},
+    snapshots: { keep: node.snapshots.keep },
+  };
+  return { ...config, node: worker };
+}
+
+/** The name in the config or, instead of the default, which is that of the control plane, the host name of the machine. */
+function workerName({ nodeName }: Pick<NodeConfig, 'nodeName'>): string {
+  if (nodeName !== defaults.nodeName) return nodeName;
+  const name = hostname().toLowerCase();
+  if (isDomain(name, 63)) return name;
+  throw new Failure('usage', `the host name ${hostname()} cannot be the name of a node`, {
+    hint: 'set nodeName in a config',
+  });
+}
+
+/** @throws Failure `preflight` when the kubelet is newer than the API server */
+export function assertNotNewer(kubelet: string, { kubernetes }: ClusterFacts): void {
+  if (minorOf(kubelet) <= minorOf(kubernetes)) return;
+  throw new Failure(
+    'preflight',
+    `a kubelet of ${kubelet} is too new for the cluster, which has Kubernetes ${kubernetes}`,
+    { hint: `leave out the version, or take that of the cluster: --kubernetes 1.${minorOf(kubernetes)}` },
+  );
+}

@@ -1,0 +1,248 @@
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
+import { cli, main } from '../support/cli.ts';
+import { testBinaries } from '../support/installBinaries.ts';
+import { connectMachines, startMachine } from '../support/machine.ts';
+import type { Machine } from '../support/machine.ts';
+import { TestNode } from '../support/testNode.ts';
+
+/** Two machines with a cable between them: a control plane on the one, a worker on the other. */
+const nodes = { control: new TestNode('e2e-join-control'), worker: new TestNode('e2e-join-worker') };
+const addresses = { control: '192.0.2.10', worker: '192.0.2.11' };
+const server = `https://${addresses.control}:6443`;
+type Which = keyof typeof nodes;
+
+let machines: Record<Which, Machine>;
+let running: ChildProcess;
+const never = new AbortController().signal;
+
+async function k8sSingle(on: Which, command: string, ...args: string[]): Promise<string> {
+  return machines[on].run(process.execPath, [main, ...nodes[on].args(command, ...args)]);
+}
+
+async function kubectl(...args: string[]): Promise<string> {
+  return k8sSingle('control', 'kubectl', '--', ...args);
+}
+
+async function apply(...items: object[]): Promise<void> {
+  const args = [main, ...nodes.control.args('kubectl', '--', 'apply', '-f', '-')];
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  await machines.control.run(process.execPath, args, list);
+}
+
+/** Waits until a command succeeds and its output contains the text. */
+async function eventually(text: string, command: () => Promise<string>): Promise<string> {
+  let output = '';
+  const probe = async (): Promise<void> => {
+    output = await command().catch((error: unknown) => {
+      throw new Unhealthy(String(error));
+    });
+    if (!output.includes(text)) throw new Unhealthy(`no ${text} in: ${output}`);
+  };
+  await until(probe, { timeoutMs: 60_000, attemptTimeoutMs: 15_000, maxPeriodMs: 1000 }, never);
+  return output;
+}
+
+/** Starts a node directly on its machine, and waits until it is ready. */
+async function up(on: Which, ...args: string[]): Promise<ChildProcess> {
+  const child = machines[on].start(process.execPath, [
+    main,
+    ...nodes[on].args('up', '--host', '--output', 'json', ...args),
+  ]);
+  let hasEnded = false;
+  child.once('exit', () => (hasEnded = true));
+  await eventually('ready', async () => {
+    if (hasEnded) throw new Error('the node has ended');
+    return k8sSingle(on, 'status');
+  });
+  return child;
+}
+
+async function token(command: string, ...args: string[]): Promise<string> {
+  const { name } = nodes.control;
+  return machines.control.run(process.execPath, [main, 'token', command, '--name', name, ...args]);
+}
+
+/** The token in the command that `token create` prints. */
+async function newToken(...args: string[]): Promise<string> {
+  const command = await token('create', ...args);
+  expect(command).toMatch(
+    /^k8s-single up --host --join https:\/\/192\.0\.2\.10:6443 --token [a-z0-9]{6}\.[a-z0-9]{16}@sha256:[0-9a-f]{64}$/u,
+  );
+  return command.split(' ').at(-1)!;
+}
+
+/** What `up` of the worker says when it refuses to join. */
+async function refusal(...args: string[]): Promise<string> {
+  const joining = k8sSingle('worker', 'up', '--host', '--join', server, ...args);
+  return joining.then(
+    () => 'it has joined',
+    (error: unknown) => String(error),
+  );
+}
+
+function pod(name: string, nodeName: string, labels: Record<string, string> = {}): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels },
+    spec: {
+      nodeName,
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: 'web',
+          image: busyboxImage,
+          command: ['sh', '-c', `echo ${name} > index.html; echo serving; exec httpd -f -vv -p 80`],
+        },
+      ],
+    },
+  };
+}
+
+/** What a Service says to a pod, which resolves its name first. */
+async function fetchFrom(from: string, service: string): Promise<string> {
+  const name = `${service}.default.svc.cluster.local`;
+  const resolved = await kubectl('exec', from, '--', 'busybox', 'nslookup', '-type=a', name);
+  const address = /^Address: *(10\.0\.0\.\d+)$/m.exec(resolved.split(/^Name:/m)[1] ?? '')?.[1];
+  if (address === undefined) throw new Error(`not resolved: ${resolved}`);
+  const fetch = `(printf 'GET / HTTP/1.0\\r\\n\\r\\n'; sleep 1) | nc -w 5 ${address} 80`;
+  return kubectl('exec', from, '--', 'sh', '-c', fetch);
+}
+
+beforeAll(async () => {
+  for (const node of Object.values(nodes)) await node.remove();
+  machines = { control: await startMachine(), worker: await startMachine() };
+  await connectMachines(machines.control, machines.worker);
+  for (const which of ['control', 'worker'] as const) {
+    const { dataDir } = nodes[which];
+    await machines[which].setAddress(addresses[which]);
+    await machines[which].run('hostname', [which]);
+    const images = join(dataDir, 'images');
+    await mkdir(images, { recursive: true });
+    await machines[which].run('cp', [await busyboxArchive(`${dataDir}/build`, busyboxImage), images]);
+  }
+  await up('control');
+});
+
+afterAll(async () => {
+  for (const machine of Object.values(machines)) await machine[Symbol.asyncDispose]();
+  for (const node of Object.values(nodes)) await node.remove();
+});
+
+describe('a machine does not join', () => {
+  it('without a token, and sends none to a server with another CA', async () => {
+    expect(await refusal()).toContain('a worker needs a token to join');
+    const [secret] = (await newToken()).split('@');
+    const other = `${secret}@sha256:${'0'.repeat(64)}`;
+    expect(await refusal('--token', other)).toContain('nothing was sent to it');
+  });
+
+  it('with a token that was removed, or has expired', async () => {
+    const removed = await newToken('--description', 'for nobody');
+    const [id] = removed.split('.');
+    expect(await token('ls')).toMatch(new RegExp(`^${id}  for (24h|23h59m\\S*) +for nobody$`, 'm'));
+    await token('rm', id!);
+    expect(await token('ls')).not.toContain(id);
+    expect(await refusal('--token', removed)).toContain(
+      `refuses the token ${id}: it is unknown there, or has expired`,
+    );
+    const short = await newToken('--ttl', '1s');
+    const isValid = new RegExp(`^${short.split('.')[0]}  for `, 'm');
+    await eventually('expired', async () =>
+      (await token('ls')).match(isValid) === null ? 'expired' : 'valid',
+    );
+    expect(await refusal('--token', short)).toContain('has expired');
+  });
+
+  it('in namespaces of its own', async () => {
+    const { exitCode, stderr } = await cli(nodes.worker.args('up', '--join', server));
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('add --host')]);
+  });
+});
+
+describe('a worker', () => {
+  it('joins with a token, and is a node of the cluster', async () => {
+    running = await up('worker', '--join', server, '--token', await newToken());
+    const list = await kubectl('get', 'nodes', '--no-headers');
+    expect(list).toMatch(/^k8s-single +Ready /mu);
+    expect(list).toMatch(/^worker +Ready /mu);
+    expect(await k8sSingle('control', 'status')).toMatch(
+      /^worker +ready +v1\.20\.2 +192\.0\.2\.11 +10\.244\.1\.0\/24$/mu,
+    );
+    const listed = await machines.worker.run(process.execPath, [main, 'ls']);
+    expect(listed).toMatch(/^e2e-join-worker +running +worker +192\.0\.2\.11 /mu);
+    expect(listed).not.toContain('e2e-join-control');
+  });
+
+  it('runs pods, whose logs are read and in which commands run', async () => {
+    await apply(pod('here', 'k8s-single', { app: 'here' }), pod('there', 'worker', { app: 'there' }));
+    await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/here', 'pod/there');
+    expect(await eventually('serving', async () => kubectl('logs', 'there'))).toContain('serving');
+    expect(await kubectl('exec', 'there', '--', 'cat', 'index.html')).toBe('there');
+  });
+
+  it('reaches pods and Services of other nodes by their names, and is reached', async () => {
+    const service = (name: string) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name },
+      spec: { selector: { app: name }, ports: [{ port: 80 }] },
+    });
+    await apply(service('here'), service('there'));
+    await eventually('there', async () => fetchFrom('here', 'there'));
+    await eventually('here', async () => fetchFrom('there', 'here'));
+    // Nothing between nodes hides the address of a pod.
+    const address = await kubectl('get', 'pod', 'there', '--output', 'jsonpath={.status.podIP}');
+    expect(await kubectl('logs', 'here')).toContain(address);
+  });
+
+  it('may delete its own node and no other, and reads no Secrets', async () => {
+    const { kubectl: program } = await testBinaries('kubectl');
+    const asWorker = async (...args: string[]): Promise<string> =>
+      machines.worker
+        .run(program, ['--kubeconfig', join(nodes.worker.dataDir, 'kubeconfig/kubelet.conf'), ...args])
+        .catch(String);
+    expect(await asWorker('auth', 'can-i', 'get', 'nodes')).toBe('yes');
+    expect(await asWorker('delete', 'node', 'k8s-single')).toContain(
+      'is not allowed to modify node "k8s-single"',
+    );
+    expect(await asWorker('get', 'secrets', '--all-namespaces')).toContain('is forbidden');
+    expect(await asWorker('get', 'persistentvolumes')).toContain('is forbidden');
+  });
+
+  it('starts again without a token, and keeps its range', async () => {
+    const exited = once(running, 'exit');
+    await machines.worker.run('sh', [
+      '-c',
+      `kill "$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' /run/k8s-single/${nodes.worker.name}/node.json)"`,
+    ]);
+    await exited;
+    expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toBe('');
+    running = await up('worker');
+    expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toContain(
+      `10.244.0.0/24 via ${addresses.control}`,
+    );
+    expect(await kubectl('get', 'node', 'worker', '--output', 'jsonpath={.spec.podCIDR}')).toBe(
+      '10.244.1.0/24',
+    );
+  });
+
+  it('leaves with down: its pods are evicted, and its node is deleted', async () => {
+    const exited = once(running, 'exit');
+    await k8sSingle('worker', 'down');
+    await exited;
+    expect(await kubectl('get', 'nodes', '--output', 'name')).toBe('node/k8s-single');
+    expect(await kubectl('get', 'pods', '--output', 'name')).toBe('pod/here');
+    await eventually('here', async () => {
+      const routes = await machines.control.run('ip', ['route', 'show', 'proto', '93']);
+      return routes === '' ? 'here' : routes;
+    });
+  });
+});
