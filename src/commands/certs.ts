@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { parseDuration } from '../config/schema/duration.ts';
@@ -6,11 +5,13 @@ import { assertRoot } from '../host/preflight.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { hasExternalEtcd } from '../kubernetes/dataVersions.ts';
+import { hasControlPlane } from '../kubernetes/join/membership.ts';
 import { nextCaRotationStep, requestCaRotation } from '../kubernetes/pki/caRotation.ts';
 import { pkiPaths } from '../kubernetes/pki/paths.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { exitCodes, Failure } from '../lib/errors.ts';
 import { formatMs } from '../lib/text/text.ts';
+import { nodesOfCluster } from './status.ts';
 
 interface RotateOptions {
   readonly name: string;
@@ -21,19 +22,15 @@ interface RotateOptions {
 /**
  * `k8s-single certs rotate-ca`: new CAs, by which the running node replaces the old ones while both are trusted. Resolves when the old
  * ones are not trusted any more; a node that is down begins when it runs.
- * @throws Failure `preflight` when the node has no certificates yet, or shares its etcd; `notReady` when it takes longer than the timeout
+ * @throws Failure `preflight` when the node has no CAs, or others have the same; `notReady` when it takes longer than the timeout
  */
 export async function rotateCa({ timeout, ...node }: RotateOptions): Promise<number> {
   assertRoot();
   const { pki, data } = await locateNode(node);
-  if (!existsSync(pkiPaths(pki).ca.cert))
-    throw new Failure(
-      'preflight',
-      `node ${node.name} has no certificates yet: there is no ${pkiPaths(pki).ca.cert}`,
-      {
-        hint: `its first start makes them: ${nodeCommand('up', node)}`,
-      },
-    );
+  if (!hasControlPlane({ pki }))
+    throw new Failure('preflight', `node ${node.name} has no CAs: there is no ${pkiPaths(pki).ca.key}`, {
+      hint: 'the first start of a control plane makes them; a worker has those of its control plane',
+    });
   if (hasExternalEtcd(data))
     throw new Failure(
       'preflight',
@@ -42,6 +39,11 @@ export async function rotateCa({ timeout, ...node }: RotateOptions): Promise<num
         hint: 'nothing has changed; the CAs of a node with an etcd of its own can be replaced',
       },
     );
+  const [, ...workers] = (await nodesOfCluster(node.name)) ?? [];
+  if (workers.length > 0)
+    throw new Failure('preflight', 'the cluster has workers, which would not know its new CAs', {
+      hint: 'take the workers down with --purge, replace the CAs, and join them again with new tokens',
+    });
   await requestCaRotation(pki);
   if ((await ifRunning(async () => readNodeFile(node.name))) === undefined) {
     console.error(`node ${node.name} is down: it replaces its CAs when it runs`);

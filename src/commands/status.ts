@@ -31,7 +31,7 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
     const { explainAbsence } = await import('../instance/lifeState.ts');
     throw await explainAbsence(name, error);
   });
-  const nodes = await nodesOf(name);
+  const nodes = await nodesOfCluster(name);
   if (output === 'json') console.log(JSON.stringify({ ...current, ...(nodes && { nodes }) }, undefined, 2));
   else await printTable(current);
   if (output === 'table' && nodes !== undefined && nodes.length > 1) await printNodes(nodes);
@@ -39,7 +39,7 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
 }
 
 /** The nodes of a cluster that can have more than one; undefined without an answer of its API server within 2 s. */
-async function nodesOf(name: string): Promise<readonly ListedNode[] | undefined> {
+export async function nodesOfCluster(name: string): Promise<readonly ListedNode[] | undefined> {
   const { readNodeFile } = await import('../instance/nodeFile.ts');
   const { joinAt, dataDir } = await readNodeFile(name).catch(() => ({
     joinAt: undefined,

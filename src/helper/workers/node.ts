@@ -19,7 +19,6 @@ export function nodePath(name: string): string {
   return `${nodes.path}/${encodeURIComponent(name)}`;
 }
 
-/** @internal exported for tests */
 export function readNode(object: unknown): ClusterNode {
   const addresses = listAt(object, 'status', 'addresses');
   const internal = addresses.find((each) => at(each, 'type') === 'InternalIP');
