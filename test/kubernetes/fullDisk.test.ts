@@ -57,7 +57,8 @@ test('whichever write finds the disk full, every file is whole or not there, and
     failures += 1;
     expect(reasonOf(error)).toMatch(/ENOSPC/);
   }
-  // 3 CAs, 14 leaves, the key pair of service accounts, the API server's chain, 6 kubeconfigs, the record and the last file.
-  expect(filesIn(dir)).toHaveLength(2 * (3 + 14 + 1) + 1 + 6 + 1 + 1);
+  // 3 CAs, 14 leaves, the key pair of service accounts, the API server's chain, the certificate that
+  // signs requests, 6 kubeconfigs, the record and the last file.
+  expect(filesIn(dir)).toHaveLength(2 * (3 + 14 + 1) + 2 + 6 + 1 + 1);
   expect(failures).toBeGreaterThan(20);
 });
