@@ -119,7 +119,7 @@ async function accessOf(name: string): Promise<{ readonly api: Api; readonly ser
     });
   if (server === undefined)
     throw new Failure('usage', `no other machine can join the cluster of node ${name}`, {
-      hint: 'its network is its own: start it directly on the machine, with up --host, or in a container',
+      hint: 'start it directly on the machine, with up --host, or in a container, and with an etcd of its own',
     });
   const { ca, admin } = pkiPaths(nodePaths(name, dataDir).pki);
   return { api: { server, ca: ca.cert, cert: admin.cert, key: admin.key }, server };

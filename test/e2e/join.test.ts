@@ -185,7 +185,9 @@ describe('a worker', () => {
     await apply(pod('here', 'k8s-single', { app: 'here' }), pod('there', 'worker', { app: 'there' }));
     await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/here', 'pod/there');
     expect(await eventually('serving', async () => kubectl('logs', 'there'))).toContain('serving');
-    expect(await kubectl('exec', 'there', '--', 'cat', 'index.html')).toBe('there');
+    expect(await eventually('there', async () => kubectl('exec', 'there', '--', 'cat', 'index.html'))).toBe(
+      'there',
+    );
   });
 
   it('reaches pods and Services of other nodes by their names, and is reached', async () => {

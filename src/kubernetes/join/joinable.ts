@@ -2,10 +2,14 @@ import type { NodeFacts } from '../facts.ts';
 
 /**
  * Whether other machines can join the cluster of this node: they reach it, and its pods, only if its network is that of its
- * machine or container.
+ * machine or container. With an etcd of others there may be several control planes, which would give the same ranges to workers.
  */
-export function isJoinable({ isSandboxed, joining }: Pick<NodeFacts, 'isSandboxed' | 'joining'>): boolean {
-  return !isSandboxed && joining === undefined;
+export function isJoinable({
+  config,
+  isSandboxed,
+  joining,
+}: Pick<NodeFacts, 'config' | 'isSandboxed' | 'joining'>): boolean {
+  return !isSandboxed && joining === undefined && config.etcd.endpoints === undefined;
 }
 
 /** The URL at which they join it. */
