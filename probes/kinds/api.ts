@@ -2,6 +2,7 @@ import { httpClient } from '../transport/httpClient.ts';
 import { wrongStatus } from './http.ts';
 import { parseJson } from '../transport/json.ts';
 import { Unhealthy } from '../probe.ts';
+import type { Probe } from '../probe.ts';
 
 /** Access to a Kubernetes API server: its URL without a path, and paths of PEM files. */
 export interface Api {
@@ -29,4 +30,10 @@ export function apiObject(
     if (object === undefined) throw new Unhealthy(`the answer of ${url} is not JSON`);
     return object;
   };
+}
+
+/** Passes when the API has the object; `missing` is the reason when it does not. */
+export function apiObjectExists(api: Api, path: string, missing: string): Probe {
+  const get = apiObject(api, path, missing);
+  return async (signal) => void (await get(signal));
 }

@@ -47,9 +47,8 @@ export async function nodesOfCluster(name: string): Promise<readonly ListedNode[
   }));
   if (joinAt === undefined) return undefined;
   const { clusterNodes } = await import('../kubernetes/join/clusterNodes.ts');
-  const { pkiPaths } = await import('../kubernetes/pki/paths.ts');
-  const { ca, admin } = pkiPaths(nodePaths(name, dataDir).pki);
-  const api = { server: joinAt, ca: ca.cert, cert: admin.cert, key: admin.key };
+  const { adminAt } = await import('../kubernetes/kubeconfig/clients.ts');
+  const api = adminAt(joinAt, nodePaths(name, dataDir));
   return clusterNodes(api, AbortSignal.timeout(2000)).catch(() => undefined);
 }
 

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { apiObject } from '../../probes/kinds/api.ts';
+import { apiObject, apiObjectExists } from '../../probes/kinds/api.ts';
 import type { Api } from '../../probes/kinds/api.ts';
 import type { Probe } from '../../probes/probe.ts';
 import { probeOnce } from '../../probes/probeOnce.ts';
-import { at, listAt, textAt } from '../../probes/transport/json.ts';
+import { listAt, textAt } from '../../probes/transport/json.ts';
 import { formatDuration, parseDuration } from '../config/schema/duration.ts';
 import { assertRoot } from '../host/preflight.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
@@ -20,7 +20,7 @@ import {
   tokenSecret,
   tokenSecrets,
 } from '../kubernetes/join/token.ts';
-import { pkiPaths } from '../kubernetes/pki/paths.ts';
+import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
 import { commandLine, nodeCommand } from '../lib/commandLine.ts';
 import { exitCodes, Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -75,7 +75,7 @@ export async function removeTokens(ids: readonly string[], { name }: TokenOption
     });
   const { api } = await accessOf(name);
   for (const id of ids) {
-    await request(name, apiProbe(api, tokenPath(id), `there is no token ${id}`));
+    await request(name, apiObjectExists(api, tokenPath(id), `there is no token ${id}`));
     await request(name, remove(api, tokenPath(id)));
     console.log(id);
   }
@@ -89,11 +89,6 @@ function readToken(secret: unknown, now: number): string[] {
   const left = Math.ceil((Date.parse(expiration) - now) / 1000) * 1000;
   const validity = expiration === '' ? 'for ever' : left > 0 ? `for ${formatDuration(left)}` : 'expired';
   return [decode('token-id'), validity, decode('description')];
-}
-
-function apiProbe(api: Api, path: string, missing: string): Probe {
-  const get = apiObject(api, path, missing);
-  return async (signal) => void at(await get(signal), 'metadata');
 }
 
 /** In ms. */
@@ -121,6 +116,5 @@ async function accessOf(name: string): Promise<{ readonly api: Api; readonly ser
     throw new Failure('usage', `no other machine can join the cluster of node ${name}`, {
       hint: 'start it directly on the machine, with up --host, or in a container, and with an etcd of its own',
     });
-  const { ca, admin } = pkiPaths(nodePaths(name, dataDir).pki);
-  return { api: { server, ca: ca.cert, cert: admin.cert, key: admin.key }, server };
+  return { api: adminAt(server, nodePaths(name, dataDir)), server };
 }

@@ -4,6 +4,7 @@ import { httpClient } from '../../../probes/transport/httpClient.ts';
 import { wrongStatus } from '../../../probes/kinds/http.ts';
 import { at, listAt } from '../../../probes/transport/json.ts';
 import type { Probe } from '../../../probes/probe.ts';
+import { nodePath } from '../../helper/workers/node.ts';
 
 // Changes that the controllers of Kubernetes would make as well, but later. Each probe makes the change and
 // passes when it is made.
@@ -61,10 +62,6 @@ export function removeNotReadyTaint(access: Api, node: string): Probe {
 function patchNode(access: Api, node: string, kind: string, body: unknown): Probe {
   const type = `application/${kind}+json`;
   return change(access, nodePath(node), { method: 'PATCH', type, body }, [200]);
-}
-
-function nodePath(node: string): string {
-  return `/api/v1/nodes/${encodeURIComponent(node)}`;
 }
 
 interface Change {

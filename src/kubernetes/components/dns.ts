@@ -9,7 +9,7 @@ import { corefile, corefileVariables } from '../dns/corefile.ts';
 import { dnsPort, publishDns, withdrawDns } from '../dns/dnsService.ts';
 import { commandWith } from '../environment.ts';
 import type { NodeFacts } from '../facts.ts';
-import { isJoinable } from '../join/joinable.ts';
+import { podRange } from '../join/joinable.ts';
 import { kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { grantHelper, helperCommand, helperHealthy, removal } from './helper.ts';
 
@@ -57,13 +57,13 @@ export function dns(facts: NodeFacts, needs: readonly Dependency[]): Component {
 /** The helper process, which serves DNS. */
 function helper(facts: NodeFacts): Command {
   const { config, ip, resolvConf } = facts;
-  const { clusterDomain, clusterCidr, dnsIp, podCidr, serviceCidr, upstreamDns } = config.network;
+  const { clusterDomain, dnsIp, serviceCidr, upstreamDns } = config.network;
   return helperCommand(facts, {
     address: ip,
     port: dnsPort,
     domain: clusterDomain,
     serviceIp: dnsIp,
-    clusterRanges: [isJoinable(facts) ? clusterCidr : podCidr, serviceCidr],
+    clusterRanges: [podRange(facts), serviceCidr],
     isShared: config.etcd.endpoints !== undefined,
     discoveryVersion: facts.differences.kubernetes.discovery,
     upstreams: (upstreamDns ?? []).flatMap((text) => parseDnsServer(text) ?? []),

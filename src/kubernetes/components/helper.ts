@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { http } from '../../../probes/kinds/http.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
-import type { Command, Component, Dependency, Task } from '../../engine/component.ts';
+import type { Command, Component, Dependency, Service, Task } from '../../engine/component.ts';
 import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { DnsOptions, HelperOptions, RoutesOptions, WorkersOptions } from '../../helper/options.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
@@ -33,14 +33,21 @@ export function helper(facts: NodeFacts, needs: readonly Dependency[]): Componen
     isGranted = true;
     await isHealthy(signal);
   };
+  return helperService(facts, needs, { command: async () => helperCommand(facts), ready });
+}
+
+function helperService(
+  { paths }: NodeFacts,
+  needs: readonly Dependency[],
+  own: Pick<Service, 'command' | 'ready'>,
+): Service {
   return {
     kind: 'service',
     name: 'helper',
     needs,
-    command: async () => helperCommand(facts),
-    ready,
+    ...own,
     // Not its checks: they fail while the API server is away, which no restart helps.
-    live: http(healthUrl, { socketPath: facts.paths.helperSocket, status: [200, 503] }),
+    live: http(healthUrl, { socketPath: paths.helperSocket, status: [200, 503] }),
     // Without it, only what is new waits.
     restart: { onFailure: 'keepOthers' },
     stop: { graceMs: 1000 },
@@ -110,22 +117,11 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
 
 /** The helper process of a worker: the routes to the pods of other nodes. */
 export function workerHelper(facts: NodeFacts, needs: readonly Dependency[]): Component {
-  return {
-    kind: 'service',
-    name: 'helper',
-    needs,
-    command: async () =>
-      helperProgram(facts, {
-        api: clientOf(facts),
-        healthSocket: facts.paths.helperSocket,
-        routes: routesOf(facts),
-      }),
+  const options = { api: clientOf(facts), healthSocket: facts.paths.helperSocket, routes: routesOf(facts) };
+  return helperService(facts, needs, {
+    command: async () => helperProgram(facts, options),
     ready: helperHealthy(facts),
-    live: http(healthUrl, { socketPath: facts.paths.helperSocket, status: [200, 503] }),
-    // Without it, only what is new waits.
-    restart: { onFailure: 'keepOthers' },
-    stop: { graceMs: 1000 },
-  };
+  });
 }
 
 /** The routes to the pods of other nodes, which the undo journal of the machine has. */

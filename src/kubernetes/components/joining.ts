@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { apiObject } from '../../../probes/kinds/api.ts';
+import { apiObject, apiObjectExists } from '../../../probes/kinds/api.ts';
 import { nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { until } from '../../../probes/until.ts';
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
+import { nodePath } from '../../helper/workers/node.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import type { NodeFacts } from '../facts.ts';
 import { kubeletClientFile, membershipFile } from '../join/membership.ts';
@@ -15,12 +15,9 @@ import { contextName, kubeconfig } from '../kubeconfig/kubeconfig.ts';
 import { privateMode, publicMode } from '../pki/files.ts';
 import { pkiPaths } from '../pki/paths.ts';
 import { writeNetwork } from './cni.ts';
-import { keepsAddressUnlessSandboxed } from './milestones.ts';
+import { keepsAddressUnlessSandboxed, milestone, waitUntil } from './milestones.ts';
 
 // The tasks of a worker.
-
-const timeoutMs = 120_000;
-const maxPeriodMs = 50;
 
 /** The files of a worker: the cluster's CA, and the kubeconfigs of its kubelet and its kube-proxy. */
 export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly Dependency[]): Task {
@@ -53,28 +50,17 @@ export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly De
 export function clientCertificate(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName } = facts.config;
   const missing = `the kubelet has not registered ${nodeName} yet`;
-  const registered = apiObject(clientOf(facts), `/api/v1/nodes/${encodeURIComponent(nodeName)}`, missing);
   const file = bootstrapKubeconfig(facts.paths.kubeconfigs);
-  return {
-    kind: 'task',
-    name: 'client-certificate',
-    needs,
-    timeoutMs,
-    run: async (signal, report) => {
-      await waitFor(async (attempt) => void (await registered(attempt)), signal, report);
-      rmSync(file, { force: true });
-    },
-  };
+  return milestone('client-certificate', needs, [
+    waitUntil(apiObjectExists(clientOf(facts), nodePath(nodeName), missing)),
+    async () => rmSync(file, { force: true }),
+  ]);
 }
 
 /** Ready when the control plane has given the node a range for its pods, and containerd has been told. */
 export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName } = facts.config;
-  const get = apiObject(
-    clientOf(facts),
-    `/api/v1/nodes/${encodeURIComponent(nodeName)}`,
-    `there is no node ${nodeName}`,
-  );
+  const get = ownNode(facts);
   const hasRange: Probe = async (signal) => {
     const range = textAt(await get(signal), 'spec', 'podCIDR');
     if (range === '')
@@ -82,47 +68,25 @@ export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task
     mkdirSync(facts.paths.cni, { recursive: true, mode: 0o700 });
     writeNetwork(facts, range);
   };
-  return {
-    kind: 'task',
-    name: 'pod-network',
-    needs,
-    timeoutMs,
-    run: async (signal, report) => waitFor(hasRange, signal, report),
-  };
+  return milestone('pod-network', needs, [waitUntil(hasRange)]);
 }
 
 /** Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint. */
 export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
-  const { nodeName } = facts.config;
-  const access = clientOf(facts);
-  const ready = nodeReady({ ...access, node: nodeName });
+  const ready = nodeReady({ ...clientOf(facts), node: facts.config.nodeName });
   const hasAddress = keepsAddressUnlessSandboxed(facts);
-  const get = apiObject(
-    access,
-    `/api/v1/nodes/${encodeURIComponent(nodeName)}`,
-    `there is no node ${nodeName}`,
-  );
+  const get = ownNode(facts);
   const isSchedulable: Probe = async (signal) => {
     const taints = listAt(await get(signal), 'spec', 'taints').map((taint) => String(at(taint, 'key')));
     const taint = taints.find((key) => key.startsWith('node.kubernetes.io/'));
     if (taint !== undefined) throw new Unhealthy(`the node has the taint ${taint}`);
   };
-  return {
-    kind: 'task',
-    name: 'node',
-    needs,
-    timeoutMs,
-    run: async (signal, report) => {
-      for (const step of [hasAddress, ready, isSchedulable]) await waitFor(step, signal, report);
-    },
-    live: hasAddress,
-  };
+  const steps = [hasAddress, ready, isSchedulable].map((probe) => waitUntil(probe));
+  return { ...milestone('node', needs, steps), live: hasAddress };
 }
 
-async function waitFor(
-  probe: Probe,
-  signal: AbortSignal,
-  onAttemptFailed: (reason: string) => void,
-): Promise<void> {
-  await until(probe, { timeoutMs, maxPeriodMs, onAttemptFailed }, signal);
+/** GETs the Node of this machine. */
+function ownNode(facts: NodeFacts): (signal: AbortSignal) => Promise<unknown> {
+  const { nodeName } = facts.config;
+  return apiObject(clientOf(facts), nodePath(nodeName), `there is no node ${nodeName}`);
 }

@@ -1,11 +1,11 @@
-import { apiObject } from '../../../probes/kinds/api.ts';
-import type { Api } from '../../../probes/kinds/api.ts';
+import { apiObjectExists } from '../../../probes/kinds/api.ts';
 import { http } from '../../../probes/kinds/http.ts';
 import { NodeNotReady, nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { serviceAccount } from '../../../probes/kinds/serviceAccount.ts';
 import { until } from '../../../probes/until.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
+import { nodePath } from '../../helper/workers/node.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
 import { ensureDefaultServiceAccount, setPodCidr, removeNotReadyTaint } from './bootstrapSteps.ts';
 import { keepsAddress } from '../../host/ownAddress.ts';
@@ -45,7 +45,7 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
   const hasAddress = keepsAddressUnlessSandboxed(facts);
   const task = milestone('node', needs, [
     waitUntil(hasAddress),
-    waitUntil(exists(access, `/api/v1/nodes/${nodeName}`, missing)),
+    waitUntil(apiObjectExists(access, nodePath(nodeName), missing)),
     // Once, without waiting: a node that has another range will never accept this one.
     setPodCidr(access, nodeName, network.podCidr),
     waitUntil(ready),
@@ -91,7 +91,7 @@ export function defaultAccount(facts: NodeFacts, needs: readonly Dependency[]): 
   const usable =
     facts.differences.kubernetes.podsNeed === 'tokenSecret'
       ? serviceAccount({ ...access, token: true })
-      : exists(
+      : apiObjectExists(
           access,
           '/api/v1/namespaces/default/configmaps/kube-root-ca.crt',
           'kube-controller-manager has not yet published the CA that pods trust',
@@ -102,16 +102,10 @@ export function defaultAccount(facts: NodeFacts, needs: readonly Dependency[]): 
   ]);
 }
 
-/** Passes when the API has the object; `missing` is the reason when it does not. */
-function exists(access: Api, path: string, missing: string): Probe {
-  const get = apiObject(access, path, missing);
-  return async (signal) => void (await get(signal));
-}
-
 type Step = (signal: AbortSignal, onAttemptFailed: (reason: string) => void) => Promise<void>;
 
 /** A task that does its steps one after the other. */
-function milestone(name: string, needs: readonly Dependency[], steps: readonly Step[]): Task {
+export function milestone(name: string, needs: readonly Dependency[], steps: readonly Step[]): Task {
   return {
     kind: 'task',
     name,
@@ -124,6 +118,6 @@ function milestone(name: string, needs: readonly Dependency[], steps: readonly S
 }
 
 /** Waits until the probe passes. */
-function waitUntil(probe: Probe): Step {
+export function waitUntil(probe: Probe): Step {
   return async (signal, onAttemptFailed) => until(probe, { timeoutMs, maxPeriodMs, onAttemptFailed }, signal);
 }

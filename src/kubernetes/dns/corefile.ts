@@ -1,5 +1,5 @@
 import { dnsPort } from './dnsService.ts';
-import { isJoinable } from '../join/joinable.ts';
+import { podRange } from '../join/joinable.ts';
 import type { NodeFacts } from '../facts.ts';
 
 /** What a Corefile of the user may refer to, as `{$DNS_PORT}`. */
@@ -15,15 +15,14 @@ export function corefileVariables(facts: NodeFacts, kubeconfig: string): Record<
 /** The Corefile without one of the user. It gives the answers of the embedded server. */
 export function corefile(facts: NodeFacts, kubeconfig: string, upstreams: readonly string[]): string {
   const { config, ip } = facts;
-  const { clusterDomain, clusterCidr, podCidr, serviceCidr } = config.network;
-  const pods = isJoinable(facts) ? clusterCidr : podCidr;
+  const { clusterDomain, serviceCidr } = config.network;
   const forward = upstreams.length === 0 ? '' : `    forward . ${upstreams.join(' ')}\n`;
   return `.:${dnsPort} {
     bind ${ip}
     errors
     # Only the cluster and the node itself: nobody else is amplified.
     acl {
-        allow net ${pods} ${serviceCidr} ${ip}/32 127.0.0.0/8
+        allow net ${podRange(facts)} ${serviceCidr} ${ip}/32 127.0.0.0/8
         block
     }
     kubernetes ${clusterDomain} in-addr.arpa ip6.arpa {

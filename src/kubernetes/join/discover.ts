@@ -7,6 +7,7 @@ import { connect } from 'node:tls';
 import type { DetailedPeerCertificate } from 'node:tls';
 import { parseJson, textAt } from '../../../probes/transport/json.ts';
 import { serverForm, serverHost } from '../../config/schema/addresses.ts';
+import { nodePath } from '../../helper/workers/node.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { clusterConfigMap, clusterPath, readClusterFacts } from './cluster.ts';
 import type { Membership } from './membership.ts';
@@ -28,7 +29,7 @@ type Credentials = { readonly token: JoinToken } | { readonly pem: string };
 export async function discover(server: string, token: JoinToken, nodeName: string): Promise<Membership> {
   const ca = await verifiedCa(server, token);
   const cluster = await clusterAt({ server, ca }, { token });
-  const taken = await get({ server, ca }, `/api/v1/nodes/${encodeURIComponent(nodeName)}`, { token });
+  const taken = await get({ server, ca }, nodePath(nodeName), { token });
   if (taken.status !== 404)
     throw new Failure('preflight', `the cluster has a node ${nodeName} already`, {
       hint: `set another nodeName in a config; or, if that one is gone for good: kubectl delete node ${nodeName}`,

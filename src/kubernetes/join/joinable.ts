@@ -12,6 +12,12 @@ export function isJoinable({
   return !isSandboxed && joining === undefined && config.etcd.endpoints === undefined;
 }
 
+/** The range of the pods of this node, and of those that may join it. */
+export function podRange(facts: Pick<NodeFacts, 'config' | 'isSandboxed' | 'joining'>): string {
+  const { clusterCidr, podCidr } = facts.config.network;
+  return isJoinable(facts) ? clusterCidr : podCidr;
+}
+
 /** The URL at which they join it. */
 export function joinUrl({ config, ip }: Pick<NodeFacts, 'config' | 'ip'>): string {
   return `https://${ip}:${config.network.apiserverPort}`;

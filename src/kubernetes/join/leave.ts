@@ -5,6 +5,7 @@ import type { Probe } from '../../../probes/probe.ts';
 import { probeOnce } from '../../../probes/probeOnce.ts';
 import { DeadlineExceeded, until } from '../../../probes/until.ts';
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
+import { nodePath } from '../../helper/workers/node.ts';
 import { minorOf } from '../../install/release/pairings.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import type { Paths } from '../../lib/paths.ts';
@@ -33,7 +34,7 @@ const never = new AbortController().signal;
 export async function leaveCluster(worker: Worker, paths: Pick<Paths, 'pki' | 'kubelet'>): Promise<void> {
   const client = kubeletClientFile(paths);
   const api: Api = { server: worker.server, ca: pkiPaths(paths.pki).ca.cert, cert: client, key: client };
-  const node = `/api/v1/nodes/${encodeURIComponent(worker.nodeName)}`;
+  const node = nodePath(worker.nodeName);
   const cordon = {
     method: 'PATCH',
     type: 'application/merge-patch+json',

@@ -11,8 +11,13 @@ export function localServer({ config }: Pick<NodeFacts, 'config'>): string {
 
 /** The administrator's access to the API, for probes and milestones: the URL, and paths of PEM files. */
 export function adminAccess(facts: Pick<NodeFacts, 'config' | 'paths'>) {
-  const { ca, admin } = pkiPaths(facts.paths.pki);
-  return { server: localServer(facts), ca: ca.cert, cert: admin.cert, key: admin.key };
+  return adminAt(localServer(facts), facts.paths);
+}
+
+/** {@link adminAccess} at another URL of the API server. */
+export function adminAt(server: string, paths: Pick<NodeFacts['paths'], 'pki'>) {
+  const { ca, admin } = pkiPaths(paths.pki);
+  return { server, ca: ca.cert, cert: admin.cert, key: admin.key };
 }
 
 /** The node's own access to the API, as its kubelet: of a worker, which has no other. */

@@ -1,7 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
-import { privateMode, readIfThere } from '../pki/files.ts';
+import { privateMode, writeIfChanged } from '../pki/files.ts';
 import type { CertificateFiles, Pki } from '../pki/paths.ts';
 import { kubeconfigPaths, type Kubeconfigs } from './clients.ts';
 
@@ -42,12 +41,14 @@ export async function ensureKubeconfigs(options: Access & Destination): Promise<
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await Promise.all([
-      adminKubeconfig({ server: adminServer, pki, name }).then((text) => writeIfChanged(paths.admin, text)),
-      writeIfChanged(paths.kubelet, reference(pki.kubelet)),
-      writeIfChanged(paths.controllerManager, reference(pki.controllerManager)),
-      writeIfChanged(paths.scheduler, reference(pki.scheduler)),
-      writeIfChanged(paths.proxy, reference(pki.proxy)),
-      writeIfChanged(paths.dns, reference(pki.dns)),
+      adminKubeconfig({ server: adminServer, pki, name }).then((text) =>
+        writeIfChanged(paths.admin, text, privateMode),
+      ),
+      writeIfChanged(paths.kubelet, reference(pki.kubelet), privateMode),
+      writeIfChanged(paths.controllerManager, reference(pki.controllerManager), privateMode),
+      writeIfChanged(paths.scheduler, reference(pki.scheduler), privateMode),
+      writeIfChanged(paths.proxy, reference(pki.proxy), privateMode),
+      writeIfChanged(paths.dns, reference(pki.dns), privateMode),
     ]);
   } catch (error) {
     throw new Failure('preflight', `the kubeconfigs in ${dir} cannot be written: ${reasonOf(error)}`, {
@@ -109,8 +110,4 @@ const plainScalar = /^(?:https:\/\/|\/|k8s-single-|LS0t)[\w./:=+-]*[\w/=+]$/;
 /** A string in YAML: plain if it cannot be read as anything else, else in double quotes as in JSON. */
 function scalar(text: string): string {
   return plainScalar.test(text) ? text : JSON.stringify(text);
-}
-
-async function writeIfChanged(file: string, text: string): Promise<void> {
-  if ((await readIfThere(file)) !== text) writeFileAtomicallySync(file, text, { mode: privateMode });
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { hasErrorCode, isSystemError } from '../../lib/systemError.ts';
 
@@ -40,4 +41,9 @@ export async function explained<T>(dir: string, work: () => Promise<T>): Promise
       { hint: 'remove what is in the way, or put the files back', cause: error },
     );
   }
+}
+
+/** Writes the file in one step, unless it has this text already. */
+export async function writeIfChanged(file: string, text: string, mode: number): Promise<void> {
+  if ((await readIfThere(file)) !== text) writeFileAtomicallySync(file, text, { mode });
 }

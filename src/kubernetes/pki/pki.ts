@@ -1,8 +1,7 @@
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
-import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { Failure } from '../../lib/errors.ts';
 import { ensureAuthority } from './authority.ts';
-import { explained, publicMode, readIfThere } from './files.ts';
+import { explained, publicMode, writeIfChanged } from './files.ts';
 import { authorityNames, etcdLeaves, leaves } from './leaves.ts';
 import type { Identity, Leaf } from './leaves.ts';
 import { ensureLeaf } from './leaf.ts';
@@ -41,8 +40,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     await ensureServiceAccount(pki.serviceAccount);
     const authorities = await ensureLeaves(leaves(options), options);
     const signer = String(authorities.get('ca')!.cert);
-    const file = signingCertificate(options.dir);
-    if ((await readIfThere(file)) !== signer) writeFileAtomicallySync(file, signer, { mode: publicMode });
+    await writeIfChanged(signingCertificate(options.dir), signer, publicMode);
     await writeServingChain(options.dir, pki);
   });
 }
@@ -50,8 +48,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
 async function writeServingChain(dir: string, { apiserver, ca }: Pki): Promise<void> {
   const files = [apiserver.cert, ca.cert].map(async (file) => readFile(file, 'utf8'));
   const chain = (await Promise.all(files)).join('');
-  const file = servingChain(dir);
-  if ((await readIfThere(file)) !== chain) writeFileAtomicallySync(file, chain, { mode: publicMode });
+  await writeIfChanged(servingChain(dir), chain, publicMode);
 }
 
 /**

@@ -3,13 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { discover } from '../../../src/kubernetes/join/discover.ts';
 import { pinOf } from '../../../src/kubernetes/join/pin.ts';
 import type { Pin } from '../../../src/kubernetes/join/pin.ts';
-import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
-import { tempDir } from '../../support/cli.ts';
+import { madePki } from '../../support/pki.ts';
 
 let server: Server;
 let url: string;
@@ -30,14 +28,8 @@ const cluster = {
 const tokenOf = (own: Pin) => ({ id: 'abcdef', secret: '0123456789abcdef', pin: own });
 
 beforeEach(async () => {
-  const dir = join(await tempDir('discover'), 'pki');
-  const identity = {
-    nodeName: 'n',
-    nodeIp: '127.0.0.1',
-    serviceIp: '10.0.0.1',
-    clusterDomain: 'cluster.local',
-  };
-  const { ca, apiserver } = await ensurePki({ dir, ...identity });
+  const { pki } = await madePki({ nodeIp: '127.0.0.1' });
+  const { ca, apiserver } = pki;
   const [cert, key, authority] = [apiserver.cert, apiserver.key, ca.cert].map((file) =>
     readFileSync(file, 'utf8'),
   );

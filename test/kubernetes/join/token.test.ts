@@ -1,12 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { isPin, pinOf } from '../../../src/kubernetes/join/pin.ts';
 import { formatToken, newToken, parseToken, tokenSecret } from '../../../src/kubernetes/join/token.ts';
-import { ensurePki } from '../../../src/kubernetes/pki/pki.ts';
-import { tempDir } from '../../support/cli.ts';
+import { madePki } from '../../support/pki.ts';
 
 const pin = `sha256:${'0a'.repeat(32)}` as const;
 
@@ -54,14 +52,8 @@ describe('a token', () => {
 });
 
 it('a pin is the hash of the public key, as openssl computes it', async () => {
-  const dir = join(await tempDir('pin'), 'pki');
-  const identity = {
-    nodeName: 'n',
-    nodeIp: '192.0.2.1',
-    serviceIp: '10.0.0.1',
-    clusterDomain: 'cluster.local',
-  };
-  const { ca } = await ensurePki({ dir, ...identity });
+  const { pki } = await madePki();
+  const { ca } = pki;
   const own = pinOf(new X509Certificate(readFileSync(ca.cert)));
   const command = 'openssl x509 -pubkey -noout -in "$1" | openssl pkey -pubin -outform der | sha256sum';
   const { stdout } = await execa('sh', ['-c', command, 'sh', ca.cert]);
