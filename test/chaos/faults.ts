@@ -470,7 +470,8 @@ async function stepClock({ random }: Scene): Promise<string> {
   const steps = [ahead, -random.integer(60, ahead), random.integer(60, 2 * day)];
   const script = packageFile('test/chaos/clock.sh');
   const { stdout, stderr } = await execa(script, steps.map(String), { reject: false });
-  const lines = stdout.split('\n');
+  // The console of the machine ends its lines as a terminal does.
+  const lines = stdout.split(/\r?\n/);
   const healthy = lines.filter((line) => /: 20 s later: ready\b/.test(line)).length;
   const all = `: ${steps.length} of ${steps.length} objects are there`;
   if (healthy !== steps.length || !lines.some((line) => line.endsWith(all)))
