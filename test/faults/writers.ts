@@ -34,6 +34,7 @@ import {
 } from '../../src/kubernetes/encryption.ts';
 import { ensureKubeconfigs } from '../../src/kubernetes/kubeconfig/kubeconfig.ts';
 import { mergeKubeconfig, removeFromKubeconfig } from '../../src/kubernetes/kubeconfig/merge.ts';
+import { recordPin } from '../../src/kubernetes/images/pinnedImages.ts';
 import { completeRestore } from '../../src/kubernetes/snapshots/completeRestore.ts';
 import { writeSnapshot } from '../../src/kubernetes/snapshots/snapshotFile.ts';
 import {
@@ -464,6 +465,14 @@ export const writers: Readonly<Record<string, Writer>> = {
     run: snapshotOf('2'),
     failure: 'preflight',
     scratch: /\.tmp$/,
+  },
+  'the record of a pinned image': {
+    old: imageStore,
+    run: start(async (dir) => {
+      const image = { name: 'web:1', mediaType: 'manifest', digest: 'sha256:def', size: 2 };
+      await recordPin(pathsOf(dir).pinnedImages, image);
+    }),
+    failure: 'error',
   },
   'a unit of systemd': {
     old: (dir) => write(join(dir, 'n.service'), '[Unit]\nDescription=old\n', 0o644),

@@ -19,6 +19,18 @@ interface PinnedImage {
 /** Makes content a root of containerd's garbage collection (docs/garbage-collection.md): what it refers to stays, too. */
 const gcRoot = 'containerd.io/gc.root';
 
+function pinFile(folder: string, name: string): string {
+  return join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`);
+}
+
+/**
+ * Writes the file of a pinned image into `folder`, in one step.
+ * @internal exported for tests
+ */
+export async function recordPin(folder: string, image: PinnedImage): Promise<void> {
+  await writeFileAtomically(pinFile(folder, image.name), JSON.stringify(image));
+}
+
 /**
  * The images that stay, because there may be no registry to pull them from: on a full disk the kubelet deletes what no container
  * uses. Since 1.23, with containerd 1.6.25 or 1.7.10, it leaves images with the label of CRI alone. With older ones just the
@@ -28,8 +40,6 @@ const gcRoot = 'containerd.io/gc.root';
 export function pinnedImages(containerd: Containerd, folder: string) {
   const ctr = ctrOf(containerd);
   const store = imageStore(containerd);
-  const fileOf = (name: string): string =>
-    join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`);
   const list = async (): Promise<PinnedImage[]> => {
     const files = (await readdir(folder).catch((): string[] => [])).filter(isPinFile);
     const images = await Promise.all(files.map(async (file) => read(join(folder, file))));
@@ -47,7 +57,7 @@ export function pinnedImages(containerd: Containerd, folder: string) {
       await ctr(['content', 'label', digest, `${gcRoot}=k8s-single`], options);
       const { stdout } = await ctr(['content', 'get', digest], options);
       const image: PinnedImage = { name, mediaType, digest, size: Buffer.byteLength(stdout) };
-      await writeFileAtomically(fileOf(name), JSON.stringify(image));
+      await recordPin(folder, image);
     }
     const kept = new Set((await list()).map(({ digest }) => digest));
     const released = new Set(before.map(({ digest }) => digest).filter((digest) => !kept.has(digest)));
@@ -95,9 +105,9 @@ export function pinnedImages(containerd: Containerd, folder: string) {
 
   /** No longer pins an image, so that its content goes with its name. */
   const unpin = async (name: string): Promise<void> => {
-    const image = await read(fileOf(name));
+    const image = await read(pinFile(folder, name));
     if (image === undefined) return;
-    await rm(fileOf(name));
+    await rm(pinFile(folder, name));
     const isShared = (await list()).some(({ digest }) => digest === image.digest);
     if (!isShared) await ctr(['content', 'label', image.digest, `${gcRoot}=`]).catch(() => undefined);
   };
