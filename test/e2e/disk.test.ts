@@ -13,7 +13,7 @@ import { digest, dockerArchive, member, sparse, tarOf } from '../support/tar.ts'
 import { TestNode } from '../support/testNode.ts';
 
 /** Below a folder that is an overlay in the sandbox, and on a disk of its own: the kubelet once measured memory there. */
-const disk = '/var/tmp/k8s-single-test-e2e-disk-mount';
+const disk = '/var/tmp/k8s-single-e2e-disk';
 const node = new TestNode('e2e-disk', join(disk, 'node'));
 const fill = join(disk, 'fill');
 const image = 'docker.io/library/kept:1';

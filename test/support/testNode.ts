@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
@@ -25,13 +25,15 @@ export const nodeServices: readonly string[] = [
   'dns',
 ];
 
+const dataFolders = { parent: '/var/tmp', prefix: 'k8s-single-test-' };
+
 /** A real node under test, controlled through the command line alone. */
 export class TestNode {
   readonly name: string;
   readonly dataDir: string;
 
   /** `name` must be unique in the suite, so that the node of a failed test cannot disturb the next test. */
-  constructor(name: string, dataDir = join('/var/tmp', `k8s-single-test-${name}`)) {
+  constructor(name: string, dataDir = join(dataFolders.parent, `${dataFolders.prefix}${name}`)) {
     this.name = name;
     this.dataDir = dataDir;
   }
@@ -100,4 +102,11 @@ export class TestNode {
     await this.run('down', '--purge');
     await rm(this.dataDir, { recursive: true, force: true });
   }
+}
+
+/** Removes the nodes of a run that was killed: a cluster with its objects would be used again. */
+export async function removeEarlierNodes(): Promise<void> {
+  const names = await readdir(dataFolders.parent);
+  for (const name of names.filter((each) => each.startsWith(dataFolders.prefix)))
+    await new TestNode(name.slice(dataFolders.prefix.length)).remove();
 }
