@@ -226,11 +226,12 @@ describe('the Service kube-dns', () => {
     await node.run('down');
     const refused = await cli(
       node.args('up', '--detach', '--output', 'plain', ...(await configWith('embedded'))),
-      {
-        all: true,
-      },
+      { all: true },
     );
     expect(refused.exitCode).toBe(4);
+    expect(refused.all).toMatch(
+      /dns +restarting in [\d.]+ s: kube-system has a Service kube-dns of another DNS/,
+    );
     const status = await cli(node.args('status'), { all: true });
     expect(String(status.all)).toContain('kube-system has a Service kube-dns of another DNS');
   });

@@ -32,8 +32,11 @@ export function describeEvent(event: Event, before: ComponentState | undefined):
         : warn([event.reason, causeLine(event.lastLines) ?? []].flat().map(oneLine).join(': '));
     case 'done':
       return info(`done: ${oneLine(event.reason)}`);
-    case 'backoff':
-      return warn(`restarting in ${formatMs(event.ms)}`);
+    case 'backoff': {
+      // After an exit, or when it was unhealthy, the line before has said why.
+      const reason = before?.phase === 'starting' ? `: ${oneLine(event.reason)}` : '';
+      return warn(`restarting in ${formatMs(event.ms)}${reason}`);
+    }
     case 'stopping':
       return info('stopping');
     case 'stopped':

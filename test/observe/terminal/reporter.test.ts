@@ -67,6 +67,15 @@ describe('not on a terminal', () => {
     ]);
   });
 
+  it('prints why a component is restarted that was never ready', async () => {
+    const events = [
+      at(0, 'dns', { type: 'starting', attempt: 1 }),
+      at(1000, 'dns', { type: 'backoff', ms: 500, reason: 'another DNS' }),
+    ];
+    const { stderr } = await piped('plain', events);
+    expect(stderr).toContain('dns        restarting in 0.5 s: another DNS\n');
+  });
+
   it('prints once that everything is ready', async () => {
     const again = [
       at(6000, 'etcd', { type: 'unhealthy' as const, reason: 'x' }),
