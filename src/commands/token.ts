@@ -1,5 +1,3 @@
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { apiObject, apiObjectExists } from '../../probes/kinds/api.ts';
 import type { Api } from '../../probes/kinds/api.ts';
 import type { Probe } from '../../probes/probe.ts';
@@ -8,17 +6,14 @@ import { listAt, textAt } from '../../probes/transport/json.ts';
 import { formatDuration, parseDuration } from '../config/schema/duration.ts';
 import { assertRoot } from '../host/preflight.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
-import { change, remove } from '../kubernetes/components/bootstrapSteps.ts';
-import { pinOf } from '../kubernetes/join/pin.ts';
+import { remove } from '../kubernetes/components/bootstrapSteps.ts';
 import {
   formatToken,
   isTokenId,
+  issueToken,
   longestDescription,
-  newToken,
   onlyTokens,
   tokenPath,
-  tokenSecret,
-  tokenSecrets,
 } from '../kubernetes/join/token.ts';
 import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
 import { commandLine, nodeCommand } from '../lib/commandLine.ts';
@@ -41,10 +36,9 @@ export async function createToken({ name, ttl, description }: CreateOptions): Pr
   if ((description?.length ?? 0) > longestDescription)
     throw new Failure('usage', `the description is longer than ${longestDescription} characters`);
   const { api, server } = await accessOf(name);
-  const token = newToken(pinOf(new X509Certificate(await readFile(api.ca))));
   const expires = ttlMs === 0 ? undefined : new Date(Date.now() + ttlMs);
-  const body = tokenSecret(token, { expires, description });
-  await request(name, change(api, tokenSecrets, { method: 'POST', type: 'application/json', body }, [201]));
+  const issue = async (signal: AbortSignal) => issueToken(api, { expires, description }, signal);
+  const token = await request(name, issue);
   console.error(
     ttlMs === 0 ? 'run it on each new worker:' : `for ${formatDuration(ttlMs)}, run it on each new worker:`,
   );
@@ -95,22 +89,32 @@ function readToken(secret: unknown, now: number): string[] {
 const timeoutMs = 10_000;
 
 /** @throws Failure `notReady` with the reason of the API server */
-async function request(name: string, probe: Probe): Promise<void> {
+async function request<Answer>(
+  name: string,
+  send: (signal: AbortSignal) => Promise<Answer>,
+): Promise<Answer> {
+  let answer: Answer;
+  const probe: Probe = async (signal) => void (answer = await send(signal));
   await probeOnce(probe, timeoutMs, new AbortController().signal).catch((cause: unknown) => {
     throw new Failure('notReady', `the API server of node ${name}: ${reasonOf(cause)}`, {
       hint: `see what is wrong: ${nodeCommand('status', { name })}`,
       cause,
     });
   });
+  return answer!;
 }
 
 /** @throws Failure `usage` for a node whose cluster no other machine can join */
 async function accessOf(name: string): Promise<{ readonly api: Api; readonly server: string }> {
   assertRoot();
-  const { joinAt: server, dataDir, worker } = await readNodeFile(name);
+  const { joinAt: server, dataDir, worker, cluster } = await readNodeFile(name);
   if (worker !== undefined)
     throw new Failure('usage', `node ${name} is a worker of ${worker.server}`, {
       hint: 'make tokens on the machine of its control plane',
+    });
+  if (cluster !== undefined)
+    throw new Failure('usage', `only nodes of this machine reach node ${name}, and they join by its name`, {
+      hint: `k8s-single up --name NAME --join ${name}`,
     });
   if (server === undefined)
     throw new Failure('usage', `no other machine can join the cluster of node ${name}`, {

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { assertRoot, inContainer } from '../host/preflight.ts';
 import { reportDeadNodes } from '../instance/deadNodes.ts';
 import { Launch } from '../launcher/launch.ts';
 import { openSupervisorLog } from '../launcher/supervisorLog.ts';
-import { membershipFile } from '../kubernetes/join/membership.ts';
+import { readMembership } from '../kubernetes/join/membership.ts';
 import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodeName, nodePaths } from '../lib/paths.ts';
@@ -33,7 +32,7 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   using signals = new Signals();
   await using launch = new Launch(signals);
   const isSandboxed = options.host !== true && inContainer() === undefined;
-  if (isSandboxed && options.join !== undefined) throw needsMachine();
+  assertPlace(options, isSandboxed);
   const openLog = options.detach === true ? openSupervisorLog : undefined;
 
   // As soon as the name is known `down` finds a node that is only starting. Without a config file, the options say
@@ -42,7 +41,9 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   const ports = allPorts(options.publish);
   if (nodeName.test(name)) {
     if (isSandboxed && options.config === undefined) {
-      await launch.start({ name, dataDir: dataDir && resolve(dataDir), listen, ports, openLog });
+      const start = { name, dataDir: dataDir && resolve(dataDir), listen, ports, openLog };
+      const { cluster } = membershipIn(options, start);
+      await launch.start({ ...start, cluster });
     } else {
       await launch.locks.acquireNode(name, nodePaths(name).run, signals.interrupted);
     }
@@ -64,18 +65,50 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
     const { runNode } = await import('../supervisor/runNode.ts');
     return await runNode(direct, await directHost(direct.config.node, launch.locks), signals);
   }
-  if (existsSync(membershipFile(nodePaths(node.name, node.dataDir)))) throw needsMachine();
-
-  if (!launch.hasStarted) await launch.start({ ...node, openLog });
-  const spec = bootSpecOf(options, config);
+  const { cluster, control } = membershipIn(options, node);
+  if (!launch.hasStarted) await launch.start({ ...node, openLog, cluster });
+  const spec =
+    control === undefined
+      ? bootSpecOf(options, config)
+      : await signals.interruptible(
+          (await import('../supervisor/worker.ts')).localWorkerSpecOf(options, config, control),
+        );
   const supervisor = await launch.run(spec);
   if (options.detach !== true) return await supervisor.exitCode;
   const { detachWhenReady } = await import('../launcher/followBoot.ts');
   return await detachWhenReady(supervisor, launch, spec);
 }
 
+/** @throws Failure `usage` for options that do not fit to where the node runs */
+function assertPlace({ join, joinable }: UpOptions, isSandboxed: boolean): void {
+  const isName = join !== undefined && nodeName.test(join);
+  if (isSandboxed && join !== undefined && !isName) throw needsMachine();
+  if (!isSandboxed && (isName || joinable === true))
+    throw new Failure('usage', 'nodes join by name only in namespaces of their own, and this one has none', {
+      hint: 'every node on a machine of its own can be joined: see "k8s-single token create" there',
+    });
+  if (joinable === true && join !== undefined)
+    throw new Failure('usage', 'a node joins a cluster, or is joined: leave out --join or --joinable');
+}
+
+/**
+ * The cluster on this machine in whose network a node in a sandbox is, and its control plane if the node is a worker.
+ * @throws Failure `usage` for a worker of another machine, which needs the network of this one
+ */
+function membershipIn(
+  { join, joinable }: UpOptions,
+  { name, dataDir }: { readonly name: string; readonly dataDir?: string | undefined },
+): { readonly cluster?: string; readonly control?: string } {
+  const known = join === undefined ? readMembership(nodePaths(name, dataDir)) : undefined;
+  if (known !== undefined && known.control === undefined) throw needsMachine();
+  const control = join ?? known?.control;
+  if (control !== undefined) return { cluster: control, control };
+  return joinable === true ? { cluster: name } : {};
+}
+
 function needsMachine(): Failure {
-  const message = 'a worker has the network of its machine, in which the nodes of a cluster reach each other';
+  const message =
+    'a worker of another machine has the network of its own, in which the nodes reach each other';
   return new Failure('usage', message, { hint: 'add --host' });
 }
 

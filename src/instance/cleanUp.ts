@@ -6,6 +6,7 @@ import { until } from '../../probes/until.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { rollBack } from '../host/undoJournal.ts';
+import { otherMembers, readMember } from './clusterMembers.ts';
 import { lockFile, recordEnd, takeLock } from './lock.ts';
 import { mountsBelow } from '../lib/mountTable.ts';
 import { run as runAll } from '../host/tool.ts';
@@ -94,14 +95,18 @@ const kernelMs = 500;
 
 /**
  * Waits until the kernel has removed the node's end of the link, which is in its network namespace, and with it the host's
- * end. Somebody's process in that namespace, such as tcpdump, keeps it: then removes the host's end, and with it the pair.
+ * end. Somebody's process in that namespace, such as tcpdump, keeps it: then removes the host's end, and with it the pair. The
+ * network of a cluster goes with its last node, and is only waited for: one that starts at this moment may use it already.
  */
 async function removeInterface({ name: node, run }: NodeDirs): Promise<void> {
   const name = await readFile(join(run, 'interface'), 'utf8').catch(() => undefined);
   if (name === undefined) return;
+  const cluster = readMember(run)?.cluster;
+  if (cluster !== undefined && otherMembers(cluster, run).length > 0) return;
   // Another node may have got the name. Our own has no alias yet if its start was interrupted.
   const alias = await readFile(join('/sys/class/net', name, 'ifalias'), 'utf8').catch(() => '');
-  if (alias.trim() !== '' && alias.trim() !== interfaceAlias(node)) return;
+  const own = cluster === undefined ? interfaceAlias(node) : clusterAlias(cluster);
+  if (alias.trim() !== '' && alias.trim() !== own) return;
   // Not by /sys, which may be mounted for another network namespace than that of this process.
   const exists = async (): Promise<boolean> => {
     const lines = (await readFile('/proc/net/dev', 'utf8')).split('\n');
@@ -112,6 +117,7 @@ async function removeInterface({ name: node, run }: NodeDirs): Promise<void> {
   };
   const never = new AbortController().signal;
   await until(gone, { timeoutMs: kernelMs }, never).catch(async () => {
+    if (cluster !== undefined) return;
     await runAll(['ip', 'link', 'delete', 'dev', name]).catch(async (error: unknown) => {
       // The kernel may have been quicker.
       if (await exists()) throw error;
@@ -122,4 +128,9 @@ async function removeInterface({ name: node, run }: NodeDirs): Promise<void> {
 /** The alias of the host's end of the link to a node. */
 export function interfaceAlias(node: string): string {
   return `k8s-single node ${node}`;
+}
+
+/** The alias of the host's end of the link to the bridge of a cluster. */
+export function clusterAlias(cluster: string): string {
+  return `k8s-single cluster ${cluster}`;
 }

@@ -36,7 +36,9 @@ export interface NodeFile {
   readonly up?: readonly string[];
   /** The settings `snapshots.dir` and `snapshots.passphraseFile`, if its config has them: absolute paths. */
   readonly snapshots?: { readonly dir?: string; readonly passphraseFile?: string };
-  /** The URL of the API server at which other machines join the cluster. Missing if none can. */
+  /** In a sandbox: the cluster whose other nodes on this machine it reaches. It has the name of its control plane. */
+  readonly cluster?: string;
+  /** The URL of the API server at which other nodes join the cluster. Missing if none can. */
   readonly joinAt?: string;
   /** Of a worker: the URL of its API server, the name of its Node, and the version of the cluster. */
   readonly worker?: WorkerFile;

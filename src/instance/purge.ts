@@ -6,6 +6,7 @@ import { nodePaths } from '../lib/paths.ts';
 /** What a node creates in its data folder besides the folders of {@link nodePaths}. */
 const others = [
   'boot.json',
+  'cluster.json',
   'failure.json',
   'versions.json',
   'versions.json.damaged',

@@ -49,6 +49,8 @@ export interface NodeFacts {
   readonly ip: string;
   /** Whether the network around the node is its own, and ends with it. */
   readonly isSandboxed: boolean;
+  /** Whether other nodes reach it and its pods: without a sandbox, or in the network of a cluster on this machine. */
+  readonly isReachable: boolean;
   /** How the node reaches other machines from its sandbox; undefined: not at all, or without a sandbox. */
   readonly egress?: Egress | undefined;
   /** containerd's snapshotter: the best one that works on the file system of the data folder. */

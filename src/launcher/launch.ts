@@ -34,6 +34,8 @@ export interface NodeStart {
   /** Absolute. Default: see {@link nodePaths}. */
   readonly dataDir?: string | undefined;
   readonly listen?: string | undefined;
+  /** The cluster whose other nodes on this machine it is to reach. */
+  readonly cluster?: string | undefined;
   /** Ports to publish, checked. */
   readonly ports?: readonly string[];
   readonly kubelet?: Pick<NodeConfig['kubelet'], 'minFreeMiB'>;
@@ -62,6 +64,7 @@ export class Launch implements AsyncDisposable {
   #sandbox: Sandbox | undefined;
   #log: SupervisorLog | undefined;
   #ports: readonly PortMapping[] = [];
+  #cluster: string | undefined;
 
   constructor(signals: Signals) {
     this.#signals = signals;
@@ -85,6 +88,7 @@ export class Launch implements AsyncDisposable {
     name,
     dataDir,
     listen,
+    cluster,
     ports = [],
     kubelet,
     openLog,
@@ -102,11 +106,13 @@ export class Launch implements AsyncDisposable {
       name,
       run,
       data,
+      cluster,
       // With the arguments of this command, by which people find it among the processes.
       argv: [process.execPath, programFile('supervisor'), ...process.argv.slice(2)],
       alternative,
       ...(this.#log !== undefined && { stdio: ['ignore', this.#log.fd, this.#log.fd] as const }),
     };
+    this.#cluster = cluster;
     using published = await openPorts(ports);
     this.#ports = published.ports;
     const { sockets } = published;
@@ -130,7 +136,7 @@ export class Launch implements AsyncDisposable {
     const { binDirs, network, snapshots } = config.node;
     if (snapshots.dir !== undefined) makeSnapshotDir(snapshots.dir);
     const mode = network.egress ?? 'auto';
-    const own = sandboxSpecOf(config.node);
+    const own = sandboxSpecOf(config.node, this.#cluster);
     const kept = [...(own.kept ?? []), ...(overrides.kept ?? [])];
     const sandboxSpec = { ...own, egress: canHaveEgress(mode), ...overrides, kept };
     const places = { binDirs: config.node.binDirs, cacheDirs: cacheDirs(cacheDir()) };
@@ -191,9 +197,13 @@ function makeSnapshotDir(dir: string): void {
   }
 }
 
-/** The sandbox of a node. */
-export function sandboxSpecOf({ name, nodeName, dataDir, network, snapshots }: NodeConfig): SandboxSpec {
+/** The sandbox of a node, which may be in the network of a cluster. */
+export function sandboxSpecOf(
+  { name, nodeName, dataDir, network, snapshots }: NodeConfig,
+  cluster?: string,
+): SandboxSpec {
   const { run, data, logs } = nodePaths(name, dataDir);
+  const podCidr = cluster === undefined ? network.podCidr : network.clusterCidr;
   return {
     name,
     nodeName,
@@ -201,9 +211,10 @@ export function sandboxSpecOf({ name, nodeName, dataDir, network, snapshots }: N
     data,
     ...(snapshots.dir !== undefined && { kept: [snapshots.dir] }),
     binds: { '/var/log/pods': join(logs, 'pods'), '/var/log/containers': join(logs, 'containers') },
+    ...(cluster !== undefined && { cluster }),
     nodeSubnet: network.nodeSubnet,
-    excludeSubnets: [network.podCidr, network.serviceCidr],
+    excludeSubnets: [podCidr, network.serviceCidr],
     serviceCidr: network.serviceCidr,
-    podCidr: network.podCidr,
+    podCidr,
   };
 }

@@ -3,6 +3,7 @@ import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { ipToNumber, numberToIp, overlap, parseCidr } from '../config/schema/addresses.ts';
 import { interfaceAlias } from '../instance/cleanUp.ts';
+import { commandLine } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { namespacesOf } from './sandboxSpec.ts';
 import type { SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
@@ -19,10 +20,8 @@ import { serviceRoute } from '../host/serviceRoute.ts';
  *
  * Writes the name of the host's end to `<run>/interface`.
  */
-export async function connectToHost(
-  { name, run, nodeSubnet, excludeSubnets, serviceCidr, podCidr, egress }: SandboxSpec,
-  { pid, path }: SandboxNamespaces,
-): Promise<Subnet> {
+export async function connectToHost(spec: SandboxSpec, { pid, path }: SandboxNamespaces): Promise<Subnet> {
+  const { name, run, nodeSubnet, excludeSubnets } = spec;
   const place = { path, namespaces: namespacesOf(pid, 'pid') };
   const routes = await runAt(place, listRoutes);
   for (const subnet of freeSubnets(name, routes, { nodeSubnet, exclude: excludeSubnets })) {
@@ -42,22 +41,7 @@ export async function connectToHost(
           `link set dev ${host} alias "${interfaceAlias(name)}" up`,
           `address add ${subnet.hostIp}/30 dev ${host}`,
         ),
-        [
-          'nsenter',
-          ...namespacesOf(pid, 'net'),
-          ...batch(
-            join(run, 'network.node'),
-            'link set dev eth0 up',
-            `address add ${subnet.nodeIp}/30 dev eth0`,
-            'link set dev lo up',
-            ...(egress === true && podCidr !== undefined
-              ? closedRoutes(podCidr)
-              : ['route add unreachable default']),
-            ...(serviceCidr === undefined
-              ? []
-              : [`route add ${serviceRoute(serviceCidr, subnet.nodeIp).join(' ')}`]),
-          ),
-        ],
+        setUpInside(spec, pid, `${subnet.nodeIp}/30`),
       );
     } catch (error) {
       if (!isTaken(error, add)) throw error;
@@ -67,6 +51,23 @@ export async function connectToHost(
     return subnet;
   }
   throw noSubnet(nodeSubnet, routes);
+}
+
+/** Sets up the network of a node that has an eth0: its address, such as `172.30.7.2/30`, and its routes. */
+export function setUpInside(
+  { run, serviceCidr, podCidr, egress }: SandboxSpec,
+  pid: number,
+  address: string,
+): Argv {
+  const [ip = ''] = address.split('/');
+  const commands = [
+    'link set dev eth0 up',
+    `address add ${address} dev eth0`,
+    'link set dev lo up',
+    ...(egress === true && podCidr !== undefined ? closedRoutes(podCidr) : ['route add unreachable default']),
+    ...(serviceCidr === undefined ? [] : [`route add ${serviceRoute(serviceCidr, ip).join(' ')}`]),
+  ];
+  return ['nsenter', ...namespacesOf(pid, 'net'), ...batch(join(run, 'network.node'), ...commands)];
 }
 
 /** What {@link connectToHost} takes from the spec of a sandbox. */
@@ -82,12 +83,14 @@ export async function plannedSubnet(choice: SubnetChoice, path?: string): Promis
   const routes = await runAt({ path }, listRoutes);
   const [subnet] = freeSubnets(name, routes, { nodeSubnet, exclude });
   if (subnet === undefined) throw noSubnet(nodeSubnet, routes);
-  return `${numberToIp(ipToNumber(subnet.hostIp) - 1)}/30`;
+  return subnet.cidr;
 }
 
-const listRoutes: Argv = ['ip', '-json', '-4', 'route', 'show', 'table', 'all'];
+/** Lists the routes of the host, for {@link freeSubnets}. */
+export const listRoutes: Argv = ['ip', '-json', '-4', 'route', 'show', 'table', 'all'];
 
-function noSubnet(nodeSubnet: string | undefined, routes: string): Failure {
+/** The failure when {@link freeSubnets} has none. */
+export function noSubnet(nodeSubnet: string | undefined, routes: string): Failure {
   if (nodeSubnet === undefined)
     return new Failure(
       'preflight',
@@ -119,41 +122,48 @@ function rangesInTheWay(nodeSubnet: string, routes: string): string[] {
 }
 
 /** Several commands of ip(8) in one process, through a file. Stops at the first that fails and names its line. */
-function batch(file: string, ...commands: readonly string[]): Argv {
+export function batch(file: string, ...commands: readonly string[]): Argv {
   writeFileSync(file, commands.map((command) => `${command}\n`).join(''));
   return ['ip', '-batch', file];
 }
 
 /** Of two nodes that start concurrently only one can create an interface of this name: the subnet is that node's. */
-function isTaken(error: unknown, add: Argv): boolean {
+export function isTaken(error: unknown, add: Argv): boolean {
   return (
     error instanceof Failure &&
-    error.message.startsWith(add.join(' ')) &&
+    error.message.startsWith(commandLine(add)) &&
     error.message.includes('File exists')
   );
 }
 
-/** The /30 between a node and its host. */
+/** A subnet of a node and its host. */
 interface Subnet {
   /** The name of the host's end. It is made of the subnet, so a name in use means a subnet in use. */
   readonly interface: string;
   readonly hostIp: string;
+  /** The address of its first node. */
   readonly nodeIp: string;
+  /** The whole of it, such as `172.30.7.0/30`. */
+  readonly cidr: string;
 }
 
-/** Subnets of a /30 in a range: `count` of them, `step` addresses from one to the next. */
+/** Subnets in a range: `count` of them, each with `size` addresses, and `step` addresses from one to the next. */
 interface Pool {
   readonly first: number;
   readonly count: number;
   readonly step: number;
+  readonly size: number;
 }
 
+/** Of the subnet of one node and its host, a /30. */
+const pairSize = 4;
+
 /** 172.30 first; the others for hosts on which a network covers all of it (Docker uses 172.17 to 172.31). */
-const defaultPools = ['172.30.0.0', '10.30.0.0', '192.168.0.0'].map((ip): Pool => ({
-  first: ipToNumber(ip),
-  count: 256,
-  step: 256,
-}));
+const defaultRanges = ['172.30.0.0', '10.30.0.0', '192.168.0.0'];
+
+function defaultPool(ip: string, size: number): Pool {
+  return { first: ipToNumber(ip), count: 256, step: 256, size };
+}
 
 /**
  * Prefix lengths up to which a route does not count, in rounds. A /30 is more specific than any of these routes, so it takes
@@ -178,34 +188,44 @@ interface Route {
  * @param routes what `ip -json -4 route show table all` prints; a default route covers nothing
  * @param nodeSubnet the range to choose from; by default, the pools above
  * @param exclude further ranges
- * @internal exported for tests
+ * @param size of each subnet, a power of two up to 256
  */
 export function* freeSubnets(
   name: string,
   routes: string,
-  {
-    nodeSubnet,
-    exclude = [],
-  }: { nodeSubnet?: string | undefined; exclude?: readonly string[] | undefined } = {},
+  { nodeSubnet, exclude = [], size = pairSize }: SubnetOptions = {},
 ): Generator<Subnet, void> {
   const table: readonly Route[] = JSON.parse(routes);
-  const pools = nodeSubnet === undefined ? defaultPools : [poolOf(nodeSubnet)];
+  const pools =
+    nodeSubnet === undefined
+      ? defaultRanges.map((range) => defaultPool(range, size))
+      : [poolOf(nodeSubnet, size)];
   const offered = new Set<number>();
   for (const ignored of nodeSubnet === undefined ? ignoredPrefixes : ignoredInChosen) {
     const taken = blockList([...table.flatMap((route) => rangesOf(route, ignored)), ...exclude]);
-    for (const first of pools.flatMap((pool) => candidates(pool, name))) {
-      const addresses = [0, 1, 2, 3].map((last) => numberToIp(first + last));
-      if (offered.has(first) || addresses.some((address) => taken.check(address))) continue;
-      offered.add(first);
-      yield { interface: interfaceOf(first), hostIp: addresses[1]!, nodeIp: addresses[2]! };
+    for (const pool of pools) {
+      for (const first of candidates(pool, name)) {
+        const addresses = Array.from({ length: pool.size }, (_, index) => numberToIp(first + index));
+        if (offered.has(first) || addresses.some((address) => taken.check(address))) continue;
+        offered.add(first);
+        const cidr = `${addresses[0]}/${32 - Math.log2(pool.size)}`;
+        yield { interface: interfaceOf(first), hostIp: addresses[1]!, nodeIp: addresses[2]!, cidr };
+      }
     }
   }
 }
 
-function poolOf(cidr: string): Pool {
+interface SubnetOptions {
+  readonly nodeSubnet?: string | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  readonly size?: number;
+}
+
+function poolOf(cidr: string, wanted: number): Pool {
   const range = parseCidr(cidr);
   if (typeof range === 'string') throw new Error(range);
-  return { first: range.first, count: range.size / 4, step: 4 };
+  const size = Math.min(wanted, range.size);
+  return { first: range.first, count: range.size / size, step: size, size };
 }
 
 function candidates({ first, count, step }: Pool, name: string): number[] {
@@ -228,8 +248,8 @@ function interfaceOf(first: number): string {
     : `k8s-${first.toString(16).padStart(8, '0')}`;
 }
 
-/** From 0 to 255. Not a hash of node:crypto, which takes 1.5 ms to load. */
-function startOf(name: string): number {
+/** A number of a name, from 0 to 255. Not a hash of node:crypto, which takes 1.5 ms to load. */
+export function startOf(name: string): number {
   return Buffer.from(name).reduce((place, byte) => (place * 31 + byte) % 256, 0);
 }
 

@@ -14,13 +14,16 @@ import { signalExitCode } from '../lib/signals.ts';
 import type { Signals } from '../lib/signals.ts';
 import { BootSender } from './bootChannel.ts';
 import { keepsSystemFolders, setUpMounts } from './mounts.ts';
+import type { ClusterNetwork } from './clusterNetwork.ts';
 import { connectToHost } from './network.ts';
-import type { Addresses, SandboxSpec } from './sandboxSpec.ts';
+import type { Addresses, SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
 import { spawnShim } from './shim.ts';
 import type { SandboxProgram, Shim } from './shim.ts';
 
 /** What has to be known of a sandbox when the process in it is started. */
-export interface SandboxOptions extends NodeDirs, SandboxProgram {
+export interface SandboxOptions extends NodeDirs, Omit<SandboxProgram, 'network'> {
+  /** The cluster whose nodes on this machine it is to reach. */
+  readonly cluster?: string | undefined;
   /** The hint of the Failure where no namespaces can be made: what to do without. */
   readonly alternative?: string | undefined;
 }
@@ -55,6 +58,7 @@ export class Sandbox {
   readonly #options: SandboxOptions;
   readonly #locks: NodeLocks;
   readonly #shim: Shim;
+  readonly #network: ClusterNetwork | undefined;
   readonly #sender: BootSender;
   readonly #exitCode: Promise<number>;
   /** The process that holds the namespaces, once what an earlier node left is removed. */
@@ -68,11 +72,22 @@ export class Sandbox {
    * @throws Failure `preflight` when the shim cannot be started
    */
   static async start(options: SandboxOptions, locks: NodeLocks): Promise<Sandbox> {
-    return new Sandbox(options, locks, await spawnShim(options, locks));
+    const { cluster, run } = options;
+    if (cluster === undefined) return new Sandbox(options, locks, await spawnShim(options, locks));
+    const { ClusterNetwork } = await import('./clusterNetwork.ts');
+    const network = await ClusterNetwork.open(cluster, run);
+    try {
+      const shim = await spawnShim({ ...options, network: network.descriptor }, locks);
+      return new Sandbox(options, locks, shim, network);
+    } catch (error) {
+      network[Symbol.dispose]();
+      throw error;
+    }
   }
 
-  private constructor(options: SandboxOptions, locks: NodeLocks, shim: Shim) {
+  private constructor(options: SandboxOptions, locks: NodeLocks, shim: Shim, network?: ClusterNetwork) {
     this.#options = options;
+    this.#network = network;
     this.#locks = locks;
     this.#shim = shim;
     this.#sender = new BootSender(shim.control);
@@ -112,6 +127,7 @@ export class Sandbox {
       Promise.allSettled([snapshotter, done]),
     );
     await Promise.allSettled([this.#exitCode, this.#entered, provisioned]);
+    this.#network?.[Symbol.dispose]();
     this.#undoMkdir?.();
   }
 
@@ -128,12 +144,19 @@ export class Sandbox {
     const mounts = snapshotter.then(async (chosen) =>
       setUpMounts(spec, namespaces, keepsSystemFolders(spec, chosen)),
     );
-    const addresses = connectToHost(spec, namespaces);
+    const addresses = this.#connect(spec, namespaces);
     const cgroup = createNodeCgroup(spec.name).then(async () => joinProcessTree(spec.name, pid));
     const all = [mounts, addresses, cgroup, loadBridgeFilter(false)];
     const done = Promise.allSettled(all).then(async () => void (await Promise.all(all)));
     for (const pending of [addresses, snapshotter, done]) pending.catch(() => undefined);
     return { addresses, snapshotter, done };
+  }
+
+  async #connect(spec: SandboxSpec, namespaces: SandboxNamespaces): Promise<Addresses> {
+    if (this.#network === undefined) return connectToHost(spec, namespaces);
+    // From here on the shim alone keeps it open.
+    using network = this.#network;
+    return await network.connect(spec, namespaces, this.#shim.child.pid!);
   }
 
   async #boot(spec: SandboxSpec, task: unknown): Promise<void> {

@@ -12,6 +12,8 @@ export interface SandboxSpec {
   readonly kept?: readonly string[];
   /** Folders below the data folder that are in memory and go with the sandbox. */
   readonly tmpfs?: readonly string[];
+  /** The cluster whose nodes on this machine the node is to reach: see clusterNetwork.ts. */
+  readonly cluster?: string;
   /** The range from which the subnet between host and node is taken. Default: see network.ts. */
   readonly nodeSubnet?: string | undefined;
   /** Ranges that must not contain the node's address: those of its pods and services. */
@@ -33,7 +35,7 @@ export function networkFiles(run: string): { readonly host: string; readonly nod
   return { host: join(run, 'net.host'), node: join(run, 'net.node') };
 }
 
-/** The name of the host in a sandbox: its end of the veth pair. */
+/** The name of the host in a sandbox. */
 export const hostAlias = 'host.k8s-single.internal';
 
 /** The namespaces of a sandbox, as seen from the host. */
@@ -44,17 +46,17 @@ export interface SandboxNamespaces {
   readonly path: string | undefined;
 }
 
-/** The addresses of the two ends of the link between host and node. */
+/** The addresses of a node and of its host in the network that they share. */
 export interface Addresses {
   readonly nodeIp: string;
   readonly hostIp: string;
 }
 
 /**
- * The descriptors that the process inside inherits; `ports` is the first of as many as there are. Not 7 to 9, some of which
- * the shells in between use.
+ * The descriptors that the process inside inherits; `ports` is the first of as many as there are. Not 8 and 9, which the shells
+ * in between use. Only the shim keeps `cluster`: see clusterNetwork.ts.
  */
-export const descriptors = { control: 3, lock: 4, dataLock: 5, listener: 6, ports: 10 } as const;
+export const descriptors = { control: 3, lock: 4, dataLock: 5, listener: 6, cluster: 7, ports: 10 } as const;
 
 const variable = 'K8S_SINGLE_SANDBOX';
 

@@ -23,6 +23,8 @@ export interface SandboxProgram {
   readonly listener?: Server | undefined;
   /** Bound on the host, for the program to serve as descriptors from {@link descriptors}.ports on. */
   readonly sockets?: readonly (Server | Socket)[];
+  /** A network namespace that the shim keeps open for as long as the program runs. */
+  readonly network?: number | undefined;
 }
 
 /**
@@ -34,8 +36,10 @@ const script = [
   'shift 5',
   'trap : TERM INT HUP',
   // The reason of unshare(1) is found out in a better way when it fails: see sandbox.ts.
-  '"$@" 8>&2 2>/dev/null',
+  // 7 is closed in a subshell: the shell itself would have it elsewhere for as long as the command runs.
+  '{ (exec "$@" 7>&-); } 8>&2 2>/dev/null',
   'code=$?',
+  'exec 7>&-',
   '"$node" "$cleanup" "$name" "$run" "$data"',
   'exit "$code"',
 ].join('\n');
@@ -64,7 +68,7 @@ export interface Shim {
 
 /** Starts the shim, which inherits the locks, and the program in new namespaces. */
 export async function spawnShim(
-  { name, run, data, argv, stdio, listener, sockets = [] }: NodeDirs & SandboxProgram,
+  { name, run, data, argv, stdio, listener, sockets = [], network }: NodeDirs & SandboxProgram,
   locks: NodeLocks,
 ): Promise<Shim> {
   const cleanup = [process.execPath, programFile('cleanup'), name, run, data];
@@ -80,7 +84,8 @@ export async function spawnShim(
       held.node,
       held.data,
       listener === undefined ? 'ignore' : descriptorOf(listener),
-      ...Array.from({ length: descriptors.ports - descriptors.listener - 1 }, () => 'ignore' as const),
+      network ?? 'ignore',
+      ...Array.from({ length: descriptors.ports - descriptors.cluster - 1 }, () => 'ignore' as const),
       ...sockets.map(descriptorOf),
     ],
   });

@@ -19,6 +19,7 @@ import type { NodeHost } from './nodeHost.ts';
 export const unknownHost = {
   ip: unknownIp,
   isSandboxed: false,
+  isReachable: true,
   snapshotter: 'overlayfs',
   canLowerOomScore: true,
   areNetworkSettingsWritable: true,
@@ -35,7 +36,10 @@ export function factsOf(
     hostIp,
     ...capabilities
   }: HostCapabilities &
-    Pick<NodeFacts, 'ip' | 'isSandboxed' | 'egress' | 'dns' | 'resolvConf' | 'addons' | 'joining'> &
+    Pick<
+      NodeFacts,
+      'ip' | 'isSandboxed' | 'isReachable' | 'egress' | 'dns' | 'resolvConf' | 'addons' | 'joining'
+    > &
     Pick<NodeHost, 'hostIp'>,
 ): NodeFacts {
   const paths = nodePaths(config.name, config.dataDir);

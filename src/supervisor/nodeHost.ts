@@ -12,6 +12,8 @@ import { finishSetupInside } from '../sandbox/finishSetupInside.ts';
 /** Where a node runs: in its sandbox, or directly on the host or in a container. */
 export interface NodeHost {
   readonly isSandboxed: boolean;
+  /** The cluster in whose network on this machine a sandbox is: see sandbox/clusterNetwork.ts. */
+  readonly cluster?: string;
   /** The node's own address. */
   readonly ip: string;
   /** The host's address for a node in a sandbox. */
@@ -47,6 +49,7 @@ export function sandboxHost(boot: ReceivedBoot): NodeHost {
   for (const pending of [prepared, capabilities]) pending.catch(() => undefined);
   return {
     isSandboxed: true,
+    ...(spec.cluster !== undefined && { cluster: spec.cluster }),
     ip: addresses.nodeIp,
     hostIp: addresses.hostIp,
     capabilities,

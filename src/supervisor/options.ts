@@ -25,7 +25,9 @@ export interface UpOptions {
   readonly publish?: readonly string[];
   /** Names of components, comma-separated, or `all`. */
   readonly forwardLogs?: string;
-  /** The URL of the API server of a cluster, whose worker the node becomes. */
+  /** Other nodes of this machine may join, in sandboxes as well. */
+  readonly joinable?: boolean;
+  /** The cluster whose worker the node becomes: the URL of its API server, or the name of its control plane on this machine. */
   readonly join?: string;
   /** The token with which it joins: see kubernetes/join/token.ts. */
   readonly token?: string;
@@ -192,7 +194,7 @@ function option(flag: string, value: string | undefined): string[] {
 /** The arguments of `up` for these options, from any folder: paths are absolute. Without `--detach`. */
 export function upArguments(options: UpOptions, name: string): string[] {
   const { config, dataDir, binDir = [], timeout, listen, publish = [], host, install, source } = options;
-  const { kubernetes, mirror, output, forwardLogs } = options;
+  const { kubernetes, mirror, output, forwardLogs, joinable } = options;
   return [
     ...option('--name', name),
     ...option('--config', config && resolve(config)),
@@ -202,6 +204,7 @@ export function upArguments(options: UpOptions, name: string): string[] {
     ...option('--listen', listen),
     ...publish.flatMap((port) => option('--publish', port)),
     ...(host === true ? ['--host'] : []),
+    ...(joinable === true ? ['--joinable'] : []),
     ...(install ? [] : ['--no-install']),
     ...option('--source', source === 'auto' ? undefined : source),
     ...option('--kubernetes', kubernetes),

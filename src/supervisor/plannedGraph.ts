@@ -34,7 +34,7 @@ export function plannedGraph(
 export function plannedWorker(config: Config): Component[] {
   const cluster = clusterFactsOf(config.node, '');
   const joining = { server: '', ca: '', cluster };
-  const facts = { ...plannedFacts(workerConfig(config, cluster), '', {}), joining };
+  const facts = { ...plannedFacts(workerConfig(config, joining), '', {}), joining };
   return sortByDependencies(toComponents(config, kubernetesWorker(facts, joining)));
 }
 

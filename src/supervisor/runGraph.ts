@@ -57,6 +57,8 @@ export interface GraphOptions {
   readonly renewal?: Renewal;
   /** The URL at which other machines join the cluster. */
   readonly joinAt?: string;
+  /** The cluster in whose network on this machine the node is. */
+  readonly cluster?: string;
   /** Of a worker: its cluster. */
   readonly worker?: NonNullable<NodeFile['worker']>;
   /** What was checked on the host. What is not ok is printed. */
@@ -222,7 +224,7 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
 const logLines = 1000;
 
 function nodeFileOf(
-  { config, ip, ports, again, kubectl, ctr, etcd, snapshotter, joinAt, worker }: GraphOptions,
+  { config, ip, ports, again, kubectl, ctr, etcd, snapshotter, joinAt, cluster, worker }: GraphOptions,
   paths: Paths,
 ): NodeFile {
   const { name, network } = config.node;
@@ -233,6 +235,7 @@ function nodeFileOf(
     dataDir: paths.data,
     ...(ports.length > 0 && { ports }),
     ...(again !== undefined && { up: again }),
+    ...(cluster !== undefined && { cluster }),
   };
   if (ctr === undefined) return common;
   const images = {

@@ -94,7 +94,7 @@ async function finalConfig(
 ): Promise<Config> {
   if (!hasComponents || ip === unknownIp) return config;
   const again = await (await import('./options.ts')).loadNodeConfig(options, ip);
-  return joining === undefined ? again : (await import('./worker.ts')).workerConfig(again, joining.cluster);
+  return joining === undefined ? again : (await import('./worker.ts')).workerConfig(again, joining);
 }
 
 /** The components of Kubernetes, and what clients need to know of them. `undefined` for a graph without Kubernetes. */
@@ -123,6 +123,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     ip: host.ip,
     ...(host.hostIp !== undefined && { hostIp: host.hostIp }),
     isSandboxed: host.isSandboxed,
+    isReachable: !host.isSandboxed || host.cluster !== undefined,
     addons: { files: spec.addonFiles, hasConfigFile: file !== undefined },
     dns: assertDnsServer(dns),
     joining,
@@ -159,6 +160,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
         },
       }),
       ...(isJoinable(facts) && { joinAt: joinUrl(facts) }),
+      ...(host.cluster !== undefined && { cluster: host.cluster }),
     },
     ...(joining === undefined && {
       controlPlane: {

@@ -1,18 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { Api } from '../../probes/kinds/api.ts';
 import type { Config } from '../config/config.ts';
 import { defaults } from '../config/schema/defaults.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { isDomain } from '../config/schema/addresses.ts';
 import { minorOf } from '../install/release/pairings.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import type { NodeFile } from '../instance/nodeFile.ts';
 import { inCluster } from '../kubernetes/join/cluster.ts';
 import type { ClusterFacts } from '../kubernetes/join/cluster.ts';
 import { assertServer, discover, rediscover } from '../kubernetes/join/discover.ts';
 import { hasControlPlane, kubeletClientFile, readMembership } from '../kubernetes/join/membership.ts';
 import type { Joining, Membership } from '../kubernetes/join/membership.ts';
-import { parseToken, tokenForm } from '../kubernetes/join/token.ts';
+import { issueToken, parseToken, tokenForm } from '../kubernetes/join/token.ts';
+import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import type { Paths } from '../lib/paths.ts';
 import { bootSpecOf } from './bootSpec.ts';
 import type { BootSpec } from './bootSpec.ts';
 import type { UpOptions } from './options.ts';
@@ -24,7 +30,21 @@ import type { UpOptions } from './options.ts';
 export async function workerSpecOf(options: UpOptions, config: Config): Promise<BootSpec> {
   const joining = config.node.kubernetes === false ? undefined : await joiningOf(options, config.node);
   if (joining === undefined) return bootSpecOf(options, config);
-  return { ...bootSpecOf(options, workerConfig(config, joining.cluster)), joining };
+  return { ...bootSpecOf(options, workerConfig(config, joining)), joining };
+}
+
+/**
+ * What a worker in a sandbox boots from, in the cluster of another node of this machine.
+ * @param control the name of that node
+ * @throws Failure as {@link localJoiningOf}
+ */
+export async function localWorkerSpecOf(
+  options: UpOptions,
+  config: Config,
+  control: string,
+): Promise<BootSpec> {
+  const joining = await localJoiningOf(config.node, control);
+  return { ...bootSpecOf(options, workerConfig(config, joining)), joining };
 }
 
 type JoinOptions = Pick<UpOptions, 'join' | 'token'>;
@@ -37,15 +57,13 @@ async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promis
   const paths = nodePaths(node.name, node.dataDir);
   const known = readMembership(paths);
   if (join === undefined && known === undefined) return undefined;
+  if (known?.control !== undefined) throw otherCluster(node, known, 'of another machine');
   const server = join === undefined ? known!.server : assertServer(join);
   if (known !== undefined && known.server !== server)
     throw new Failure('usage', `node ${node.name} is a worker of ${known.server}, not of ${server}`, {
       hint: 'take it down with --purge first, or give this one another --name',
     });
-  if (hasControlPlane(paths))
-    throw new Failure('usage', `${paths.data} has the data of a control plane`, {
-      hint: 'give the worker another --name or --data-dir',
-    });
+  assertNoControlPlane(paths);
   const client = kubeletClientFile(paths);
   if (known !== undefined && existsSync(client)) return refreshed(known, readFileSync(client, 'utf8'));
   if (token === undefined)
@@ -56,6 +74,72 @@ async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promis
   if (parsed === undefined) throw new Failure('usage', `the token is not ${tokenForm}`);
   const membership = await discover(server, parsed, workerName(node));
   return { ...membership, bootstrapToken: `${parsed.id}.${parsed.secret}` };
+}
+
+/** How long the token of a node of this machine is valid, in ms: as long as it may take to become ready, by default. */
+const localTokenMs = 300_000;
+
+/**
+ * The cluster of a worker whose control plane is in a sandbox on this machine: who may start both needs no token from a person.
+ * @throws Failure `usage` if it cannot be joined, `notReady` if it does not run, which only the first start needs
+ */
+async function localJoiningOf(node: NodeConfig, control: string): Promise<Joining> {
+  const paths = nodePaths(node.name, node.dataDir);
+  const known = readMembership(paths);
+  if (known !== undefined && known.control !== control) throw otherCluster(node, known, `of node ${control}`);
+  assertNoControlPlane(paths);
+  const client = kubeletClientFile(paths);
+  if (known !== undefined && existsSync(client)) {
+    const running = await readNodeFile(control).catch(() => undefined);
+    if (running !== undefined && readFileSync(localAccess(running).api.ca, 'utf8') !== known.ca)
+      throw otherCluster(node, known, `of node ${control} as it is now`);
+    // Its address may be another one today.
+    const server = running === undefined ? known.server : localAccess(running).server;
+    return refreshed({ ...known, server }, readFileSync(client, 'utf8'));
+  }
+  const { api, server } = localAccess(await readNodeFile(control));
+  const settings = {
+    expires: new Date(Date.now() + localTokenMs),
+    description: `node ${node.name} of this machine`,
+  };
+  const token = await issueToken(api, settings, AbortSignal.timeout(requestMs)).catch((cause: unknown) => {
+    throw new Failure('notReady', `the API server of node ${control} makes no token: ${reasonOf(cause)}`, {
+      hint: nodeCommand('status', { name: control }),
+      cause,
+    });
+  });
+  const membership = await discover(server, token, workerName(node, node.name));
+  return { ...membership, control, bootstrapToken: `${token.id}.${token.secret}` };
+}
+
+/** In ms. */
+const requestMs = 10_000;
+
+/** @throws Failure `usage` if no other node can join its cluster */
+function localAccess({ name, dataDir, joinAt, cluster }: NodeFile): {
+  readonly api: Api;
+  readonly server: string;
+} {
+  if (joinAt === undefined || cluster !== name)
+    throw new Failure('usage', `other nodes of this machine cannot join node ${name}`, {
+      hint: `start it with --joinable: ${nodeCommand('down', { name })}, then ${nodeCommand('up', { name }, '--joinable')}`,
+    });
+  return { api: adminAt(joinAt, nodePaths(name, dataDir)), server: joinAt };
+}
+
+function otherCluster({ name }: NodeConfig, { server, control }: Membership, wanted: string): Failure {
+  const own = control === undefined ? server : `node ${control}`;
+  return new Failure('usage', `node ${name} is a worker of the cluster of ${own}, and not ${wanted}`, {
+    hint: `remove it first: ${nodeCommand('down', { name }, '--purge')}; or give this one another --name`,
+  });
+}
+
+/** @throws Failure `usage` */
+function assertNoControlPlane(paths: Paths): void {
+  if (!hasControlPlane(paths)) return;
+  throw new Failure('usage', `${paths.data} has the data of a control plane`, {
+    hint: 'give the worker another --name or --data-dir',
+  });
 }
 
 /** As the cluster is now; as it was if it cannot be asked, so that pods on this machine start again without it. */
@@ -70,11 +154,14 @@ async function refreshed(known: Membership, pem: string): Promise<Membership> {
  * The config of a worker: ranges and names are those of the cluster, and what a control plane does is off.
  * @throws Failure `usage` if the machine's host name cannot be the name of a node
  */
-export function workerConfig<Of extends Pick<Config, 'node'>>(config: Of, cluster: ClusterFacts): Of {
+export function workerConfig<Of extends Pick<Config, 'node'>>(
+  config: Of,
+  { cluster, control }: Pick<Membership, 'cluster' | 'control'>,
+): Of {
   const { node } = config;
   const worker: NodeConfig = {
     ...inCluster(node, cluster),
-    nodeName: workerName(node),
+    nodeName: workerName(node, control === undefined ? hostname() : node.name),
     // Its newest patch: a kubelet may be a patch ahead of the API server, or behind.
     kubernetes: node.kubernetes ?? `1.${minorOf(cluster.kubernetes)}`,
     dns: { server: 'none' },
@@ -86,12 +173,15 @@ export function workerConfig<Of extends Pick<Config, 'node'>>(config: Of, cluste
   return { ...config, node: worker };
 }
 
-/** The name in the config or, instead of the default, which is that of the control plane, the host name of the machine. */
-function workerName({ nodeName }: Pick<NodeConfig, 'nodeName'>): string {
+/**
+ * The name in the config or, instead of the default, which is that of the control plane, another one: the host name of the machine,
+ * which is that of a node in its sandbox.
+ */
+function workerName({ nodeName }: Pick<NodeConfig, 'nodeName'>, instead = hostname()): string {
   if (nodeName !== defaults.nodeName) return nodeName;
-  const name = hostname().toLowerCase();
+  const name = instead.toLowerCase();
   if (isDomain(name, 63)) return name;
-  throw new Failure('usage', `the host name ${hostname()} cannot be the name of a node`, {
+  throw new Failure('usage', `the host name ${instead} cannot be the name of a node`, {
     hint: 'set nodeName in a config',
   });
 }

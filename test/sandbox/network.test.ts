@@ -61,7 +61,7 @@ describe('freeSubnets', () => {
   test('offers the subnets of a range that is chosen, whatever network covers it', () => {
     const covered = routes('0.0.0.0/1', '10.0.0.0/8', '10.9.8.0/24');
     expect(all('a', covered, { nodeSubnet: '10.9.8.4/30' })).toEqual([
-      { interface: 'k8s-0a090804', hostIp: '10.9.8.5', nodeIp: '10.9.8.6' },
+      { interface: 'k8s-0a090804', hostIp: '10.9.8.5', nodeIp: '10.9.8.6', cidr: '10.9.8.4/30' },
     ]);
     const pool = all('a', covered, { nodeSubnet: '10.9.8.0/28' });
     expect(pool.map(({ hostIp }) => hostIp).toSorted()).toEqual([
@@ -72,6 +72,16 @@ describe('freeSubnets', () => {
     ]);
     // Another node, or an address of the host.
     expect(all('a', routes('10.9.8.4/30', '10.9.8.9'), { nodeSubnet: '10.9.8.0/28' })).toHaveLength(2);
+  });
+
+  test('offers larger subnets, or the whole of a small range, that no route of the host overlaps', () => {
+    const [plain] = all('a', routes(), { size: 256 });
+    expect(plain).toEqual({ ...first('a'), cidr: expect.stringMatching(/^172\.30\.\d+\.0\/24$/) });
+    const inside = plain!.hostIp.replace(/1$/, '200');
+    expect(all('a', routes(inside), { size: 256 })[0]?.cidr).not.toBe(plain!.cidr);
+    const chosen = { nodeSubnet: '10.9.8.0/28', size: 256 };
+    expect(all('a', routes(), chosen).map(({ cidr }) => cidr)).toEqual(['10.9.8.0/28']);
+    expect(all('a', routes('10.9.8.4/30'), chosen)).toEqual([]);
   });
 
   test('returns interface names that the kernel accepts, a different one for each subnet', () => {

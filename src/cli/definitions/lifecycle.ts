@@ -18,7 +18,11 @@ import {
 export function lifecycleCommands(cli: Command): void {
   upOptions(cli.command('up').description('start the node and keep it running; Ctrl-C stops it'))
     .option('--detach', 'return when the node is ready and leave it running')
-    .option('--join <url>', 'be a worker of the cluster with this API server: see `token create` there')
+    .option('--joinable', 'let other nodes of this machine join: up --name OTHER --join NAME')
+    .option(
+      '--join <cluster>',
+      'be a worker: of a node of this machine by its name, or of another by the URL that `token create` prints there',
+    )
     .addOption(
       new Option('--token <token>', 'the token to join with; once it has joined, a worker needs none').env(
         'K8S_SINGLE_TOKEN',

@@ -23,7 +23,8 @@ import { keepsAddressUnlessSandboxed, milestone, waitUntil } from './milestones.
 export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly Dependency[]): Task {
   const { paths, config } = facts;
   const run = async (): Promise<void> => {
-    const { server, ca, cluster, bootstrapToken } = joining;
+    const { bootstrapToken, ...membership } = joining;
+    const { server, ca } = membership;
     for (const folder of [paths.pki, paths.kubeconfigs]) ensurePrivateFolder(folder);
     const caFile = pkiPaths(paths.pki).ca.cert;
     writeFileAtomicallySync(caFile, ca, { mode: publicMode });
@@ -40,8 +41,8 @@ export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly De
     }
     const client = kubeletClientFile(paths);
     write(kubeconfigPaths(paths.kubeconfigs).proxy, { 'client-certificate': client, 'client-key': client });
-    const membership = JSON.stringify({ server, ca, cluster }, undefined, 2);
-    writeFileAtomicallySync(membershipFile(paths), membership, { mode: privateMode });
+    const known = JSON.stringify(membership, undefined, 2);
+    writeFileAtomicallySync(membershipFile(paths), known, { mode: privateMode });
   };
   return { kind: 'task', name: 'join', needs, run };
 }

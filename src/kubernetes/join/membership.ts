@@ -14,6 +14,8 @@ export interface Membership {
   /** The cluster's CA as PEM: the server's certificate was verified with it, and it with the pin. */
   readonly ca: string;
   readonly cluster: ClusterFacts;
+  /** The name of the control plane, if both are in sandboxes on this machine. */
+  readonly control?: string;
 }
 
 /** A membership, and the token of one who has no certificate yet. */
@@ -37,7 +39,9 @@ export function readMembership(paths: Pick<Paths, 'data'>): Membership | undefin
   const content = parseJson(readFileSync(file, 'utf8'));
   const cluster = readClusterFacts(at(content, 'cluster'));
   const [server, ca] = [textAt(content, 'server'), textAt(content, 'ca')];
-  if (cluster !== undefined && URL.canParse(server) && ca !== '') return { server, ca, cluster };
+  const control = textAt(content, 'control');
+  if (cluster !== undefined && URL.canParse(server) && ca !== '')
+    return { server, ca, cluster, ...(control !== '' && { control }) };
   throw new Failure('preflight', `${file} is damaged: it does not describe a cluster`, {
     hint: 'join again: take the worker down with --purge, and bring it up with --join and a new token',
   });

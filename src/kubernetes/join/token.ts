@@ -1,6 +1,9 @@
-import { randomInt } from 'node:crypto';
+import { randomInt, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Api } from '../../../probes/kinds/api.ts';
+import { change } from '../components/bootstrapSteps.ts';
 import type { Pin } from './pin.ts';
-import { isPin } from './pin.ts';
+import { isPin, pinOf } from './pin.ts';
 
 // Bootstrap tokens: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/.
 
@@ -37,7 +40,7 @@ export function isTokenId(text: string): boolean {
   return /^[a-z0-9]{6}$/.test(text);
 }
 
-/** A new token for the cluster of the CA with this pin: 80 random bits. */
+/** A new token for the cluster of the CA with this pin: 80 random bits. @internal exported for tests */
 export function newToken(pin: Pin): JoinToken {
   return { id: random(6), secret: random(16), pin };
 }
@@ -47,11 +50,19 @@ function random(length: number): string {
 }
 
 /** The path of all Secrets with tokens. */
-export const tokenSecrets = '/api/v1/namespaces/kube-system/secrets';
+const tokenSecrets = '/api/v1/namespaces/kube-system/secrets';
 export const onlyTokens = `${tokenSecrets}?fieldSelector=${encodeURIComponent('type=bootstrap.kubernetes.io/token')}`;
 
 export function tokenPath(id: string): string {
   return `${tokenSecrets}/bootstrap-token-${id}`;
+}
+
+/** Makes a token at the API server. @throws Unhealthy with its reason */
+export async function issueToken(api: Api, settings: TokenSettings, signal: AbortSignal): Promise<JoinToken> {
+  const token = newToken(pinOf(new X509Certificate(readFileSync(api.ca))));
+  const body = tokenSecret(token, settings);
+  await change(api, tokenSecrets, { method: 'POST', type: 'application/json', body }, [201])(signal);
+  return token;
 }
 
 interface TokenSettings {
@@ -60,7 +71,7 @@ interface TokenSettings {
   readonly description: string | undefined;
 }
 
-/** The Secret of a token with which nodes join: no more than that. */
+/** The Secret of a token with which nodes join: no more than that. @internal exported for tests */
 export function tokenSecret({ id, secret }: JoinToken, { expires, description }: TokenSettings): object {
   return {
     apiVersion: 'v1',

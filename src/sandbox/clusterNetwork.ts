@@ -1,0 +1,240 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { numberToIp, parseCidr } from '../config/schema/addresses.ts';
+import { assertCanIsolate } from '../host/preflight.ts';
+import { pathWithSbin, runAt } from '../host/tool.ts';
+import type { Argv } from '../host/tool.ts';
+import { clusterAlias } from '../instance/cleanUp.ts';
+import { memberFile, otherMembers } from '../instance/clusterMembers.ts';
+import type { ClusterMember } from '../instance/clusterMembers.ts';
+import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
+import { childEnv } from '../lib/childEnv.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import { batch, freeSubnets, isTaken, listRoutes, noSubnet, setUpInside, startOf } from './network.ts';
+import { descriptors, namespacesOf } from './sandboxSpec.ts';
+import type { Addresses, SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
+
+/** How many addresses the network of a cluster has; fewer if `network.nodeSubnet` in a config is smaller. */
+const networkSize = 256;
+
+/**
+ * The network of the nodes of one cluster on this machine, each in its own sandbox: a bridge, to which the host is connected as well.
+ * The bridge is in a network namespace of its own, for two reasons. No rule of the host's packet filter is in the way of its frames
+ * (br_netfilter). And the namespace goes with the last process that has it open: the shim of each node has, so that nothing is left,
+ * however the nodes end, and a control plane can be started again while workers run.
+ */
+export class ClusterNetwork implements Disposable {
+  readonly #cluster: string;
+  /** The open namespace. */
+  readonly descriptor: number;
+  #isClosed = false;
+  /** A node that has made the network. */
+  readonly #member: ClusterMember | undefined;
+
+  /**
+   * Opens the network of the nodes that live, or a new one.
+   * @param folder the run folder of the node
+   * @throws Failure `preflight` if this machine lets nobody make namespaces
+   */
+  static async open(cluster: string, folder: string): Promise<ClusterNetwork> {
+    for (const member of otherMembers(cluster, folder)) {
+      const fd = openNamespace(member.namespace);
+      if (fd !== undefined) return new ClusterNetwork(cluster, fd, member);
+    }
+    return new ClusterNetwork(cluster, await newNamespace(), undefined);
+  }
+
+  private constructor(cluster: string, descriptor: number, member: ClusterMember | undefined) {
+    this.#cluster = cluster;
+    this.descriptor = descriptor;
+    this.#member = member;
+  }
+
+  /**
+   * Connects the network namespace of a sandbox, which is to have one address, and tells the other nodes.
+   * @param shim the pid of the process that keeps the network's namespace open as descriptor `cluster`
+   * @throws Failure `preflight` if no address is free
+   */
+  async connect(spec: SandboxSpec, { pid, path }: SandboxNamespaces, shim: number): Promise<Addresses> {
+    const place = { path, namespaces: namespacesOf(pid, 'pid') };
+    const { interface: host, cidr } = this.#member ?? (await this.#make(spec, place));
+    const range = parseCidr(cidr);
+    if (typeof range === 'string') throw new Error(range);
+    const prefix = cidr.split('/')[1];
+    for (const address of addressesFor(spec.name, this.#cluster, range)) {
+      const nodeIp = numberToIp(address);
+      const port = `n${address - range.first}`;
+      const add: Argv = [
+        ...this.#inside(
+          ...`ip link add ${port} type veth peer name eth0 address ${hardwareAddress(address)}`.split(' '),
+        ),
+        'netns',
+        `/proc/${pid}/ns/net`,
+      ];
+      try {
+        await runAt(place, add);
+      } catch (error) {
+        if (!isTaken(error, add)) throw error;
+        continue;
+      }
+      await runAt(
+        place,
+        this.#inside(...`ip link set dev ${port} master nodes up`.split(' ')),
+        setUpInside(spec, pid, `${nodeIp}/${prefix}`),
+      );
+      this.#record(spec.run, { interface: host, cidr }, shim);
+      return { nodeIp, hostIp: numberToIp(range.first + 1) };
+    }
+    throw new Failure('preflight', `no address is free in the network of cluster ${this.#cluster}, ${cidr}`, {
+      hint: 'take a node of it down, or choose a larger range with network.nodeSubnet in a config',
+    });
+  }
+
+  /** Closes the namespace in this process; those of the shims stay open. Does nothing when it is closed. */
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.descriptor);
+  }
+
+  /** Makes the bridge and the host's connection to it. */
+  async #make(
+    { run: folder, nodeSubnet, excludeSubnets: exclude }: SandboxSpec,
+    place: Parameters<typeof runAt>[0],
+  ): Promise<Pick<ClusterMember, 'interface' | 'cidr'>> {
+    const routes = await runAt(place, listRoutes);
+    for (const subnet of freeSubnets(this.#cluster, routes, { nodeSubnet, exclude, size: networkSize })) {
+      const { interface: host, hostIp, cidr } = subnet;
+      const prefix = cidr.split('/')[1];
+      const add: Argv = ['ip', ...`link add ${host} type veth peer name host netns ${this.#path}`.split(' ')];
+      // Written before the interface exists: the clean-up waits until it is gone.
+      writeFileSync(join(folder, 'interface'), host);
+      try {
+        await runAt(place, add);
+      } catch (error) {
+        if (!isTaken(error, add)) throw error;
+        rmSync(join(folder, 'interface'));
+        await this.#assertOfOther(host);
+        continue;
+      }
+      await runAt(
+        place,
+        batch(
+          join(folder, 'network.host'),
+          `link set dev ${host} alias "${clusterAlias(this.#cluster)}" up`,
+          `address add ${hostIp}/${prefix} dev ${host}`,
+        ),
+        this.#inside(
+          ...batch(
+            join(folder, 'network.bridge'),
+            'link add nodes type bridge',
+            'link set dev host master nodes up',
+            'link set dev nodes up',
+          ),
+        ),
+      );
+      return { interface: host, cidr };
+    }
+    throw noSubnet(nodeSubnet, routes);
+  }
+
+  /**
+   * An interface of this name belongs to somebody else.
+   * @throws Failure `preflight` if it is that of this cluster: two of its nodes make the network at the same time
+   */
+  async #assertOfOther(host: string): Promise<void> {
+    const isOurs = async (): Promise<void> => {
+      if (aliasOf(host) === clusterAlias(this.#cluster)) throw new Unhealthy(`${host} is there`);
+    };
+    // That of a node that has just ended goes within ms.
+    await until(isOurs, { timeoutMs: 2000 }, new AbortController().signal).catch((cause: unknown) => {
+      throw new Failure(
+        'preflight',
+        `another node of cluster ${this.#cluster} is making its network: ${reasonOf(cause)}`,
+        { hint: 'try again' },
+      );
+    });
+  }
+
+  #record(folder: string, made: Pick<ClusterMember, 'interface' | 'cidr'>, shim: number): void {
+    const path = `/proc/${shim}/fd/${descriptors.cluster}`;
+    const member: ClusterMember = {
+      cluster: this.#cluster,
+      interface: made.interface,
+      cidr: made.cidr,
+      namespace: { path, id: readlinkSync(path) },
+    };
+    writeFileSync(join(folder, 'interface'), made.interface);
+    writeFileAtomicallySync(memberFile(folder), `${JSON.stringify(member)}\n`, { mode: 0o600 });
+  }
+
+  get #path(): string {
+    return `/proc/${process.pid}/fd/${this.descriptor}`;
+  }
+
+  #inside(...argv: readonly string[]): Argv {
+    return ['nsenter', `--net=${this.#path}`, ...argv];
+  }
+}
+
+/** The alias of an interface of the host; undefined if there is none. */
+function aliasOf(name: string): string | undefined {
+  try {
+    return readFileSync(join('/sys/class/net', name, 'ifalias'), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function openNamespace({ path, id }: ClusterMember['namespace']): number | undefined {
+  try {
+    const fd = openSync(path, 'r');
+    if (readlinkSync(`/proc/self/fd/${fd}`) === id) return fd;
+    closeSync(fd);
+  } catch {
+    // It has ended.
+  }
+  return undefined;
+}
+
+/** A network namespace without a process. */
+async function newNamespace(): Promise<number> {
+  const env = { ...childEnv(process.env), PATH: pathWithSbin() };
+  const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo && exec cat'], {
+    env,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const ended = once(holder, 'close').then(() => 'ended' as const);
+  try {
+    const first = await Promise.race([once(holder.stdout, 'data'), ended]);
+    if (first !== 'ended') return openSync(`/proc/${holder.pid}/ns/net`, 'r');
+    await assertCanIsolate();
+    throw new Failure('preflight', 'unshare(1) cannot make a network namespace');
+  } finally {
+    holder.stdin.end();
+    await ended;
+  }
+}
+
+/** The addresses that a node can have, the best first: the control plane, by which the cluster is called, has always the same. */
+function* addressesFor(
+  name: string,
+  cluster: string,
+  { first, size }: { readonly first: number; readonly size: number },
+): Generator<number, void> {
+  if (name === cluster) yield first + 2;
+  const count = Math.max(0, size - 4);
+  for (let index = 0; index < count; index++) yield first + 3 + ((startOf(name) + index) % count);
+}
+
+/** Made of the address, as CNI plugins do: a node that starts again is found at once. */
+function hardwareAddress(address: number): string {
+  const octets = numberToIp(address)
+    .split('.')
+    .map((octet) => Number(octet).toString(16).padStart(2, '0'));
+  return ['0a', '58', ...octets].join(':');
+}
