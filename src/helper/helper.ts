@@ -18,6 +18,7 @@ import { runApprover } from './workers/approver.ts';
 import { nodes } from './workers/node.ts';
 import type { ClusterNode } from './workers/node.ts';
 import { runRanges } from './workers/ranges.ts';
+import { runTaints } from './workers/taints.ts';
 import { runRoutes } from './workers/routes.ts';
 
 /**
@@ -36,6 +37,7 @@ export async function runHelper(options: HelperOptions, signal: AbortSignal): Pr
   if (routes !== undefined) checks.set('routes', runRoutes(routes, watches, signal));
   if (workers !== undefined) {
     runRanges(workers, watches, signal);
+    runTaints(workers, watches, signal);
     runApprover(workers, watches, signal);
   }
   // Where there are other nodes, their programs may ask, too.

@@ -7,6 +7,12 @@ import type { Resource } from '../cluster/watches.ts';
 export interface ClusterNode extends Named {
   /** The range of its pods; empty until it has one. */
   readonly podCidr: string;
+  /** The range that the control plane has chosen for it; empty before that. */
+  readonly reservedCidr: string;
+  /** Whether its kubelet says that it takes pods. */
+  readonly isReady: boolean;
+  /** As in its spec. */
+  readonly taints: readonly unknown[];
   /** Its addresses and host names, as its kubelet reports them. */
   readonly addresses: readonly string[];
   /** The one by which other nodes reach it; empty if it has none. */
@@ -14,6 +20,28 @@ export interface ClusterNode extends Named {
 }
 
 export const nodes: Resource<ClusterNode> = { path: '/api/v1/nodes', read: readNode };
+
+/**
+ * The annotation with the range of a new worker's pods. The worker writes it to the spec of its Node, at which its kubelet looks once, as
+ * soon as containerd has it: a kubelet that saw it before would report Ready only up to 10 s later.
+ */
+export const podCidrAnnotation = 'k8s-single/pod-cidr';
+
+/** The API server adds this taint to each new node, so that no pod is scheduled before it is ready (TaintNodesByCondition). */
+const notReady = 'node.kubernetes.io/not-ready';
+
+/** JSON patch (RFC 6902) that removes that taint, if the taints are still these; undefined if it is not among them. */
+export function withoutNotReady(taints: readonly unknown[]): object[] | undefined {
+  const value = taints.filter(
+    (taint) => at(taint, 'key') !== notReady || at(taint, 'effect') !== 'NoSchedule',
+  );
+  if (value.length === taints.length) return undefined;
+  const path = '/spec/taints';
+  return [
+    { op: 'test', path, value: taints },
+    { op: 'replace', path, value },
+  ];
+}
 
 export function nodePath(name: string): string {
   return `${nodes.path}/${encodeURIComponent(name)}`;
@@ -25,6 +53,11 @@ export function readNode(object: unknown): ClusterNode {
   return {
     ...readNamed(object),
     podCidr: textAt(object, 'spec', 'podCIDR'),
+    reservedCidr: textAt(object, 'metadata', 'annotations', podCidrAnnotation),
+    isReady: listAt(object, 'status', 'conditions').some(
+      (each) => at(each, 'type') === 'Ready' && at(each, 'status') === 'True',
+    ),
+    taints: listAt(object, 'spec', 'taints'),
     addresses: addresses.map((each) => textAt(each, 'address')),
     internalIp: textAt(internal, 'address'),
   };

@@ -3,25 +3,26 @@ import { reasonOf } from '../../lib/errors.ts';
 import { reconcileOnChange } from '../cluster/reconcile.ts';
 import type { Watches } from '../cluster/watches.ts';
 import type { WorkersOptions } from '../options.ts';
-import { nodePath, nodes } from './node.ts';
+import { nodePath, nodes, podCidrAnnotation } from './node.ts';
 import type { ClusterNode } from './node.ts';
 
 /**
- * Gives each new worker a range for its pods, until the signal aborts. Not by the controller of Kubernetes: up to 1.20 it sleeps for
- * 10 s first, and delays all controllers behind it.
+ * Chooses a range for the pods of each new worker, which takes it when it can use it; until the signal aborts. Not by the controller of
+ * Kubernetes: up to 1.20 it sleeps for 10 s first, and delays all controllers behind it.
  */
 export function runRanges(options: WorkersOptions, watches: Watches, signal: AbortSignal): void {
   const { nodeName, podCidr, clusterCidr } = options;
   const known = watches.store(nodes);
   let said = '';
   const assign = async ({ name }: ClusterNode): Promise<void> => {
-    const taken = [podCidr, ...[...known.values()].map((node) => node.podCidr)].filter(Boolean);
+    const others = [...known.values()].flatMap((node) => [node.podCidr, node.reservedCidr]);
+    const taken = [podCidr, ...others].filter((range) => typeof parseCidr(range) !== 'string');
     const range = freeRange(clusterCidr, podCidr, taken);
     if (range === undefined)
       throw new Error(
         `node ${name} cannot have pods: no range of network.clusterCidr ${clusterCidr} is left`,
       );
-    const body = { spec: { podCIDR: range, podCIDRs: [range] } };
+    const body = { metadata: { annotations: { [podCidrAnnotation]: range } } };
     const type = 'application/merge-patch+json';
     await watches.change({ method: 'PATCH', path: nodePath(name), body, type }, [200, 404]);
     console.error(`the pods of node ${name} have ${range}`);
@@ -29,7 +30,9 @@ export function runRanges(options: WorkersOptions, watches: Watches, signal: Abo
   const reconcile = async (): Promise<void> => {
     if (!known.isSynced) return;
     // One at a time: the store has it when the next is chosen. The control plane's own gets its range by the milestone `node`.
-    const next = [...known.values()].find((node) => node.podCidr === '' && node.name !== nodeName);
+    const next = [...known.values()].find(
+      (node) => node.podCidr === '' && node.reservedCidr === '' && node.name !== nodeName,
+    );
     if (next === undefined) return;
     await assign(next).catch((error: unknown) => {
       const reason = reasonOf(error);

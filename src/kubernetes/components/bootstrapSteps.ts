@@ -2,18 +2,12 @@ import { apiObject } from '../../../probes/kinds/api.ts';
 import type { Api } from '../../../probes/kinds/api.ts';
 import { httpClient } from '../../../probes/transport/httpClient.ts';
 import { wrongStatus } from '../../../probes/kinds/http.ts';
-import { at, listAt } from '../../../probes/transport/json.ts';
+import { listAt } from '../../../probes/transport/json.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { nodePath } from '../../helper/workers/node.ts';
+import { nodePath, withoutNotReady } from '../../helper/workers/node.ts';
 
 // Changes that the controllers of Kubernetes would make as well, but later. Each probe makes the change and
 // passes when it is made.
-
-/**
- * The API server adds this taint to each new node, so that no pod is scheduled before it is ready
- * (TaintNodesByCondition).
- */
-const notReady = 'node.kubernetes.io/not-ready';
 
 /**
  * Creates the default ServiceAccount. The controller manager does so only once all its controllers are
@@ -44,18 +38,9 @@ export function setPodCidr(access: Api, node: string, cidr: string): Probe {
 export function removeNotReadyTaint(access: Api, node: string): Probe {
   const get = apiObject(access, nodePath(node), `node ${node} is not registered`);
   return async (signal) => {
-    const taints = listAt(await get(signal), 'spec', 'taints');
-    const others = taints.filter(
-      (taint) => at(taint, 'key') !== notReady || at(taint, 'effect') !== 'NoSchedule',
-    );
-    if (others.length === taints.length) return;
+    const patch = withoutNotReady(listAt(await get(signal), 'spec', 'taints'));
     // Fails when the taints have changed since. The next attempt reads them again.
-    const path = '/spec/taints';
-    const patch = [
-      { op: 'test', path, value: taints },
-      { op: 'replace', path, value: others },
-    ];
-    await patchNode(access, node, 'json-patch', patch)(signal);
+    if (patch !== undefined) await patchNode(access, node, 'json-patch', patch)(signal);
   };
 }
 

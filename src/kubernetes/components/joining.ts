@@ -1,11 +1,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { apiObject, apiObjectExists } from '../../../probes/kinds/api.ts';
+import { cri } from '../../../probes/kinds/cri.ts';
 import { nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { at, listAt, textAt } from '../../../probes/transport/json.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
-import { nodePath } from '../../helper/workers/node.ts';
+import { nodePath, podCidrAnnotation } from '../../helper/workers/node.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import type { NodeFacts } from '../facts.ts';
 import { kubeletClientFile, membershipFile } from '../join/membership.ts';
@@ -14,6 +15,7 @@ import { bootstrapKubeconfig, clientOf, kubeconfigPaths } from '../kubeconfig/cl
 import { contextName, kubeconfig } from '../kubeconfig/kubeconfig.ts';
 import { privateMode, publicMode } from '../pki/files.ts';
 import { pkiPaths } from '../pki/paths.ts';
+import { setPodCidr } from './bootstrapSteps.ts';
 import { writeNetwork } from './cni.ts';
 import { keepsAddressUnlessSandboxed, milestone, waitUntil } from './milestones.ts';
 
@@ -58,16 +60,25 @@ export function clientCertificate(facts: NodeFacts, needs: readonly Dependency[]
   ]);
 }
 
-/** Ready when the control plane has given the node a range for its pods, and containerd has been told. */
+/** Ready when the control plane has given the node a range for its pods, containerd has it, and then the kubelet. */
 export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName } = facts.config;
   const get = ownNode(facts);
+  const hasNetwork = cri(facts.paths.containerdSocket, { network: true });
+  let written = '';
   const hasRange: Probe = async (signal) => {
-    const range = textAt(await get(signal), 'spec', 'podCIDR');
+    const node = await get(signal);
+    const range =
+      textAt(node, 'spec', 'podCIDR') || textAt(node, 'metadata', 'annotations', podCidrAnnotation);
     if (range === '')
       throw new Unhealthy(`the control plane has given ${nodeName} no range for its pods yet`);
-    mkdirSync(facts.paths.cni, { recursive: true, mode: 0o700 });
-    writeNetwork(facts, range);
+    if (written !== range) {
+      mkdirSync(facts.paths.cni, { recursive: true, mode: 0o700 });
+      writeNetwork(facts, range);
+      written = range;
+    }
+    await hasNetwork(signal);
+    if (textAt(node, 'spec', 'podCIDR') === '') await setPodCidr(clientOf(facts), nodeName, range)(signal);
   };
   return milestone('pod-network', needs, [waitUntil(hasRange)]);
 }

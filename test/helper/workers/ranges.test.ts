@@ -27,6 +27,9 @@ describe('there is a route to the pods of a node', () => {
     namespace: '',
     name,
     podCidr,
+    reservedCidr: '',
+    isReady: true,
+    taints: [],
     internalIp,
     addresses: [internalIp],
   });
