@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { loadClusterFile } from '../config/clusterFile.ts';
 import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
 import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
 import { reportDeadNodes } from '../instance/deadNodes.ts';
@@ -24,6 +25,8 @@ import { purge as purgeData } from '../instance/purge.ts';
 
 interface DownOptions {
   readonly name: string;
+  /** A file of several nodes. */
+  readonly config?: string;
   readonly purge?: boolean;
   readonly dataDir?: string;
 }
@@ -34,6 +37,12 @@ interface DownOptions {
  */
 export async function down(options: DownOptions): Promise<number> {
   assertRoot();
+  if (options.config !== undefined) {
+    const nodes = await loadClusterFile(options.config);
+    if (nodes === undefined) throw noNodes(options.config);
+    const { downCluster } = await import('./cluster/down.ts');
+    return downCluster(nodes, options);
+  }
   const unit = await activeUnit(options.name);
   const code = await takeDown(options, unit);
   if (unit?.isEnabled === true)
@@ -43,9 +52,22 @@ export async function down(options: DownOptions): Promise<number> {
   return code;
 }
 
-/** {@link down} of a node that is run by this active unit, or by none. */
+function noNodes(file: string): Failure {
+  return new Failure(
+    'usage',
+    `${file} does not describe several nodes: it has no "nodes", or cannot be read`,
+    {
+      hint: 'take one node down by its name: k8s-single down --name NAME',
+    },
+  );
+}
+
+/**
+ * {@link down} of a node that is run by this active unit, or by none.
+ * @param leave whether a worker leaves its cluster
+ */
 export async function takeDown(
-  { name, purge = false, dataDir }: DownOptions,
+  { name, purge = false, dataDir, leave: leaves = true }: DownOptions & { readonly leave?: boolean },
   unit?: Pick<UnitState, 'name'>,
 ): Promise<number> {
   const node = await readNodeFile(name).catch(() => undefined);
@@ -53,7 +75,7 @@ export async function takeDown(
   await assertNotInUseByOther(data, name);
   // A node that is starting has a lock before it has a node.json.
   const wasThere = node !== undefined || existsSync(lockFile(run)) || unit !== undefined;
-  if (node?.worker !== undefined) await leave(node, node.worker);
+  if (leaves && node?.worker !== undefined) await leave(node, node.worker);
   if (unit !== undefined) {
     console.error(`node ${name} is run by systemd: systemctl stop ${unit.name}`);
     await runTool(['systemctl', 'stop', unit.name]);

@@ -20,20 +20,22 @@ import type { BootSpec } from '../supervisor/bootSpec.ts';
 import type { Launch, Supervisor } from './launch.ts';
 
 /**
- * Shows the boot of a node, then lets it live on without this process. Resolves with 0 only when it is ready; with that of
- * `notReady` also when a component failed and the others run on.
+ * Shows the boot of a node. Resolves with 0 only when it is ready; with that of `notReady` also when a component failed and the others
+ * run on.
+ * @param detach then it lives on without this process
  */
-export async function detachWhenReady(
+export async function followUntilReady(
   supervisor: Supervisor,
   launch: Launch,
   spec: BootSpec,
+  { detach }: { readonly detach: boolean },
 ): Promise<number> {
   const { name } = spec.config.node;
   const failed = await followBoot(supervisor, spec);
   // Without its node file the node has ended since: it is the exit code and the log that say why.
   const file = failed === undefined ? undefined : await readNodeFile(name).catch(() => undefined);
   if (failed !== undefined && file !== undefined) {
-    await supervisor.detach();
+    if (detach) await supervisor.detach();
     const { level, message, remedy } = supervisor.egress;
     if (level !== 'ok') console.error(`egress: ${message}; ${remedy}`);
     for (const port of file.ports ?? []) console.error(`published: ${describePort(port)}`);

@@ -151,7 +151,7 @@ export class Launch implements AsyncDisposable {
     if (!canProvision) sandbox.provision(sandboxSpec, binaries.searchPath);
     const task = encodeBootSpec({ ...spec, binaries, egress: plan, ports: this.#ports });
     const nameServer = plan.egress?.nameServer === undefined ? undefined : egressAddresses.dns;
-    const { exitCode, detach } = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
+    const { exitCode, stop, detach } = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
     let isKilledByUs = false;
     const explained = exitCode.then((code) => {
       const signal = signalOf(code);
@@ -164,7 +164,7 @@ export class Launch implements AsyncDisposable {
       await killNodeCgroup(config.node.name);
       await explained;
     };
-    return { exitCode: explained, detach, binaries, egress: plan.result, kill };
+    return { exitCode: explained, stop, detach, binaries, egress: plan.result, kill };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

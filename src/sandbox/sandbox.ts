@@ -32,6 +32,8 @@ export interface SandboxOptions extends NodeDirs, Omit<SandboxProgram, 'network'
 export interface SandboxedProcess {
   /** Its exit code, 128 + n for signal n, once it and every trace of it are gone. */
   readonly exitCode: Promise<number>;
+  /** Asks it to end, as by SIGTERM. */
+  readonly stop: () => void;
   /** Lets go: this process may end and the program lives on. */
   readonly detach: () => Promise<void>;
 }
@@ -115,7 +117,8 @@ export class Sandbox {
     this.#state = 'running';
     signals.handleWith((signal) => this.#sender.signal(signal));
     this.#locks.handOver();
-    return { exitCode: this.#exitCode, detach: async () => this.#detach() };
+    const stop = (): void => this.#sender.signal('SIGTERM');
+    return { exitCode: this.#exitCode, stop, detach: async () => this.#detach() };
   }
 
   /** Ends a process that is not running yet, so that nothing is left of it. Does nothing after {@link run}. */

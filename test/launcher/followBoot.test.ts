@@ -79,7 +79,10 @@ async function boot(answers: readonly ('before' | 'amid' | 'whole')[]) {
   onTestFinished(() => output.mockRestore());
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only option that is read
   const options = { output: 'json' } as UpOptions;
-  const followed = followBoot({ exitCode, detach: async () => undefined }, bootSpecOf(options, config));
+  const followed = followBoot(
+    { exitCode, stop: () => undefined, detach: async () => undefined },
+    bootSpecOf(options, config),
+  );
   const lines = (): string => output.mock.calls.map(([chunk]) => String(chunk)).join('');
   return {
     followed,

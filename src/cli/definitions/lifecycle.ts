@@ -45,6 +45,7 @@ export function lifecycleCommands(cli: Command): void {
       '--artifacts <dir>',
       'where to keep report and logs on failure, in a subfolder named after the node',
     )
+    .option('--nodes <count>', 'how many nodes the cluster has: the first is the control plane', '1')
     .option('--keep-on-failure', 'leave the node running if the command fails')
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
@@ -74,6 +75,7 @@ export function lifecycleCommands(cli: Command): void {
     .command('down')
     .description('stop the node and remove everything but its data')
     .addOption(nameOption())
+    .option('-f, --config <file>', 'a file of several nodes: all of them, instead of one by its name')
     .option('--purge', 'also remove its data, and what `kubeconfig --merge` added to your kubeconfig')
     .addOption(dataDirOption())
     .action(async (options) => exitWith((await import('../../commands/down.ts')).down(options)));

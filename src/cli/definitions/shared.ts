@@ -30,7 +30,7 @@ export function dataDirOption(): Option {
 
 /** `--config` */
 export function configOption(): Option {
-  return new Option('--config <file>', 'YAML config');
+  return new Option('-f, --config <file>', 'YAML config');
 }
 
 /** Collects the values of a repeatable option. */

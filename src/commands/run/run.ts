@@ -6,95 +6,104 @@ import { assertRoot } from '../../host/preflight.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import { followBoot } from '../../launcher/followBoot.ts';
-import { Launch } from '../../launcher/launch.ts';
-import type { Supervisor } from '../../launcher/launch.ts';
+import { LaunchedNodes, titleOf } from '../../launcher/launchedNodes.ts';
+import type { Member } from '../../launcher/launchedNodes.ts';
 import { openAnonymousLog } from '../../launcher/supervisorLog.ts';
 import { nodeAddresses } from '../../kubernetes/environment.ts';
 import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
 import { exitCodes, Failure } from '../../lib/errors.ts';
 import { nodePaths } from '../../lib/paths.ts';
-import type { Paths } from '../../lib/paths.ts';
 import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
 import { failureFile, keepArtifacts } from '../../observe/records/artifacts.ts';
-import { allPorts } from '../../supervisor/ports/open.ts';
-import { bootSpecOf } from '../../supervisor/bootSpec.ts';
-import type { BootSpec } from '../../supervisor/bootSpec.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
 import { runCommand } from './runCommand.ts';
 
 interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'ephemeral'> {
   readonly keepOnFailure?: boolean;
+  /** How many nodes the cluster has. */
+  readonly nodes?: string;
 }
 
 type Argv = readonly [string, ...string[]];
 
+/** The most nodes of `--nodes`: each takes some hundred MiB. */
+const maxNodes = 20;
+
 /**
- * `k8s-single run -- COMMAND`: a new node in memory, the command, the node gone. Resolves with the command's exit code, or
- * with the node's when that is why the command did not run to its end.
+ * `k8s-single run -- COMMAND`: a new node in memory, or a cluster of several, the command, all of it gone. Resolves with the command's
+ * exit code, or with that of a node when that is why the command did not run to its end.
  */
-export async function run(
-  command: Argv,
-  { keepOnFailure = false, artifacts, ...given }: RunOptions,
-): Promise<number> {
-  const name = given.name ?? `run-${randomBytes(3).toString('hex')}`;
-  const options: UpOptions = {
-    ...given,
-    name,
-    // In the run folder, which is removed with the node, however that ends.
-    dataDir: join(nodePaths(name).run, 'data'),
-    ephemeral: true,
-    output: 'auto',
-    ...(artifacts !== undefined && { artifacts: resolve(artifacts, name) }),
-  };
+export async function run(command: Argv, options: RunOptions): Promise<number> {
+  const nodes = optionsOfNodes(options);
   assertRoot();
-  const removeArtifacts = options.artifacts === undefined ? undefined : undoMkdir(options.artifacts);
+  const undo = nodes.map(({ artifacts }) => (artifacts === undefined ? undefined : undoMkdir(artifacts)));
   using signals = new Signals();
   try {
-    await using launch = new Launch(signals);
-    const { supervisor, spec } = await launchEphemeral(launch, options, signals);
-    return await new Run({ command, keepOnFailure, launch, supervisor, spec, signals }).exitCode();
+    await using launched = new LaunchedNodes();
+    const { keepOnFailure = false } = options;
+    return await new Run({ command, keepOnFailure, launched, nodes, signals }).exitCode();
   } catch (error) {
     if (error instanceof Interrupted) return signalExitCode(error.signal);
     throw error;
   } finally {
     // Unless something was kept there.
-    removeArtifacts?.();
+    for (const removeArtifacts of undo) removeArtifacts?.();
   }
+}
+
+/** The options of each node, the control plane first. @throws Failure `usage` for a wrong number of them */
+function optionsOfNodes({ nodes = '1', keepOnFailure: _keep, artifacts, ...given }: RunOptions): UpOptions[] {
+  const count = Number(nodes);
+  if (!Number.isInteger(count) || count < 1 || count > maxNodes)
+    throw new Failure('usage', `--nodes ${nodes}: expected a number from 1 to ${maxNodes}`);
+  const control = given.name ?? `run-${randomBytes(3).toString('hex')}`;
+  return Array.from({ length: count }, (_node, index): UpOptions => {
+    const name = index === 0 ? control : `${control}-${index + 1}`;
+    const { publish: _publish, listen: _listen, ...common } = given;
+    return {
+      ...(index === 0 ? given : common),
+      name,
+      // In the run folder, which is removed with the node, however that ends.
+      dataDir: join(nodePaths(name).run, 'data'),
+      ephemeral: true,
+      output: 'auto',
+      ...(artifacts !== undefined && { artifacts: resolve(artifacts, name) }),
+      ...(index > 0 ? { join: control } : count > 1 ? { joinable: true } : {}),
+    };
+  });
 }
 
 /** Launches a node of which nothing is kept: what is large or often written is in memory. */
 async function launchEphemeral(
-  launch: Launch,
+  launched: LaunchedNodes,
   options: UpOptions,
   signals: Signals,
-): Promise<{ readonly supervisor: Supervisor; readonly spec: BootSpec }> {
+): Promise<Member> {
   const { name = '', dataDir, artifacts } = options;
-  const start = {
-    name,
-    dataDir,
+  const config =
+    options.config === undefined ? undefined : await signals.interruptible(loadNodeConfig(options));
+  if (config?.node.kubernetes === false) throw needsNode(config);
+  if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
+  const { etcd, containerd, kubelet } = nodePaths(name, dataDir);
+  return launched.launch(options, {
+    config: options.join === undefined || config === undefined ? config : withoutPorts(config),
     openLog: async () => openAnonymousLog(name),
     alternative: `use a node on the host itself: ${nodeCommand('up', { name: 'default' }, '--host')}`,
-  };
-  // Without a config file, all that the supervisor process needs to start is known: it loads meanwhile.
-  const ports = allPorts(options.publish);
-  if (options.config === undefined) await launch.start({ ...start, ports });
-  const config = await signals.interruptible(loadNodeConfig(options));
-  if (config.node.kubernetes === false) throw needsNode(config);
-  const { node } = config;
-  if (!launch.hasStarted)
-    await launch.start({ ...start, listen: node.listen, ports: node.ports, kubelet: node.kubelet });
-  if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
-  // Nobody reads its stdout: the events come through the control socket.
-  const spec = bootSpecOf({ ...options, output: 'json' }, config);
-  const { etcd, containerd, kubelet } = nodePaths(name, dataDir);
-  const supervisor = await launch.run(spec, {
-    tmpfs: [etcd, containerd, kubelet],
-    ...(artifacts !== undefined && { kept: [artifacts] }),
+    // Nobody reads its stdout: the events come through the control socket.
+    supervisorOutput: 'json',
+    overrides: {
+      tmpfs: [etcd, containerd, kubelet],
+      ...(artifacts !== undefined && { kept: [artifacts] }),
+    },
   });
-  return { supervisor, spec: { ...spec, options } };
+}
+
+/** The ports of the host in a config lead to its control plane. */
+function withoutPorts({ node: { listen: _listen, ...node }, ...config }: Config): Config {
+  return { ...config, node: { ...node, ports: [] } };
 }
 
 function needsNode({ node: { name }, file }: Config): Failure {
@@ -106,113 +115,162 @@ function needsNode({ node: { name }, file }: Config): Failure {
 interface RunContext {
   readonly command: Argv;
   readonly keepOnFailure: boolean;
-  readonly launch: Launch;
-  readonly supervisor: Supervisor;
-  readonly spec: BootSpec;
+  readonly launched: LaunchedNodes;
+  /** The options of each node. */
+  readonly nodes: readonly UpOptions[];
   readonly signals: Signals;
 }
 
-/** A command with a node that is booting: ready -> command -> gone. */
+/** A node that ended before the command could. */
+class NodeEnded extends Error {
+  override readonly name = 'NodeEnded';
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit code ${code}`);
+    this.code = code;
+  }
+}
+
+/** A command with its nodes: ready -> command -> gone. */
 class Run {
   readonly #context: RunContext;
-  readonly #name: string;
-  readonly #paths: Paths;
-  readonly #artifacts: string | undefined;
-  /** Aborts when the node has ended. */
-  readonly #nodeEnded = new AbortController();
 
   constructor(context: RunContext) {
-    const { supervisor, spec } = context;
-    const { name, dataDir } = spec.config.node;
     this.#context = context;
-    this.#name = name;
-    this.#paths = nodePaths(name, dataDir);
-    this.#artifacts = spec.options.artifacts;
-    const end = (): void => this.#nodeEnded.abort();
-    supervisor.exitCode.then(end, end);
   }
 
   async exitCode(): Promise<number> {
-    const { supervisor, spec, signals, command } = this.#context;
-    const failed = await followBoot(supervisor, spec);
-    if (failed === undefined || signals.first !== undefined) return this.#notReady();
+    try {
+      return await this.#run();
+    } catch (error) {
+      if (error instanceof NodeEnded) {
+        await this.#removeNodes();
+        return error.code;
+      }
+      throw error;
+    }
+  }
+
+  async #run(): Promise<number> {
+    const { command, launched, nodes, signals, keepOnFailure } = this.#context;
+    const [first, ...workers] = nodes;
+    const control = await launchEphemeral(launched, first!, signals);
+    await this.#ready(control);
+    const joined = await Promise.all(
+      workers.map(async (options) => launchEphemeral(launched, options, signals)),
+    );
+    for (const worker of joined) await this.#ready(worker);
     const readyMs = performance.now();
     // Without its node file the node has ended since it was ready.
-    const node = await readNodeFile(this.#name).catch(() => undefined);
-    if (node === undefined) return this.#endedEarly();
-    const env = this.#env(node.ip);
-    const code = await runCommand(command, { env, signals, signal: this.#nodeEnded.signal });
-    const commandMs = performance.now();
-    if (this.#nodeEnded.signal.aborted) return this.#endedEarly();
-    if (code !== 0 && this.#artifacts !== undefined) {
-      await keepArtifacts(this.#paths, this.#artifacts);
-      console.error(`the logs are kept in ${this.#artifacts}`);
+    const node = await readNodeFile(control.name).catch(() => undefined);
+    if (node === undefined) throw await this.#endedEarly(control);
+    const { members } = launched;
+    const ended = new AbortController();
+    for (const member of members) {
+      member.ignoreSignals();
+      const end = (): void => ended.abort(member);
+      member.supervisor.exitCode.then(end, end);
     }
-    if (code !== 0 && this.#context.keepOnFailure) return this.#keepNode(code);
-    await this.#removeNode();
+    const env = environment(control, node.ip);
+    const code = await runCommand(command, { env, signals, signal: ended.signal });
+    const commandMs = performance.now();
+    const lost = members.find((member) => member === ended.signal.reason);
+    if (lost !== undefined) throw await this.#endedEarly(lost);
+    if (code !== 0) await keepLogs(members);
+    if (code !== 0 && keepOnFailure) return this.#keepNodes(code);
+    await this.#removeNodes();
     const goneMs = performance.now();
+    const what = members.length === 1 ? `node ${control.name}` : `${members.length} nodes`;
     console.error(
-      `node ${this.#name}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
+      `${what}: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
         `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
     );
     return code;
   }
 
-  /** The environment in which the command finds the node. */
-  #env(ip: string): NodeJS.ProcessEnv {
-    const { supervisor, spec } = this.#context;
-    const { files } = supervisor.binaries;
-    return {
-      ...proxyEnv(process.env, nodeAddresses(spec.config.node, ip)),
-      KUBECONFIG: this.#paths.kubeconfig,
-      K8S_SINGLE_NAME: this.#name,
-      PATH: [dirname(files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter),
-    };
-  }
-
-  async #notReady(): Promise<number> {
-    const { supervisor, signals } = this.#context;
+  /** Shows the boot of a node. @throws NodeEnded */
+  async #ready(member: Member): Promise<void> {
+    const { signals, nodes } = this.#context;
+    const { supervisor, spec, name } = member;
+    if (nodes.length > 1) console.error(titleOf(member));
+    const failed = await followBoot(supervisor, spec);
+    if (failed !== undefined && signals.first === undefined) return;
+    // A worker need not have heard of the signal.
+    if (failed !== undefined) supervisor.stop();
     const code = await supervisor.exitCode;
-    console.error(await this.#supervisorOutput());
-    if (signals.first !== undefined) return signalExitCode(signals.first);
-    if (code === exitCodes.ok) console.error(`node ${this.#name} was taken down before it was ready`);
-    return code || exitCodes.notReady;
+    console.error(await outputOf(member));
+    if (signals.first !== undefined) throw new NodeEnded(signalExitCode(signals.first));
+    if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
+    throw new NodeEnded(code || exitCodes.notReady);
   }
 
-  async #endedEarly(): Promise<number> {
-    const code = await this.#context.supervisor.exitCode;
-    console.error(await this.#supervisorOutput());
-    console.error(`node ${this.#name} ended before the command did`);
-    return code || exitCodes.notReady;
+  async #endedEarly(member: Member): Promise<NodeEnded> {
+    const code = await member.supervisor.exitCode;
+    console.error(await outputOf(member));
+    console.error(`node ${member.name} ended before the command did`);
+    return new NodeEnded(code || exitCodes.notReady);
   }
 
-  async #keepNode(code: number): Promise<number> {
-    await this.#context.supervisor.detach();
-    const { node } = this.#context.spec.config;
-    console.error(`node ${node.name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`);
-    console.error(`remove it with: ${nodeCommand('down', { name: node.name }, '--purge')}`);
+  async #keepNodes(code: number): Promise<number> {
+    const { members } = this.#context.launched;
+    for (const { supervisor, name, spec } of members) {
+      await supervisor.detach();
+      const { node } = spec.config;
+      console.error(
+        spec.joining === undefined
+          ? `node ${name} is kept: ${nodeCommand('kubectl', node, '--', 'get', 'pods', '-A')}`
+          : `node ${name} is kept`,
+      );
+    }
+    for (const { name } of members.toReversed())
+      console.error(`remove it with: ${nodeCommand('down', { name }, '--purge')}`);
     return code;
   }
 
-  async #removeNode(): Promise<void> {
-    // Not in order, which takes seconds: nothing of it is kept.
-    await this.#context.supervisor.kill();
-    const output = await this.#context.launch.log();
-    if (output.includes('left something behind')) console.error(output);
+  async #removeNodes(): Promise<void> {
+    const removals = this.#context.launched.members.map(async (member) => {
+      // Not in order, which takes seconds: nothing of it is kept.
+      await member.supervisor.kill();
+      const output = await member.log();
+      if (output.includes('left something behind')) console.error(output);
+    });
+    await Promise.all(removals);
   }
+}
 
-  /** The supervisor's output. Its paths are those of the node while it lived: name what is left of them. */
-  async #supervisorOutput(): Promise<string> {
-    const output = await this.#context.launch.log();
-    const { data, logs } = this.#paths;
-    const artifacts = this.#artifacts;
-    if (artifacts !== undefined) {
-      return [failureFile(data), logs]
-        .reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), output)
-        .replaceAll(`--data-dir ${shellQuote(data)}`, `--data-dir ${shellQuote(artifacts)}`);
-    }
-    return output.includes(data)
-      ? `${output}\nall of it has gone with the node: keep it with --artifacts DIR`
-      : output;
+/** The environment in which the command finds the node. */
+function environment({ supervisor, spec, name }: Member, ip: string): NodeJS.ProcessEnv {
+  const { node } = spec.config;
+  return {
+    ...proxyEnv(process.env, nodeAddresses(node, ip)),
+    KUBECONFIG: nodePaths(name, node.dataDir).kubeconfig,
+    K8S_SINGLE_NAME: name,
+    PATH: [dirname(supervisor.binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter),
+  };
+}
+
+/** Keeps the logs of nodes whose command has failed, if that was asked for. */
+async function keepLogs(members: readonly Member[]): Promise<void> {
+  for (const { spec, name } of members) {
+    const { artifacts } = spec.options;
+    if (artifacts === undefined) continue;
+    await keepArtifacts(nodePaths(name, spec.config.node.dataDir), artifacts);
+    console.error(`the logs are kept in ${artifacts}`);
   }
+}
+
+/** The output of a supervisor. Its paths are those of the node while it lived: name what is left of them. */
+async function outputOf({ log, name, spec }: Member): Promise<string> {
+  const output = await log();
+  const { data, logs } = nodePaths(name, spec.config.node.dataDir);
+  const { artifacts } = spec.options;
+  if (artifacts !== undefined) {
+    return [failureFile(data), logs]
+      .reduce((text, path) => text.replaceAll(path, join(artifacts, basename(path))), output)
+      .replaceAll(`--data-dir ${shellQuote(data)}`, `--data-dir ${shellQuote(artifacts)}`);
+  }
+  return output.includes(data)
+    ? `${output}\nall of it has gone with the node: keep it with --artifacts DIR`
+    : output;
 }

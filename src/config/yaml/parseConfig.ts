@@ -70,7 +70,7 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
 const maxQuoted = 60;
 
 /** Adds the errors of a schema, each at its position in the file. */
-function addIssues(issues: readonly z.core.$ZodIssue[], yaml: YamlFile, problems: Problems): void {
+export function addIssues(issues: readonly z.core.$ZodIssue[], yaml: YamlFile, problems: Problems): void {
   for (const issue of issues) {
     const path = issue.path.join('.');
     const label = path === '' ? '' : `${path}: `;
