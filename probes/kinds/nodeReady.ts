@@ -12,8 +12,13 @@ export const pressures: readonly string[] = ['DiskPressure', 'MemoryPressure', '
 /**
  * Passes when the Node object has the condition Ready and no condition of pressure, as reported by the kubelet to the API
  * server. Rejects with {@link NodeNotReady} if that is what the API server says.
+ * @param reportedSince when the report must have come at the earliest, in ms since the epoch; whole seconds count. Default: any time
  */
-export function nodeReady({ node, ...api }: Api & { readonly node: string }): Probe {
+export function nodeReady({
+  node,
+  reportedSince,
+  ...api
+}: Api & { readonly node: string; readonly reportedSince?: () => number }): Probe {
   const missing = `node ${node} is not registered yet`;
   const get = apiObject(api, `/api/v1/nodes/${encodeURIComponent(node)}`, missing);
   return async (signal) => {
@@ -26,6 +31,9 @@ export function nodeReady({ node, ...api }: Api & { readonly node: string }): Pr
     const find = (type: string): unknown => conditions.find((condition) => at(condition, 'type') === type);
     const ready = find('Ready');
     if (!ready) throw new NodeNotReady(`node ${node} has not reported whether it is ready`);
+    const reportedAt = Date.parse(textAt(ready, 'lastHeartbeatTime'));
+    if (reportedSince !== undefined && reportedAt < Math.floor(reportedSince() / 1000) * 1000)
+      throw new NodeNotReady(`the kubelet of node ${node} has not reported since it was started`);
     if (at(ready, 'status') !== 'True')
       throw new NodeNotReady(describe(ready) || `node ${node} is not ready`);
     const pressed = pressures.filter((type) => at(find(type), 'status') === 'True');

@@ -1,3 +1,4 @@
+import { loadClusterFile } from '../config/clusterFile.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import { maskedConfig, maskedConfigYaml } from '../config/show.ts';
 import { exitCodes } from '../lib/errors.ts';
@@ -30,6 +31,13 @@ export async function configShow({ output, ...options }: ShowOptions): Promise<n
 
 /** `k8s-single config check`: checks everything that can be checked without starting anything. */
 export async function configCheck(options: ConfigOptions): Promise<number> {
+  const nodes = await loadClusterFile(options.config);
+  if (nodes !== undefined) {
+    for (const { name, config } of nodes)
+      if (config !== undefined) plannedGraph(await loadNodeConfig({ ...options, name, config }));
+    console.error(`${options.config} is valid: ${nodes.length} nodes`);
+    return exitCodes.ok;
+  }
   const components = plannedGraph(await loadNodeConfig(options));
   console.error(
     `${options.config ?? 'the built-in config'} is valid: a graph of ${components.length} components`,

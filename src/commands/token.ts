@@ -35,7 +35,11 @@ export async function createToken({ name, ttl, description }: CreateOptions): Pr
   const ttlMs = parseDuration(ttl);
   if ((description?.length ?? 0) > longestDescription)
     throw new Failure('usage', `the description is longer than ${longestDescription} characters`);
-  const { api, server } = await accessOf(name);
+  const { api, server, cluster } = await accessOf(name);
+  if (cluster !== undefined)
+    throw new Failure('usage', `only nodes of this machine reach node ${name}, and they join by its name`, {
+      hint: `k8s-single up --name NAME --join ${name}`,
+    });
   const expires = ttlMs === 0 ? undefined : new Date(Date.now() + ttlMs);
   const issue = async (signal: AbortSignal) => issueToken(api, { expires, description }, signal);
   const token = await request(name, issue);
@@ -105,20 +109,18 @@ async function request<Answer>(
 }
 
 /** @throws Failure `usage` for a node whose cluster no other machine can join */
-async function accessOf(name: string): Promise<{ readonly api: Api; readonly server: string }> {
+async function accessOf(
+  name: string,
+): Promise<{ readonly api: Api; readonly server: string; readonly cluster?: string | undefined }> {
   assertRoot();
   const { joinAt: server, dataDir, worker, cluster } = await readNodeFile(name);
   if (worker !== undefined)
     throw new Failure('usage', `node ${name} is a worker of ${worker.server}`, {
       hint: 'make tokens on the machine of its control plane',
     });
-  if (cluster !== undefined)
-    throw new Failure('usage', `only nodes of this machine reach node ${name}, and they join by its name`, {
-      hint: `k8s-single up --name NAME --join ${name}`,
-    });
   if (server === undefined)
     throw new Failure('usage', `no other machine can join the cluster of node ${name}`, {
       hint: 'start it directly on the machine, with up --host, or in a container, and with an etcd of its own',
     });
-  return { api: adminAt(server, nodePaths(name, dataDir)), server };
+  return { api: adminAt(server, nodePaths(name, dataDir)), server, cluster };
 }

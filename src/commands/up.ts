@@ -55,7 +55,7 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
     config = await signals.interruptible(loadNodeConfig(options));
     known(config.node);
     if (!isSandboxed || config.node.kubernetes === false)
-      return runDirectly(options, config, launch, signals);
+      return await runDirectly(options, config, launch, signals);
   }
 
   const openLog = options.detach === true ? openSupervisorLog : undefined;

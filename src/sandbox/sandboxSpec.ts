@@ -54,7 +54,7 @@ export interface Addresses {
 
 /**
  * The descriptors that the process inside inherits; `ports` is the first of as many as there are. Not 8 and 9, which the shells
- * in between use. Only the shim keeps `cluster`: see clusterNetwork.ts.
+ * in between use. What runs inside does not get `cluster`: see clusterNetwork.ts.
  */
 export const descriptors = { control: 3, lock: 4, dataLock: 5, listener: 6, cluster: 7, ports: 10 } as const;
 

@@ -36,8 +36,7 @@ const script = [
   'shift 5',
   'trap : TERM INT HUP',
   // The reason of unshare(1) is found out in a better way when it fails: see sandbox.ts.
-  // 7 is closed in a subshell: the shell itself would have it elsewhere for as long as the command runs.
-  '{ (exec "$@" 7>&-); } 8>&2 2>/dev/null',
+  '"$@" 8>&2 2>/dev/null',
   'code=$?',
   'exec 7>&-',
   '"$node" "$cleanup" "$name" "$run" "$data"',
@@ -47,12 +46,12 @@ const script = [
 /**
  * Makes the namespaces, writes its process id on the host to the control pipe, and runs bin/init inside as PID 1: the first
  * child, which dies with its parent. Like `unshare --fork --kill-child --mount-proc`, but that has no exit code for a child
- * killed by SIGKILL. Unmounts of the host propagate to the inside: private mounts would keep the host's disks busy.
+ * killed by SIGKILL. It also keeps 7 open, the network of a cluster, should the shim be killed; what runs inside does not. Unmounts of the host propagate to the inside: private mounts would keep the host's disks busy.
  */
 const namespaces = [
   ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),
   'exec 2>&8 8>&-; ' +
-    'setpriv --pdeathsig KILL sh -c \'mount -n -t proc proc /proc && echo "$0" >&3 && exec sh "$@"\' $$ "$@"; exit $?',
+    'setpriv --pdeathsig KILL sh -c \'mount -n -t proc proc /proc && echo "$0" >&3 && exec sh "$@"\' $$ "$@" 7>&-; exit $?',
   'sh',
 ];
 

@@ -65,7 +65,8 @@ async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promis
     });
   assertNoControlPlane(paths);
   const client = kubeletClientFile(paths);
-  if (known !== undefined && existsSync(client)) return refreshed(known, readFileSync(client, 'utf8'));
+  if (known !== undefined && existsSync(client))
+    return refreshed(known, readFileSync(client, 'utf8'), workerName(node));
   if (token === undefined)
     throw new Failure('usage', 'a worker needs a token to join', {
       hint: `--token, or K8S_SINGLE_TOKEN: ${tokenForm}`,
@@ -95,7 +96,7 @@ async function localJoiningOf(node: NodeConfig, control: string): Promise<Joinin
       throw otherCluster(node, known, `of node ${control} as it is now`);
     // Its address may be another one today.
     const server = running === undefined ? known.server : localAccess(running).server;
-    return refreshed({ ...known, server }, readFileSync(client, 'utf8'));
+    return refreshed({ ...known, server }, readFileSync(client, 'utf8'), workerName(node, node.name));
   }
   const { api, server } = localAccess(await readNodeFile(control));
   const settings = {
@@ -143,8 +144,8 @@ function assertNoControlPlane(paths: Paths): void {
 }
 
 /** As the cluster is now; as it was if it cannot be asked, so that pods on this machine start again without it. */
-async function refreshed(known: Membership, pem: string): Promise<Membership> {
-  return rediscover(known, pem).catch((error: unknown) => {
+async function refreshed(known: Membership, pem: string, nodeName: string): Promise<Joining> {
+  return rediscover(known, pem, nodeName).catch((error: unknown) => {
     console.error(`${reasonOf(error)}; what is known of the cluster is used`);
     return known;
   });

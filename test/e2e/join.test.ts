@@ -1,16 +1,16 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Unhealthy } from '../../probes/probe.ts';
-import { until } from '../../probes/until.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { cli, main } from '../support/cli.ts';
 import { testBinaries } from '../support/installBinaries.ts';
 import { connectMachines, startMachine } from '../support/machine.ts';
 import type { Machine } from '../support/machine.ts';
 import { TestNode } from '../support/testNode.ts';
+import { eventually, fetchFrom, webPod, webService } from '../support/webPods.ts';
 
 /** Two machines with a cable between them: a control plane on the one, a worker on the other. */
 const nodes = { control: new TestNode('e2e-join-control'), worker: new TestNode('e2e-join-worker') };
@@ -20,7 +20,6 @@ type Which = keyof typeof nodes;
 
 let machines: Record<Which, Machine>;
 let running: ChildProcess;
-const never = new AbortController().signal;
 
 async function k8sSingle(on: Which, command: string, ...args: string[]): Promise<string> {
   return machines[on].run(process.execPath, [main, ...nodes[on].args(command, ...args)]);
@@ -34,19 +33,6 @@ async function apply(...items: object[]): Promise<void> {
   const args = [main, ...nodes.control.args('kubectl', '--', 'apply', '-f', '-')];
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
   await machines.control.run(process.execPath, args, list);
-}
-
-/** Waits until a command succeeds and its output contains the text. */
-async function eventually(text: string, command: () => Promise<string>): Promise<string> {
-  let output = '';
-  const probe = async (): Promise<void> => {
-    output = await command().catch((error: unknown) => {
-      throw new Unhealthy(String(error));
-    });
-    if (!output.includes(text)) throw new Unhealthy(`no ${text} in: ${output}`);
-  };
-  await until(probe, { timeoutMs: 60_000, attemptTimeoutMs: 15_000, maxPeriodMs: 1000 }, never);
-  return output;
 }
 
 /** Starts a node directly on its machine, and waits until it is ready. */
@@ -85,35 +71,6 @@ async function refusal(...args: string[]): Promise<string> {
     () => 'it has joined',
     (error: unknown) => String(error),
   );
-}
-
-function pod(name: string, nodeName: string, labels: Record<string, string> = {}): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, labels },
-    spec: {
-      nodeName,
-      terminationGracePeriodSeconds: 0,
-      containers: [
-        {
-          name: 'web',
-          image: busyboxImage,
-          command: ['sh', '-c', `echo ${name} > index.html; echo serving; exec httpd -f -vv -p 80`],
-        },
-      ],
-    },
-  };
-}
-
-/** What a Service says to a pod, which resolves its name first. */
-async function fetchFrom(from: string, service: string): Promise<string> {
-  const name = `${service}.default.svc.cluster.local`;
-  const resolved = await kubectl('exec', from, '--', 'busybox', 'nslookup', '-type=a', name);
-  const address = /^Address: *(10\.0\.0\.\d+)$/m.exec(resolved.split(/^Name:/m)[1] ?? '')?.[1];
-  if (address === undefined) throw new Error(`not resolved: ${resolved}`);
-  const fetch = `(printf 'GET / HTTP/1.0\\r\\n\\r\\n'; sleep 1) | nc -w 5 ${address} 80`;
-  return kubectl('exec', from, '--', 'sh', '-c', fetch);
 }
 
 beforeAll(async () => {
@@ -165,6 +122,10 @@ describe('a machine does not join', () => {
     const { exitCode, stderr } = await cli(nodes.worker.args('up', '--join', server));
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('add --host')]);
   });
+
+  it('by a name, as it has no namespaces of its own', async () => {
+    expect(await refusal('--join', nodes.control.name)).toContain('nodes join by name only in namespaces');
+  });
 });
 
 describe('a worker', () => {
@@ -182,7 +143,7 @@ describe('a worker', () => {
   });
 
   it('runs pods, whose logs are read and in which commands run', async () => {
-    await apply(pod('here', 'k8s-single', { app: 'here' }), pod('there', 'worker', { app: 'there' }));
+    await apply(webPod('here', 'k8s-single', { app: 'here' }), webPod('there', 'worker', { app: 'there' }));
     await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/here', 'pod/there');
     expect(await eventually('serving', async () => kubectl('logs', 'there'))).toContain('serving');
     expect(await eventually('there', async () => kubectl('exec', 'there', '--', 'cat', 'index.html'))).toBe(
@@ -191,15 +152,9 @@ describe('a worker', () => {
   });
 
   it('reaches pods and Services of other nodes by their names, and is reached', async () => {
-    const service = (name: string) => ({
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name },
-      spec: { selector: { app: name }, ports: [{ port: 80 }] },
-    });
-    await apply(service('here'), service('there'));
-    await eventually('there', async () => fetchFrom('here', 'there'));
-    await eventually('here', async () => fetchFrom('there', 'here'));
+    await apply(webService('here'), webService('there'));
+    await eventually('there', async () => fetchFrom(kubectl, 'here', 'there'));
+    await eventually('here', async () => fetchFrom(kubectl, 'there', 'here'));
     // Nothing between nodes hides the address of a pod.
     const address = await kubectl('get', 'pod', 'there', '--output', 'jsonpath={.status.podIP}');
     expect(await kubectl('logs', 'here')).toContain(address);
@@ -242,6 +197,8 @@ describe('a worker', () => {
     await exited;
     expect(await kubectl('get', 'nodes', '--output', 'name')).toBe('node/k8s-single');
     expect(await kubectl('get', 'pods', '--output', 'name')).toBe('pod/here');
+    await k8sSingle('worker', 'down', '--purge');
+    expect(existsSync(nodes.worker.dataDir)).toBe(false);
     await eventually('here', async () => {
       const routes = await machines.control.run('ip', ['route', 'show', 'proto', '93']);
       return routes === '' ? 'here' : routes;

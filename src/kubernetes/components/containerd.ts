@@ -24,9 +24,11 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
     // It may have passwords of registries.
     writeFileAtomicallySync(configFile, configuration(facts), { mode: 0o600 });
     writeHostsFiles(facts);
-    // Before the kubelet asks for the network. A worker is told its range later.
-    if (facts.joining === undefined) writeNetwork(facts, facts.config.network.podCidr);
-    else if (isFirst) removeNetwork(facts);
+    // Before the kubelet asks for the network. A new worker is told its range later.
+    const { joining, config } = facts;
+    const range = joining === undefined ? config.network.podCidr : joining.podCidr;
+    if (range === undefined && isFirst) removeNetwork(facts);
+    else if (range !== undefined && (isFirst || joining === undefined)) writeNetwork(facts, range);
     isFirst = false;
     const program = nodeProgram(facts, 'containerd', ['--config', configFile]);
     // It pulls images.

@@ -25,7 +25,7 @@ import { keepsAddressUnlessSandboxed, milestone, waitUntil } from './milestones.
 export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly Dependency[]): Task {
   const { paths, config } = facts;
   const run = async (): Promise<void> => {
-    const { bootstrapToken, ...membership } = joining;
+    const { bootstrapToken, podCidr: _podCidr, ...membership } = joining;
     const { server, ca } = membership;
     for (const folder of [paths.pki, paths.kubeconfigs]) ensurePrivateFolder(folder);
     const caFile = pkiPaths(paths.pki).ca.cert;
@@ -85,7 +85,10 @@ export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task
 
 /** Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint. */
 export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
-  const ready = nodeReady({ ...clientOf(facts), node: facts.config.nodeName });
+  // Not by what its kubelet has reported in an earlier life.
+  const createdAt = performance.now();
+  const reportedSince = (): number => Date.now() - (performance.now() - createdAt);
+  const ready = nodeReady({ ...clientOf(facts), node: facts.config.nodeName, reportedSince });
   const hasAddress = keepsAddressUnlessSandboxed(facts);
   const get = ownNode(facts);
   const isSchedulable: Probe = async (signal) => {

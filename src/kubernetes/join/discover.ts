@@ -10,7 +10,7 @@ import { serverForm, serverHost } from '../../config/schema/addresses.ts';
 import { nodePath } from '../../helper/workers/node.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { clusterConfigMap, clusterPath, readClusterFacts } from './cluster.ts';
-import type { Membership } from './membership.ts';
+import type { Joining, Membership } from './membership.ts';
 import { pinOf } from './pin.ts';
 import type { JoinToken } from './token.ts';
 
@@ -38,11 +38,14 @@ export async function discover(server: string, token: JoinToken, nodeName: strin
 }
 
 /**
- * What the cluster is now, for a worker that has a certificate.
+ * What the cluster is now, for a worker that has a certificate, and what it knows of its Node.
  * @throws Failure `preflight` when the server is not reached or refuses the certificate
  */
-export async function rediscover(known: Pick<Membership, 'server' | 'ca'>, pem: string): Promise<Membership> {
-  return { ...known, cluster: await clusterAt(known, { pem }) };
+export async function rediscover(known: Membership, pem: string, nodeName: string): Promise<Joining> {
+  const cluster = await clusterAt(known, { pem });
+  const { status, body } = await get(known, nodePath(nodeName), { pem });
+  const podCidr = status === 200 ? textAt(parseJson(body), 'spec', 'podCIDR') : '';
+  return { ...known, cluster, ...(podCidr !== '' && { podCidr }) };
 }
 
 /**

@@ -18,8 +18,11 @@ export interface Membership {
   readonly control?: string;
 }
 
-/** A membership, and the token of one who has no certificate yet. */
+/** A membership, and what only this start knows of it. */
 export interface Joining extends Membership {
+  /** The range of its pods, if the cluster has a Node of this name that has one. */
+  readonly podCidr?: string;
+  /** The token of one who has no certificate yet. */
   /** `ID.SECRET`, for the API server. */
   readonly bootstrapToken?: string;
 }

@@ -74,6 +74,20 @@ describe('nodeReady', () => {
     );
   });
 
+  test('a report from an earlier life of the kubelet does not count, if that is asked for', async () => {
+    const startedAt = Date.parse('2026-11-29T12:00:05.700Z');
+    const probe = async (lastHeartbeatTime: string) =>
+      nodeReady({
+        ...(await api(node({ ...ready, lastHeartbeatTime }))),
+        node: 'node-1',
+        reportedSince: () => startedAt,
+      });
+    expect(await reason(await probe('2026-11-29T12:00:04Z'))).toBe(
+      'the kubelet of node node-1 has not reported since it was started',
+    );
+    await pass(await probe('2026-11-29T12:00:05Z'));
+  });
+
   test.for(['DiskPressure', 'MemoryPressure', 'PIDPressure'])('a node with %s is not ready', async (type) => {
     const short = { type, status: 'True', message: 'kubelet has pressure' };
     const probe = nodeReady({ ...(await api(node(ready, short))), node: 'node-1' });

@@ -1,0 +1,244 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { killNodeCgroup } from '../../src/host/cgroup/nodeCgroup.ts';
+import { readMember } from '../../src/instance/clusterMembers.ts';
+import { readNodeFile } from '../../src/instance/nodeFile.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
+import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
+import { cli } from '../support/cli.ts';
+import { eventually, fetchFrom, webPod, webService } from '../support/webPods.ts';
+
+/** The nodes of one file, each in its own sandbox on this machine. */
+const [control, first, second] = ['e2e-cluster', 'e2e-cluster-b', 'e2e-cluster-c'] as const;
+const names = [control, first, second];
+
+let folder: string;
+let file: string;
+
+async function k8sSingle(...args: string[]): Promise<string> {
+  const result = await cli(args, { all: true });
+  if (result.exitCode === 0) return String(result.stdout);
+  throw new Error(`k8s-single ${args.join(' ')} exited with ${result.exitCode}:\n${String(result.all)}`);
+}
+
+async function failure(...args: string[]): Promise<string> {
+  const { exitCode, stderr } = await cli(args);
+  return `${exitCode}: ${String(stderr)}`;
+}
+
+async function up(): Promise<string> {
+  const { stderr, exitCode } = await cli(['up', '-f', file, '--detach', '--output', 'plain']);
+  expect(exitCode, String(stderr)).toBe(0);
+  return String(stderr);
+}
+
+async function kubectl(...args: string[]): Promise<string> {
+  return k8sSingle('kubectl', '--name', control, '--', ...args);
+}
+
+async function apply(...items: object[]): Promise<void> {
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  const { exitCode, all } = await cli(['kubectl', '--name', control, '--', 'apply', '-f', '-'], {
+    input,
+    all: true,
+  });
+  expect(exitCode, String(all)).toBe(0);
+}
+
+const nodeStates = async (): Promise<string> => kubectl('get', 'nodes', '--no-headers');
+
+beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/k8s-single-cluster-');
+  file = join(folder, 'cluster.yaml');
+  const archive = await busyboxArchive(join(folder, 'build'), busyboxImage);
+  const images = `images: [${archive}]\n`;
+  await writeFile(join(folder, 'node.yaml'), images);
+  // Half of the default, for how long nothing is heard of a node until it counts as lost.
+  const args = '{ args: [--node-monitor-grace-period=20s] }';
+  await writeFile(join(folder, 'control.yaml'), `${images}components: { controller-manager: ${args} }\n`);
+  const nodes = names.map((name) => ({
+    name,
+    config: name === control ? 'control.yaml' : 'node.yaml',
+    ...(name === control ? {} : { join: control }),
+  }));
+  // A worker may be before its control plane.
+  await writeFile(file, JSON.stringify({ nodes: nodes.toReversed() }));
+  await k8sSingle('down', '-f', file, '--purge');
+});
+
+afterAll(async () => {
+  await k8sSingle('down', '-f', file, '--purge');
+  await rm(folder, { recursive: true });
+});
+
+describe('several nodes of one file', () => {
+  it('become ready together, and are left alone when they are up', async () => {
+    expect(await up()).toMatch(
+      new RegExp(`^3 nodes are ready after [\\d.]+ s: k8s-single status --name ${control}$`, 'm'),
+    );
+    expect((await nodeStates()).match(/ Ready /g)).toHaveLength(3);
+    const listed = await k8sSingle('ls');
+    expect(listed).toMatch(new RegExp(`^${control} +running +control plane `, 'm'));
+    expect(listed).toMatch(new RegExp(`^${first} +running +worker `, 'm'));
+    const again = await up();
+    for (const name of names) expect(again).toContain(`node ${name} is up already`);
+  });
+
+  it('reach the pods and Services of each other, by name', async () => {
+    const places = { a: 'k8s-single', b: first, c: second };
+    const pods = Object.entries(places).map(([app, node]) => webPod(app, node, { app }));
+    await apply(...pods, ...Object.keys(places).map(webService));
+    await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/a', 'pod/b', 'pod/c');
+    for (const [from, to] of [
+      ['a', 'b'],
+      ['b', 'c'],
+      ['c', 'a'],
+    ] as const)
+      await eventually(to, async () => fetchFrom(kubectl, from, to));
+    expect(await eventually('serving', async () => kubectl('logs', 'c'))).toContain('serving');
+  });
+
+  it('have no token for other machines, and their control plane is not joined by a URL', async () => {
+    expect(await failure('token', 'create', '--name', control)).toContain(
+      `2: k8s-single: only nodes of this machine reach node ${control}`,
+    );
+    expect(await k8sSingle('token', 'ls', '--name', control)).toContain(`node ${first} of this machine`);
+  });
+
+  it('go on while their control plane is down, and are there when it is back', async () => {
+    const started = async (): Promise<string> =>
+      kubectl(
+        'get',
+        'pods',
+        'b',
+        'c',
+        '-o',
+        'jsonpath={.items[*].status.containerStatuses[*].state.running.startedAt}',
+      );
+    const before = await started();
+    await k8sSingle('down', '--name', control);
+    expect(await k8sSingle('status', '--name', first).catch(String)).toContain('kubelet');
+    await up();
+    await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'nodes', '--all');
+    expect(await started()).toBe(before);
+    await eventually('c', async () => fetchFrom(kubectl, 'b', 'c'));
+  });
+
+  it('lose one that is killed and one that is cut off, run its pods elsewhere, and take both back', async () => {
+    await apply(movable());
+    await kubectl('rollout', 'status', 'deployment/movable', '--timeout=60s');
+    // Of the one, its port at the bridge; the other as by a power failure.
+    const bridge = readMember(nodePaths(control).run)!.namespace.path;
+    const { ip } = await readNodeFile(first);
+    const connect = async (how: 'up' | 'down'): Promise<unknown> =>
+      execa('nsenter', [`--net=${bridge}`, ...`ip link set dev n${ip.split('.').at(-1)} ${how}`.split(' ')]);
+    await connect('down');
+    await killNodeCgroup(second);
+    await eventually(new RegExp(`^${first} +NotReady`, 'm'), nodeStates, 90_000);
+    await eventually(new RegExp(`^${second} +NotReady`, 'm'), nodeStates, 90_000);
+    const where = async (): Promise<string> =>
+      kubectl(
+        'get',
+        'pods',
+        '-l',
+        'app=movable',
+        '-o',
+        'jsonpath={range .items[?(@.status.phase=="Running")]}{.spec.nodeName}{"\\n"}{end}',
+      );
+    await eventually('k8s-single', where, 60_000);
+    await connect('up');
+    await eventually(new RegExp(`^${first} +Ready`, 'm'), nodeStates);
+    expect(await up()).toContain(`node ${second}, a worker of ${control}`);
+    await eventually(new RegExp(`^${second} +Ready`, 'm'), nodeStates);
+    await eventually('b', async () => fetchFrom(kubectl, 'a', 'b'));
+  });
+
+  it('are taken down together without draining, and come back as they were', async () => {
+    await k8sSingle('down', '-f', file);
+    expect(await readdir('/run/k8s-single').catch(() => [])).toEqual([]);
+    await up();
+    expect((await nodeStates()).match(/ Ready /g)).toHaveLength(3);
+    expect(await kubectl('get', 'pod', 'a', '-o', 'name')).toBe('pod/a');
+  });
+
+  it('leave one by one with down, which drains, and nothing remains of them with --purge', async () => {
+    await k8sSingle('down', '--name', first);
+    expect(await nodeStates()).not.toContain(first);
+    await k8sSingle('down', '-f', file, '--purge');
+    for (const name of names) expect(existsSync(nodePaths(name).data)).toBe(false);
+  });
+});
+
+/** Pods that leave a node 1 s after it is lost; by default it takes five minutes. One fits on each node. */
+function movable(): object {
+  const toleration = (key: string): object => ({
+    key: `node.kubernetes.io/${key}`,
+    operator: 'Exists',
+    effect: 'NoExecute',
+    tolerationSeconds: 1,
+  });
+  const labels = { app: 'movable' };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'movable' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          affinity: {
+            nodeAffinity: {
+              preferredDuringSchedulingIgnoredDuringExecution: [
+                {
+                  weight: 100,
+                  preference: {
+                    matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [second] }],
+                  },
+                },
+              ],
+            },
+          },
+          tolerations: [toleration('not-ready'), toleration('unreachable')],
+          containers: [
+            { name: 'idle', image: busyboxImage, imagePullPolicy: 'Never', command: ['sleep', '1000000'] },
+          ],
+        },
+      },
+    },
+  };
+}
+
+describe('a node does not join', () => {
+  it('one that does not run, or that nobody can join, or twice', async () => {
+    expect(await failure('up', '--name', 'e2e-cluster-x', '--join', 'e2e-cluster-y')).toContain(
+      'node e2e-cluster-y is not running',
+    );
+    expect(await failure('up', '--name', 'e2e-cluster-x', '--join', 'E2E')).toContain(
+      '2: k8s-single: --join E2E: expected the name of a node of this machine',
+    );
+    expect(existsSync(nodePaths('e2e-cluster-x').data)).toBe(false);
+  });
+});
+
+describe('a command', () => {
+  it('gets a fresh cluster of as many nodes as it asks for', async () => {
+    const { stdout, exitCode } = await cli(
+      ['run', '--name', 'e2e-cluster-run', '--nodes', '2', '--', 'kubectl', 'get', 'nodes', '--no-headers'],
+      { all: true },
+    );
+    expect(exitCode).toBe(0);
+    expect(String(stdout)).toMatch(/^e2e-cluster-run-2 +Ready/m);
+    expect(String(stdout)).toMatch(/^k8s-single +Ready/m);
+  });
+
+  it('gets none of a number that makes no sense', async () => {
+    expect(await failure('run', '--nodes', '0', '--', 'true')).toContain(
+      '2: k8s-single: --nodes 0: expected',
+    );
+  });
+});
