@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -198,7 +197,8 @@ describe('a worker', () => {
     expect(await kubectl('get', 'nodes', '--output', 'name')).toBe('node/k8s-single');
     expect(await kubectl('get', 'pods', '--output', 'name')).toBe('pod/here');
     await k8sSingle('worker', 'down', '--purge');
-    expect(existsSync(nodes.worker.dataDir)).toBe(false);
+    // What the test has put there.
+    expect(await readdir(nodes.worker.dataDir)).toEqual(['build']);
     await eventually('here', async () => {
       const routes = await machines.control.run('ip', ['route', 'show', 'proto', '93']);
       return routes === '' ? 'here' : routes;
