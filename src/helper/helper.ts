@@ -19,6 +19,7 @@ import { nodes } from './workers/node.ts';
 import type { ClusterNode } from './workers/node.ts';
 import { runRanges } from './workers/ranges.ts';
 import { runTaints } from './workers/taints.ts';
+import { runVolumes } from './workers/volumes.ts';
 import { runRoutes } from './workers/routes.ts';
 
 /**
@@ -26,13 +27,14 @@ import { runRoutes } from './workers/routes.ts';
  * resource is in memory once.
  */
 export async function runHelper(options: HelperOptions, signal: AbortSignal): Promise<void> {
-  const { api, healthSocket, dns, storage, loadBalancer, routes, workers } = options;
+  const { api, healthSocket, dns, storage, volumes, loadBalancer, routes, workers } = options;
   // Each watch and each part adds one, once.
   setMaxListeners(0, signal);
   const watches = new Watches(api, signal);
   const checks = new Map<string, Check>();
   checks.set('watches', () => watches.failure);
   if (storage !== undefined) checks.set('storage', runProvisioner(storage, watches, signal));
+  if (volumes !== undefined) runVolumes(volumes, watches, signal);
   if (loadBalancer !== undefined) runLoadBalancer(loadBalancer, watches, signal);
   if (routes !== undefined) checks.set('routes', runRoutes(routes, watches, signal));
   if (workers !== undefined) {

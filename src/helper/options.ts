@@ -15,8 +15,16 @@ export interface HelperOptions {
   readonly loadBalancer?: LoadBalancerOptions;
   /** Undefined in a cluster that has this node alone. */
   readonly routes?: RoutesOptions;
+  /** The volumes of a worker; undefined on a control plane, which has `storage`. */
+  readonly volumes?: VolumesOptions;
   /** What the control plane does for workers; undefined on a worker, and if there can be none. */
   readonly workers?: WorkersOptions;
+}
+
+export interface VolumesOptions {
+  readonly nodeName: string;
+  /** The folder of the volumes' folders. */
+  readonly folder: string;
 }
 
 export interface RoutesOptions {
@@ -53,6 +61,8 @@ export interface StorageOptions {
   /** The folder of the volumes' folders. */
   readonly folder: string;
   readonly nodeName: string;
+  /** Whether workers have volumes, too. */
+  readonly hasWorkers: boolean;
 }
 
 export interface DnsOptions {

@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Store } from '../../src/helper/cluster/store.ts';
 import type { Change } from '../../src/helper/cluster/watches.ts';
 import { bytesOf, readClaim, readClass, readVolume } from '../../src/helper/storage/objects.ts';
 import type { Claim, StorageClass, Volume } from '../../src/helper/storage/objects.ts';
 import { Provisioner } from '../../src/helper/storage/provisioner.ts';
+import { readNode } from '../../src/helper/workers/node.ts';
+import type { ClusterNode } from '../../src/helper/workers/node.ts';
+import { carryOut } from '../../src/helper/workers/volumes.ts';
 import { tempDir } from '../support/cli.ts';
 
 const name = 'k8s-single.local/folder';
@@ -25,8 +28,8 @@ function classObject(metadata: object, more: object = {}): object {
 }
 
 const isDefault = { 'storageclass.kubernetes.io/is-default-class': 'true' };
-const onlyOn = (node: string) => ({
-  allowedTopologies: [{ matchLabelExpressions: [{ key: 'kubernetes.io/hostname', values: [node] }] }],
+const onlyOn = (...values: string[]) => ({
+  allowedTopologies: [{ matchLabelExpressions: [{ key: 'kubernetes.io/hostname', values }] }],
 });
 const own = classObject({ name: 'k8s-single', annotations: isDefault }, onlyOn('k8s-single'));
 const foreign = classObject({ name: 'nfs', annotations: isDefault }, { provisioner: 'nfs.example.com' });
@@ -69,7 +72,10 @@ async function reconcile(
   const changes: Change[] = [];
   const [classes, claims, volumes] = [new Store<StorageClass>(), new Store<Claim>(), new Store<Volume>()];
   const change = async (each: Change): Promise<void> => void changes.push(each);
-  const one = new Provisioner({ classes, claims, volumes, change }, { folder: root, nodeName: 'k8s-single' });
+  const one = new Provisioner(
+    { classes, claims, volumes, change },
+    { folder: root, nodeName: 'k8s-single', hasWorkers: false },
+  );
   await one.reconcile();
   // Nothing before everything was read once.
   expect(changes).toEqual([]);
@@ -128,7 +134,7 @@ it.each([
 });
 
 it.each([
-  ['900Ti', 'Filesystem', /asks for 900Ti \(900 TiB\), but the disk of the data folder has .* free/],
+  ['900Ti', 'Filesystem', /asks for 900 TiB, but the disk of the data folder has .* free/],
   ['1Mi', 'Block', /no block devices: set volumeMode to Filesystem/],
 ])('a claim of %s, %s, is refused by one event', async (storage, volumeMode, message) => {
   const claims = [claimObject(asked, { resources: { requests: { storage } }, volumeMode })];
@@ -141,7 +147,7 @@ it.each([
   ]);
   expect(changes[0]?.body).toHaveProperty('message', expect.stringMatching(message));
   expect(again).toEqual([]);
-  expect(await readdir(root)).toEqual([]);
+  expect(await readdir(root).catch(() => [])).toEqual([]);
 });
 
 it('the folder of a deleted claim is removed, then its volume; links in it are not followed', async () => {
@@ -155,6 +161,128 @@ it('the folder of a deleted claim is removed, then its volume; links in it are n
   expect(changes).toEqual([{ method: 'DELETE', path: `/api/v1/persistentvolumes/pvc-${uid}` }]);
   expect(existsSync(path)).toBe(false);
   expect(existsSync(join(data, 'etcd/db'))).toBe(true);
+});
+
+describe('with a worker', () => {
+  const folder = `data-db-0_shop_${uid}`;
+  const answers = 'k8s-single/volumes-done';
+  const wants = 'k8s-single/volumes';
+
+  function cluster() {
+    const changes: Change[] = [];
+    const nodes = new Store<ClusterNode>();
+    const [classes, claims, volumes] = [new Store<StorageClass>(), new Store<Claim>(), new Store<Volume>()];
+    const change = async (each: Change): Promise<void> => void changes.push(each);
+    const one = new Provisioner(
+      { classes, claims, volumes, nodes, change },
+      { folder: '/nowhere', nodeName: 'k8s-single', hasWorkers: true },
+    );
+    const worker = (annotations: Record<string, string>): void =>
+      nodes.replace(
+        [{ metadata: { name: 'k8s-single' } }, { metadata: { name: 'b', annotations } }].map(readNode),
+      );
+    worker({ [answers]: JSON.stringify({ root: '/w/volumes', folders: {} }) });
+    classes.replace([
+      readClass(classObject({ name: 'k8s-single', annotations: isDefault }, onlyOn('b', 'k8s-single'))),
+    ]);
+    claims.replace([]);
+    volumes.replace([]);
+    const decide = async (): Promise<Change[]> => {
+      await one.reconcile();
+      return changes.splice(0);
+    };
+    return { classes, claims, volumes, worker, decide };
+  }
+
+  const wanted = (folders: Record<string, number | null> | undefined) => [
+    {
+      method: 'PATCH',
+      path: '/api/v1/nodes/b',
+      body: {
+        metadata: { annotations: { [wants]: folders === undefined ? null : JSON.stringify(folders) } },
+      },
+      type: 'application/merge-patch+json',
+    },
+  ];
+
+  it('the class is that of both nodes', async () => {
+    const { classes, decide } = cluster();
+    classes.replace([readClass(own)]);
+    expect(await decide()).toMatchObject([{ method: 'PATCH', body: onlyOn('b', 'k8s-single') }]);
+  });
+
+  it('a claim for it gets a volume when the worker has made the folder, and is not asked for it any more', async () => {
+    const { claims, volumes, worker, decide } = cluster();
+    claims.replace([readClaim(claimObject({ ...asked, 'volume.kubernetes.io/selected-node': 'b' }))]);
+    const request = JSON.stringify({ [folder]: 64 * 1024 * 1024 });
+    expect(await decide()).toEqual(wanted({ [folder]: 64 * 1024 * 1024 }));
+    worker({ [wants]: request, [answers]: JSON.stringify({ root: '/w/volumes', folders: {} }) });
+    expect(await decide()).toEqual([]);
+    worker({
+      [wants]: request,
+      [answers]: JSON.stringify({ root: '/w/volumes', folders: { [folder]: 'made' } }),
+    });
+    const [made] = await decide();
+    expect(made).toMatchObject({
+      path: '/api/v1/persistentvolumes',
+      body: {
+        spec: {
+          local: { path: `/w/volumes/${folder}` },
+          nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ values: ['b'] }] }] } },
+        },
+      },
+    });
+    volumes.replace([readVolume({ ...made!.body, status: { phase: 'Bound' } })]);
+    expect(await decide()).toEqual(wanted(undefined));
+  });
+
+  it('the reason of the worker is an event of the claim', async () => {
+    const { claims, worker, decide } = cluster();
+    claims.replace([readClaim(claimObject({ ...asked, 'volume.kubernetes.io/selected-node': 'b' }))]);
+    const folders = { [folder]: { failure: 'the disk is full' } };
+    worker({
+      [wants]: JSON.stringify({ [folder]: 64 * 1024 * 1024 }),
+      [answers]: JSON.stringify({ root: '/w/volumes', folders }),
+    });
+    expect(await decide()).toMatchObject([{ body: { message: 'node b: the disk is full' } }]);
+    expect(await decide()).toEqual([]);
+  });
+
+  it('a volume is deleted when the worker has removed its folder, and stays if the worker is gone', async () => {
+    const { volumes, worker, decide } = cluster();
+    const expression = { key: 'kubernetes.io/hostname', operator: 'In', values: ['b'] };
+    const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions: [expression] }] } };
+    volumes.replace([readVolume(volumeObject(`/w/volumes/${folder}`, { nodeAffinity }))]);
+    expect(await decide()).toEqual(wanted({ [folder]: null }));
+    const request = JSON.stringify({ [folder]: null });
+    worker({
+      [wants]: request,
+      [answers]: JSON.stringify({ root: '/w/volumes', folders: { [folder]: 'made' } }),
+    });
+    expect(await decide()).toEqual([]);
+    worker({
+      [wants]: request,
+      [answers]: JSON.stringify({ root: '/w/volumes', folders: { [folder]: 'removed' } }),
+    });
+    expect(await decide()).toEqual([{ method: 'DELETE', path: `/api/v1/persistentvolumes/pvc-${uid}` }]);
+    worker({});
+    expect(await decide()).toMatchObject([{ method: 'PATCH', body: onlyOn('k8s-single') }]);
+  });
+
+  it('makes and removes what its Node names, directly in its folder', async () => {
+    const root = join(await tempDir('storage'), 'volumes');
+    expect(await carryOut(root, { [folder]: 1024, '../../etc': null, huge: 1e18 })).toEqual({
+      root,
+      folders: {
+        [folder]: 'made',
+        '../../etc': { failure: 'its claim has no valid name' },
+        huge: { failure: expect.stringContaining('but the disk of the data folder has') },
+      },
+    });
+    expect(statSync(join(root, folder)).mode & 0o777).toBe(0o777);
+    expect((await carryOut(root, { [folder]: null })).folders).toEqual({ [folder]: 'removed' });
+    expect(await readdir(root)).toEqual([]);
+  });
 });
 
 it('a retained, a bound and a foreign volume keep their folder', async () => {

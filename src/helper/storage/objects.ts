@@ -46,6 +46,8 @@ export interface Volume extends Named {
   readonly phase: string;
   readonly reclaimPolicy: string;
   readonly path: string;
+  /** The host name of the node that has it; empty if it is not bound to one. */
+  readonly node: string;
   readonly claim: Named & { readonly uid: string };
 }
 
@@ -91,6 +93,11 @@ export function readVolume(object: unknown): Volume {
     phase: textAt(object, 'status', 'phase'),
     reclaimPolicy: textAt(object, 'spec', 'persistentVolumeReclaimPolicy'),
     path: textAt(object, 'spec', 'local', 'path'),
+    node: listAt(object, 'spec', 'nodeAffinity', 'required', 'nodeSelectorTerms')
+      .flatMap((term) => listAt(term, 'matchExpressions'))
+      .filter((expression) => at(expression, 'key') === hostLabel)
+      .flatMap((expression) => listAt(expression, 'values').map(String))
+      .join(),
     claim: {
       namespace: textAt(claim, 'namespace'),
       name: textAt(claim, 'name'),

@@ -1,10 +1,5 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
+import { basename, join } from 'node:path';
 import { reasonOf } from '../../lib/errors.ts';
-import { formatBytes } from '../../lib/text/text.ts';
 import { eventOn } from '../cluster/events.ts';
 import { ownLabels } from '../cluster/objects.ts';
 import { reconcileOnChange } from '../cluster/reconcile.ts';
@@ -12,6 +7,10 @@ import type { Store } from '../cluster/store.ts';
 import type { Change, Watches } from '../cluster/watches.ts';
 import type { Check } from '../health.ts';
 import type { StorageOptions } from '../options.ts';
+import { nodes } from '../workers/node.ts';
+import type { ClusterNode } from '../workers/node.ts';
+import { askFor, doneOn, hasVolumes } from '../workers/volumes.ts';
+import { makeFolder, removeFolder } from './folders.ts';
 import {
   bytesOf,
   hostLabel,
@@ -23,8 +22,6 @@ import {
   readVolume,
 } from './objects.ts';
 import type { Claim, StorageClass, Volume } from './objects.ts';
-
-const execute = promisify(execFile);
 
 /** The name of the class that is made here. */
 const ownClass = 'k8s-single';
@@ -39,6 +36,8 @@ export interface StorageApi {
   readonly classes: Store<StorageClass>;
   readonly claims: Store<Claim>;
   readonly volumes: Store<Volume>;
+  /** Undefined in a cluster without workers. */
+  readonly nodes?: Store<ClusterNode>;
   /** Rejects with a reason for a status that is not accepted. */
   readonly change: (change: Change, accepted: number[]) => Promise<void>;
 }
@@ -52,15 +51,17 @@ export function runProvisioner(options: StorageOptions, watches: Watches, signal
     classes: watches.store({ path: classesPath, read: readClass }),
     claims: watches.store({ path: '/api/v1/persistentvolumeclaims', read: readClaim }),
     volumes: watches.store({ path: volumesPath, read: readVolume }),
+    ...(options.hasWorkers && { nodes: watches.store(nodes) }),
     change: async (change, accepted) => watches.change(change, accepted),
   };
   const own = new Provisioner(api, options);
-  reconcileOnChange([api.classes, api.claims, api.volumes], async () => own.reconcile(), signal);
+  const stores = [api.classes, api.claims, api.volumes, ...(api.nodes === undefined ? [] : [api.nodes])];
+  reconcileOnChange(stores, async () => own.reconcile(), signal);
   return () => own.failure;
 }
 
 /**
- * Binds claims to folders, and removes the folders of deleted claims.
+ * Binds claims to folders, and removes the folders of deleted claims: on this node itself, on a worker by asking it.
  * @internal exported for tests
  */
 export class Provisioner {
@@ -68,6 +69,8 @@ export class Provisioner {
   readonly #options: StorageOptions;
   /** What was said last of an object, by its UID or name. */
   readonly #said = new Map<string, string>();
+  /** What workers are asked for, by their names. */
+  #wanted = new Map<string, Record<string, number | null>>();
 
   constructor(api: StorageApi, options: StorageOptions) {
     this.#api = api;
@@ -76,13 +79,40 @@ export class Provisioner {
 
   /** Does what is to do now. Failures go to the log; a later call tries again. */
   async reconcile(): Promise<void> {
-    const { classes, claims, volumes } = this.#api;
-    if (![classes, claims, volumes].every(({ isSynced }) => isSynced)) return;
+    const { classes, claims, volumes, nodes: known, change } = this.#api;
+    const stores = [classes, claims, volumes, ...(known === undefined ? [] : [known])];
+    if (!stores.every(({ isSynced }) => isSynced)) return;
+    this.#wanted = new Map();
     await this.#attempt(ownClass, async () => this.#publishClass());
     for (const claim of claims.values())
       await this.#attempt(`${claim.namespace}/${claim.name}`, async () => this.#provide(claim));
     for (const volume of volumes.values())
       await this.#attempt(volume.name, async () => this.#reclaim(volume));
+    for (const worker of this.#workers()) {
+      const request = askFor(worker, this.#wanted.get(worker.name) ?? {});
+      if (request !== undefined)
+        await this.#attempt(`node ${worker.name}`, async () => change(request, [200, 404]));
+    }
+  }
+
+  #workers(): ClusterNode[] {
+    return [...(this.#api.nodes?.values() ?? [])].filter(hasVolumes);
+  }
+
+  /** The worker of this name. @throws Error if there is none with volumes */
+  #worker(name: string): ClusterNode {
+    const worker = this.#workers().find((each) => each.name === name);
+    if (worker !== undefined) return worker;
+    throw new Error(`node ${name} has no volumes of ${provisioner}, or is no node of the cluster any more`);
+  }
+
+  /** What a worker has done of this; undefined until it has. The request goes out at the end. @throws Error with its reason */
+  #ask(node: string, folder: string, bytes: number | null): { readonly path: string } | undefined {
+    const worker = this.#worker(node);
+    this.#wanted.set(node, { ...this.#wanted.get(node), [folder]: bytes });
+    const answer = doneOn(worker, folder);
+    if (typeof answer?.done === 'object') throw new Error(`node ${node}: ${answer.done.failure}`);
+    return answer?.done === (bytes === null ? 'removed' : 'made') ? answer : undefined;
   }
 
   /** Why there is no class; undefined if there is one. */
@@ -111,14 +141,14 @@ export class Provisioner {
   /** Makes the class unless there is a default one. Two make claims without a class fail: then ours is none any more. */
   async #publishClass(): Promise<void> {
     const { classes, change } = this.#api;
-    const { nodeName } = this.#options;
+    const hosts = [this.#options.nodeName, ...this.#workers().map(({ name }) => name)].toSorted();
     const own = classes.get('', ownClass);
     const other = [...classes.values()].find(({ name, isDefault }) => isDefault && name !== ownClass);
     if (own === undefined && other === undefined)
-      await change({ method: 'POST', path: classesPath, body: classObject(nodeName) }, [201, 409]);
-    // The scheduler places pods with claims of the class on the node that has the folders.
-    if (own?.provisioner === provisioner && own.hosts.join() !== nodeName) {
-      const body = { allowedTopologies: onlyOn(nodeName) };
+      await change({ method: 'POST', path: classesPath, body: classObject(hosts) }, [201, 409]);
+    // The scheduler places pods with claims of the class on the nodes that have volumes.
+    if (own?.provisioner === provisioner && own.hosts.toSorted().join() !== hosts.join()) {
+      const body = { allowedTopologies: onlyOn(hosts) };
       const type = 'application/merge-patch+json';
       await change({ method: 'PATCH', path: `${classesPath}/${ownClass}`, body, type }, [200, 404]);
     }
@@ -137,24 +167,30 @@ export class Provisioner {
     if (claim.provisioner !== provisioner || ofClass?.provisioner !== provisioner) return;
     if (claim.volumeName !== '' || volumes.get('', volumeName(claim)) !== undefined) return;
     if (claim.node === '' && !ofClass.isImmediate) return;
-    if (claim.node !== '' && claim.node !== nodeName) {
+    const node = claim.node === '' ? nodeName : claim.node;
+    if (node !== nodeName && !this.#workers().some(({ name }) => name === node)) {
+      const others = this.#api.nodes === undefined ? '' : ' and its workers';
       await this.#report(
         claim,
-        `${provisioner} has volumes on node ${nodeName} only: give class ${ofClass.name} allowedTopologies as ${ownClass} has`,
+        `${provisioner} has volumes on node ${nodeName}${others} only: give class ${ofClass.name} allowedTopologies as ${ownClass} has`,
       );
       return;
     }
-    ensurePrivateFolder(folder);
-    const refusal = refusalOf(claim, freeBytes(folder));
-    if (refusal !== undefined) {
-      await this.#report(claim, refusal);
+    if (claim.volumeMode === 'Block') {
+      await this.#report(claim, `${provisioner} has no block devices: set volumeMode to Filesystem`);
       return;
     }
-    const path = folderOf(folder, claim);
-    mkdirSync(path, { recursive: true });
-    // Pods run as any user. Not by the mode of mkdir, which the umask reduces.
-    chmodSync(path, 0o777);
-    const body = volumeObject({ claim, ofClass, path, nodeName });
+    const name = folderName(claim);
+    const bytes = bytesOf(claim.size);
+    let path: string | undefined;
+    try {
+      path = node === nodeName ? makeFolder(folder, name, bytes) : this.#ask(node, name, bytes)?.path;
+    } catch (error) {
+      await this.#report(claim, reasonOf(error));
+      return;
+    }
+    if (path === undefined) return;
+    const body = volumeObject({ claim, ofClass, path, nodeName: node });
     await change({ method: 'POST', path: volumesPath, body }, [201, 409]);
   }
 
@@ -171,47 +207,30 @@ export class Provisioner {
   async #reclaim(volume: Volume): Promise<void> {
     const isToDelete = volume.phase === 'Released' && volume.reclaimPolicy === 'Delete';
     if (volume.provisioner !== provisioner || !isToDelete) return;
-    const path = folderOf(this.#options.folder, volume.claim);
-    if (path !== volume.path)
+    const { folder, nodeName } = this.#options;
+    const name = folderName(volume.claim);
+    const isOwn = volume.node === '' || volume.node === nodeName;
+    const path = isOwn ? join(folder, name) : volume.path;
+    if (path !== volume.path || basename(path) !== name)
       throw new Error(`${volume.path} is not the folder of its claim, ${path}: remove the volume yourself`);
-    await removeTree(path);
+    if (isOwn) await removeFolder(folder, name);
+    else if (this.#ask(volume.node, name, null) === undefined) return;
     await this.#api.change({ method: 'DELETE', path: `${volumesPath}/${volume.name}` }, [200, 202, 404]);
   }
-}
-
-/**
- * With the program, which opens each folder relative to the one above it: rm of Node.js goes by paths, and a container that is still
- * running, as after a forced deletion of its pod, may put a link into one.
- */
-async function removeTree(path: string): Promise<void> {
-  await execute('rm', ['-rf', '--one-file-system', '--', path]);
-}
-
-/** Why a claim gets no volume; undefined if it does. */
-function refusalOf({ volumeMode, size }: Claim, free: number): string | undefined {
-  if (volumeMode === 'Block') return `${provisioner} has no block devices: set volumeMode to Filesystem`;
-  const asked = bytesOf(size);
-  if (asked <= free) return undefined;
-  return `the claim asks for ${size} (${formatBytes(asked)}), but the disk of the data folder has ${formatBytes(free)} free`;
-}
-
-function freeBytes(folder: string): number {
-  const { bsize, bavail } = statfsSync(folder);
-  return bsize * bavail;
 }
 
 function volumeName({ uid }: { readonly uid: string }): string {
   return `pvc-${uid}`;
 }
 
-/** The folder of a claim: directly below `root`, for any object of the API. At most 255 bytes. */
-function folderOf(root: string, { namespace, name, uid }: Volume['claim']): string {
+/** The name of the folder of a claim, for any object of the API. At most 255 bytes. */
+function folderName({ namespace, name, uid }: Volume['claim']): string {
   const parts = [`${name}_${namespace}`.slice(0, 200), uid];
   if (parts.some((part) => part === '' || part.includes('/'))) throw new Error('its claim has no valid name');
-  return join(root, parts.join('_'));
+  return parts.join('_');
 }
 
-function classObject(nodeName: string): object {
+function classObject(hosts: readonly string[]): object {
   return {
     apiVersion: 'storage.k8s.io/v1',
     kind: 'StorageClass',
@@ -223,12 +242,12 @@ function classObject(nodeName: string): object {
     provisioner,
     reclaimPolicy: 'Delete',
     volumeBindingMode: 'WaitForFirstConsumer',
-    allowedTopologies: onlyOn(nodeName),
+    allowedTopologies: onlyOn(hosts),
   };
 }
 
-function onlyOn(nodeName: string): object[] {
-  return [{ matchLabelExpressions: [{ key: hostLabel, values: [nodeName] }] }];
+function onlyOn(hosts: readonly string[]): object[] {
+  return [{ matchLabelExpressions: [{ key: hostLabel, values: hosts }] }];
 }
 
 interface VolumeParts {

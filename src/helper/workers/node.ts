@@ -11,6 +11,8 @@ export interface ClusterNode extends Named {
   readonly reservedCidr: string;
   /** Whether its kubelet says that it takes pods. */
   readonly isReady: boolean;
+  /** As in its metadata: what is of use in them is read where it is used. */
+  readonly annotations: unknown;
   /** As in its spec. */
   readonly taints: readonly unknown[];
   /** Its addresses and host names, as its kubelet reports them. */
@@ -54,6 +56,7 @@ export function readNode(object: unknown): ClusterNode {
     ...readNamed(object),
     podCidr: textAt(object, 'spec', 'podCIDR'),
     reservedCidr: textAt(object, 'metadata', 'annotations', podCidrAnnotation),
+    annotations: at(object, 'metadata', 'annotations'),
     isReady: listAt(object, 'status', 'conditions').some(
       (each) => at(each, 'type') === 'Ready' && at(each, 'status') === 'True',
     ),

@@ -4,7 +4,13 @@ import type { Probe } from '../../../probes/probe.ts';
 import { until } from '../../../probes/until.ts';
 import type { Command, Component, Dependency, Service, Task } from '../../engine/component.ts';
 import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
-import type { DnsOptions, HelperOptions, RoutesOptions, WorkersOptions } from '../../helper/options.ts';
+import type {
+  DnsOptions,
+  HelperOptions,
+  RoutesOptions,
+  VolumesOptions,
+  WorkersOptions,
+} from '../../helper/options.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import { childEnv } from '../../lib/childEnv.ts';
 import { programFile } from '../../lib/paths.ts';
@@ -101,7 +107,7 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
     healthSocket: paths.helperSocket,
     ...(dns !== undefined && { dns }),
     ...(config.storage === 'local' && {
-      storage: { folder: join(paths.data, 'volumes'), nodeName: config.nodeName },
+      storage: { ...volumesOf(facts), hasWorkers: isJoinable(facts) },
     }),
     ...(config.loadBalancer === 'node' && {
       loadBalancer: {
@@ -115,13 +121,22 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
   return helperProgram(facts, options);
 }
 
-/** The helper process of a worker: the routes to the pods of other nodes. */
+/** The helper process of a worker: the routes to the pods of other nodes, and volumes. */
 export function workerHelper(facts: NodeFacts, needs: readonly Dependency[]): Component {
-  const options = { api: clientOf(facts), healthSocket: facts.paths.helperSocket, routes: routesOf(facts) };
+  const options = {
+    api: clientOf(facts),
+    healthSocket: facts.paths.helperSocket,
+    routes: routesOf(facts),
+    volumes: volumesOf(facts),
+  };
   return helperService(facts, needs, {
     command: async () => helperProgram(facts, options),
     ready: helperHealthy(facts),
   });
+}
+
+function volumesOf({ config, paths }: NodeFacts): VolumesOptions {
+  return { folder: join(paths.data, 'volumes'), nodeName: config.nodeName };
 }
 
 /** The routes to the pods of other nodes, which the undo journal of the machine has. */

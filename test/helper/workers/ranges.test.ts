@@ -28,6 +28,7 @@ describe('there is a route to the pods of a node', () => {
     name,
     podCidr,
     reservedCidr: '',
+    annotations: {},
     isReady: true,
     taints: [],
     internalIp,
