@@ -4,8 +4,12 @@ import { defineConfig } from 'vitest/config';
 /** No node under test reaches another machine: see test/support/cli.ts. */
 const env = { K8S_SINGLE_EGRESS: 'none' };
 
-/** Compare the whole machine before and after: alone, as another test may make an interface or a route meanwhile. */
+/**
+ * Compare the whole machine before and after, or see what any command does to it: alone, as another test may make an interface or a route
+ * meanwhile.
+ */
 const machineTests = [
+  'test/instance/deadNodes.test.ts',
   'test/sandbox/**/*.test.ts',
   'test/cli/badInput.test.ts',
   'test/commands/{up,down}.test.ts',
