@@ -16,7 +16,7 @@ import type { NodeFile } from '../instance/nodeFile.ts';
 import { leaveCluster } from '../kubernetes/join/leave.ts';
 import { contextName } from '../kubernetes/kubeconfig/kubeconfig.ts';
 import { removeFromKubeconfig, userKubeconfig } from '../kubernetes/kubeconfig/merge.ts';
-import { nodeCommand } from '../lib/commandLine.ts';
+import { isTyped, nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { isSystemError } from '../lib/systemError.ts';
@@ -40,6 +40,11 @@ export async function down(options: DownOptions): Promise<number> {
   if (options.config !== undefined) {
     const nodes = await loadClusterFile(options.config);
     if (nodes === undefined) throw noNodes(options.config);
+    if (options.dataDir !== undefined || isTyped('--name'))
+      throw new Failure(
+        'usage',
+        `--name and --data-dir are for one node, and ${options.config} describes several`,
+      );
     const { downCluster } = await import('./cluster/down.ts');
     return downCluster(nodes, options);
   }

@@ -48,8 +48,9 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
     follow?.(nodePaths(node.name, node.dataDir));
   };
   let config: Config | undefined;
+  let onStarted: (() => void) | undefined;
   if (isSandboxed && options.config === undefined && nodeName.test(name)) {
-    known({ name, dataDir: dataDir && resolve(dataDir) });
+    onStarted = (): void => known({ name, dataDir: dataDir && resolve(dataDir) });
   } else {
     if (nodeName.test(name)) await launch.locks.acquireNode(name, nodePaths(name).run, signals.interrupted);
     config = await signals.interruptible(loadNodeConfig(options));
@@ -59,7 +60,12 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   }
 
   const openLog = options.detach === true ? openSupervisorLog : undefined;
-  const { supervisor, spec } = await launchNode(launch, options, { signals, openLog, config });
+  const { supervisor, spec } = await launchNode(launch, options, {
+    signals,
+    openLog,
+    config,
+    ...(onStarted !== undefined && { onStarted }),
+  });
   if (options.detach !== true) return await supervisor.exitCode;
   const { followUntilReady } = await import('../launcher/followBoot.ts');
   return await followUntilReady(supervisor, launch, spec, { detach: true });
@@ -76,6 +82,7 @@ async function runDirectly(
   if (options.detach === true) throw cannotDetach();
   await launch.locks.acquireNode(node.name, nodePaths(node.name).run, signals.interrupted);
   if (node.kubernetes === false && node.ports.length > 0) throw noNode();
+  if (node.kubernetes === false && (options.join ?? options.joinable) !== undefined) throw noCluster();
   const { workerSpecOf } = await import('../supervisor/worker.ts');
   const spec = await signals.interruptible(workerSpecOf(options, config));
   const { directHost } = await import('../supervisor/directHost.ts');
@@ -84,7 +91,7 @@ async function runDirectly(
 }
 
 /** @throws Failure `usage` for options that do not fit to where the node runs */
-function assertPlace({ join, joinable }: UpOptions, isSandboxed: boolean): void {
+function assertPlace({ join, joinable, name = 'default' }: UpOptions, isSandboxed: boolean): void {
   const isName = join !== undefined && nodeName.test(join);
   if (join !== undefined && !isName && serverHost(join) === undefined)
     throw new Failure(
@@ -98,12 +105,17 @@ function assertPlace({ join, joinable }: UpOptions, isSandboxed: boolean): void 
     });
   if (joinable === true && join !== undefined)
     throw new Failure('usage', 'a node joins a cluster, or is joined: leave out --join or --joinable');
+  if (isName && join === name) throw new Failure('usage', `node ${name} cannot join itself`);
 }
 
 function noNode(): Failure {
   return new Failure('usage', 'a graph without Kubernetes has no node whose ports could be published', {
     hint: 'leave out --publish, and ports in the config',
   });
+}
+
+function noCluster(): Failure {
+  return new Failure('usage', 'a graph without Kubernetes is in no cluster: leave out --join and --joinable');
 }
 
 function cannotDetach(): Failure {

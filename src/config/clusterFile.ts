@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { maxBytes } from './loadConfig.ts';
 
 /** One of the nodes of a cluster on this machine. */
 export interface ClusterNode {
@@ -19,11 +21,23 @@ const nodesKey = /(?:^|[{,\s])"?nodes"?\s*:/;
  * @throws Failure `usage` with every error, one `file:line:column: message` per line
  */
 export async function loadClusterFile(path: string | undefined): Promise<readonly ClusterNode[] | undefined> {
-  if (path === undefined || path === '-') return undefined;
+  if (path === undefined) return undefined;
+  // A pipe is read once, by the loader.
+  const { isFile, size } = statOf(path);
+  if (!isFile || size > maxBytes) return undefined;
   const text = await readFile(path, 'utf8').catch(() => '');
   // Loaded on demand: the YAML parser and the schema take tens of ms.
   if (!nodesKey.test(text)) return undefined;
   const nodes = (await import('./yaml/parseCluster.ts')).parseCluster(text, path);
   const inFolder = (config: string): string => resolve(dirname(path), config);
   return nodes?.map(({ name, join, config }) => ({ name, join, config: config && inFolder(config) }));
+}
+
+function statOf(path: string): { readonly isFile: boolean; readonly size: number } {
+  try {
+    const stat = statSync(path);
+    return { isFile: stat.isFile(), size: stat.size };
+  } catch {
+    return { isFile: false, size: 0 };
+  }
 }

@@ -10,7 +10,7 @@ import type { ParseOptions } from './yaml/parseConfig.ts';
 import { nowhere } from './yaml/problems.ts';
 
 /** The largest config that is read. A thousand components need a fraction of it, so a larger file is a mistake. */
-const maxBytes = 512 * 1024;
+export const maxBytes = 512 * 1024;
 
 /**
  * Reads the config at `path`; without a path, everything is a default.

@@ -7,6 +7,7 @@ import { nodePaths } from '../lib/paths.ts';
 const others = [
   'boot.json',
   'cluster.json',
+  'joinable',
   'failure.json',
   'versions.json',
   'versions.json.damaged',

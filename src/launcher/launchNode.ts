@@ -1,8 +1,11 @@
-import { resolve } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { readMembership } from '../kubernetes/join/membership.ts';
+import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodeName, nodePaths } from '../lib/paths.ts';
+import type { Paths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
 import type { OutputMode } from '../observe/terminal/reporter.ts';
 import type { SandboxSpec } from '../sandbox/sandboxSpec.ts';
@@ -26,6 +29,8 @@ export interface LaunchSettings extends Pick<NodeStart, 'openLog' | 'alternative
   readonly config?: Config | undefined;
   /** The output of the supervisor, which writes to its log. Default: as in the options. */
   readonly supervisorOutput?: OutputMode;
+  /** Called once the locks are held, at the latest when the config is known. */
+  readonly onStarted?: () => void;
   /** For the sandbox. */
   readonly overrides?: Partial<SandboxSpec>;
 }
@@ -37,7 +42,7 @@ export interface LaunchSettings extends Pick<NodeStart, 'openLog' | 'alternative
 export async function launchNode(
   launch: Launch,
   options: UpOptions,
-  { signals, openLog, alternative, config: loaded, supervisorOutput, overrides }: LaunchSettings,
+  { signals, openLog, alternative, config: loaded, supervisorOutput, onStarted, overrides }: LaunchSettings,
 ): Promise<LaunchedNode> {
   const common = { openLog, ...(alternative !== undefined && { alternative }) };
   const { name = 'default', listen } = options;
@@ -48,10 +53,13 @@ export async function launchNode(
     const { cluster } = membershipIn(options, { name, dataDir });
     const ports = allPorts(options.publish);
     await launch.start({ ...common, name, dataDir, listen, ports, cluster });
+    onStarted?.();
   }
   const config = loaded ?? (await signals.interruptible(loadNodeConfig(options)));
   const { node } = config;
+  if (node.kubernetes === false) throw noKubernetes(node.name);
   const { cluster, control } = membershipIn(options, node);
+  if (cluster === node.name && node.etcd.endpoints !== undefined) throw sharedEtcd();
   if (!launch.hasStarted)
     await launch.start({
       ...common,
@@ -69,6 +77,8 @@ export async function launchNode(
       : await signals.interruptible(
           (await import('../supervisor/worker.ts')).localWorkerSpecOf(given, config, control),
         );
+  if (cluster === node.name && options.ephemeral !== true)
+    writeFileSync(joinableFile(nodePaths(node.name, node.dataDir)), '');
   const supervisor = await launch.run(spec, overrides);
   return { supervisor, spec: { ...spec, options } };
 }
@@ -78,14 +88,36 @@ export async function launchNode(
  * @throws Failure `usage` for a worker of another machine, which needs the network of this one
  */
 function membershipIn(
-  { join, joinable }: UpOptions,
+  { join: joined, joinable }: UpOptions,
   { name, dataDir }: { readonly name: string; readonly dataDir?: string | undefined },
 ): { readonly cluster?: string; readonly control?: string } {
-  const known = join === undefined ? readMembership(nodePaths(name, dataDir)) : undefined;
+  const paths = nodePaths(name, dataDir);
+  const known = joined === undefined ? readMembership(paths) : undefined;
   if (known !== undefined && known.control === undefined) throw needsMachine();
-  const control = join ?? known?.control;
+  const control = joined ?? known?.control;
+  if (control !== undefined && joinable === true)
+    throw new Failure('usage', `node ${name} is a worker of ${control}, and nobody can join a worker`, {
+      hint: `remove it first: ${nodeCommand('down', { name, dataDir }, '--purge')}; or give this one another --name`,
+    });
   if (control !== undefined) return { cluster: control, control };
-  return joinable === true ? { cluster: name } : {};
+  return joinable === true || existsSync(joinableFile(paths)) ? { cluster: name } : {};
+}
+
+/** Remembers that other nodes of this machine may join: its workers would lose a control plane that was started again without. */
+function joinableFile({ data }: Pick<Paths, 'data'>): string {
+  return join(data, 'joinable');
+}
+
+function noKubernetes(name: string): Failure {
+  return new Failure('usage', `the config of node ${name} is of a graph without Kubernetes`, {
+    hint: `start it alone, and without --detach: ${nodeCommand('up', { name }, '--config', 'FILE')}`,
+  });
+}
+
+function sharedEtcd(): Failure {
+  return new Failure('usage', 'a cluster in an etcd of others has no workers', {
+    hint: 'leave out --joinable, or etcd.endpoints in the config',
+  });
 }
 
 /** The failure of a worker of another machine that is started in a sandbox. */

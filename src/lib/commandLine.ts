@@ -56,3 +56,8 @@ interface ShellCommand {
 export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Whether this option, such as `--name`, is in the command line of this process, and not from the environment. */
+export function isTyped(flag: string): boolean {
+  return process.argv.some((word) => word === flag || word.startsWith(`${flag}=`));
+}

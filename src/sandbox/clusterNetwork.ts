@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { numberToIp, parseCidr } from '../config/schema/addresses.ts';
@@ -14,6 +14,7 @@ import type { ClusterMember } from '../instance/clusterMembers.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { childEnv } from '../lib/childEnv.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
+import { flock } from '../lib/flock.ts';
 import { batch, freeSubnets, isTaken, listRoutes, noSubnet, setUpInside, startOf } from './network.ts';
 import { descriptors, namespacesOf } from './sandboxSpec.ts';
 import type { Addresses, SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
@@ -32,6 +33,8 @@ export class ClusterNetwork implements Disposable {
   /** The open namespace. */
   readonly descriptor: number;
   #isClosed = false;
+  /** Held by the one that makes the network, until others can find it. */
+  readonly #lock: number | undefined;
   /** A node that has made the network. */
   readonly #member: ClusterMember | undefined;
 
@@ -41,17 +44,26 @@ export class ClusterNetwork implements Disposable {
    * @throws Failure `preflight` if this machine lets nobody make namespaces
    */
   static async open(cluster: string, folder: string): Promise<ClusterNetwork> {
-    for (const member of otherMembers(cluster, folder)) {
-      const fd = openNamespace(member.namespace);
-      if (fd !== undefined) return new ClusterNetwork(cluster, fd, member);
+    const opened = openOf(cluster, folder);
+    if (opened !== undefined) return new ClusterNetwork(cluster, opened);
+    // Only one makes a network: the others wait until it is known, and enter it.
+    const lock = await takeTurn(dirname(folder), cluster);
+    try {
+      const made = openOf(cluster, folder);
+      if (made === undefined) return new ClusterNetwork(cluster, { fd: await newNamespace() }, lock);
+      closeSync(lock);
+      return new ClusterNetwork(cluster, made);
+    } catch (error) {
+      closeSync(lock);
+      throw error;
     }
-    return new ClusterNetwork(cluster, await newNamespace(), undefined);
   }
 
-  private constructor(cluster: string, descriptor: number, member: ClusterMember | undefined) {
+  private constructor(cluster: string, { fd, member }: Opened, lock?: number) {
     this.#cluster = cluster;
-    this.descriptor = descriptor;
+    this.descriptor = fd;
     this.#member = member;
+    this.#lock = lock;
   }
 
   /**
@@ -79,7 +91,11 @@ export class ClusterNetwork implements Disposable {
         await runAt(place, add);
       } catch (error) {
         if (!isTaken(error, add)) throw error;
-        continue;
+        if (spec.name !== this.#cluster) continue;
+        // Nobody else has the address of the control plane: the kernel has not removed its last life yet, or a process such as
+        // tcpdump is in it.
+        await runAt(place, this.#inside(...`ip link delete dev ${port}`.split(' '))).catch(() => undefined);
+        await runAt(place, add);
       }
       await runAt(
         place,
@@ -99,6 +115,7 @@ export class ClusterNetwork implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.descriptor);
+    if (this.#lock !== undefined) closeSync(this.#lock);
   }
 
   /** Makes the bridge and the host's connection to it. */
@@ -117,9 +134,13 @@ export class ClusterNetwork implements Disposable {
         await runAt(place, add);
       } catch (error) {
         if (!isTaken(error, add)) throw error;
-        rmSync(join(folder, 'interface'));
-        await this.#assertOfOther(host);
-        continue;
+        if (aliasOf(host) !== clusterAlias(this.#cluster)) {
+          rmSync(join(folder, 'interface'));
+          continue;
+        }
+        // That of the last of its nodes, which has just ended.
+        await this.#gone(host);
+        await runAt(place, add);
       }
       await runAt(
         place,
@@ -142,20 +163,16 @@ export class ClusterNetwork implements Disposable {
     throw noSubnet(nodeSubnet, routes);
   }
 
-  /**
-   * An interface of this name belongs to somebody else.
-   * @throws Failure `preflight` if it is that of this cluster: two of its nodes make the network at the same time
-   */
-  async #assertOfOther(host: string): Promise<void> {
-    const isOurs = async (): Promise<void> => {
-      if (aliasOf(host) === clusterAlias(this.#cluster)) throw new Unhealthy(`${host} is there`);
+  /** Waits until the kernel has removed an interface of this cluster. @throws Failure `preflight` if it stays */
+  async #gone(host: string): Promise<void> {
+    const isGone = async (): Promise<void> => {
+      if (aliasOf(host) !== undefined) throw new Unhealthy(`${host} is still there`);
     };
-    // That of a node that has just ended goes within ms.
-    await until(isOurs, { timeoutMs: 2000 }, new AbortController().signal).catch((cause: unknown) => {
+    await until(isGone, { timeoutMs: 2000 }, never).catch((cause: unknown) => {
       throw new Failure(
         'preflight',
-        `another node of cluster ${this.#cluster} is making its network: ${reasonOf(cause)}`,
-        { hint: 'try again' },
+        `the network of cluster ${this.#cluster} is in use, but none of its nodes is found: ${reasonOf(cause)}`,
+        { hint: 'take all of its nodes down first; a process such as tcpdump may be in it, too', cause },
       );
     });
   }
@@ -188,6 +205,41 @@ function aliasOf(name: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** An open namespace, and a node that is in it. */
+interface Opened {
+  readonly fd: number;
+  readonly member?: ClusterMember;
+}
+
+/** Opens the network of the nodes that live; undefined if there is none. */
+function openOf(cluster: string, folder: string): Opened | undefined {
+  for (const member of otherMembers(cluster, folder)) {
+    const fd = openNamespace(member.namespace);
+    if (fd !== undefined) return { fd, member };
+  }
+  return undefined;
+}
+
+/** How long the first node of a cluster may take to make the network: it may have to install programs before. In ms. */
+const othersMs = 300_000;
+const never = new AbortController().signal;
+
+/** Takes the lock of the folder of all nodes; resolves with the descriptor that holds it. @throws Failure `preflight` */
+async function takeTurn(folder: string, cluster: string): Promise<number> {
+  const fd = openSync(folder, 'r');
+  const isFree = async (): Promise<void> => {
+    if (!(await flock(fd))) throw new Unhealthy('another node is making its network');
+  };
+  await until(isFree, { timeoutMs: othersMs, maxPeriodMs: 200 }, never).catch((cause: unknown) => {
+    closeSync(fd);
+    throw new Failure('preflight', `the network of cluster ${cluster} cannot be made: ${reasonOf(cause)}`, {
+      hint: 'try again when that node is up',
+      cause,
+    });
+  });
+  return fd;
 }
 
 function openNamespace({ path, id }: ClusterMember['namespace']): number | undefined {

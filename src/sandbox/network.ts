@@ -178,6 +178,7 @@ const ignoredInChosen = [29] as const;
 /** A route as `ip -json -4 route show table all` prints it. The main table is not named. */
 interface Route {
   readonly dst: string;
+  readonly dev?: string;
   readonly gateway?: string;
   readonly table?: string;
 }
@@ -234,18 +235,22 @@ function candidates({ first, count, step }: Pool, name: string): number[] {
 }
 
 /** The ranges in which no node can be because of this route. The routes of other tables may precede those of the main one. */
-function rangesOf({ dst, gateway, table }: Route, ignoredPrefix: number): string[] {
+function rangesOf({ dst, dev, gateway, table }: Route, ignoredPrefix: number): string[] {
   const gateways = gateway === undefined ? [] : [gateway];
   const prefix = Number(dst.split('/')[1] ?? 32);
-  const counts = dst !== 'default' && (prefix > ignoredPrefix || table !== undefined);
+  // That of a cluster is one of ours, whatever its size.
+  const isOurs = dev?.startsWith(interfacePrefix) === true;
+  const counts = dst !== 'default' && (prefix > ignoredPrefix || table !== undefined || isOurs);
   return counts ? [dst, ...gateways] : gateways;
 }
+
+const interfacePrefix = 'k8s-';
 
 /** At most the 15 characters that the kernel takes. */
 function interfaceOf(first: number): string {
   return first % 256 === 0
-    ? `k8s-${numberToIp(first).split('.').slice(0, 3).join('-')}`
-    : `k8s-${first.toString(16).padStart(8, '0')}`;
+    ? `${interfacePrefix}${numberToIp(first).split('.').slice(0, 3).join('-')}`
+    : `${interfacePrefix}${first.toString(16).padStart(8, '0')}`;
 }
 
 /** A number of a name, from 0 to 255. Not a hash of node:crypto, which takes 1.5 ms to load. */

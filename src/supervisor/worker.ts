@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Api } from '../../probes/kinds/api.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
 import type { Config } from '../config/config.ts';
 import { defaults } from '../config/schema/defaults.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
@@ -10,10 +12,11 @@ import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { inCluster } from '../kubernetes/join/cluster.ts';
 import type { ClusterFacts } from '../kubernetes/join/cluster.ts';
-import { assertServer, discover, rediscover } from '../kubernetes/join/discover.ts';
+import { assertServer, discover, rediscover, TokenRefused } from '../kubernetes/join/discover.ts';
 import { hasControlPlane, kubeletClientFile, readMembership } from '../kubernetes/join/membership.ts';
 import type { Joining, Membership } from '../kubernetes/join/membership.ts';
 import { issueToken, parseToken, tokenForm } from '../kubernetes/join/token.ts';
+import type { JoinToken } from '../kubernetes/join/token.ts';
 import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
@@ -57,7 +60,14 @@ async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promis
   const paths = nodePaths(node.name, node.dataDir);
   const known = readMembership(paths);
   if (join === undefined && known === undefined) return undefined;
-  if (known?.control !== undefined) throw otherCluster(node, known, 'of another machine');
+  if (known?.control !== undefined)
+    throw new Failure(
+      'usage',
+      `node ${node.name} is a worker of node ${known.control} in namespaces of its own`,
+      {
+        hint: 'leave out --host and --join, or give this one another --name',
+      },
+    );
   const server = join === undefined ? known!.server : assertServer(join);
   if (known !== undefined && known.server !== server)
     throw new Failure('usage', `node ${node.name} is a worker of ${known.server}, not of ${server}`, {
@@ -109,12 +119,27 @@ async function localJoiningOf(node: NodeConfig, control: string): Promise<Joinin
       cause,
     });
   });
-  const membership = await discover(server, token, workerName(node, node.name));
+  const membership = await discoverSoon(server, token, workerName(node, node.name));
   return { ...membership, control, bootstrapToken: `${token.id}.${token.secret}` };
 }
 
 /** In ms. */
 const requestMs = 10_000;
+
+/** As {@link discover} with a new token, of which the API server hears by a watch. */
+async function discoverSoon(server: string, token: JoinToken, nodeName: string): Promise<Membership> {
+  let found: Promise<Membership> | undefined;
+  const isKnown = async (): Promise<void> => {
+    found = discover(server, token, nodeName);
+    await found.catch((error: unknown) => {
+      if (error instanceof TokenRefused) throw new Unhealthy(error.message, { cause: error });
+    });
+  };
+  const patience = { timeoutMs: requestMs, attemptTimeoutMs: requestMs };
+  await until(isKnown, patience, new AbortController().signal).catch(() => undefined);
+  // With its own failure, if that is how it ended.
+  return found!;
+}
 
 /** @throws Failure `usage` if no other node can join its cluster */
 function localAccess({ name, dataDir, joinAt, cluster }: NodeFile): {

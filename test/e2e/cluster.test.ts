@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -87,6 +87,14 @@ describe('several nodes of one file', () => {
     for (const name of names) expect(again).toContain(`node ${name} is up already`);
   });
 
+  it('are those of the file: another one with the name of a node is no such node', async () => {
+    const other = join(folder, 'other.yaml');
+    await writeFile(other, JSON.stringify({ nodes: [{ name: first }] }));
+    expect(await failure('up', '-f', other, '--detach')).toContain(
+      `2: k8s-single: node ${first} is up, but not alone, as in the file`,
+    );
+  });
+
   it('reach the pods and Services of each other, by name', async () => {
     const places = { a: 'k8s-single', b: first, c: second };
     const pods = Object.entries(places).map(([app, node]) => webPod(app, node, { app }));
@@ -99,6 +107,20 @@ describe('several nodes of one file', () => {
     ] as const)
       await eventually(to, async () => fetchFrom(kubectl, from, to));
     expect(await eventually('serving', async () => kubectl('logs', 'c'))).toContain('serving');
+  });
+
+  it('have volumes of their own, each on the node of its first pod', async () => {
+    await apply(...volumeOn(first));
+    await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'pod/writer');
+    const path = await kubectl('get', 'pv', '-o', 'jsonpath={.items[0].spec.local.path}');
+    expect(path.startsWith(join(nodePaths(first).data, 'volumes/'))).toBe(true);
+    await eventually('kept', async () => readFile(join(path, 'file'), 'utf8'));
+    await kubectl('delete', 'pod/writer', 'pvc/data');
+    await eventually(/^$/, async () => kubectl('get', 'pv', '-o', 'name'));
+    expect(existsSync(path)).toBe(false);
+    expect(await kubectl('get', 'node', first, '-o', 'jsonpath={.metadata.annotations}')).not.toContain(
+      '"k8s-single/volumes":',
+    );
   });
 
   it('have no token for other machines, and their control plane is not joined by a URL', async () => {
@@ -172,6 +194,32 @@ describe('several nodes of one file', () => {
   });
 });
 
+/** A claim, and a pod on this node that writes into its volume. */
+function volumeOn(node: string): object[] {
+  const [name, claimName] = ['writer', 'data'];
+  const command = ['sh', '-c', 'echo kept > /data/file; exec sleep 1000000'];
+  const volumeMounts = [{ name: claimName, mountPath: '/data' }];
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: claimName },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: {
+        nodeSelector: { 'kubernetes.io/hostname': node },
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name, image: busyboxImage, imagePullPolicy: 'Never', command, volumeMounts }],
+        volumes: [{ name: claimName, persistentVolumeClaim: { claimName } }],
+      },
+    },
+  ];
+}
+
 /** Pods that leave a node 1 s after it is lost; by default it takes five minutes. One fits on each node. */
 function movable(): object {
   const toleration = (key: string): object => ({
@@ -222,6 +270,36 @@ describe('a node does not join', () => {
       '2: k8s-single: --join E2E: expected the name of a node of this machine',
     );
     expect(existsSync(nodePaths('e2e-cluster-x').data)).toBe(false);
+  });
+});
+
+describe('a cluster of which a worker cannot be started', () => {
+  it('keeps what became ready with --detach, and says why', async () => {
+    const [a, b] = ['e2e-cluster-half', 'e2e-cluster-half-b'];
+    const half = join(folder, 'half.yaml');
+    await writeFile(join(folder, 'bad.yaml'), 'kubelet: { maxPods: many }\n');
+    await writeFile(half, JSON.stringify({ nodes: [{ name: a }, { name: b, join: a, config: 'bad.yaml' }] }));
+    const said = await failure('up', '-f', half, '--detach', '--output', 'plain');
+    expect(said).toMatch(/^2: /);
+    expect(said).toContain('bad.yaml:1:21: kubelet.maxPods: expected');
+    expect(await k8sSingle('status', '--name', a)).toContain('apiserver');
+    await writeFile(half, JSON.stringify({ nodes: [{ name: a }] }));
+    // It is joinable, which a file without workers does not ask for.
+    expect(await failure('up', '-f', half, '--detach')).toContain(`node ${a} is up, but not alone`);
+    expect(await k8sSingle('down', '-f', half, '--purge')).toBe('');
+    expect(existsSync(nodePaths(a).data)).toBe(false);
+  });
+
+  it('is gone with the command that asked for it', async () => {
+    const config = join(folder, 'control.yaml');
+    const args = ['run', '--name', 'e2e-cluster-no', '--nodes', '2', '--config', config, '--bin-dir', folder];
+    // The name of the worker is in use.
+    await k8sSingle('up', '--detach', '--name', 'e2e-cluster-no-2', '--config', join(folder, 'node.yaml'));
+    const said = await failure(...args, '--', 'true');
+    await k8sSingle('down', '--name', 'e2e-cluster-no-2', '--purge');
+    expect(said).toContain('3: ');
+    expect(said).toContain('node e2e-cluster-no-2 is already running');
+    expect(await readdir('/run/k8s-single').catch(() => [])).toEqual([]);
   });
 });
 

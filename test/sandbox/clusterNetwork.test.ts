@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { execa } from 'execa';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { SandboxSpec } from '../../src/sandbox/sandboxSpec.ts';
 import { sandboxes, startSandbox, newSandbox } from '../support/sandbox.ts';
 import { leftoversSince, snapshotHost } from '../support/leftovers.ts';
@@ -87,19 +88,34 @@ describe('the nodes of a cluster', () => {
   });
 });
 
-test('two nodes that make the network of a cluster at the same time: one makes it, and the other says so', async () => {
+test('nodes that start at the same time, without a network yet, are in the same one', async () => {
   const cluster = newName();
-  const both = [member(cluster), member(cluster)].map((node) => startSandbox(node, ':', 'stay'));
-  const outcomes = await Promise.all(
-    both.map(async ({ received }) =>
-      Promise.race([
-        received('inside').then(() => 'inside'),
-        received('failure').then((reason) => reason),
-      ]).catch(String),
-    ),
+  const all = [cluster, newName(), newName()].map((name) => startSandbox(member(cluster, name), ':', 'stay'));
+  const addresses = await Promise.all(all.map(async ({ received }) => received('inside')));
+  expect(new Set(addresses.map(({ hostIp }) => hostIp)).size).toBe(1);
+  expect(new Set(addresses.map(({ nodeIp }) => nodeIp)).size).toBe(3);
+  expect(addresses[0]!.nodeIp).toMatch(/\.2$/);
+});
+
+test('a control plane has its address again although somebody is in its last network', async () => {
+  const cluster = newName();
+  const [control, worker] = [member(cluster, cluster), member(cluster)].map((node) =>
+    startSandbox(node, ':', 'stay'),
   );
-  const isAllowed = (outcome: string): boolean =>
-    outcome === 'inside' || outcome.startsWith(`another node of cluster ${cluster} is making its network`);
-  expect(outcomes.every(isAllowed), outcomes.join()).toBe(true);
-  expect(outcomes).toContain('inside');
+  const { nodeIp } = await control!.received('inside');
+  await control!.received('status');
+  await worker!.received('status');
+  const processes = await descendants(control!.outer.pid!);
+  const inside = processes.find(
+    ({ command }) => command.includes('program.mjs') && !command.startsWith('/bin/sh'),
+  )!;
+  const spy = execa('nsenter', [`--net=/proc/${inside.pid}/ns/net`, 'sleep', 'infinity'], { reject: false });
+  onTestFinished(async () => {
+    spy.kill('SIGKILL');
+    await spy;
+  });
+  control!.outer.kill('SIGTERM');
+  await control!.outer;
+  const again = startSandbox(member(cluster, cluster), ':', 'stay');
+  expect((await again.received('inside')).nodeIp).toBe(nodeIp);
 });

@@ -74,6 +74,14 @@ describe('freeSubnets', () => {
     expect(all('a', routes('10.9.8.4/30', '10.9.8.9'), { nodeSubnet: '10.9.8.0/28' })).toHaveLength(2);
   });
 
+  test('leaves out the network of a cluster, also in a range that is chosen', () => {
+    const cluster = JSON.stringify([{ dst: '10.9.8.0/24', dev: 'k8s-10-9-8' }]);
+    expect(all('a', cluster, { nodeSubnet: '10.9.8.0/24' })).toEqual([]);
+    expect(
+      all('a', cluster, { nodeSubnet: '10.9.8.0/23' }).every(({ hostIp }) => hostIp.startsWith('10.9.9.')),
+    ).toBe(true);
+  });
+
   test('offers larger subnets, or the whole of a small range, that no route of the host overlaps', () => {
     const [plain] = all('a', routes(), { size: 256 });
     expect(plain).toEqual({ ...first('a'), cidr: expect.stringMatching(/^172\.30\.\d+\.0\/24$/) });

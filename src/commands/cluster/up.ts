@@ -1,14 +1,19 @@
 import type { ClusterNode } from '../../config/clusterFile.ts';
+import { client } from '../../control/client.ts';
 import { inContainer } from '../../host/preflight.ts';
 import { reportDeadNodes } from '../../instance/deadNodes.ts';
 import { stateOf } from '../../instance/lifeState.ts';
-import { LaunchedNodes, titleOf } from '../../launcher/launchedNodes.ts';
+import { readNodeFile } from '../../instance/nodeFile.ts';
+import { LaunchedNodes, NodeEnded, titleOf } from '../../launcher/launchedNodes.ts';
 import type { Member } from '../../launcher/launchedNodes.ts';
 import { openSupervisorLog } from '../../launcher/supervisorLog.ts';
-import { nodeCommand } from '../../lib/commandLine.ts';
+import { isTyped, nodeCommand } from '../../lib/commandLine.ts';
 import { exitCodes, Failure } from '../../lib/errors.ts';
-import { Interrupted, signalExitCode } from '../../lib/signals.ts';
+import { nodePaths } from '../../lib/paths.ts';
+import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
+import type { NodeStatus } from '../../observe/state/status.ts';
+import { waitReady } from '../../observe/state/wait.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
 
 /**
@@ -17,50 +22,39 @@ import type { UpOptions } from '../../supervisor/options.ts';
  */
 export async function upCluster(nodes: readonly ClusterNode[], options: UpOptions): Promise<number> {
   assertFits(options);
-  const startedAt = performance.now();
-  await using launched = new LaunchedNodes();
+  using signals = new Signals();
   try {
-    for (const { name } of nodes) await reportDeadNodes(name);
-    const missing = await nodesThatAreDown(nodes);
-    const codes: number[] = [];
-    for (const workers of [false, true]) {
-      const group = missing.filter(({ join }) => (join !== undefined) === workers);
-      codes.push(...(await bringUp(group, nodes, options, launched)));
-      if (codes.some((code) => code !== exitCodes.ok)) break;
-    }
-    const code = codes.find((each) => each !== exitCodes.ok) ?? exitCodes.ok;
-    if (code === exitCodes.ok) printReady(nodes, performance.now() - startedAt);
-    if (options.detach === true) return code;
-    if (code !== exitCodes.ok) stopAll(launched.members);
-    return Math.max(code, ...(await Promise.all(launched.members.map(async (each) => untilEnd(each)))));
+    await using launched = new LaunchedNodes();
+    const code = await new ClusterStart(nodes, options, launched).run();
+    return code === exitCodes.ok || signals.first === undefined ? code : signalExitCode(signals.first);
   } catch (error) {
-    // What runs already has got the same signal, or is of no use alone.
-    stopAll(launched.members);
-    await Promise.allSettled(launched.members.map(async ({ supervisor }) => supervisor.exitCode));
     if (error instanceof Interrupted) return signalExitCode(error.signal);
-    throw error;
+    if (!(error instanceof NodeEnded)) throw error;
+    if (signals.first !== undefined) return signalExitCode(signals.first);
+    console.error(`${await error.member.log()}\n${error.message}`);
+    return error.code || exitCodes.notReady;
   }
 }
 
-/** @throws Failure `usage` for options that say something of one node */
-function assertFits(options: UpOptions): void {
-  const { name, dataDir, listen, publish, host, joinable, join, token, forwardLogs, output } = options;
-  const ofOne = {
-    '--data-dir': dataDir,
-    '--listen': listen,
-    '--publish': publish,
-    '--host': host,
-    '--joinable': joinable,
-    '--join': join,
-    '--token': token,
-    '--forward-logs': forwardLogs,
-    '--output json': output === 'json' ? output : undefined,
-    // K8S_SINGLE_NAME does not choose a node here.
-    '--name': process.argv.includes('--name') ? name : undefined,
-  };
-  const flag = Object.entries(ofOne).find(([, value]) => value !== undefined)?.[0];
+/** Options that say something of one node. */
+const optionsOfOne = [
+  '--name',
+  '--data-dir',
+  '--listen',
+  '--publish',
+  '--host',
+  '--joinable',
+  '--join',
+  '--token',
+  '--forward-logs',
+];
+
+/** @throws Failure `usage` for an option of one node, `preflight` in a container */
+function assertFits({ config, output }: UpOptions): void {
+  // As typed: what the environment sets for every node is no mistake here.
+  const flag = output === 'json' ? '--output json' : optionsOfOne.find(isTyped);
   if (flag !== undefined)
-    throw new Failure('usage', `${flag} is for one node, and ${options.config} describes several`, {
+    throw new Failure('usage', `${flag} is for one node, and ${config} describes several`, {
       hint: 'leave it out; what a node needs can be in a config of its own: "config" in the file',
     });
   if (inContainer() !== undefined)
@@ -69,55 +63,92 @@ function assertFits(options: UpOptions): void {
     });
 }
 
-async function nodesThatAreDown(nodes: readonly ClusterNode[]): Promise<ClusterNode[]> {
-  const states = await Promise.all(nodes.map(async ({ name }) => stateOf(name)));
-  return nodes.filter(({ name }, index) => {
-    if (states[index] !== 'running') return true;
-    console.error(`node ${name} is up already`);
-    return false;
-  });
-}
+/** How long a node may take that somebody else has just started, in ms. */
+const othersMs = 300_000;
 
-/** Starts nodes at the same time, and shows them one after the other. Resolves with their exit codes. */
-async function bringUp(
-  group: readonly ClusterNode[],
-  all: readonly ClusterNode[],
-  options: UpOptions,
-  launched: LaunchedNodes,
-): Promise<number[]> {
-  const starts = group.map(async ({ name, join, config }) => {
-    const isJoined = all.some((other) => other.join === name);
-    const { config: _, name: __, ...common } = options;
+class ClusterStart {
+  readonly #nodes: readonly ClusterNode[];
+  readonly #options: UpOptions;
+  readonly #launched: LaunchedNodes;
+
+  constructor(nodes: readonly ClusterNode[], options: UpOptions, launched: LaunchedNodes) {
+    this.#nodes = nodes;
+    this.#options = options;
+    this.#launched = launched;
+  }
+
+  async run(): Promise<number> {
+    const startedAt = performance.now();
+    for (const { name } of this.#nodes) await reportDeadNodes(name);
+    for (const hasWorkers of [false, true]) {
+      const group = this.#nodes.filter(({ join }) => (join !== undefined) === hasWorkers);
+      const code = await this.#bringUp(group);
+      if (code !== exitCodes.ok) return code;
+    }
+    const [first] = this.#nodes;
+    const count = this.#nodes.length === 1 ? '1 node is' : `${this.#nodes.length} nodes are`;
+    const took = formatMs(performance.now() - startedAt);
+    console.error(`${count} ready after ${took}: ${nodeCommand('status', { name: first!.name })}`);
+    if (this.#options.detach === true) return exitCodes.ok;
+    const codes = await Promise.all(this.#launched.members.map(untilEnd));
+    return Math.max(exitCodes.ok, ...codes);
+  }
+
+  /** Starts nodes at the same time, and shows them one after the other. Resolves with the exit code of the first that is not ready. */
+  async #bringUp(group: readonly ClusterNode[]): Promise<number> {
+    const missing: ClusterNode[] = [];
+    for (const node of group) {
+      if ((await stateOf(node.name)) === 'running') await this.#assertThere(node);
+      else missing.push(node);
+    }
+    const launches = missing.map((node) => async () => this.#launch(node));
+    const members = await this.#launched.launchAll(launches);
+    const detach = this.#options.detach === true;
+    for (const member of members) {
+      console.error(titleOf(member));
+      const code = await this.#launched.whileTheyLive(member.ready({ detach }), member);
+      if (code !== exitCodes.ok) return code;
+    }
+    return exitCodes.ok;
+  }
+
+  async #launch({ name, join, config }: ClusterNode): Promise<Member> {
+    const { config: _config, token: _token, forwardLogs: _forwardLogs, ...common } = this.#options;
     const own: UpOptions = {
       ...common,
       name,
       ...(config !== undefined && { config }),
       ...(join !== undefined && { join }),
-      ...(isJoined && { joinable: true }),
+      ...(this.#isJoined(name) && { joinable: true }),
     };
-    return launched.launch(own, { openLog: openSupervisorLog });
-  });
-  // All of them, so that none is still starting when the reason of one is thrown.
-  const results = await Promise.allSettled(starts);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  const codes: number[] = [];
-  for (const result of results) {
-    if (result.status !== 'fulfilled') continue;
-    console.error(titleOf(result.value));
-    codes.push(await result.value.ready({ detach: options.detach === true }));
+    return this.#launched.launch(own, { openLog: openSupervisorLog });
   }
-  return codes;
+
+  #isJoined(name: string): boolean {
+    return this.#nodes.some(({ join }) => join === name);
+  }
+
+  /** Waits until a node is ready that is up already. @throws Failure if it is another one than in the file, or does not become ready */
+  async #assertThere({ name, join }: ClusterNode): Promise<void> {
+    const { cluster, worker } = await readNodeFile(name);
+    const expected = join ?? (this.#isJoined(name) ? name : undefined);
+    if (cluster !== expected || (worker !== undefined) !== (join !== undefined))
+      throw new Failure('usage', `node ${name} is up, but not ${roleOf({ name, join }, expected)}`, {
+        hint: `take it down first: ${nodeCommand('down', { name })}`,
+      });
+    console.error(`node ${name} is up already`);
+    const status = client<NodeStatus>(nodePaths(name).controlSocket);
+    await waitReady(
+      async (signal) => status.status(signal),
+      { name, timeoutMs: othersMs, onAttemptFailed: (reason) => console.error(`node ${name}: ${reason}`) },
+      new AbortController().signal,
+    );
+  }
 }
 
-function printReady(nodes: readonly ClusterNode[], ms: number): void {
-  const [{ name } = { name: '' }] = nodes;
-  const count = nodes.length === 1 ? '1 node is' : `${nodes.length} nodes are`;
-  console.error(`${count} ready after ${formatMs(ms)}: ${nodeCommand('status', { name })}`);
-}
-
-function stopAll(members: readonly Member[]): void {
-  for (const { supervisor } of members) supervisor.stop();
+function roleOf({ join }: ClusterNode, cluster: string | undefined): string {
+  if (join !== undefined) return `as a worker of ${join}`;
+  return cluster === undefined ? 'alone, as in the file' : 'joinable, as in the file';
 }
 
 /** Resolves with the exit code of a node that was ready, and says why if that is a failure. */

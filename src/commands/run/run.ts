@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import type { Config } from '../../config/config.ts';
+import { defaults } from '../../config/schema/defaults.ts';
 import { assertRoot } from '../../host/preflight.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import { followBoot } from '../../launcher/followBoot.ts';
-import { LaunchedNodes, titleOf } from '../../launcher/launchedNodes.ts';
+import { LaunchedNodes, NodeEnded, titleOf } from '../../launcher/launchedNodes.ts';
 import type { Member } from '../../launcher/launchedNodes.ts';
 import { openAnonymousLog } from '../../launcher/supervisorLog.ts';
 import { nodeAddresses } from '../../kubernetes/environment.ts';
 import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
 import { exitCodes, Failure } from '../../lib/errors.ts';
-import { nodePaths } from '../../lib/paths.ts';
+import { nodeName, nodeNameForm, nodePaths } from '../../lib/paths.ts';
 import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
@@ -62,6 +64,8 @@ function optionsOfNodes({ nodes = '1', keepOnFailure: _keep, artifacts, ...given
   const control = given.name ?? `run-${randomBytes(3).toString('hex')}`;
   return Array.from({ length: count }, (_node, index): UpOptions => {
     const name = index === 0 ? control : `${control}-${index + 1}`;
+    if (index > 0 && !nodeName.test(name))
+      throw new Failure('usage', `--name ${control} leaves no room for ${name}: expected ${nodeNameForm}`);
     const { publish: _publish, listen: _listen, ...common } = given;
     return {
       ...(index === 0 ? given : common),
@@ -89,7 +93,7 @@ async function launchEphemeral(
   if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
   const { etcd, containerd, kubelet } = nodePaths(name, dataDir);
   return launched.launch(options, {
-    config: options.join === undefined || config === undefined ? config : withoutPorts(config),
+    config: options.join === undefined || config === undefined ? config : ofWorker(config),
     openLog: async () => openAnonymousLog(name),
     alternative: `use a node on the host itself: ${nodeCommand('up', { name: 'default' }, '--host')}`,
     // Nobody reads its stdout: the events come through the control socket.
@@ -101,9 +105,9 @@ async function launchEphemeral(
   });
 }
 
-/** The ports of the host in a config lead to its control plane. */
-function withoutPorts({ node: { listen: _listen, ...node }, ...config }: Config): Config {
-  return { ...config, node: { ...node, ports: [] } };
+/** What a config says of the node itself, such as its name and its ports of the host, is of the control plane, and so are components. */
+function ofWorker({ node: { listen: _listen, ...node }, ...config }: Config): Config {
+  return { ...config, node: { ...node, ports: [], nodeName: defaults.nodeName }, components: {} };
 }
 
 function needsNode({ node: { name }, file }: Config): Failure {
@@ -121,17 +125,6 @@ interface RunContext {
   readonly signals: Signals;
 }
 
-/** A node that ended before the command could. */
-class NodeEnded extends Error {
-  override readonly name = 'NodeEnded';
-  readonly code: number;
-
-  constructor(code: number) {
-    super(`exit code ${code}`);
-    this.code = code;
-  }
-}
-
 /** A command with its nodes: ready -> command -> gone. */
 class Run {
   readonly #context: RunContext;
@@ -141,14 +134,19 @@ class Run {
   }
 
   async exitCode(): Promise<number> {
+    const { signals } = this.#context;
     try {
       return await this.#run();
     } catch (error) {
-      if (error instanceof NodeEnded) {
-        await this.#removeNodes();
-        return error.code;
-      }
-      throw error;
+      // Before they are gone.
+      await keepLogs(this.#context.launched.members);
+      await this.#removeNodes();
+      if (!(error instanceof NodeEnded)) throw error;
+      const { member, code } = error;
+      console.error(await outputOf(member));
+      if (signals.first !== undefined) return signalExitCode(signals.first);
+      console.error(`node ${member.name} ended before the command did`);
+      return code || exitCodes.notReady;
     }
   }
 
@@ -157,15 +155,13 @@ class Run {
     const [first, ...workers] = nodes;
     const control = await launchEphemeral(launched, first!, signals);
     await this.#ready(control);
-    const joined = await Promise.all(
-      workers.map(async (options) => launchEphemeral(launched, options, signals)),
-    );
-    for (const worker of joined) await this.#ready(worker);
+    const launches = workers.map((options) => async () => launchEphemeral(launched, options, signals));
+    for (const worker of await launched.launchAll(launches)) await this.#ready(worker);
     const readyMs = performance.now();
+    const { members } = launched;
     // Without its node file the node has ended since it was ready.
     const node = await readNodeFile(control.name).catch(() => undefined);
-    if (node === undefined) throw await this.#endedEarly(control);
-    const { members } = launched;
+    if (node === undefined) throw new NodeEnded(control, await control.supervisor.exitCode);
     const ended = new AbortController();
     for (const member of members) {
       member.ignoreSignals();
@@ -176,7 +172,7 @@ class Run {
     const code = await runCommand(command, { env, signals, signal: ended.signal });
     const commandMs = performance.now();
     const lost = members.find((member) => member === ended.signal.reason);
-    if (lost !== undefined) throw await this.#endedEarly(lost);
+    if (lost !== undefined) throw new NodeEnded(lost, await lost.supervisor.exitCode);
     if (code !== 0) await keepLogs(members);
     if (code !== 0 && keepOnFailure) return this.#keepNodes(code);
     await this.#removeNodes();
@@ -189,33 +185,25 @@ class Run {
     return code;
   }
 
-  /** Shows the boot of a node. @throws NodeEnded */
+  /** Shows the boot of a node. @throws NodeEnded if it, or another one, has ended */
   async #ready(member: Member): Promise<void> {
-    const { signals, nodes } = this.#context;
+    const { launched, signals, nodes } = this.#context;
     const { supervisor, spec, name } = member;
     if (nodes.length > 1) console.error(titleOf(member));
-    const failed = await followBoot(supervisor, spec);
+    const failed = await launched.whileTheyLive(followBoot(supervisor, spec), member);
     if (failed !== undefined && signals.first === undefined) return;
     // A worker need not have heard of the signal.
     if (failed !== undefined) supervisor.stop();
     const code = await supervisor.exitCode;
-    console.error(await outputOf(member));
-    if (signals.first !== undefined) throw new NodeEnded(signalExitCode(signals.first));
-    if (code === exitCodes.ok) console.error(`node ${name} was taken down before it was ready`);
-    throw new NodeEnded(code || exitCodes.notReady);
-  }
-
-  async #endedEarly(member: Member): Promise<NodeEnded> {
-    const code = await member.supervisor.exitCode;
-    console.error(await outputOf(member));
-    console.error(`node ${member.name} ended before the command did`);
-    return new NodeEnded(code || exitCodes.notReady);
+    if (code === exitCodes.ok && signals.first === undefined)
+      console.error(`node ${name} was taken down before it was ready`);
+    throw new NodeEnded(member, code);
   }
 
   async #keepNodes(code: number): Promise<number> {
     const { members } = this.#context.launched;
-    for (const { supervisor, name, spec } of members) {
-      await supervisor.detach();
+    for (const { detach, name, spec } of members) {
+      await detach();
       const { node } = spec.config;
       console.error(
         spec.joining === undefined
@@ -254,8 +242,10 @@ function environment({ supervisor, spec, name }: Member, ip: string): NodeJS.Pro
 async function keepLogs(members: readonly Member[]): Promise<void> {
   for (const { spec, name } of members) {
     const { artifacts } = spec.options;
-    if (artifacts === undefined) continue;
-    await keepArtifacts(nodePaths(name, spec.config.node.dataDir), artifacts);
+    const paths = nodePaths(name, spec.config.node.dataDir);
+    // One that has ended by itself has kept them.
+    if (artifacts === undefined || !existsSync(paths.logs)) continue;
+    await keepArtifacts(paths, artifacts);
     console.error(`the logs are kept in ${artifacts}`);
   }
 }

@@ -19,6 +19,9 @@ const timeoutMs = 10_000;
 
 const newToken = 'make a new one on the machine of the control plane: k8s-single token create';
 
+/** The API server does not know the token. */
+export class TokenRefused extends Failure {}
+
 /** Who asks the API server: by a token, or by the certificate of a kubelet. */
 type Credentials = { readonly token: JoinToken } | { readonly pem: string };
 
@@ -100,14 +103,16 @@ function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
 
 async function clusterAt(api: Pick<Membership, 'server' | 'ca'>, who: Credentials) {
   const { status, body } = await get(api, clusterPath, who);
-  if (status === 401)
-    throw new Failure(
+  if (status === 401 && 'token' in who)
+    throw new TokenRefused(
       'preflight',
-      'token' in who
-        ? `${api.server} refuses the token ${who.token.id}: it is unknown there, or has expired`
-        : `${api.server} refuses the certificate of this worker`,
-      { hint: 'token' in who ? newToken : 'take it down with --purge, and join again with a new token' },
+      `${api.server} refuses the token ${who.token.id}: it is unknown there, or has expired`,
+      { hint: newToken },
     );
+  if (status === 401)
+    throw new Failure('preflight', `${api.server} refuses the certificate of this worker`, {
+      hint: 'take it down with --purge, and join again with a new token',
+    });
   const object = parseJson(body);
   const cluster = readClusterFacts(parseJson(textAt(object, 'data', clusterConfigMap.key)));
   if (status === 200 && cluster !== undefined) return cluster;
