@@ -7,8 +7,10 @@ import { connect } from 'node:tls';
 import type { DetailedPeerCertificate } from 'node:tls';
 import { parseJson, textAt } from '../../../probes/transport/json.ts';
 import { serverForm, serverHost } from '../../config/schema/addresses.ts';
+import { formatDuration } from '../../config/schema/duration.ts';
 import { nodePath } from '../../helper/workers/node.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
+import { hasErrorCode } from '../../lib/systemError.ts';
 import { clusterConfigMap, clusterPath, readClusterFacts } from './cluster.ts';
 import type { Joining, Membership } from './membership.ts';
 import { pinOf } from './pin.ts';
@@ -33,12 +35,28 @@ export async function discover(server: string, token: JoinToken, nodeName: strin
   const ca = await verifiedCa(server, token);
   const cluster = await clusterAt({ server, ca }, { token });
   const taken = await get({ server, ca }, nodePath(nodeName), { token });
+  assertSameTime(server, taken.date);
   if (taken.status !== 404)
     throw new Failure('preflight', `the cluster has a node ${nodeName} already`, {
       hint: `set another nodeName in a config; or, if that one is gone for good: kubectl delete node ${nodeName}`,
     });
   return { server, ca, cluster };
 }
+
+/** How far clocks may be apart, in ms: certificates that a cluster signs are valid from 5 min before (pkg/controller/certificates/authority). */
+const clocksMs = 5 * 60_000;
+
+/** @throws Failure `preflight` if the clocks of both machines are too far apart; without a date nothing is known of that */
+function assertSameTime(server: string, date: string | undefined): void {
+  const aheadMs = Date.now() - Date.parse(date ?? '');
+  if (!(Math.abs(aheadMs) > clocksMs)) return;
+  const how = `${formatDuration(Math.round(Math.abs(aheadMs) / 60_000) * 60_000)} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+  throw new Failure('preflight', `the clock of this machine is ${how} that of ${server}`, {
+    hint: setClocks,
+  });
+}
+
+const setClocks = 'certificates have times: set both clocks, for example by NTP';
 
 /**
  * What the cluster is now, for a worker that has a certificate, and what it knows of its Node.
@@ -126,7 +144,7 @@ async function get(
   { server, ca }: Pick<Membership, 'server' | 'ca'>,
   path: string,
   who: Credentials,
-): Promise<{ readonly status: number; readonly body: string }> {
+): Promise<{ readonly status: number; readonly body: string; readonly date: string | undefined }> {
   const isToken = 'token' in who;
   const headers = { 'user-agent': 'k8s-single', connection: 'close' };
   const bearer = isToken ? { authorization: `Bearer ${who.token.id}.${who.token.secret}` } : {};
@@ -143,10 +161,13 @@ async function get(
   sent.end();
   try {
     const [response] = await answered;
-    return { status: response.statusCode ?? 0, body: await text(response) };
+    return { status: response.statusCode ?? 0, body: await text(response), date: response.headers.date };
   } catch (cause) {
+    const isOutOfTime = hasErrorCode(cause, 'CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED');
     throw new Failure('preflight', `the API server ${server} cannot be asked: ${reasonOf(cause)}`, {
-      hint: 'a certificate is valid for the addresses of its node: join at the URL that "token create" prints',
+      hint: isOutOfTime
+        ? setClocks
+        : 'a certificate is valid for the addresses of its node: join at the URL that "token create" prints',
       cause,
     });
   }

@@ -15,6 +15,8 @@ let pin: Pin;
 let requests: string[];
 /** The answers by path; else 404. */
 let answers: Record<string, readonly [status: number, body: object]>;
+/** How far the clock of the server is ahead, in ms. */
+let aheadMs: number;
 
 const configMap = '/api/v1/namespaces/kube-system/configmaps/k8s-single';
 const cluster = {
@@ -35,10 +37,12 @@ beforeEach(async () => {
   );
   pin = pinOf(new X509Certificate(authority!));
   requests = [];
+  aheadMs = 0;
   answers = { [configMap]: [200, { data: { 'cluster.json': JSON.stringify(cluster) } }] };
   server = createServer({ cert: `${cert}${authority}`, key }, (request, response) => {
     requests.push(`${request.headers.authorization} ${request.url}`);
     const [status, body] = answers[request.url ?? ''] ?? [404, {}];
+    response.setHeader('date', new Date(Date.now() + aheadMs).toUTCString());
     response.writeHead(status).end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -99,4 +103,14 @@ it('says that a token is refused, what a server does not tell, and that a name i
   await expect(discover(url, tokenOf(pin), 'worker')).rejects.toThrow(
     'the cluster has a node worker already',
   );
+});
+
+it.each([
+  [2 * 3_600_000, /^the clock of this machine is 2h behind that of https:/],
+  [-6 * 60_000, /^the clock of this machine is 6m\S* ahead of that of https:/],
+])('clocks that are %d ms apart are refused', async (ms, message) => {
+  aheadMs = ms;
+  await expect(discover(url, tokenOf(pin), 'worker')).rejects.toThrow(message);
+  aheadMs = 4 * 60_000;
+  expect(await discover(url, tokenOf(pin), 'worker')).toMatchObject({ cluster });
 });
