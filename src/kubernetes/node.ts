@@ -95,8 +95,13 @@ function ownEtcd(facts: NodeFacts): readonly (Component | undefined)[] {
 /**
  * A worker: the same components without a control plane. Its kubelet asks for a certificate with the token; with that certificate, and
  * no other, this machine is a client of the API.
+ * @param onJoined called when the node takes pods for the first time
  */
-export function kubernetesWorker(facts: NodeFacts, joining: Joining): Component[] {
+export function kubernetesWorker(
+  facts: NodeFacts,
+  joining: Joining,
+  onJoined: () => void = () => undefined,
+): Component[] {
   const all = [
     joinFiles(facts, joining, []),
     containerd(facts, []),
@@ -109,7 +114,11 @@ export function kubernetesWorker(facts: NodeFacts, joining: Joining): Component[
     kubeProxy(facts, ['client-certificate']),
     // It has the routes to the pods of other nodes.
     workerHelper(facts, ['client-certificate']),
-    workerMilestone(facts, ['pod-network', 'pause-image', 'images', { on: 'kubelet', whenLost: 'restart' }]),
+    workerMilestone(
+      facts,
+      ['pod-network', 'pause-image', 'images', { on: 'kubelet', whenLost: 'restart' }],
+      onJoined,
+    ),
   ];
   return all.filter((each) => each !== undefined).map(withDiagnosis);
 }

@@ -118,7 +118,8 @@ export class Launch implements AsyncDisposable {
     const { sockets } = published;
     const listener = listen === undefined ? undefined : await openListener(listen);
     try {
-      this.#sandbox = await Sandbox.start({ ...options, listener, sockets }, this.locks);
+      const { interrupted } = this.#signals;
+      this.#sandbox = await Sandbox.start({ ...options, listener, sockets }, this.locks, interrupted);
     } finally {
       listener?.close();
     }

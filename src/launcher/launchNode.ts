@@ -77,9 +77,9 @@ export async function launchNode(
       : await signals.interruptible(
           (await import('../supervisor/worker.ts')).localWorkerSpecOf(given, config, control),
         );
+  const supervisor = await launch.run(spec, overrides);
   if (cluster === node.name && options.ephemeral !== true)
     writeFileSync(joinableFile(nodePaths(node.name, node.dataDir)), '');
-  const supervisor = await launch.run(spec, overrides);
   return { supervisor, spec: { ...spec, options } };
 }
 

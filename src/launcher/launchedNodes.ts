@@ -35,7 +35,11 @@ export class LaunchedNodes implements AsyncDisposable {
     const signals = new Signals();
     const launch = new Launch(signals);
     this.#launches.push({ launch, signals });
-    const node = await launchNode(launch, options, { ...settings, signals });
+    const node = await launchNode(launch, options, { ...settings, signals }).catch(async (error: unknown) => {
+      // At once: others that are launched may wait for what it has.
+      await launch[Symbol.asyncDispose]();
+      throw error;
+    });
     const detach = async (): Promise<void> => {
       this.#detached.add(member);
       await node.supervisor.detach();

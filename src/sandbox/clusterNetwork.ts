@@ -11,10 +11,10 @@ import type { Argv } from '../host/tool.ts';
 import { clusterAlias } from '../instance/cleanUp.ts';
 import { memberFile, otherMembers } from '../instance/clusterMembers.ts';
 import type { ClusterMember } from '../instance/clusterMembers.ts';
+import { removeRunFolder, takeLock } from '../instance/lock.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { childEnv } from '../lib/childEnv.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { flock } from '../lib/flock.ts';
 import { batch, freeSubnets, isTaken, listRoutes, noSubnet, setUpInside, startOf } from './network.ts';
 import { descriptors, namespacesOf } from './sandboxSpec.ts';
 import type { Addresses, SandboxNamespaces, SandboxSpec } from './sandboxSpec.ts';
@@ -34,36 +34,36 @@ export class ClusterNetwork implements Disposable {
   readonly descriptor: number;
   #isClosed = false;
   /** Held by the one that makes the network, until others can find it. */
-  readonly #lock: number | undefined;
+  readonly #turn: Turn | undefined;
   /** A node that has made the network. */
   readonly #member: ClusterMember | undefined;
 
   /**
    * Opens the network of the nodes that live, or a new one.
    * @param folder the run folder of the node
-   * @throws Failure `preflight` if this machine lets nobody make namespaces
+   * @throws Failure `preflight` if this machine lets nobody make namespaces; the reason of `signal`, which ends the wait for another node
    */
-  static async open(cluster: string, folder: string): Promise<ClusterNetwork> {
+  static async open(cluster: string, folder: string, signal: AbortSignal): Promise<ClusterNetwork> {
     const opened = openOf(cluster, folder);
     if (opened !== undefined) return new ClusterNetwork(cluster, opened);
     // Only one makes a network: the others wait until it is known, and enter it.
-    const lock = await takeTurn(dirname(folder), cluster);
+    const turn = await Turn.take(join(dirname(folder), `.${cluster}`), cluster, signal);
     try {
       const made = openOf(cluster, folder);
-      if (made === undefined) return new ClusterNetwork(cluster, { fd: await newNamespace() }, lock);
-      closeSync(lock);
+      if (made === undefined) return new ClusterNetwork(cluster, { fd: await newNamespace() }, turn);
+      turn[Symbol.dispose]();
       return new ClusterNetwork(cluster, made);
     } catch (error) {
-      closeSync(lock);
+      turn[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(cluster: string, { fd, member }: Opened, lock?: number) {
+  private constructor(cluster: string, { fd, member }: Opened, turn?: Turn) {
     this.#cluster = cluster;
     this.descriptor = fd;
     this.#member = member;
-    this.#lock = lock;
+    this.#turn = turn;
   }
 
   /**
@@ -115,7 +115,7 @@ export class ClusterNetwork implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     closeSync(this.descriptor);
-    if (this.#lock !== undefined) closeSync(this.#lock);
+    this.#turn?.[Symbol.dispose]();
   }
 
   /** Makes the bridge and the host's connection to it. */
@@ -226,20 +226,38 @@ function openOf(cluster: string, folder: string): Opened | undefined {
 const othersMs = 300_000;
 const never = new AbortController().signal;
 
-/** Takes the lock of the folder of all nodes; resolves with the descriptor that holds it. @throws Failure `preflight` */
-async function takeTurn(folder: string, cluster: string): Promise<number> {
-  const fd = openSync(folder, 'r');
-  const isFree = async (): Promise<void> => {
-    if (!(await flock(fd))) throw new Unhealthy('another node is making its network');
-  };
-  await until(isFree, { timeoutMs: othersMs, maxPeriodMs: 200 }, never).catch((cause: unknown) => {
-    closeSync(fd);
-    throw new Failure('preflight', `the network of cluster ${cluster} cannot be made: ${reasonOf(cause)}`, {
-      hint: 'try again when that node is up',
-      cause,
+/** The right to make the network of a cluster: a lock in a folder that goes with it. */
+class Turn implements Disposable {
+  readonly #folder: string;
+  readonly #lock: number;
+
+  /** Waits until nobody else has it. @throws Failure `preflight` after five minutes; the reason of `signal` */
+  static async take(folder: string, cluster: string, signal: AbortSignal): Promise<Turn> {
+    let lock: number | undefined;
+    const isFree = async (): Promise<void> => {
+      lock ??= await takeLock(folder);
+      if (lock === undefined) throw new Unhealthy('another node is making its network');
+    };
+    const patience = { timeoutMs: othersMs, attemptTimeoutMs: Number.POSITIVE_INFINITY, maxPeriodMs: 200 };
+    await until(isFree, patience, signal).catch((cause: unknown) => {
+      signal.throwIfAborted();
+      throw new Failure('preflight', `the network of cluster ${cluster} cannot be made: ${reasonOf(cause)}`, {
+        hint: 'try again when that node is up',
+        cause,
+      });
     });
-  });
-  return fd;
+    return new Turn(folder, lock!);
+  }
+
+  private constructor(folder: string, lock: number) {
+    this.#folder = folder;
+    this.#lock = lock;
+  }
+
+  [Symbol.dispose](): void {
+    removeRunFolder(this.#folder);
+    closeSync(this.#lock);
+  }
 }
 
 function openNamespace({ path, id }: ClusterMember['namespace']): number | undefined {

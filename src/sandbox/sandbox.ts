@@ -71,13 +71,18 @@ export class Sandbox {
 
   /**
    * Starts the process, which inherits the locks and waits for its boot message.
-   * @throws Failure `preflight` when the shim cannot be started
+   * @param signal ends the wait for another node that makes the network of the cluster
+   * @throws Failure `preflight` when the shim cannot be started; the reason of `signal`
    */
-  static async start(options: SandboxOptions, locks: NodeLocks): Promise<Sandbox> {
+  static async start(
+    options: SandboxOptions,
+    locks: NodeLocks,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Sandbox> {
     const { cluster, run } = options;
     if (cluster === undefined) return new Sandbox(options, locks, await spawnShim(options, locks));
     const { ClusterNetwork } = await import('./clusterNetwork.ts');
-    const network = await ClusterNetwork.open(cluster, run);
+    const network = await ClusterNetwork.open(cluster, run, signal);
     try {
       const shim = await spawnShim({ ...options, network: network.descriptor }, locks);
       return new Sandbox(options, locks, shim, network);

@@ -18,10 +18,12 @@ import { openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDataFits } from '../kubernetes/dataVersions.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { isJoinable, joinUrl } from '../kubernetes/join/joinable.ts';
+import type { Joining } from '../kubernetes/join/membership.ts';
 import { kubernetesNode, kubernetesWorker } from '../kubernetes/node.ts';
 import { etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
 import { snapshotLines } from '../kubernetes/snapshots/snapshotLines.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
+import { reasonOf } from '../lib/errors.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
 import type { BootSpec } from './bootSpec.ts';
@@ -40,11 +42,12 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
   const { options, startedAt, unit } = spec;
   const again = host.isSandboxed ? spec.again : undefined;
   const paths = nodePaths(spec.config.node.name, spec.config.node.dataDir);
+  let hasJoined = false;
   try {
     // In a sandbox the rest of it is made while this process plans its graph.
     const config = await finalConfig(spec, host.ip);
     const listener = await listenerFor(config.node.listen, host.isSandboxed);
-    const kubernetes = await planKubernetes(spec, config, host, signals);
+    const kubernetes = await planKubernetes(spec, config, host, signals, () => (hasJoined = true));
     const ports = host.isSandboxed ? (spec.ports ?? []) : await portsOfMachine(config.node.ports);
     const place = { ip: host.ip, isSandboxed: host.isSandboxed, run: paths.run };
     const builtIns = [
@@ -59,7 +62,15 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const graph: GraphOptions = { ...common, checks, beforeRestart, ports, unit, again };
     if (kubernetes === undefined) return await runGraph(components, graph);
     const { facts, controlPlane } = kubernetes;
-    if (controlPlane === undefined) return await runGraph(components, { ...graph, ...kubernetes.clients });
+    if (controlPlane === undefined) {
+      try {
+        return await runGraph(components, { ...graph, ...kubernetes.clients });
+      } finally {
+        // Neither side keeps a join that came to nothing.
+        if (spec.joining?.bootstrapToken !== undefined && !hasJoined)
+          await abandonJoin(spec.joining, config.node);
+      }
+    }
     const clients = { ...kubernetes.clients, ...controlPlane };
     // In a sandbox the data folder is in its place only now.
     if (!hasOwnEtcd(config.node)) {
@@ -88,6 +99,13 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
   }
 }
 
+async function abandonJoin({ server }: Joining, { name, dataDir, nodeName }: Config['node']): Promise<void> {
+  const { forgetCluster } = await import('../kubernetes/join/leave.ts');
+  await forgetCluster({ server, nodeName }, nodePaths(name, dataDir)).catch((error: unknown) => {
+    console.error(`warning: ${nodeName} may stay a node of the cluster: ${reasonOf(error)}`);
+  });
+}
+
 async function finalConfig(
   { options, config, hasComponents, joining }: BootSpec,
   ip: string,
@@ -98,7 +116,13 @@ async function finalConfig(
 }
 
 /** The components of Kubernetes, and what clients need to know of them. `undefined` for a graph without Kubernetes. */
-async function planKubernetes(spec: BootSpec, { node, file }: Config, host: NodeHost, signals: Signals) {
+async function planKubernetes(
+  spec: BootSpec,
+  { node, file }: Config,
+  host: NodeHost,
+  signals: Signals,
+  onJoined: () => void,
+) {
   const capabilities = await host.capabilities;
   if (capabilities === undefined) return undefined;
   const binaries = spec.binaries ?? (await resolve(spec, node, signals));
@@ -116,7 +140,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
     versionCache,
   });
   const { joining } = spec;
-  if (joining !== undefined) (await import('./worker.ts')).assertNotNewer(versions.kubelet, joining.cluster);
+  if (joining !== undefined) (await import('./worker.ts')).assertFits(versions.kubelet, joining.cluster);
   const egress = spec.egress?.egress;
   const facts = factsOf(node, binaries, {
     ...capabilities,
@@ -136,7 +160,7 @@ async function planKubernetes(spec: BootSpec, { node, file }: Config, host: Node
   const { etcd: _, ...withoutEtcd } = versions;
   return {
     facts,
-    components: joining === undefined ? kubernetesNode(facts) : kubernetesWorker(facts, joining),
+    components: joining === undefined ? kubernetesNode(facts) : kubernetesWorker(facts, joining, onJoined),
     checks: [
       ...checked,
       dataMount,

@@ -212,12 +212,18 @@ function workerName({ nodeName }: Pick<NodeConfig, 'nodeName'>, instead = hostna
   });
 }
 
-/** @throws Failure `preflight` when the kubelet is newer than the API server */
-export function assertNotNewer(kubelet: string, { kubernetes }: ClusterFacts): void {
-  if (minorOf(kubelet) <= minorOf(kubernetes)) return;
+/**
+ * A kubelet is not newer than the API server, and at most three minor versions older, two before 1.28
+ * (https://kubernetes.io/releases/version-skew-policy/).
+ * @throws Failure `preflight`
+ */
+export function assertFits(kubelet: string, { kubernetes }: Pick<ClusterFacts, 'kubernetes'>): void {
+  const [own, cluster] = [minorOf(kubelet), minorOf(kubernetes)];
+  const oldest = cluster - (cluster >= 28 ? 3 : 2);
+  if (own >= oldest && own <= cluster) return;
   throw new Failure(
     'preflight',
-    `a kubelet of ${kubelet} is too new for the cluster, which has Kubernetes ${kubernetes}`,
-    { hint: `leave out the version, or take that of the cluster: --kubernetes 1.${minorOf(kubernetes)}` },
+    `a kubelet of ${kubelet} is too ${own > cluster ? 'new' : 'old'} for the cluster, which has Kubernetes ${kubernetes}`,
+    { hint: `leave out the version, or take that of the cluster: --kubernetes 1.${cluster}` },
   );
 }

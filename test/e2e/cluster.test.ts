@@ -91,7 +91,7 @@ describe('several nodes of one file', () => {
     const other = join(folder, 'other.yaml');
     await writeFile(other, JSON.stringify({ nodes: [{ name: first }] }));
     expect(await failure('up', '-f', other, '--detach')).toContain(
-      `2: k8s-single: node ${first} is up, but not alone, as in the file`,
+      `2: k8s-single: node ${first} is up, but not a control plane`,
     );
   });
 
@@ -147,6 +147,32 @@ describe('several nodes of one file', () => {
     await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'nodes', '--all');
     expect(await started()).toBe(before);
     await eventually('c', async () => fetchFrom(kubectl, 'b', 'c'));
+  });
+
+  it('keep nothing of one that registers, but never takes pods; neither does it', async () => {
+    const held = join(folder, 'held.yaml');
+    const args = '{ args: ["--register-with-taints=node.kubernetes.io/held=:NoSchedule"] }';
+    await writeFile(held, `components: { kubelet: ${args} }\n`);
+    const name = 'e2e-cluster-held';
+    const registered = eventually(name, nodeStates);
+    const said = await failure(
+      'up',
+      '--detach',
+      '--name',
+      name,
+      '--join',
+      control,
+      '--config',
+      held,
+      '--timeout',
+      '15s',
+    );
+    await registered;
+    expect(said).toContain('the node has the taint node.kubernetes.io/held');
+    expect(await nodeStates()).not.toContain(name);
+    const { data, kubelet } = nodePaths(name);
+    expect([join(data, 'cluster.json'), join(kubelet, 'pki')].filter((path) => existsSync(path))).toEqual([]);
+    await k8sSingle('down', '--name', name, '--purge');
   });
 
   it('lose one that is killed and one that is cut off, run its pods elsewhere, and take both back', async () => {
@@ -283,9 +309,9 @@ describe('a cluster of which a worker cannot be started', () => {
     expect(said).toMatch(/^2: /);
     expect(said).toContain('bad.yaml:1:21: kubelet.maxPods: expected');
     expect(await k8sSingle('status', '--name', a)).toContain('apiserver');
+    // What a file says of nodes that are not there any more counts for nothing.
     await writeFile(half, JSON.stringify({ nodes: [{ name: a }] }));
-    // It is joinable, which a file without workers does not ask for.
-    expect(await failure('up', '-f', half, '--detach')).toContain(`node ${a} is up, but not alone`);
+    expect(await failure('up', '-f', half, '--detach')).toMatch(/^0: node \S+ is up already/);
     expect(await k8sSingle('down', '-f', half, '--purge')).toBe('');
     expect(existsSync(nodePaths(a).data)).toBe(false);
   });

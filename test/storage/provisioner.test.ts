@@ -244,8 +244,26 @@ describe('with a worker', () => {
       [wants]: JSON.stringify({ [folder]: 64 * 1024 * 1024 }),
       [answers]: JSON.stringify({ root: '/w/volumes', folders }),
     });
-    expect(await decide()).toMatchObject([{ body: { message: 'node b: the disk is full' } }]);
-    expect(await decide()).toEqual([]);
+    const another = {
+      method: 'PATCH',
+      path: '/api/v1/namespaces/shop/persistentvolumeclaims/data-db-0',
+      body: { metadata: { annotations: { 'volume.kubernetes.io/selected-node': null } } },
+    };
+    expect(await decide()).toMatchObject([{ body: { message: 'node b: the disk is full' } }, another]);
+    // Until the scheduler has heard of it.
+    expect(await decide()).toMatchObject([another]);
+  });
+
+  it('a claim for a worker that has left is given back to the scheduler', async () => {
+    const { claims, decide } = cluster();
+    claims.replace([readClaim(claimObject({ ...asked, 'volume.kubernetes.io/selected-node': 'c' }))]);
+    expect(await decide()).toMatchObject([
+      { body: { message: 'node c has left the cluster' } },
+      {
+        method: 'PATCH',
+        body: { metadata: { annotations: { 'volume.kubernetes.io/selected-node': null } } },
+      },
+    ]);
   });
 
   it('a volume is deleted when the worker has removed its folder, and stays if the worker is gone', async () => {
@@ -265,6 +283,8 @@ describe('with a worker', () => {
       [answers]: JSON.stringify({ root: '/w/volumes', folders: { [folder]: 'removed' } }),
     });
     expect(await decide()).toEqual([{ method: 'DELETE', path: `/api/v1/persistentvolumes/pvc-${uid}` }]);
+    worker({ [wants]: request, [answers]: JSON.stringify({ root: '/x', folders: { [folder]: 'removed' } }) });
+    expect(await decide()).toEqual([]);
     worker({});
     expect(await decide()).toMatchObject([{ method: 'PATCH', body: onlyOn('k8s-single') }]);
   });

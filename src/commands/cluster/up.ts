@@ -25,14 +25,17 @@ export async function upCluster(nodes: readonly ClusterNode[], options: UpOption
   using signals = new Signals();
   try {
     await using launched = new LaunchedNodes();
-    const code = await new ClusterStart(nodes, options, launched).run();
+    const start = new ClusterStart(nodes, options, { launched, signals });
+    const code = await start.run().catch(async (error: unknown) => {
+      if (!(error instanceof NodeEnded)) throw error;
+      // While its log is open.
+      if (signals.first === undefined) console.error(`${await error.member.log()}\n${error.message}`);
+      return error.code || exitCodes.notReady;
+    });
     return code === exitCodes.ok || signals.first === undefined ? code : signalExitCode(signals.first);
   } catch (error) {
     if (error instanceof Interrupted) return signalExitCode(error.signal);
-    if (!(error instanceof NodeEnded)) throw error;
-    if (signals.first !== undefined) return signalExitCode(signals.first);
-    console.error(`${await error.member.log()}\n${error.message}`);
-    return error.code || exitCodes.notReady;
+    throw error;
   }
 }
 
@@ -70,11 +73,17 @@ class ClusterStart {
   readonly #nodes: readonly ClusterNode[];
   readonly #options: UpOptions;
   readonly #launched: LaunchedNodes;
+  readonly #interrupted: AbortSignal;
 
-  constructor(nodes: readonly ClusterNode[], options: UpOptions, launched: LaunchedNodes) {
+  constructor(
+    nodes: readonly ClusterNode[],
+    options: UpOptions,
+    { launched, signals }: { readonly launched: LaunchedNodes; readonly signals: Signals },
+  ) {
     this.#nodes = nodes;
     this.#options = options;
     this.#launched = launched;
+    this.#interrupted = signals.interrupted;
   }
 
   async run(): Promise<number> {
@@ -102,6 +111,8 @@ class ClusterStart {
       else missing.push(node);
     }
     const launches = missing.map((node) => async () => this.#launch(node));
+    // A signal from before is not seen by the nodes that are launched now.
+    this.#interrupted.throwIfAborted();
     const members = await this.#launched.launchAll(launches);
     const detach = this.#options.detach === true;
     for (const member of members) {
@@ -124,16 +135,23 @@ class ClusterStart {
     return this.#launched.launch(own, { openLog: openSupervisorLog });
   }
 
+  /** As in the file. */
+  #roleOf({ name, join }: ClusterNode): string {
+    if (join !== undefined) return `a worker of ${join}`;
+    return this.#isJoined(name) ? 'a control plane that others can join' : 'a control plane';
+  }
+
   #isJoined(name: string): boolean {
     return this.#nodes.some(({ join }) => join === name);
   }
 
-  /** Waits until a node is ready that is up already. @throws Failure if it is another one than in the file, or does not become ready */
+  /** Waits until a node is ready that is up already. @throws Failure if it cannot be that of the file, or does not become ready */
   async #assertThere({ name, join }: ClusterNode): Promise<void> {
     const { cluster, worker } = await readNodeFile(name);
-    const expected = join ?? (this.#isJoined(name) ? name : undefined);
-    if (cluster !== expected || (worker !== undefined) !== (join !== undefined))
-      throw new Failure('usage', `node ${name} is up, but not ${roleOf({ name, join }, expected)}`, {
+    const isWorker = worker !== undefined;
+    const isOther = isWorker !== (join !== undefined) || (isWorker && cluster !== join);
+    if (isOther || (this.#isJoined(name) && cluster !== name))
+      throw new Failure('usage', `node ${name} is up, but not ${this.#roleOf({ name, join })}`, {
         hint: `take it down first: ${nodeCommand('down', { name })}`,
       });
     console.error(`node ${name} is up already`);
@@ -141,14 +159,9 @@ class ClusterStart {
     await waitReady(
       async (signal) => status.status(signal),
       { name, timeoutMs: othersMs, onAttemptFailed: (reason) => console.error(`node ${name}: ${reason}`) },
-      new AbortController().signal,
+      this.#interrupted,
     );
   }
-}
-
-function roleOf({ join }: ClusterNode, cluster: string | undefined): string {
-  if (join !== undefined) return `as a worker of ${join}`;
-  return cluster === undefined ? 'alone, as in the file' : 'joinable, as in the file';
 }
 
 /** Resolves with the exit code of a node that was ready, and says why if that is a failure. */

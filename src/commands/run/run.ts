@@ -13,7 +13,7 @@ import type { Member } from '../../launcher/launchedNodes.ts';
 import { openAnonymousLog } from '../../launcher/supervisorLog.ts';
 import { nodeAddresses } from '../../kubernetes/environment.ts';
 import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
-import { exitCodes, Failure } from '../../lib/errors.ts';
+import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm, nodePaths } from '../../lib/paths.ts';
 import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
@@ -128,6 +128,9 @@ interface RunContext {
 /** A command with its nodes: ready -> command -> gone. */
 class Run {
   readonly #context: RunContext;
+  readonly #ended = new Set<Member>();
+  /** The node whose boot is shown. */
+  #booting: Member | undefined;
 
   constructor(context: RunContext) {
     this.#context = context;
@@ -139,13 +142,15 @@ class Run {
       return await this.#run();
     } catch (error) {
       // Before they are gone.
-      await keepLogs(this.#context.launched.members);
+      await keepLogs(this.#alive()).catch((reason: unknown) => {
+        console.error(`warning: the logs cannot be kept: ${reasonOf(reason)}`);
+      });
       await this.#removeNodes();
       if (!(error instanceof NodeEnded)) throw error;
       const { member, code } = error;
       console.error(await outputOf(member));
       if (signals.first !== undefined) return signalExitCode(signals.first);
-      console.error(`node ${member.name} ended before the command did`);
+      if (this.#booting !== member) console.error(`node ${member.name} ended before the command did`);
       return code || exitCodes.notReady;
     }
   }
@@ -156,8 +161,11 @@ class Run {
     const control = await launchEphemeral(launched, first!, signals);
     await this.#ready(control);
     const launches = workers.map((options) => async () => launchEphemeral(launched, options, signals));
+    // A signal from before is not seen by the nodes that are launched now.
+    signals.interrupted.throwIfAborted();
     for (const worker of await launched.launchAll(launches)) await this.#ready(worker);
     const readyMs = performance.now();
+    this.#booting = undefined;
     const { members } = launched;
     // Without its node file the node has ended since it was ready.
     const node = await readNodeFile(control.name).catch(() => undefined);
@@ -189,6 +197,9 @@ class Run {
   async #ready(member: Member): Promise<void> {
     const { launched, signals, nodes } = this.#context;
     const { supervisor, spec, name } = member;
+    this.#booting = member;
+    const end = (): void => void this.#ended.add(member);
+    supervisor.exitCode.then(end, end);
     if (nodes.length > 1) console.error(titleOf(member));
     const failed = await launched.whileTheyLive(followBoot(supervisor, spec), member);
     if (failed !== undefined && signals.first === undefined) return;
@@ -216,8 +227,12 @@ class Run {
     return code;
   }
 
+  #alive(): Member[] {
+    return this.#context.launched.members.filter((member) => !this.#ended.has(member));
+  }
+
   async #removeNodes(): Promise<void> {
-    const removals = this.#context.launched.members.map(async (member) => {
+    const removals = this.#alive().map(async (member) => {
       // Not in order, which takes seconds: nothing of it is kept.
       await member.supervisor.kill();
       const output = await member.log();

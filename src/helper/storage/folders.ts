@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, statfsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ensurePrivateFolder } from '../../lib/atomicFile.ts';
@@ -10,6 +10,8 @@ const execute = promisify(execFile);
 /** Makes the folder of a volume on this machine, directly below `root`; does nothing if it is there. @throws Error if the disk is too small */
 export function makeFolder(root: string, name: string, bytes: number): string {
   const path = pathOf(root, name);
+  // A pod may have changed its mode since.
+  if (existsSync(path)) return path;
   ensurePrivateFolder(root);
   const { bsize, bavail } = statfsSync(root);
   if (!(bytes <= bsize * bavail))

@@ -12,6 +12,9 @@ const isDefaultClassBeta = 'storageclass.beta.kubernetes.io/is-default-class';
 /** Marks a volume with its provisioner. */
 export const provisionedBy = 'pv.kubernetes.io/provisioned-by';
 
+/** The node of the first pod of a claim. */
+export const selectedNode = 'volume.kubernetes.io/selected-node';
+
 /** The label of a node with its name. */
 export const hostLabel = 'kubernetes.io/hostname';
 
@@ -77,7 +80,7 @@ export function readClaim(object: unknown): Claim {
       textAt(spec, 'storageClassName') || textAt(annotations, 'volume.beta.kubernetes.io/storage-class'),
     // Up to Kubernetes 1.22 only the one with beta.
     provisioner: textAt(annotations, `volume.${asked}`) || textAt(annotations, `volume.beta.${asked}`),
-    node: textAt(annotations, 'volume.kubernetes.io/selected-node'),
+    node: textAt(annotations, selectedNode),
     volumeName: textAt(spec, 'volumeName'),
     accessModes: listAt(spec, 'accessModes').map(String),
     volumeMode: textAt(spec, 'volumeMode'),

@@ -20,6 +20,7 @@ import {
   readClaim,
   readClass,
   readVolume,
+  selectedNode,
 } from './objects.ts';
 import type { Claim, StorageClass, Volume } from './objects.ts';
 
@@ -170,9 +171,11 @@ export class Provisioner {
     const node = claim.node === '' ? nodeName : claim.node;
     if (node !== nodeName && !this.#workers().some(({ name }) => name === node)) {
       const others = this.#api.nodes === undefined ? '' : ' and its workers';
-      await this.#report(
+      await this.#refuse(
         claim,
-        `${provisioner} has volumes on node ${nodeName}${others} only: give class ${ofClass.name} allowedTopologies as ${ownClass} has`,
+        this.#api.nodes !== undefined && this.#api.nodes.get('', node) === undefined
+          ? `node ${node} has left the cluster`
+          : `${provisioner} has volumes on node ${nodeName}${others} only: give class ${ofClass.name} allowedTopologies as ${ownClass} has`,
       );
       return;
     }
@@ -182,16 +185,29 @@ export class Provisioner {
     }
     const name = folderName(claim);
     const bytes = bytesOf(claim.size);
+    if (!Number.isFinite(bytes)) {
+      await this.#report(claim, `the claim asks for ${claim.size}, which is not understood`);
+      return;
+    }
     let path: string | undefined;
     try {
       path = node === nodeName ? makeFolder(folder, name, bytes) : this.#ask(node, name, bytes)?.path;
     } catch (error) {
-      await this.#report(claim, reasonOf(error));
+      await this.#refuse(claim, reasonOf(error));
       return;
     }
     if (path === undefined) return;
     const body = volumeObject({ claim, ofClass, path, nodeName: node });
     await change({ method: 'POST', path: volumesPath, body }, [201, 409]);
+  }
+
+  /** Says why a claim gets no volume on the node of its first pod, and lets the scheduler choose another one. */
+  async #refuse(claim: Claim, message: string): Promise<void> {
+    await this.#report(claim, message);
+    if (this.#api.nodes === undefined || claim.node === '') return;
+    const path = `/api/v1/namespaces/${claim.namespace}/persistentvolumeclaims/${claim.name}`;
+    const body = { metadata: { annotations: { [selectedNode]: null } } };
+    await this.#api.change({ method: 'PATCH', path, body, type: 'application/merge-patch+json' }, [200, 404]);
   }
 
   /** An event on the claim, once for each claim. */
@@ -214,7 +230,12 @@ export class Provisioner {
     if (path !== volume.path || basename(path) !== name)
       throw new Error(`${volume.path} is not the folder of its claim, ${path}: remove the volume yourself`);
     if (isOwn) await removeFolder(folder, name);
-    else if (this.#ask(volume.node, name, null) === undefined) return;
+    else {
+      const answer = this.#ask(volume.node, name, null);
+      if (answer === undefined) return;
+      if (answer.path !== path)
+        throw new Error(`node ${volume.node} has its volumes elsewhere now: remove the volume yourself`);
+    }
     await this.#api.change({ method: 'DELETE', path: `${volumesPath}/${volume.name}` }, [200, 202, 404]);
   }
 }

@@ -84,7 +84,7 @@ export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task
 }
 
 /** Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint. */
-export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
+export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[], onReady: () => void): Task {
   // Not by what its kubelet has reported in an earlier life.
   const createdAt = performance.now();
   const reportedSince = (): number => Date.now() - (performance.now() - createdAt);
@@ -96,7 +96,10 @@ export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[]):
     const taint = taints.find((key) => key.startsWith('node.kubernetes.io/'));
     if (taint !== undefined) throw new Unhealthy(`the node has the taint ${taint}`);
   };
-  const steps = [hasAddress, ready, isSchedulable].map((probe) => waitUntil(probe));
+  const steps = [
+    ...[hasAddress, ready, isSchedulable].map((probe) => waitUntil(probe)),
+    async () => onReady(),
+  ];
   return { ...milestone('node', needs, steps), live: hasAddress };
 }
 

@@ -1,3 +1,5 @@
+import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { apiObject } from '../../../probes/kinds/api.ts';
 import type { Api } from '../../../probes/kinds/api.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
@@ -11,7 +13,8 @@ import { reasonOf } from '../../lib/errors.ts';
 import type { Paths } from '../../lib/paths.ts';
 import { change, remove } from '../components/bootstrapSteps.ts';
 import { pkiPaths } from '../pki/paths.ts';
-import { kubeletClientFile } from './membership.ts';
+import { bootstrapKubeconfig, kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { kubeletClientFile, membershipFile } from './membership.ts';
 
 interface Worker {
   readonly server: string;
@@ -32,8 +35,7 @@ const never = new AbortController().signal;
  * @throws Unhealthy with the reason of the API server, or why it is not reached
  */
 export async function leaveCluster(worker: Worker, paths: Pick<Paths, 'pki' | 'kubelet'>): Promise<void> {
-  const client = kubeletClientFile(paths);
-  const api: Api = { server: worker.server, ca: pkiPaths(paths.pki).ca.cert, cert: client, key: client };
+  const api = accessOf(worker, paths);
   const node = nodePath(worker.nodeName);
   const cordon = {
     method: 'PATCH',
@@ -47,6 +49,33 @@ export async function leaveCluster(worker: Worker, paths: Pick<Paths, 'pki' | 'k
     },
   );
   await probeOnce(remove(api, node), requestMs, never);
+}
+
+/**
+ * Takes back the join of a node that never took pods: its Node, and its certificates and what it knows of the cluster. Also without an
+ * answer of the API server nothing is left here.
+ * @throws Unhealthy with its reason
+ */
+export async function forgetCluster(
+  worker: Pick<Worker, 'server' | 'nodeName'>,
+  paths: Pick<Paths, 'data' | 'pki' | 'kubelet' | 'kubeconfigs'>,
+): Promise<void> {
+  const client = kubeletClientFile(paths);
+  try {
+    // Without a certificate it has not registered.
+    if (existsSync(client))
+      await probeOnce(remove(accessOf(worker, paths), nodePath(worker.nodeName)), requestMs, never);
+  } finally {
+    const { kubelet, proxy } = kubeconfigPaths(paths.kubeconfigs);
+    for (const file of [membershipFile(paths), bootstrapKubeconfig(paths.kubeconfigs), kubelet, proxy])
+      rmSync(file, { force: true });
+    rmSync(dirname(client), { recursive: true, force: true });
+  }
+}
+
+function accessOf({ server }: Pick<Worker, 'server'>, paths: Pick<Paths, 'pki' | 'kubelet'>): Api {
+  const client = kubeletClientFile(paths);
+  return { server, ca: pkiPaths(paths.pki).ca.cert, cert: client, key: client };
 }
 
 /** Evicts each pod of the node; passes when all have gone but those that would come again. */

@@ -9,7 +9,8 @@ const classes = '/apis/storage.k8s.io/v1/storageclasses';
 /** What the provisioner does: see src/helper/storage/provisioner.ts. */
 const rules = [
   { apiGroups: [''], resources: ['persistentvolumes'], verbs: ['list', 'watch', 'create', 'delete'] },
-  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list', 'watch'] },
+  // A claim that cannot be served on the node that was selected is given back to the scheduler.
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list', 'watch', 'patch'] },
   { apiGroups: [''], resources: ['events'], verbs: ['create'] },
   {
     apiGroups: ['storage.k8s.io'],
