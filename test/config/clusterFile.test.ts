@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadClusterFile } from '../../src/config/clusterFile.ts';
+import { parseConfig } from '../../src/config/yaml/parseConfig.ts';
 import { tempDir } from '../support/cli.ts';
 
 async function load(text: string) {
@@ -29,6 +30,12 @@ describe('a file of several nodes', () => {
     expect(await load('{"nodes":[{"name":"a"}]}')).toEqual([
       { name: 'a', join: undefined, config: undefined },
     ]);
+  });
+
+  it('is refused as the config of one node', () => {
+    expect(() => parseConfig('nodes: [{ name: a }]\n', 'cluster.yaml')).toThrow(
+      /^cluster\.yaml:1:1: this is a file of several nodes: only "up", "down" and "config check" take one$/,
+    );
   });
 
   it('is not a config of one node, nor what cannot be read', async () => {

@@ -54,6 +54,11 @@ export function parseConfig(
     return { ...settings, components: expandAll(components, ['components'], variables) };
   };
 
+  if (isMap(yaml.root) && Object.hasOwn(yaml.root, 'nodes'))
+    problems.add(
+      yaml.positionOfKey([], 'nodes'),
+      'this is a file of several nodes: only "up", "down" and "config check" take one',
+    );
   const root = isMap(yaml.root) ? expandRoot(yaml.root) : yaml.root;
   const parsed = configSchema.safeParse(root, { reportInput: true });
   if (!parsed.success) addIssues(parsed.error.issues, yaml, problems);
