@@ -6,7 +6,7 @@ import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { numberToIp, parseCidr } from '../config/schema/addresses.ts';
 import { assertCanIsolate } from '../host/preflight.ts';
-import { pathWithSbin, runAt } from '../host/tool.ts';
+import { notInstalled, pathWithSbin, runAt } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
 import { clusterAlias } from '../instance/cleanUp.ts';
 import { memberFile, otherMembers } from '../instance/clusterMembers.ts';
@@ -278,7 +278,12 @@ async function newNamespace(): Promise<number> {
     env,
     stdio: ['pipe', 'pipe', 'ignore'],
   });
-  const ended = once(holder, 'close').then(() => 'ended' as const);
+  const ended = once(holder, 'close').then(
+    () => 'ended' as const,
+    (cause: unknown) => {
+      throw notInstalled('unshare', cause);
+    },
+  );
   try {
     const first = await Promise.race([once(holder.stdout, 'data'), ended]);
     if (first !== 'ended') return openSync(`/proc/${holder.pid}/ns/net`, 'r');
