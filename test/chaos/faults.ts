@@ -15,6 +15,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { execa } from 'execa';
 import { errorCode } from '../../probes/errorCode.ts';
@@ -446,10 +447,13 @@ async function stormOfCommands({ node, random }: Scene): Promise<string> {
       return command === 'down' ? node.command('down') : node.command('restart', random.pick(nodeServices));
     }),
   );
-  const codes = results.map(({ exitCode }) => exitCode);
+  // As a shell counts: `down` ends a start that has nothing to stop yet by the signal itself.
+  const codes = results.map(({ exitCode, signal }) =>
+    signal === undefined ? exitCode : 128 + constants.signals[signal],
+  );
   const known = new Set<number | undefined>([0, 2, 3, 4, 5, 128 + 15, 137]);
-  const bad = results.find(({ exitCode }) => !known.has(exitCode));
-  if (bad !== undefined) throw new Error(`exit code ${bad.exitCode}: ${String(bad.all)}`);
+  const bad = codes.findIndex((code) => !known.has(code));
+  if (bad !== -1) throw new Error(`${commands[bad]}: exit code ${codes[bad]}: ${String(results[bad]!.all)}`);
   return commands.map((command, index) => `${command} ${codes[index]}`).join(', ');
 }
 
