@@ -1,10 +1,10 @@
-import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { stateOf } from '../instance/lifeState.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
+import { nodeNamesIn } from '../instance/nodeNames.ts';
 import { exitCodes } from '../lib/errors.ts';
-import { nodeName, nodePaths } from '../lib/paths.ts';
+import { nodePaths } from '../lib/paths.ts';
 import { table } from '../lib/text/table.ts';
 
 /** A line of `ls --output json`. */
@@ -20,7 +20,7 @@ interface ListedNode {
 /** `k8s-single ls`: the nodes of this machine, those that are up and those with data in the usual place. */
 export async function listNodes({ output }: { readonly output: 'table' | 'json' }): Promise<number> {
   const { run, data } = nodePaths('any');
-  const names = new Set([run, data].flatMap((path) => foldersIn(dirname(path))));
+  const names = new Set([run, data].flatMap((path) => nodeNamesIn(dirname(path))));
   const nodes = await Promise.all([...names].toSorted().map(describe));
   if (output === 'json') console.log(JSON.stringify(nodes, undefined, 2));
   else {
@@ -47,12 +47,4 @@ async function describe(name: string): Promise<ListedNode> {
 function roleOf({ worker, kubeconfig }: NodeFile): ListedNode['role'] {
   if (worker !== undefined) return 'worker';
   return kubeconfig === undefined ? 'graph' : 'control plane';
-}
-
-function foldersIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => nodeName.test(name));
-  } catch {
-    return [];
-  }
 }

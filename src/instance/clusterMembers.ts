@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
-import { nodeName, nodePaths } from '../lib/paths.ts';
+import { nodeNamesIn } from './nodeNames.ts';
 
 // The nodes of a cluster on this machine, each in its own namespaces, that reach each other.
 
@@ -38,22 +38,13 @@ export function readMember(run: string): ClusterMember | undefined {
 
 /** The nodes of a cluster that live, without the one with this run folder. */
 export function otherMembers(cluster: string, run: string): ClusterMember[] {
-  return runFolders()
+  const parent = dirname(run);
+  return nodeNamesIn(parent)
+    .map((name) => join(parent, name))
     .filter((folder) => folder !== run)
     .map(readMember)
     .filter((member) => member !== undefined)
     .filter((member) => member.cluster === cluster && lives(member));
-}
-
-function runFolders(): string[] {
-  const parent = dirname(nodePaths('any').run);
-  try {
-    return readdirSync(parent)
-      .filter((name) => nodeName.test(name))
-      .map((name) => join(parent, name));
-  } catch {
-    return [];
-  }
 }
 
 /** Whether the process still has the namespace open; not another one that has got its pid. */

@@ -1,12 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure, reasonOf } from '../lib/errors.ts';
-import { nodeName, nodePaths } from '../lib/paths.ts';
+import { nodePaths } from '../lib/paths.ts';
 import { cleanUp } from './cleanUp.ts';
 import { isHeld, startingLine } from './lifeState.ts';
 import { lockFile } from './lock.ts';
 import { readNodeFile } from './nodeFile.ts';
 import { NodeLocks } from './nodeLocks.ts';
+import { nodeNamesIn } from './nodeNames.ts';
 
 /**
  * Removes what nodes have left of which every process was killed, so that none could clean up: run folder, cgroup, mounts,
@@ -14,7 +15,8 @@ import { NodeLocks } from './nodeLocks.ts';
  * usually there is none, and this takes less than 1 ms.
  */
 export async function removeDeadNodes(except?: string): Promise<string[]> {
-  const removals = otherNodes(except).map(async (name) => {
+  const names = nodeNamesIn(dirname(nodePaths('any').run)).filter((name) => name !== except);
+  const removals = names.map(async (name) => {
     try {
       return (await removeIfDead(name))
         ? `removed what node ${name} has left: all its processes were killed`
@@ -31,16 +33,6 @@ export async function removeDeadNodes(except?: string): Promise<string[]> {
 /** {@link removeDeadNodes}, and prints what it did. Never rejects. */
 export async function reportDeadNodes(except?: string): Promise<void> {
   for (const line of await removeDeadNodes(except)) console.error(line);
-}
-
-function otherNodes(except: string | undefined): string[] {
-  try {
-    return readdirSync(dirname(nodePaths('any').run)).filter(
-      (name) => name !== except && nodeName.test(name),
-    );
-  } catch {
-    return [];
-  }
 }
 
 async function removeIfDead(name: string): Promise<boolean> {

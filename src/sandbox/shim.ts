@@ -46,7 +46,8 @@ const script = [
 /**
  * Makes the namespaces, writes its process id on the host to the control pipe, and runs bin/init inside as PID 1: the first
  * child, which dies with its parent. Like `unshare --fork --kill-child --mount-proc`, but that has no exit code for a child
- * killed by SIGKILL. It also keeps 7 open, the network of a cluster, should the shim be killed; what runs inside does not. Unmounts of the host propagate to the inside: private mounts would keep the host's disks busy.
+ * killed by SIGKILL. Unmounts of the host propagate to the inside: private mounts would keep the host's disks busy. The parent of the
+ * init also keeps 7 open, the network of a cluster, should the shim be killed; what runs inside does not get it.
  */
 const namespaces = [
   ...'unshare --net --mount --uts --pid --ipc --propagation slave sh -c'.split(' '),

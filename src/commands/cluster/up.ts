@@ -88,7 +88,7 @@ class ClusterStart {
 
   async run(): Promise<number> {
     const startedAt = performance.now();
-    for (const { name } of this.#nodes) await reportDeadNodes(name);
+    await reportDeadNodes();
     for (const hasWorkers of [false, true]) {
       const group = this.#nodes.filter(({ join }) => (join !== undefined) === hasWorkers);
       const code = await this.#bringUp(group);

@@ -61,10 +61,7 @@ export function readClass(object: unknown): StorageClass {
     provisioner: textAt(object, 'provisioner'),
     reclaimPolicy: textAt(object, 'reclaimPolicy') || 'Delete',
     isImmediate: textAt(object, 'volumeBindingMode') !== 'WaitForFirstConsumer',
-    hosts: listAt(object, 'allowedTopologies')
-      .flatMap((term) => listAt(term, 'matchLabelExpressions'))
-      .filter((expression) => at(expression, 'key') === hostLabel)
-      .flatMap((expression) => listAt(expression, 'values').map(String)),
+    hosts: hostsIn(listAt(object, 'allowedTopologies'), 'matchLabelExpressions'),
     isDefault: [isDefaultClass, isDefaultClassBeta].some((name) => textAt(annotations, name) === 'true'),
   };
 }
@@ -96,17 +93,24 @@ export function readVolume(object: unknown): Volume {
     phase: textAt(object, 'status', 'phase'),
     reclaimPolicy: textAt(object, 'spec', 'persistentVolumeReclaimPolicy'),
     path: textAt(object, 'spec', 'local', 'path'),
-    node: listAt(object, 'spec', 'nodeAffinity', 'required', 'nodeSelectorTerms')
-      .flatMap((term) => listAt(term, 'matchExpressions'))
-      .filter((expression) => at(expression, 'key') === hostLabel)
-      .flatMap((expression) => listAt(expression, 'values').map(String))
-      .join(),
+    node: hostsIn(
+      listAt(object, 'spec', 'nodeAffinity', 'required', 'nodeSelectorTerms'),
+      'matchExpressions',
+    ).join(),
     claim: {
       namespace: textAt(claim, 'namespace'),
       name: textAt(claim, 'name'),
       uid: textAt(claim, 'uid'),
     },
   };
+}
+
+/** The host names in the terms of a class or a volume. */
+function hostsIn(terms: readonly unknown[], expressions: string): string[] {
+  return terms
+    .flatMap((term) => listAt(term, expressions))
+    .filter((expression) => at(expression, 'key') === hostLabel)
+    .flatMap((expression) => listAt(expression, 'values').map(String));
 }
 
 const suffixes = ['', 'k', 'M', 'G', 'T', 'P', 'E'];

@@ -56,9 +56,12 @@ export function runProvisioner(options: StorageOptions, watches: Watches, signal
     change: async (change, accepted) => watches.change(change, accepted),
   };
   const own = new Provisioner(api, options);
-  const stores = [api.classes, api.claims, api.volumes, ...(api.nodes === undefined ? [] : [api.nodes])];
-  reconcileOnChange(stores, async () => own.reconcile(), signal);
+  reconcileOnChange(storesOf(api), async () => own.reconcile(), signal);
   return () => own.failure;
+}
+
+function storesOf({ classes, claims, volumes, nodes: known }: StorageApi) {
+  return [classes, claims, volumes, ...(known === undefined ? [] : [known])];
 }
 
 /**
@@ -80,9 +83,8 @@ export class Provisioner {
 
   /** Does what is to do now. Failures go to the log; a later call tries again. */
   async reconcile(): Promise<void> {
-    const { classes, claims, volumes, nodes: known, change } = this.#api;
-    const stores = [classes, claims, volumes, ...(known === undefined ? [] : [known])];
-    if (!stores.every(({ isSynced }) => isSynced)) return;
+    const { claims, volumes, change } = this.#api;
+    if (!storesOf(this.#api).every(({ isSynced }) => isSynced)) return;
     this.#wanted = new Map();
     await this.#attempt(ownClass, async () => this.#publishClass());
     for (const claim of claims.values())
