@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 
 /** A clock tick of /proc, in ms: 1/100 s on all common architectures (USER_HZ, proc(5)). */
@@ -29,7 +30,28 @@ export async function listPids(): Promise<string[]> {
 /** Undefined if there is no such process any more. */
 export async function readProcessStat(pid: string): Promise<ProcessStat | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseStat(text);
+}
+
+/** {@link readProcessStat}, synchronous. */
+export function readProcessStatSync(pid: number): ProcessStat | undefined {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether the process has exited. A zombie counts as exited: only its parent, possibly the PID 1 of a container that never reaps, can
+ * remove it. But a zombie with other threads is only the exited main thread of a process that is still exiting: the other threads
+ * still hold its sockets.
+ */
+export function hasExited({ state, numThreads }: ProcessStat): boolean {
+  return state === 'X' || (state === 'Z' && numThreads <= 1);
+}
+
+function parseStat(text: string): ProcessStat {
   // pid (comm) state ppid pgrp ...: comm may contain blanks and parentheses, so the last one ends it.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');

@@ -1,11 +1,9 @@
 import { errorCode } from '../errorCode.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
-import { listPids, readProcessStat } from '../proc.ts';
+import { hasExited, listPids, readProcessStat } from '../proc.ts';
 
 /**
- * Passes when no process of the group runs any more; otherwise the reason names those that do. A zombie counts as exited:
- * only its parent, possibly the PID 1 of a container that never reaps, can remove it. But a zombie with other threads is
- * only the exited main thread of a process that is still exiting: the other threads still hold its sockets.
+ * Passes when no process of the group runs any more; otherwise the reason names those that do.
  */
 export function processGroupExited(pgid: number): Probe {
   // kill(2) takes 0 and -1 as "my own group" and "every process".
@@ -34,8 +32,7 @@ async function runningProcesses(pgid: number): Promise<string[]> {
     (await listPids()).map(async (pid) => {
       const stat = await readProcessStat(pid);
       if (stat?.pgrp !== pgid) return undefined;
-      const hasExited = stat.state === 'X' || (stat.state === 'Z' && stat.numThreads <= 1);
-      return hasExited ? undefined : `${stat.comm} (pid ${pid})`;
+      return hasExited(stat) ? undefined : `${stat.comm} (pid ${pid})`;
     }),
   );
   return found.filter((one) => one !== undefined);

@@ -151,9 +151,26 @@ export interface Diagnosis {
   readonly remedy?: string;
 }
 
+/** The process of an earlier supervisor, which was killed. */
+interface Predecessor {
+  readonly pid: number;
+  /** Whether it was started with this command, for the same node. */
+  runs(command: Command): boolean;
+}
+
+/** How the processes of a service are taken over by the next supervisor when this one is killed. */
+export interface Adoption {
+  /** The living process of an earlier supervisor, once: whoever asks takes it over, or stops it. */
+  takePredecessor(): Predecessor | undefined;
+  /** Called with each process as soon as it runs. */
+  started(pid: number, command: Command): void;
+}
+
 /** A process that is kept running. */
 export interface Service extends ComponentBase, Program {
   readonly kind: 'service';
+  /** Default: a process is not taken over. */
+  readonly adoption?: Adoption;
   /** Readiness: run after each start, until it passes. */
   readonly ready: Probe;
   readonly readyTiming?: ProbeTiming;
@@ -179,8 +196,13 @@ export type Event = { readonly component: string; readonly at: number; readonly 
 export type EventBody =
   /** Dependencies that are not met yet. */
   | { readonly type: 'waiting'; readonly on: readonly string[] }
-  /** `attempt` counts starts from 1. No `pid` for a task that is a function. */
-  | { readonly type: 'starting'; readonly attempt: number; readonly pid?: number }
+  /** `attempt` counts starts from 1. No `pid` for a task that is a function. `adopted`: an earlier supervisor has started it. */
+  | {
+      readonly type: 'starting';
+      readonly attempt: number;
+      readonly pid?: number;
+      readonly adopted?: true;
+    }
   /** Not ready yet, and why. Emitted when the reason changes. */
   | { readonly type: 'probing'; readonly reason: string }
   /** `ms`: from this start to ready. */

@@ -10,7 +10,7 @@ import { finished, linkedController } from './linkedController.ts';
 import type { ReadinessLatch } from './readinessLatch.ts';
 import { RestartLimiter } from './restartLimiter.ts';
 import { StillRunning } from './process.ts';
-import { ProgramExited, rejectOnAbort, runService, runTask } from './run.ts';
+import { NotAdopted, ProgramExited, rejectOnAbort, runService, runTask } from './run.ts';
 
 /** What a {@link ComponentSupervisor} gets from the graph. */
 export interface SupervisorContext {
@@ -179,10 +179,10 @@ export class ComponentSupervisor {
   }
 
   /**
-   * One run. Resolves if the next follows immediately: because this one was ready for long enough, or because of a
-   * dependency. Rejects if a back-off comes first, or if the error is final.
+   * One run. Resolves if the next follows immediately: because this one was ready for long enough, or because its end was no
+   * failure but, for one, that of a dependency. Rejects if a back-off comes first, or if the error is final.
    */
-  async #runOnce(stopRequested: AbortSignal): Promise<'good' | 'dependency'> {
+  async #runOnce(stopRequested: AbortSignal): Promise<'good' | 'noFailure'> {
     const { dependencies, ready, started, logFile, forcedShutdown } = this.#context;
     const component = this.#component;
     const emit = (event: EventBody): void => this.#emit(event);
@@ -193,7 +193,7 @@ export class ComponentSupervisor {
     if (this.#attempt > 0 && beforeRestart !== undefined) {
       // A stop does not wait for it.
       await Promise.race([beforeRestart(), rejectOnAbort(stopRequested)]);
-      if (dependencies.some(({ latch }) => !latch.isSet)) return 'dependency';
+      if (dependencies.some(({ latch }) => !latch.isSet)) return 'noFailure';
     }
     if (!this.#isDesired()) return rejectOnAbort(stopRequested);
     const lossesBefore = lossesOf(dependencies);
@@ -225,16 +225,17 @@ export class ComponentSupervisor {
       if (error instanceof StillRunning) this.#leftovers = error;
       if (stopRequested.aborted) throw error;
       // Not a failure: its dependents are being stopped, and it is the next.
-      if (!this.#isDesired()) return 'dependency';
+      if (!this.#isDesired()) return 'noFailure';
       if (error instanceof Failure) throw error;
+      if (error instanceof NotAdopted) return 'noFailure';
       if (error instanceof DependencyLost) {
         if (error.whenLost === 'stop') throw error;
         // Not a failure, even if the dependency was lost before the losses were counted above.
-        return 'dependency';
+        return 'noFailure';
       }
       if (component.kind === 'service' && this.#policy.when === 'never') throw error;
       if (wasReadyFor >= Math.max(shortRunMs, this.#policy.resetAfterMs)) return 'good';
-      if (lossesOf(dependencies) > lossesBefore) return 'dependency';
+      if (lossesOf(dependencies) > lossesBefore) return 'noFailure';
       throw error;
     } finally {
       unlink();

@@ -1,10 +1,13 @@
 import { spawn as spawnChild } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, statSync } from 'node:fs';
 import { errorCode } from '../../../probes/errorCode.ts';
 import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
+import { processRuns } from '../../../probes/kinds/processRuns.ts';
 import type { Probe } from '../../../probes/probe.ts';
+import { hasExited, readProcessStatSync } from '../../../probes/proc.ts';
 import { until } from '../../../probes/until.ts';
+import { watch } from '../../../probes/watch.ts';
 import type { Command, StopPolicy } from '../component.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
@@ -22,6 +25,8 @@ interface Exit {
 /** A running process, the leader of its own process group. */
 export interface Process {
   readonly pid: number;
+  /** An earlier supervisor has started it. */
+  readonly isAdopted?: true;
   /** Resolves at its exit. Never rejects. */
   readonly exited: Promise<Exit>;
   /** True slightly before `exited` resolves. */
@@ -84,6 +89,51 @@ async function spawnInto(log: number, command: Command, path: string): Promise<P
   };
 }
 
+/** How often the end of a process is looked for that another one started, in ms. The kernel tells its parent alone. */
+const adoptedPeriodMs = 500;
+
+/**
+ * A running process that an earlier supervisor started: the leader of its own process group. How it ends is not known. `path`: its
+ * log. Undefined if it has just exited.
+ */
+export function adopt(pid: number, path: string): Process | undefined {
+  const stat = readProcessStatSync(pid);
+  if (stat === undefined || hasExited(stat)) return undefined;
+  const { starttime } = stat;
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const stopped = new AbortController();
+  const runs = processRuns(pid, starttime);
+  let isGone = false;
+  const exit = {
+    isSuccess: false,
+    description: 'exited, nobody knows how: an earlier supervisor started it',
+  };
+  // Settles at its stop at the latest.
+  const exited = watch(runs, { periodMs: adoptedPeriodMs, failureThreshold: 1 }, stopped.signal)
+    .catch(() => undefined)
+    .then(() => {
+      isGone = true;
+      return exit;
+    });
+  return {
+    pid,
+    isAdopted: true,
+    exited,
+    hasExited: () => isGone || readProcessStatSync(pid)?.starttime !== starttime,
+    lastLines: (count) => tail(path, count, size),
+    stop: async (policy, forcedShutdown) => {
+      try {
+        const now = readProcessStatSync(pid);
+        // No other process gets the pid while one of the group lives.
+        if (now !== undefined && now.starttime !== starttime) return;
+        await stopGroup({ pid, exited: Promise.resolve() }, policy, forcedShutdown);
+      } finally {
+        stopped.abort();
+      }
+    },
+  };
+}
+
 /** Node.js throws some errors; the others arrive as an event, see {@link errorOf}. */
 function startChild(command: Command, log: number): ChildProcess {
   const { file, args, cwd, env, inheritEnv = true, umask, uid, gid, descriptors = [] } = command;
@@ -139,7 +189,7 @@ function cannotStart({ file }: Command, cause: unknown): Error {
  * @throws StillRunning 30 s after a SIGKILL
  */
 export async function stopGroup(
-  { pid, exited }: Pick<Process, 'pid' | 'exited'>,
+  { pid, exited }: Pick<Process, 'pid'> & { readonly exited: Promise<unknown> },
   policy: StopPolicy,
   forcedShutdown: ForcedShutdown,
 ): Promise<void> {

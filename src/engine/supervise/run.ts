@@ -7,13 +7,13 @@ import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
 import { startTimeoutMs, stopDefaults } from '../component.ts';
-import type { Command, EventBody, Program, Service, Task } from '../component.ts';
+import type { Adoption, Command, EventBody, Program, Service, Task } from '../component.ts';
 import { causeLine } from './causeLine.ts';
 import { findDaemon } from './daemon.ts';
 import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import { attemptTimeoutMs, preStartCheck } from './preStartCheck.ts';
-import { spawn, StillRunning, stopGroup } from './process.ts';
+import { adopt, spawn, StillRunning, stopGroup } from './process.ts';
 import type { Process } from './process.ts';
 
 /** Number of log lines quoted when a process exits. */
@@ -29,6 +29,12 @@ export class ProgramExited extends Error {
     this.lastLines = lastLines;
   }
 }
+
+/**
+ * The process of an earlier supervisor was not taken over, and is stopped. That is no failure of the component: the next run starts
+ * another process.
+ */
+export class NotAdopted extends Error {}
 
 /** What one run of a component gets from its supervisor. */
 export interface RunContext {
@@ -58,14 +64,59 @@ export interface RunContext {
  */
 export async function runService(service: Service, context: RunContext): Promise<never> {
   const { attempt, emit, signal } = context;
+  if (service.adoption !== undefined) await runPredecessor(service, service.adoption, context);
   await preStartCheck(service, attempt, signal);
   const command = await resolveCommand(service, service.timeoutMs ?? startTimeoutMs, signal);
-  const reason = await withProcess(service, command, context, async (child, startedAt) =>
+  const start = async (): Promise<Process> => {
+    const child = await spawn(command, { path: context.logFile, target: service.logFile }, signal);
+    service.adoption?.started(child.pid, command);
+    return child;
+  };
+  const reason = await withProcess(service, start, context, async (child, startedAt) =>
     watchService(service, context, { child, command, startedAt }),
   );
   signal.throwIfAborted();
   emit({ type: 'done', reason });
   return rejectOnAbort(signal);
+}
+
+/** How long a process of an earlier supervisor may take until its readiness probe passes, in ms. It was ready long ago. */
+const adoptedReadyMs = 10_000;
+
+/**
+ * A run with the process that an earlier supervisor has left, which ends as any other run does. Resolves at once if there is none.
+ * @throws NotAdopted if it runs another command, or is not ready
+ */
+async function runPredecessor(service: Service, adoption: Adoption, context: RunContext): Promise<void> {
+  const { emit, signal, logFile } = context;
+  // Nothing may fail between here and the start of `use`: nobody else would stop it.
+  context.checkDependencies();
+  const predecessor = adoption.takePredecessor();
+  const child = predecessor && adopt(predecessor.pid, logFile);
+  if (predecessor === undefined || child === undefined) return;
+  let wasReady = false;
+  const onReady = (): void => {
+    wasReady = true;
+    context.onReady();
+  };
+  const use = async (startedAt: number): Promise<void> => {
+    const command = await resolveCommand(service, service.timeoutMs ?? startTimeoutMs, signal);
+    if (!predecessor.runs(command)) throw new Error('its command, or what it is made from, has changed');
+    const impatient = { ...service, timeoutMs: adoptedReadyMs };
+    await watchService(impatient, { ...context, onReady }, { child, command, startedAt });
+  };
+  await withProcess(
+    service,
+    async () => child,
+    context,
+    async (_child, startedAt) =>
+      use(startedAt).catch((error: unknown) => {
+        if (wasReady || signal.aborted || isProgrammingError(error)) throw error;
+        const reason = `not taken over: ${reasonOf(error)}`;
+        emit({ type: 'unhealthy', reason });
+        throw new NotAdopted(reason, { cause: error });
+      }),
+  );
 }
 
 /** A process that was started, and when, in ms of `performance.now()`. */
@@ -230,7 +281,9 @@ async function doWork(
   report.last = 'its command is not known yet';
   const command = await resolveCommand(run, timeoutMs, end);
   report.last = 'its program is still running';
-  await withProcess(run, command, context, async (child) => {
+  const start = async (): Promise<Process> =>
+    spawn(command, { path: context.logFile, target: run.logFile }, context.signal);
+  await withProcess(run, start, context, async (child) => {
     try {
       const { isSuccess } = await Promise.race([child.exited, rejectOnAbort(end)]);
       if (!isSuccess) await failOnExit(child, end, emit);
@@ -270,15 +323,15 @@ async function resolveCommand(
 
 /** Starts the program, calls `use`, and stops the process group when `use` settles. */
 async function withProcess<Result>(
-  { stop, logFile: target }: Program,
-  command: Command,
-  { signal, emit, attempt, forcedShutdown, logFile: path, checkDependencies }: RunContext,
+  { stop }: Program,
+  start: () => Promise<Process>,
+  { signal, emit, attempt, forcedShutdown, checkDependencies }: RunContext,
   use: (child: Process, startedAt: number) => Promise<Result>,
 ): Promise<Result> {
   checkDependencies();
   const startedAt = performance.now();
-  const child = await spawn(command, { path, target }, signal);
-  emit({ type: 'starting', attempt, pid: child.pid });
+  const child = await start();
+  emit({ type: 'starting', attempt, pid: child.pid, ...(child.isAdopted && { adopted: true }) });
   try {
     return await use(child, startedAt);
   } finally {

@@ -19,6 +19,7 @@ export function describeEvent(event: Event, before: ComponentState | undefined):
     case 'waiting':
       return before?.phase === 'down' ? info(`waiting for ${event.on.join(', ')}`) : undefined;
     case 'starting':
+      if (event.adopted === true) return info(`taking over pid ${event.pid}`);
       return info(event.attempt > 1 ? `restarting (attempt ${event.attempt})` : 'starting');
     case 'probing':
       return undefined;
