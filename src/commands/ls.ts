@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { stateOf } from '../instance/lifeState.ts';
+import type { LifeState } from '../instance/lifeState.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { nodeNamesIn } from '../instance/nodeNames.ts';
@@ -10,7 +11,7 @@ import { table } from '../lib/text/table.ts';
 /** A line of `ls --output json`. */
 interface ListedNode {
   readonly name: string;
-  readonly state: 'down' | 'starting' | 'running' | 'ending';
+  readonly state: LifeState;
   /** Null while it does not run. */
   readonly role: 'control plane' | 'worker' | 'graph' | null;
   readonly ip: string | null;

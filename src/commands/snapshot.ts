@@ -7,6 +7,7 @@ import { toFailure } from '../host/checkResult.ts';
 import { assertRoot, checkDataFolder, checkDataOwner, checkDataPath } from '../host/preflight.ts';
 import { run as runTool } from '../host/tool.ts';
 import { ifRunning } from '../instance/locateNode.ts';
+import { assertNotOrphaned } from '../instance/lifeState.ts';
 import { NodeLocks } from '../instance/nodeLocks.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
@@ -375,6 +376,7 @@ async function withLocks(
   const locks = new NodeLocks();
   try {
     await locks.acquireNode(name, run, signal);
+    await assertNotOrphaned(name);
     await locks.acquireData(name, data);
     await completeRestore(data);
     await settleUpgrade({ name, dataDir: data });

@@ -87,7 +87,7 @@ async function runDirectly(
   const spec = await signals.interruptible(workerSpecOf(options, config));
   const { directHost } = await import('../supervisor/directHost.ts');
   const { runNode } = await import('../supervisor/runNode.ts');
-  return runNode(spec, await directHost(spec.config.node, launch.locks), signals);
+  return runNode(spec, await directHost(spec.config, launch.locks), signals);
 }
 
 /** @throws Failure `usage` for options that do not fit to where the node runs */

@@ -8,6 +8,7 @@ import { killNodeCgroup, removeNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { rollBack } from '../host/undoJournal.ts';
 import { otherMembers, readMember } from './clusterMembers.ts';
 import { lockFile, recordEnd, takeLock } from './lock.ts';
+import { stopOrphans } from './stopOrphans.ts';
 import { mountsBelow } from '../lib/mountTable.ts';
 import { run as runAll } from '../host/tool.ts';
 import type { Argv } from '../host/tool.ts';
@@ -46,9 +47,10 @@ export async function forceCleanUp(
   }
 }
 
-/** Removes what a dead node left and kills what still runs of it, but keeps the run folder with its lock. */
+/** Removes what a dead node left and stops what still runs of it, in order, but keeps the run folder with its lock. */
 export async function cleanUpLeftovers(dirs: NodeDirs): Promise<void> {
   const { name, run, data } = dirs;
+  await stopOrphans(name, run);
   await removeNodeCgroup(name);
   // Not everything below the data folder: a user may have mounted a disk there.
   for (const folder of [run, join(data, 'containerd'), join(data, 'kubelet')]) {

@@ -7,6 +7,7 @@ import { isHeld, startingLine } from './lifeState.ts';
 import { lockFile } from './lock.ts';
 import { readNodeFile } from './nodeFile.ts';
 import { NodeLocks } from './nodeLocks.ts';
+import { isOrphaned } from './runningComponents.ts';
 import { nodeNamesIn } from './nodeNames.ts';
 
 /**
@@ -40,6 +41,8 @@ async function removeIfDead(name: string): Promise<boolean> {
   const lock = lockFile(run);
   // Without a content it is being started at this moment.
   if (!existsSync(lock) || readFileSync(lock, 'utf8') === '' || (await isHeld(lock))) return false;
+  // The next supervisor takes them over.
+  if (await isOrphaned({ name, run })) return false;
   const text = readFileSync(lock, 'utf8');
   const recorded = startingLine.test(text) ? undefined : text.split('\n')[1];
   const dataDir = recorded || (await readNodeFile(name).catch(() => undefined))?.dataDir;

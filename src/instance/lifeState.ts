@@ -7,18 +7,22 @@ import { nodePaths } from '../lib/paths.ts';
 import { hasErrorCode } from '../lib/systemError.ts';
 import { endingText, lockFile } from './lock.ts';
 import { nodeFile } from './nodeFile.ts';
+import { isOrphaned } from './runningComponents.ts';
 
 /**
  * Where a node is in its life, as its lock says: `starting` until it answers, `ending` once it does not any more, because it is
- * being taken down or its supervisor has died. Until `down` nobody else can start it.
+ * being taken down or its supervisor has died. Until then nobody else can start it. `orphaned`: without a sandbox, its components
+ * have outlived their supervisor, and the next one takes them over.
  */
-type LifeState = 'down' | 'starting' | 'running' | 'ending';
+export type LifeState = 'down' | 'starting' | 'running' | 'ending' | 'orphaned';
 
 /** The first line of a node's lock until its supervisor has recorded itself there. */
 export const startingLine = /^starting (\S+) (\d+)\n/;
 
 /** The state of a node whose lock is held. Undefined while its holder writes what it does with it, or removes it. */
-export async function stateOfHeld(name: string): Promise<Exclude<LifeState, 'down'> | undefined> {
+export async function stateOfHeld(
+  name: string,
+): Promise<Exclude<LifeState, 'down' | 'orphaned'> | undefined> {
   const { run, controlSocket } = nodePaths(name);
   const text = textOf(lockFile(run));
   if (text === '') return undefined;
@@ -29,7 +33,8 @@ export async function stateOfHeld(name: string): Promise<Exclude<LifeState, 'dow
 
 /** The same of any node. */
 export async function stateOf(name: string): Promise<LifeState> {
-  if (!(await isHeld(lockFile(nodePaths(name).run)))) return 'down';
+  const { run } = nodePaths(name);
+  if (!(await isHeld(lockFile(run)))) return (await isOrphaned({ name, run })) ? 'orphaned' : 'down';
   return (await stateOfHeld(name)) ?? 'starting';
 }
 
@@ -70,9 +75,26 @@ export async function explainAbsence(name: string, error: unknown): Promise<unkn
       cause: error,
     });
   }
+  if (state === 'orphaned') return orphaned(name, error);
   if (state !== 'ending') return error;
   return new Failure('notReady', `node ${name} is being taken down, or its supervisor has died`, {
     hint: `start it again, which waits for that: ${nodeCommand('up', { name })}`,
     cause: error,
   });
+}
+
+/** @throws Failure `preflight` for a node whose components have outlived their supervisor: they use its data */
+export async function assertNotOrphaned(name: string): Promise<void> {
+  if (await isOrphaned({ name, run: nodePaths(name).run })) throw orphaned(name);
+}
+
+function orphaned(name: string, cause?: Failure): Failure {
+  return new Failure(
+    cause === undefined ? 'preflight' : 'notReady',
+    `the supervisor of node ${name} was killed, and its components run on without one`,
+    {
+      hint: `take them over: ${nodeCommand('up', { name })}; stop them: ${nodeCommand('down', { name })}`,
+      cause,
+    },
+  );
 }

@@ -1,13 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readProcessStatSync } from '../../probes/proc.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
 import { dependencyName, stopDefaults } from '../engine/component.ts';
 import type { Component, Program, StopPolicy } from '../engine/component.ts';
 import { dependentsOf, sortByDependencies, visitInOrder } from '../engine/graph.ts';
 import { kill } from '../host/cgroup/cgroupFiles.ts';
-import { nodeProcesses } from '../host/cgroup/nodeCgroup.ts';
+import { componentProcesses, nodeProcesses } from '../host/cgroup/nodeCgroup.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
 
 /** How a component is stopped when its supervisor has died: an entry of `stop-order.json` in the run folder. */
@@ -47,8 +48,8 @@ function readStopOrder(run: string): StopEntry[] {
   }
 }
 
-/** How long the processes of pods, and others that are no component, may take to end, in ms. */
-const othersGraceMs = 10_000;
+/** Of the processes of pods, and others that are no component. */
+const othersPolicy: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
 
 const never = new AbortController().signal;
 
@@ -58,41 +59,70 @@ const never = new AbortController().signal;
  * those that had to be killed, or still run: "name (pid N)".
  */
 export async function stopOrphans(name: string, run: string): Promise<string[]> {
+  const running = async (): Promise<number[]> => exceptOwn(await nodeProcesses(name));
+  // The usual case of a clean-up.
+  if ((await running()).length === 0) return [];
   const order = readStopOrder(run);
-  const spared = new Set([1, process.ppid, process.pid]);
-  const running = async (): Promise<number[]> =>
-    (await nodeProcesses(name)).filter((pid) => !spared.has(pid));
   const entries = new Map(order.map((entry) => [entry.name, entry]));
   const byLog = new Map(order.map((entry) => [identity(entry.log), entry.name]));
   const ownerOf = (pid: number): string | undefined => byLog.get(identity(`/proc/${pid}/fd/1`) ?? '');
-  const late: string[] = [];
-  const stopAll = async (pids: readonly number[], { signal, graceMs }: StopPolicy): Promise<void> => {
-    // Only once: processes that they start for their own shutdown are not signalled. The second is for one that is stopped.
-    for (const each of [signal, 'SIGCONT'] as const) for (const pid of pids) kill(pid, each);
-    const left = async (): Promise<number[]> => {
-      const alive = new Set(await running());
-      return pids.filter((pid) => alive.has(pid));
-    };
-    const allExited = async (): Promise<void> => {
-      if ((await left()).length > 0) throw new Unhealthy('still running');
-    };
-    await until(allExited, { timeoutMs: graceMs }, never).catch((error: unknown) => {
-      if (!(error instanceof DeadlineExceeded)) throw error;
-    });
-    const rest = await left();
-    late.push(...(await Promise.all(rest.map(nameOf))));
-    for (const pid of rest) kill(pid);
-  };
   const others = (await running()).filter((pid) => ownerOf(pid) === undefined);
+  const late: string[] = [];
   const visit = async (component: string): Promise<void> => {
     const pids = (await running()).filter((pid) => ownerOf(pid) === component);
     const entry = entries.get(component);
-    if (pids.length > 0 && entry !== undefined) await stopAll(pids, entry);
+    if (pids.length > 0 && entry !== undefined) late.push(...(await stopAll(pids, entry, running)));
   };
-  await Promise.all([
-    stopAll(others, { signal: 'SIGTERM', graceMs: othersGraceMs }),
+  const [lateOthers] = await Promise.all([
+    stopAll(others, othersPolicy, running),
     visitInOrder(order.map((entry) => entry.name).toReversed(), dependentsOf(order), visit),
   ]);
+  return [...lateOthers, ...late];
+}
+
+/**
+ * Stops what a supervisor has started besides these components and the pods: of nobody else can be said what it is for. Pods are
+ * left to containerd and the kubelet, like their shims. Resolves as {@link stopOrphans}.
+ */
+export async function stopStrangers(name: string, components: readonly number[]): Promise<string[]> {
+  const running = async (): Promise<number[]> => exceptOwn(await componentProcesses(name));
+  const pids = await running();
+  const stats = new Map(pids.flatMap((pid) => [[pid, readProcessStatSync(pid)] as const]));
+  const isKept = (pid: number): boolean => {
+    const stat = stats.get(pid);
+    if (stat === undefined) return false;
+    return components.includes(stat.pgrp) || stat.comm.startsWith('containerd-shim') || isKept(stat.ppid);
+  };
+  const strangers = pids.filter((pid) => !isKept(pid));
+  return stopAll(strangers, othersPolicy, running);
+}
+
+function exceptOwn(pids: readonly number[]): number[] {
+  return pids.filter((pid) => ![1, process.ppid, process.pid].includes(pid));
+}
+
+/** Resolves with those that had to be killed, or still run. */
+async function stopAll(
+  pids: readonly number[],
+  { signal, graceMs }: StopPolicy,
+  running: () => Promise<readonly number[]>,
+): Promise<string[]> {
+  if (pids.length === 0) return [];
+  // Only once: processes that they start for their own shutdown are not signalled. The second is for one that is stopped.
+  for (const each of [signal, 'SIGCONT'] as const) for (const pid of pids) kill(pid, each);
+  const left = async (): Promise<number[]> => {
+    const alive = new Set(await running());
+    return pids.filter((pid) => alive.has(pid));
+  };
+  const allExited = async (): Promise<void> => {
+    if ((await left()).length > 0) throw new Unhealthy('still running');
+  };
+  await until(allExited, { timeoutMs: graceMs }, never).catch((error: unknown) => {
+    if (!(error instanceof DeadlineExceeded)) throw error;
+  });
+  const rest = await left();
+  const late = await Promise.all(rest.map(nameOf));
+  for (const pid of rest) kill(pid);
   return late;
 }
 

@@ -40,6 +40,15 @@ export async function readUnit(node: string): Promise<UnitState> {
   };
 }
 
+/**
+ * Whether systemd starts the node's unit again, of which the main process was killed: not during a stop or a restart by request, nor
+ * against the user's settings. It gives up all the same when that happens too often.
+ */
+export async function isStartedAgain(node: string): Promise<boolean> {
+  const text = await run(['systemctl', 'show', '--property=Restart,Job', unitOf(node).name]);
+  return !/^Restart=no$/m.test(text) && !/^Job=[1-9]/m.test(text);
+}
+
 /** The node's unit if it is active, also between two starts. Usually there is no such file, and no process is started. */
 export async function activeUnit(node: string): Promise<UnitState | undefined> {
   if (!existsSync(unitOf(node).file) || !hasSystemd()) return undefined;

@@ -78,6 +78,12 @@ export async function openData(node: DataOwner, versions: Versions, options: Ope
   return { ...result, upgrade: begunUpgrade(places, description, { from, to: recordOf(versions) }) };
 }
 
+/** Whether {@link openData} would change the data, which no etcd may use then. */
+export function isUpgradeDue(node: DataOwner, versions: Versions): boolean {
+  const { upgrade, scratch } = placesOf(node);
+  return existsSync(upgrade) || existsSync(scratch) || upgradeOf(node, versions) !== undefined;
+}
+
 /**
  * Finishes an upgrade that a power cut has interrupted, without a start. The caller holds the lock of the folder.
  * @throws Failure `preflight` when the disk does not take it

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import type { Config } from '../config/config.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, ownCgroups } from '../host/cgroup/nodeCgroup.ts';
 import { toFailure } from '../host/checkResult.ts';
@@ -22,6 +23,7 @@ import { bridgeName } from '../kubernetes/components/cni.ts';
 import { completeRestore } from '../kubernetes/snapshots/completeRestore.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { NodeHost } from './nodeHost.ts';
+import { Takeover } from './takeover.ts';
 
 /** The chains of kubelet, kube-proxy and the CNI plugins. */
 const chainPrefixes = ['KUBE-', 'CNI-'];
@@ -31,10 +33,9 @@ const chainPrefixes = ['KUBE-', 'CNI-'];
  * which everything can be found again, and whatever else is missing. The lock of the name must be held already.
  * @throws Failure `preflight` with what to do when that is not possible; then everything is taken back
  */
-export async function directHost(
-  { name, dataDir, kubernetes, network, kubelet: { minFreeMiB } }: NodeConfig,
-  locks: NodeLocks,
-): Promise<NodeHost> {
+export async function directHost({ node, components }: Config, locks: NodeLocks): Promise<NodeHost> {
+  const { name, dataDir, kubernetes, network } = node;
+  const { minFreeMiB } = node.kubelet;
   const { run, data, kubelet, containerd } = nodePaths(name, dataDir);
   const dirs = { name, run, data };
   const isPlainGraph = kubernetes === false;
@@ -43,8 +44,11 @@ export async function directHost(
   if (ranges?.level === 'problem') throw toFailure(ranges);
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
-  await completeRestore(data);
-  await cleanUpLeftovers(dirs);
+  const takeover = await Takeover.begin(dirs, { node, components });
+  if (!takeover.isFound) {
+    await completeRestore(data);
+    await cleanUpLeftovers(dirs);
+  }
   let cgroups: ReadonlyMap<string, string> = new Map();
   const leave = async (): Promise<void> => {
     await leaveNodeCgroup(cgroups);
@@ -56,20 +60,20 @@ export async function directHost(
     cgroups = ownCgroups();
     await joinNodeCgroup(name);
     recordSupervisor(run, data);
-    // A graph of plain programs needs nothing from the host.
-    const results: CheckResult[] = isPlainGraph
-      ? []
-      : [
-          ...(await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined })),
-          await checkNameServers(),
-          ...(ranges === undefined ? [] : [ranges]),
-        ];
+    const results: CheckResult[] = [...takeover.checks];
+    // A graph of plain programs needs nothing from the host; what is taken over has it.
+    if (!isPlainGraph && !takeover.isFound)
+      results.push(...(await prepareHost({ run, data, kubelet, inContainer: inContainer() !== undefined })));
+    if (!isPlainGraph) results.push(await checkNameServers());
+    if (ranges !== undefined) results.push(ranges);
     return {
       isSandboxed: false,
+      takeover,
       ip,
       capabilities: isPlainGraph ? undefined : inspectHost(containerd),
       prepared: Promise.resolve(results),
       onBinaries: async ({ files }) => {
+        if (takeover.isFound) return [];
         const traffic = podTraffic({ network }, ip, files['iptables-save']);
         const [firewall] = await Promise.all([checkFirewall(traffic), recordNetworkUndo(run, files)]);
         if (firewall.level === 'problem') throw toFailure(firewall);

@@ -8,12 +8,15 @@ import { nodePaths } from '../lib/paths.ts';
 import type { ReceivedBoot } from '../sandbox/bootChannel.ts';
 import { refreshSystemFolders } from '../sandbox/mounts.ts';
 import { finishSetupInside } from '../sandbox/finishSetupInside.ts';
+import type { Takeover } from './takeover.ts';
 
 /** Where a node runs: in its sandbox, or directly on the host or in a container. */
 export interface NodeHost {
   readonly isSandboxed: boolean;
   /** The cluster in whose network on this machine a sandbox is: see sandbox/clusterNetwork.ts. */
   readonly cluster?: string;
+  /** Of a node without a sandbox, whose components outlive a supervisor that is killed. */
+  readonly takeover?: Takeover;
   /** The node's own address. */
   readonly ip: string;
   /** The host's address for a node in a sandbox. */

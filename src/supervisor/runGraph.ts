@@ -69,6 +69,8 @@ export interface GraphOptions {
   /** When the command was started, in ms since the epoch. */
   readonly startedAt: number;
   readonly signals: Signals;
+  /** Without a sandbox: makes a component one that the next supervisor can take over. */
+  readonly follow?: ((component: Component) => Component) | undefined;
   /** Called before each restart of a component. */
   readonly beforeRestart?: (() => Promise<void>) | undefined;
   /** For the page and the metrics. */
@@ -151,7 +153,7 @@ async function startAndServe(
     reporter.emit(masked);
   };
   const graph = startGraph(
-    components.map((component) => withRecordedAttempts(component, store)),
+    components.map((component) => withRecordedAttempts(options.follow?.(component) ?? component, store)),
     {
       emit,
       logDir: paths.logs,

@@ -14,7 +14,7 @@ import { defaultRelease, minorOf } from '../install/release/pairings.ts';
 import { releasesDir } from '../install/find/cacheLayout.ts';
 import { checkData } from '../kubernetes/checkData.ts';
 import { renewalOf } from '../kubernetes/components/certificates.ts';
-import { openData } from '../kubernetes/dataUpgrade.ts';
+import { isUpgradeDue, openData } from '../kubernetes/dataUpgrade.ts';
 import { assertDataFits } from '../kubernetes/dataVersions.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { isJoinable, joinUrl } from '../kubernetes/join/joinable.ts';
@@ -57,9 +57,11 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const components = await graphOf(config, builtIns);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
     const { output } = options;
-    const { beforeRestart } = host;
+    const { beforeRestart, takeover } = host;
+    const follow =
+      takeover && ((component: Component) => takeover.follow(component, madeFrom(component, kubernetes)));
     const common = { config, ip: host.ip, output, startedAt, signals, listener };
-    const graph: GraphOptions = { ...common, checks, beforeRestart, ports, unit, again };
+    const graph: GraphOptions = { ...common, checks, follow, beforeRestart, ports, unit, again };
     if (kubernetes === undefined) return await runGraph(components, graph);
     const { facts, controlPlane } = kubernetes;
     if (controlPlane === undefined) {
@@ -79,6 +81,7 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
       checks.push(...checkData(paths, clients.snapshotter));
       return await runGraph(components, { ...graph, ...clients });
     }
+    if (isUpgradeDue(config.node, clients.versions)) await host.takeover?.abandon();
     const { upgrade, undone } = await openData(config.node, clients.versions, {
       minFreeMiB: config.node.kubelet.minFreeMiB,
       signal: signals.interrupted,
@@ -97,6 +100,16 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
   } finally {
     await host.leave();
   }
+}
+
+/**
+ * Gives what a component is made from besides its command, such as the files that it reads. A worker that has joined, and a folder for
+ * addons with other files, are no reason to start a program again.
+ */
+function madeFrom({ name }: Component, kubernetes: Awaited<ReturnType<typeof planKubernetes>>) {
+  if (kubernetes === undefined) return () => undefined;
+  const { facts, controlPlane } = kubernetes;
+  return () => [{ ...facts, joining: undefined, addons: undefined }, controlPlane?.renewal.signatureOf(name)];
 }
 
 async function abandonJoin({ server }: Joining, { name, dataDir, nodeName }: Config['node']): Promise<void> {

@@ -51,7 +51,7 @@ async function container({ wrapper, depth }: (typeof positions)[number], compone
   );
   const command = [...wrapper(), program, 'up', '--config', join(dir, 'graph.yaml'), '--output', 'json'];
   const unshare = ['--pid', '--fork', '--kill-child', '--mount-proc', ...command];
-  const unshareProcess = spawn('unshare', unshare, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const unshareProcess = spawn('unshare', unshare, { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(unshareProcess, 'exit');
   onTestFinished(async () => {
     unshareProcess.kill('SIGKILL');
@@ -59,6 +59,8 @@ async function container({ wrapper, depth }: (typeof positions)[number], compone
     await forceCleanUp({ name, run: nodePaths(name).run, data: join(dir, 'data') });
   });
   let output = '';
+  let errors = '';
+  unshareProcess.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
   unshareProcess.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   const processes = async () => descendants(unshareProcess.pid!);
   const signal = async (signalName: NodeJS.Signals): Promise<void> => {
@@ -69,12 +71,23 @@ async function container({ wrapper, depth }: (typeof positions)[number], compone
   };
   return {
     name,
-    processes,
     signal,
+    processes,
+    pids: async (pattern: RegExp): Promise<number[]> =>
+      (await processes()).filter((each) => pattern.test(each.command)).map(({ pid }) => pid),
+    killSupervisor: async (): Promise<void> => {
+      const supervisor = (await processes()).find((each) => /^\S*node .*main\.cjs up/.test(each.command));
+      process.kill(supervisor!.pid, 'SIGKILL');
+    },
     file: (path: string) => join(dir, path),
     /** Waits until `count` components have emitted an event of this type. */
     reached: async (type: 'ready' | 'stopping', count: number): Promise<void> =>
-      expect.poll(() => output.split(`"type":"${type}"`).length - 1, { timeout: 20_000 }).toBe(count),
+      expect
+        .poll(() => output.split(`"type":"${type}"`).length - 1, { timeout: 20_000 })
+        .toBe(count)
+        .catch((cause: unknown) => {
+          throw new Error(`${String(cause)}\n${errors}`, { cause });
+        }),
     exitCode: async (): Promise<unknown> => (await exited)[0],
     left: async (): Promise<string[]> =>
       [nodePaths(name).run, ...hierarchies().map(({ root }) => join(root, nodeCgroup(name)))].filter((path) =>
@@ -135,22 +148,35 @@ describe.for(positions)('$position', (position) => {
     expect(await node.left()).toEqual([]);
   });
 
-  test('when the supervisor is killed, all components receive SIGTERM and a grace period', async () => {
+  test('a supervisor that is killed is started again, and takes over its components', async () => {
+    const node = await container(position, `  b: ${stoppable('b')}, needs: [a] }\n  a: ${stoppable('a')} }`);
+    await node.reached('ready', 2);
+    const components = await node.pids(/^sh -c trap/);
+    expect(components).toHaveLength(2);
+    await node.killSupervisor();
+    await node.reached('ready', 4);
+    expect(await node.pids(/^sh -c trap/)).toEqual(components);
+    await node.signal('SIGTERM');
+    expect(await node.exitCode()).toBe(0);
+    expect(await readFile(node.file('stopped'), 'utf8')).toBe('b\na\n');
+    expect(await node.left()).toEqual([]);
+  });
+
+  test('a supervisor that is killed during a stop: what is left receives its signal, and has its grace', async () => {
     const node = await container(
       position,
-      `  a: ${stoppable('a')} }\n  b: ${stoppable('b')} }\n  c: ${stubborn} }`,
+      `  a: ${stoppable('a')} }\n  b: ${stoppable('b')} }\n  c: ${stubborn}, needs: [a, b] }`,
     );
     await node.reached('ready', 3);
-    const supervisor = (await node.processes()).find(({ command }) =>
-      /^\S*node .*main\.cjs up/.test(command),
-    );
-    process.kill(supervisor!.pid, 'SIGKILL');
+    await node.signal('SIGTERM');
+    await node.reached('stopping', 1);
+    await node.killSupervisor();
     expect(await node.exitCode()).toBe(128 + 9);
     expect((await readFile(node.file('stopped'), 'utf8')).split('\n').toSorted()).toEqual(['', 'a', 'b']);
     expect(await node.left()).toEqual([]);
   });
 
-  test('when the supervisor is killed, dependents end before their dependencies, each within its own grace', async () => {
+  test('when it is killed for the sixth time, dependents end before their dependencies, each within its own grace', async () => {
     const node = await container(
       position,
       `  a: ${stoppable('a')} }\n  b: ${stoppable('b')}, needs: [a] }\n  c: ${stubborn}, needs: [b], stop: { grace: 100ms } }`,
@@ -161,13 +187,17 @@ describe.for(positions)('$position', (position) => {
     await mkdir(other);
     await symlink('/nowhere', join(other, 'lock'));
     onTestFinished(async () => rm(other, { recursive: true, force: true }));
-    const supervisor = (await node.processes()).find(({ command }) =>
-      /^\S*node .*main\.cjs up/.test(command),
-    );
+    const components = await node.pids(/^sh -c trap|^sleep 1000/);
+    for (let deaths = 1; deaths <= 5; deaths += 1) {
+      await node.killSupervisor();
+      await node.reached('ready', 3 * (deaths + 1));
+    }
+    expect(await node.pids(/^sh -c trap|^sleep 1000/)).toEqual(components);
     const killedAt = performance.now();
-    process.kill(supervisor!.pid, 'SIGKILL');
+    await node.killSupervisor();
     expect(await node.exitCode()).toBe(128 + 9);
     expect(await readFile(node.file('stopped'), 'utf8')).toBe('b\na\n');
     expect(performance.now() - killedAt).toBeLessThan(8000);
+    expect(await node.left()).toEqual([]);
   });
 });

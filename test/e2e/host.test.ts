@@ -113,12 +113,39 @@ it('a node directly on the machine restores the state of the machine when it sto
   expect(await machineState()).toBe(before);
 });
 
-it('restarts at another address with its data, and down restores the machine after the supervisor was killed', async () => {
+/** The processes of the components, by their names, as `status` has them. */
+async function components(): Promise<Record<string, { pid?: number; restarts: number }>> {
+  const { components: all } = JSON.parse(await k8sSingle('status', '--output', 'json')) as {
+    components: { name: string; pid?: number; restarts: number }[];
+  };
+  return Object.fromEntries(all.map(({ name, pid, restarts }) => [name, { ...(pid && { pid }), restarts }]));
+}
+
+async function webContainer(): Promise<string> {
+  const path = '{.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}';
+  return kubectl('get', 'pod', 'web', '--output', `jsonpath=${path}`);
+}
+
+it('restarts at another address with its data, and the next up takes over what a killed supervisor has left', async () => {
   await up('192.0.2.8');
   await podIsReady();
   expect(await kubectl('logs', 'web')).toBe('serving');
   expect(await kubectl('get', 'endpoints', 'kubernetes', '--no-headers')).toContain('192.0.2.8:6443');
   expect(await kubectl('get', 'nodes', '--no-headers', '--output', 'wide')).toContain(' 192.0.2.8 ');
+  const [processes, container] = [await components(), await webContainer()];
+  await stop('KILL');
+  const absent = machine.run(process.execPath, [main, ...node.args('status')]);
+  await expect(absent).rejects.toThrow(
+    `the supervisor of node ${node.name} was killed, and its components run on without one`,
+  );
+  await up('192.0.2.8');
+  expect(await components()).toEqual(processes);
+  await podIsReady();
+  expect(await webContainer()).toBe(container);
+  expect(await kubectl('exec', 'web', '--', 'cat', '/etc/hostname')).toBe('web');
+});
+
+it('down restores the machine after the supervisor was killed', async () => {
   await stop('KILL');
   await k8sSingle('down');
   expect(await machineState()).toBe(before);

@@ -117,14 +117,26 @@ it('a unit does not disturb a node that runs without it, and stays down', async 
   expect(await readFile(join(folder, 'stopped'), 'utf8')).toBe('stopped\n');
 });
 
-it('a supervisor that hangs is ended by the watchdog, and what it ran is stopped before the next start', async () => {
+it('a supervisor that hangs is ended by the watchdog, and the next start takes over what it ran', async () => {
   expect((await k8sSingle('systemd', 'install', '--config', join(folder, 'a b%n $HOME.yaml')))[0]).toBe(0);
   const { MainPID } = await machine.show(unitOf(graph), 'MainPID');
+  const web = await pidOf('sleep 0.5');
   await machine.run('kill', '-STOP', MainPID!);
   await reached(unitOf(graph), { Result: 'watchdog' });
   await reached(unitOf(graph), { ActiveState: 'active', NRestarts: '1', StatusText: 'ready' });
+  expect(await pidOf('sleep 0.5')).toBe(web);
+  expect(await readFile(join(folder, 'stopped'), 'utf8')).toBe('stopped\n');
+});
+
+it('what a supervisor has left is stopped in order when it is not started again', async () => {
+  await configure(graph, 'WatchdogSec=6\nRestart=no');
+  await machine.run('systemctl', 'daemon-reload');
+  const { MainPID } = await machine.show(unitOf(graph), 'MainPID');
+  await machine.run('kill', '-KILL', MainPID!);
+  await reached(unitOf(graph), { ActiveState: 'failed', Result: 'signal' });
+  expect((await machine.run('pgrep', '--full', 'sleep 0.5')).stdout).toBe('');
   expect(await readFile(join(folder, 'stopped'), 'utf8')).toBe('stopped\nstopped\n');
-  expect((await machine.run('pgrep', '--count', '--full', 'sleep 0.5')).stdout).toBe('1');
+  expect((await machine.run('systemctl', 'start', unitOf(graph))).exitCode).toBe(0);
 });
 
 it('a node in a sandbox is ready when its start ends, and says meanwhile what it waits for', async () => {

@@ -4,8 +4,15 @@ import { run } from '../../host/tool.ts';
 import { NodeInstance } from '../../instance/nodeInstance.ts';
 import { forceCleanUp } from '../../instance/cleanUp.ts';
 import { lockFile } from '../../instance/lock.ts';
-import { stopOrphans } from '../../instance/stopOrphans.ts';
-import { hasSystemd, readUnit, readUnitFile, unitDataDir, unitMark } from '../../instance/unit.ts';
+import { isOrphaned } from '../../instance/runningComponents.ts';
+import {
+  hasSystemd,
+  isStartedAgain,
+  readUnit,
+  readUnitFile,
+  unitDataDir,
+  unitMark,
+} from '../../instance/unit.ts';
 import type { UnitState } from '../../instance/unit.ts';
 import { removeTemporariesOf, writeFileAtomically } from '../../lib/atomicFile.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
@@ -90,8 +97,9 @@ export async function uninstallUnit({ name }: UnitOptions): Promise<number> {
 
 /**
  * `k8s-single __unit-cleanup`: ExecStopPost of the unit. After a main process that was killed, stops what still runs of the
- * node, in order without a sandbox, and removes what is left. Kills a supervisor that hangs in its sandbox. A main process
- * that has exited has left nothing, or could not start because somebody else runs the node.
+ * node, in order without a sandbox, and removes what is left; but leaves components that the next start takes over. Kills a
+ * supervisor that hangs in its sandbox. A main process that has exited has left nothing, or could not start because somebody
+ * else runs the node.
  */
 export async function cleanUpAfterUnit(
   options: UnitOptions & { readonly dataDir?: string },
@@ -99,14 +107,19 @@ export async function cleanUpAfterUnit(
   const { EXIT_CODE: code, EXIT_STATUS: status = '', SERVICE_RESULT: result } = process.env;
   if (code === undefined || code === 'exited' || ['TERM', 'INT', 'HUP'].includes(status)) return 0;
   const { name, dataDir } = options;
-  console.error(`the main process of node ${name} was killed by SIG${status}: stopping what is left`);
   const { run: folder, data } = nodePaths(name, dataDir);
+  const killed = `the main process of node ${name} was killed by SIG${status}`;
   {
     using instance = new NodeInstance(folder);
     const hasEnded = await instance.hasEnded();
     // Without a sandbox, the main process was the supervisor. In one, it may be the supervisor that hangs.
-    if (instance.isOursToCleanUp) await stopOrphans(name, folder);
-    else if (!hasEnded && result === 'watchdog') await forceCleanUp({ name, run: folder, data });
+    const canGoOn = instance.isOursToCleanUp && (await isOrphaned({ name, run: folder }));
+    if (canGoOn && (await isStartedAgain(name))) {
+      console.error(`${killed}: the next start takes over what runs`);
+      return 0;
+    }
+    console.error(`${killed}: stopping what is left`);
+    if (!hasEnded && result === 'watchdog') await forceCleanUp({ name, run: folder, data });
   }
   return takeDown(options);
 }

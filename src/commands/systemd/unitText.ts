@@ -65,7 +65,7 @@ ${set
   .filter((each) => !isSecret(each))
   .map(({ variable, value }) => `Environment=${quote(`${variable}=${value}`)}\n`)
   .join('')}ExecStart=${execLine([...program, 'up', ...upArguments(options, name)])}
-# After a main process that was killed: stops and removes what is left, before the next start.
+# After a main process that was killed: stops and removes what is left, unless the next start takes it over.
 ExecStopPost=${execLine(cleanUp)}
 SyslogIdentifier=${unit.name.replace('.service', '')}
 # The supervisor stops its components itself, in order. Only what is left then is killed.
@@ -77,7 +77,7 @@ TimeoutStartSec=${startTimeoutMs / 1000}
 TimeoutStopSec=180
 WatchdogSec=60
 Restart=on-failure
-RestartSec=5
+RestartSec=1
 # A wrong config, and a machine that is not suitable: a restart does not help.
 RestartPreventExitStatus=${exitCodes.usage} ${exitCodes.preflight}
 OOMPolicy=continue
