@@ -1,7 +1,13 @@
 import { networkInterfaces } from 'node:os';
 import type { Config } from '../config/config.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
-import { createNodeCgroup, joinNodeCgroup, leaveNodeCgroup, ownCgroups } from '../host/cgroup/nodeCgroup.ts';
+import {
+  createNodeCgroup,
+  joinNodeCgroup,
+  killNodeCgroup,
+  leaveNodeCgroup,
+  ownCgroups,
+} from '../host/cgroup/nodeCgroup.ts';
 import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkFirewall } from '../host/firewall.ts';
@@ -51,7 +57,10 @@ export async function directHost({ node, components }: Config, locks: NodeLocks)
   }
   let cgroups: ReadonlyMap<string, string> = new Map();
   const leave = async (): Promise<void> => {
+    await takeover.abandon();
     await leaveNodeCgroup(cgroups);
+    // The pods: their kubelet has stopped.
+    await killNodeCgroup(name);
     await cleanUp(dirs);
     locks.handOver();
   };
