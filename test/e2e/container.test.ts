@@ -57,6 +57,14 @@ async function start(name: string, ...options: string[]): Promise<void> {
   await node.healthy();
 }
 
+/** The processes of the components, by their names. */
+async function pids(): Promise<Record<string, number | undefined>> {
+  const { components } = JSON.parse(await node.run('status', '--output', 'json')) as {
+    components: { name: string; pid?: number }[];
+  };
+  return Object.fromEntries(components.map(({ name, pid }) => [name, pid]));
+}
+
 /** What identifies this cluster and its pod, and the address of its container. */
 async function identity() {
   const uid = ['--output', 'jsonpath={.metadata.uid}'];
@@ -137,6 +145,29 @@ describe('a pod with a web server', () => {
     await node.loadImage(await busyboxArchive(folder, busyboxImage));
     await node.apply(JSON.stringify(web));
     await podIsReady();
+    expect(await fetchPage()).toBe('hello');
+  });
+});
+
+describe('a supervisor that is killed', () => {
+  it('is started again by the init of the container, and takes over components and pods', async () => {
+    const container = [
+      'get',
+      'pod',
+      'web',
+      '--output',
+      'jsonpath={.status.containerStatuses[0].containerID}',
+    ];
+    const now = async () => ({ container: await node.kubectl(...container), components: await pids() });
+    const earlier = await now();
+    const exec = async (...args: string[]): Promise<string> => docker.run('exec', node.name, ...args);
+    const file = '/run/k8s-single/default/node.json';
+    const supervisor = async () => (JSON.parse(await exec('cat', file)) as { pid: number }).pid;
+    const killed = await supervisor();
+    await exec('sh', '-c', `kill -KILL ${killed}`);
+    await expect.poll(supervisor, { timeout: 20_000 }).not.toBe(killed);
+    await node.run('status', '--wait');
+    expect(await now()).toEqual(earlier);
     expect(await fetchPage()).toBe('hello');
   });
 });
