@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { errorCode } from './errorCode.ts';
 
 /** A clock tick of /proc, in ms: 1/100 s on all common architectures (USER_HZ, proc(5)). */
 export const msPerTick = 10;
@@ -39,6 +40,21 @@ export function readProcessStatSync(pid: number): ProcessStat | undefined {
     return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return undefined;
+  }
+}
+
+/** Whether the process with this pid that began at `starttime` runs; true also if that cannot be found out, for lack of descriptors. */
+export function isRunning(pid: number, starttime: number): boolean {
+  const stat = readProcessStatSync(pid);
+  return stat === undefined ? exists(pid) : stat.starttime === starttime && !hasExited(stat);
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH';
   }
 }
 

@@ -23,6 +23,8 @@ import { checkDataFolder } from '../host/preflight.ts';
 import { hasErrorCode, isSystemError } from '../lib/systemError.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { flock } from '../lib/flock.ts';
+import { nodeName, nodePaths } from '../lib/paths.ts';
+import { isOrphaned } from './runningComponents.ts';
 
 /** The path of the lock in a run or data folder. In a run folder it has to be the last file removed. */
 export function lockFile(folder: string): string {
@@ -102,6 +104,10 @@ export async function takeDataLock(data: string, name: string): Promise<number> 
   try {
     const lock = await takeLock(data);
     if (lock === undefined) throw inUse(data);
+    if (await isOfOrphan(data, name)) {
+      closeSync(lock);
+      throw inUse(data);
+    }
     ftruncateSync(lock);
     writeSync(lock, `${dataLockHolder(name)}\n`);
     return lock;
@@ -120,6 +126,7 @@ export async function takeDataLock(data: string, name: string): Promise<number> 
  */
 export async function assertNotInUseByOther(data: string, name: string): Promise<void> {
   if (!existsSync(lockFile(data))) return;
+  if (await isOfOrphan(data, name)) throw inUse(data);
   const isOurs: Probe = async () => {
     if ((await isLocked(data)) && holderOf(data) !== dataLockHolder(name))
       throw new Unhealthy('held by another node');
@@ -145,6 +152,16 @@ async function isLocked(folder: string): Promise<boolean> {
 /** The content of a data folder's lock. In a container the host name is the container's id. */
 function dataLockHolder(name: string): string {
   return `node ${name} on ${hostname()}`;
+}
+
+/** Whether the folder is of another node whose components outlive their supervisor, which had the lock. */
+async function isOfOrphan(data: string, name: string): Promise<boolean> {
+  const holder = holderOf(data);
+  const [, other = ''] = /^node (\S+) on /.exec(holder) ?? [];
+  if (!nodeName.test(other) || other === name || holder !== dataLockHolder(other)) return false;
+  const { run } = nodePaths(other);
+  if (existsSync(lockFile(run)) && (await isLocked(run))) return false;
+  return isOrphaned({ name: other, run });
 }
 
 function holderOf(data: string): string {

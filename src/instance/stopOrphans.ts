@@ -48,6 +48,9 @@ function readStopOrder(run: string): StopEntry[] {
   }
 }
 
+/** How long the kernel may take to end what was killed, in ms: its ports are free only then. */
+const killedMs = 5000;
+
 /** Of the processes of pods, and others that are no component. */
 const othersPolicy: StopPolicy = { signal: 'SIGTERM', graceMs: 10_000 };
 
@@ -59,7 +62,30 @@ const never = new AbortController().signal;
  * those that had to be killed, or still run: "name (pid N)".
  */
 export async function stopOrphans(name: string, run: string): Promise<string[]> {
-  const running = async (): Promise<number[]> => exceptOwn(await nodeProcesses(name));
+  return stopInOrder(run, async () => exceptOwn(await nodeProcesses(name)));
+}
+
+/**
+ * Stops in the same way what a supervisor has started besides these components and the pods: of nobody else can be said what it is
+ * for. Pods are left to containerd and the kubelet, like their shims. Resolves as {@link stopOrphans}.
+ */
+export async function stopStrangers(
+  { name, run }: { readonly name: string; readonly run: string },
+  components: readonly number[],
+): Promise<string[]> {
+  const running = async (): Promise<number[]> => exceptOwn(await componentProcesses(name));
+  const pids = await running();
+  const stats = new Map(pids.map((pid) => [pid, readProcessStatSync(pid)]));
+  const isKept = (pid: number): boolean => {
+    const stat = stats.get(pid);
+    if (stat === undefined) return false;
+    return components.includes(stat.pgrp) || stat.comm.startsWith('containerd-shim') || isKept(stat.ppid);
+  };
+  const strangers = new Set(pids.filter((pid) => !isKept(pid)));
+  return stopInOrder(run, async () => (await running()).filter((pid) => strangers.has(pid)));
+}
+
+async function stopInOrder(run: string, running: () => Promise<number[]>): Promise<string[]> {
   // The usual case of a clean-up.
   if ((await running()).length === 0) return [];
   const order = readStopOrder(run);
@@ -78,23 +104,6 @@ export async function stopOrphans(name: string, run: string): Promise<string[]> 
     visitInOrder(order.map((entry) => entry.name).toReversed(), dependentsOf(order), visit),
   ]);
   return [...lateOthers, ...late];
-}
-
-/**
- * Stops what a supervisor has started besides these components and the pods: of nobody else can be said what it is for. Pods are
- * left to containerd and the kubelet, like their shims. Resolves as {@link stopOrphans}.
- */
-export async function stopStrangers(name: string, components: readonly number[]): Promise<string[]> {
-  const running = async (): Promise<number[]> => exceptOwn(await componentProcesses(name));
-  const pids = await running();
-  const stats = new Map(pids.flatMap((pid) => [[pid, readProcessStatSync(pid)] as const]));
-  const isKept = (pid: number): boolean => {
-    const stat = stats.get(pid);
-    if (stat === undefined) return false;
-    return components.includes(stat.pgrp) || stat.comm.startsWith('containerd-shim') || isKept(stat.ppid);
-  };
-  const strangers = pids.filter((pid) => !isKept(pid));
-  return stopAll(strangers, othersPolicy, running);
 }
 
 function exceptOwn(pids: readonly number[]): number[] {
@@ -117,12 +126,15 @@ async function stopAll(
   const allExited = async (): Promise<void> => {
     if ((await left()).length > 0) throw new Unhealthy('still running');
   };
-  await until(allExited, { timeoutMs: graceMs }, never).catch((error: unknown) => {
-    if (!(error instanceof DeadlineExceeded)) throw error;
-  });
+  const exitWithin = async (timeoutMs: number): Promise<void> =>
+    until(allExited, { timeoutMs }, never).catch((error: unknown) => {
+      if (!(error instanceof DeadlineExceeded)) throw error;
+    });
+  await exitWithin(graceMs);
   const rest = await left();
   const late = await Promise.all(rest.map(nameOf));
   for (const pid of rest) kill(pid);
+  if (rest.length > 0) await exitWithin(killedMs);
   return late;
 }
 

@@ -41,12 +41,16 @@ export async function readUnit(node: string): Promise<UnitState> {
 }
 
 /**
- * Whether systemd starts the node's unit again, of which the main process was killed: not during a stop or a restart by request, nor
- * against the user's settings. It gives up all the same when that happens too often.
+ * Whether systemd starts the node's unit again, of which the main process has failed: not during a stop or a restart by request, nor
+ * against the user's settings. After as many restarts as it allows in ten minutes, nobody can tell: false.
  */
 export async function isStartedAgain(node: string): Promise<boolean> {
-  const text = await run(['systemctl', 'show', '--property=Restart,Job', unitOf(node).name]);
-  return !/^Restart=no$/m.test(text) && !/^Job=[1-9]/m.test(text);
+  const properties = ['Restart', 'Job', 'NRestarts', 'StartLimitBurst'];
+  const text = await run(['systemctl', 'show', `--property=${properties.join(',')}`, unitOf(node).name]);
+  const [restarts = 0, burst = 0] = ['NRestarts', 'StartLimitBurst'].map((property) =>
+    Number(new RegExp(`^${property}=(\\d+)$`, 'm').exec(text)?.[1]),
+  );
+  return !/^Restart=no$/m.test(text) && !/^Job=[1-9]/m.test(text) && restarts < burst - 1;
 }
 
 /** The node's unit if it is active, also between two starts. Usually there is no such file, and no process is started. */

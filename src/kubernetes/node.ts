@@ -92,15 +92,21 @@ function ownEtcd(facts: NodeFacts): readonly (Component | undefined)[] {
   ];
 }
 
+interface WorkerOptions {
+  /** Called when the node takes pods for the first time. */
+  readonly onJoined?: () => void;
+  /** Its components may have been started by an earlier supervisor. */
+  readonly isTakenOver?: boolean;
+}
+
 /**
  * A worker: the same components without a control plane. Its kubelet asks for a certificate with the token; with that certificate, and
  * no other, this machine is a client of the API.
- * @param onJoined called when the node takes pods for the first time
  */
 export function kubernetesWorker(
   facts: NodeFacts,
   joining: Joining,
-  onJoined: () => void = () => undefined,
+  { onJoined = () => undefined, isTakenOver = false }: WorkerOptions = {},
 ): Component[] {
   const all = [
     joinFiles(facts, joining, []),
@@ -114,11 +120,10 @@ export function kubernetesWorker(
     kubeProxy(facts, ['client-certificate']),
     // It has the routes to the pods of other nodes.
     workerHelper(facts, ['client-certificate']),
-    workerMilestone(
-      facts,
-      ['pod-network', 'pause-image', 'images', { on: 'kubelet', whenLost: 'restart' }],
-      onJoined,
-    ),
+    workerMilestone(facts, ['pod-network', 'pause-image', 'images', { on: 'kubelet', whenLost: 'restart' }], {
+      onReady: onJoined,
+      isTakenOver,
+    }),
   ];
   return all.filter((each) => each !== undefined).map(withDiagnosis);
 }

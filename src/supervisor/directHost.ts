@@ -46,11 +46,12 @@ export async function directHost({ node, components }: Config, locks: NodeLocks)
   const dirs = { name, run, data };
   const isPlainGraph = kubernetes === false;
   if (!isPlainGraph) assertCanBoot(data, minFreeMiB);
-  const ranges = isPlainGraph ? undefined : await checkRanges(network, bridgeName);
-  if (ranges?.level === 'problem') throw toFailure(ranges);
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
-  const takeover = await Takeover.begin(dirs, { node, components });
+  const takeover = await Takeover.begin(dirs, { node, components, ip });
+  // What is taken over has routes in these ranges.
+  const ranges = isPlainGraph || takeover.isFound ? undefined : await checkRanges(network, bridgeName);
+  if (ranges?.level === 'problem') throw toFailure(ranges);
   if (!takeover.isFound) {
     await completeRestore(data);
     await cleanUpLeftovers(dirs);

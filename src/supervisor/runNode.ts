@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
@@ -19,6 +20,7 @@ import { assertDataFits } from '../kubernetes/dataVersions.ts';
 import { assertDnsServer, chooseDnsServer } from '../kubernetes/dns/chooseServer.ts';
 import { isJoinable, joinUrl } from '../kubernetes/join/joinable.ts';
 import type { Joining } from '../kubernetes/join/membership.ts';
+import { encryptionFile } from '../kubernetes/encryption.ts';
 import { kubernetesNode, kubernetesWorker } from '../kubernetes/node.ts';
 import { etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
 import { snapshotLines } from '../kubernetes/snapshots/snapshotLines.ts';
@@ -103,13 +105,31 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
 }
 
 /**
- * Gives what a component is made from besides its command, such as the files that it reads. A worker that has joined, and a folder for
- * addons with other files, are no reason to start a program again.
+ * Gives what a component is made from besides its command: the facts of the node, and files that it has read. A worker that has joined,
+ * and a folder for addons with other files, are no reason to start a program again.
  */
 function madeFrom({ name }: Component, kubernetes: Awaited<ReturnType<typeof planKubernetes>>) {
   if (kubernetes === undefined) return () => undefined;
   const { facts, controlPlane } = kubernetes;
-  return () => [{ ...facts, joining: undefined, addons: undefined }, controlPlane?.renewal.signatureOf(name)];
+  return () => [
+    { ...facts, joining: undefined, addons: undefined },
+    signaturesOfFiles(facts.config),
+    controlPlane?.renewal.signatureOf(name),
+    // Also the keys of Secrets: an API server that has not read the newest would let them be lost.
+    name === 'apiserver' ? contentOf(encryptionFile(facts.paths)) : undefined,
+  ];
+}
+
+function contentOf(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+/** Something that changes with each file that is named in a config, such as a Corefile. */
+function signaturesOfFiles(value: unknown): readonly string[] {
+  if (typeof value === 'object' && value !== null) return Object.values(value).flatMap(signaturesOfFiles);
+  if (typeof value !== 'string' || !isAbsolute(value)) return [];
+  const stat = statSync(value, { throwIfNoEntry: false });
+  return stat?.isFile() === true ? [`${value} ${stat.ino} ${stat.mtimeMs} ${stat.size}`] : [];
 }
 
 async function abandonJoin({ server }: Joining, { name, dataDir, nodeName }: Config['node']): Promise<void> {
@@ -173,7 +193,10 @@ async function planKubernetes(
   const { etcd: _, ...withoutEtcd } = versions;
   return {
     facts,
-    components: joining === undefined ? kubernetesNode(facts) : kubernetesWorker(facts, joining, onJoined),
+    components:
+      joining === undefined
+        ? kubernetesNode(facts)
+        : kubernetesWorker(facts, joining, { onJoined, isTakenOver: host.takeover?.isFound === true }),
     checks: [
       ...checked,
       dataMount,

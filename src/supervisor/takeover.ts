@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readProcessStatSync } from '../../probes/proc.ts';
-import type { Adoption, Command, Component, Service } from '../engine/component.ts';
-import { restartDefaults } from '../engine/component.ts';
+import type { Adoption, Command, Component, Dependency, Service } from '../engine/component.ts';
+import { edgeOf, restartDefaults } from '../engine/component.ts';
 import { note } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { livingComponents, markVariable, newMark, recordComponents } from '../instance/runningComponents.ts';
@@ -9,6 +9,7 @@ import type { RunningComponent, RunningComponents } from '../instance/runningCom
 import { stopOrphans, stopStrangers } from '../instance/stopOrphans.ts';
 import { reasonOf } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
+import { portForwarderName } from './ports/component.ts';
 
 interface RunFolder {
   /** Of the node. */
@@ -27,6 +28,8 @@ export class Takeover {
   readonly #mark: string;
   /** Those of the last supervisor that are neither taken over nor stopped yet. */
   readonly #left: Map<string, RunningComponent>;
+  /** Those that this supervisor has started. */
+  readonly #started = new Set<string>();
   readonly #recorded: Record<string, RunningComponent>;
   /** What was found, for people. */
   readonly checks: readonly CheckResult[];
@@ -64,7 +67,7 @@ export class Takeover {
       return new Takeover(folder, nothing, [
         note('components', `${found}, of another config or k8s-single: they are stopped`, ''),
       ]);
-    const late = await stopStrangers(folder.name, pids);
+    const late = await stopStrangers(folder, pids);
     return new Takeover(folder, living, [
       note('components', `${found}: those that are healthy are taken over`, ''),
       ...(late.length > 0 ? [note('components', `killed after their grace: ${late.join(', ')}`, '')] : []),
@@ -84,20 +87,27 @@ export class Takeover {
    */
   follow(component: Component, madeFrom: () => unknown): Component {
     if (component.kind === 'task' || !canBeJudged(component)) return component;
-    const { name, command } = component;
+    const { name, command, needs } = component;
     const marked = (plain: Command): Command => ({
       ...plain,
       env: { ...plain.env, [markVariable]: this.#mark },
     });
+    const isReplaced = (need: Dependency): boolean => {
+      const { on, whenLost } = edgeOf(need);
+      return whenLost !== 'keep' && this.#started.has(on);
+    };
     const adoption: Adoption = {
       takePredecessor: () => {
         const found = this.#left.get(name);
         this.#left.delete(name);
-        return (
-          found && { pid: found.pid, runs: (now) => found.fingerprint === fingerprintOf(now, madeFrom()) }
-        );
+        if (found === undefined) return undefined;
+        const isSame = (now: Command): boolean => found.fingerprint === fingerprintOf(now, madeFrom());
+        return { pid: found.pid, runs: (now) => isSame(now) && !needs.some(isReplaced) };
       },
-      started: (pid, now) => this.#record(name, pid, fingerprintOf(now, madeFrom())),
+      started: (pid, now) => {
+        this.#started.add(name);
+        this.#record(name, pid, fingerprintOf(now, madeFrom()));
+      },
     };
     return {
       ...component,
@@ -119,10 +129,13 @@ export class Takeover {
   }
 }
 
-/** Nobody hears how a process ends that another one started. So it must not matter; and descriptors are lost with the supervisor. */
-function canBeJudged({ restart, command }: Service): boolean {
+/**
+ * Nobody hears how a process ends that another one started. So it must not matter. Published ports are bound by the supervisor first,
+ * which finds out whether they are free.
+ */
+function canBeJudged({ name, restart }: Service): boolean {
   const { when = restartDefaults.when } = restart ?? {};
-  return when === 'always' && (typeof command === 'function' || command.descriptors === undefined);
+  return when === 'always' && name !== portForwarderName;
 }
 
 function fingerprintOf(...values: readonly unknown[]): string {

@@ -46,9 +46,10 @@ async function kubectl(...args: string[]): Promise<string> {
 }
 
 /** Brings the node up directly on the machine, at this address. */
-async function up(address: string): Promise<void> {
+async function up(address: string, ...options: string[]): Promise<void> {
   await machine.setAddress(address);
-  running = machine.start(process.execPath, [main, ...node.args('up', '--host', '--output', 'json')]);
+  const args = node.args('up', '--host', '--output', 'json', ...options);
+  running = machine.start(process.execPath, [main, ...args]);
   const ready = async (): Promise<void> => {
     await k8sSingle('status').catch((error: unknown) => {
       throw new Unhealthy(String(error));
@@ -127,7 +128,7 @@ async function webContainer(): Promise<string> {
 }
 
 it('restarts at another address with its data, and the next up takes over what a killed supervisor has left', async () => {
-  await up('192.0.2.8');
+  await up('192.0.2.8', '--publish', '18080:8080');
   await podIsReady();
   expect(await kubectl('logs', 'web')).toBe('serving');
   expect(await kubectl('get', 'endpoints', 'kubernetes', '--no-headers')).toContain('192.0.2.8:6443');
@@ -138,8 +139,13 @@ it('restarts at another address with its data, and the next up takes over what a
   await expect(absent).rejects.toThrow(
     `the supervisor of node ${node.name} was killed, and its components run on without one`,
   );
-  await up('192.0.2.8');
-  expect(await components()).toEqual(processes);
+  await up('192.0.2.8', '--publish', '18080:8080');
+  // Its ports were found to be free first.
+  const { ports: _forwarder, ...others } = await components();
+  expect({ ...others, ports: processes['ports'] }).toEqual(processes);
+  expect(await machine.run('bash', ['-c', 'exec 3<>/dev/tcp/127.0.0.1/18080 && echo reached'])).toBe(
+    'reached',
+  );
   await podIsReady();
   expect(await webContainer()).toBe(container);
   expect(await kubectl('exec', 'web', '--', 'cat', '/etc/hostname')).toBe('web');

@@ -63,6 +63,14 @@ async function newToken(...args: string[]): Promise<string> {
   return command.split(' ').at(-1)!;
 }
 
+async function endSupervisor(signal: 'KILL' | 'TERM'): Promise<void> {
+  const exited = once(running, 'exit');
+  const file = `/run/k8s-single/${nodes.worker.name}/node.json`;
+  const { pid } = JSON.parse(await machines.worker.run('cat', [file])) as { pid: number };
+  await machines.worker.run('kill', ['-s', signal, String(pid)]);
+  await exited;
+}
+
 /** What `up` of the worker says when it refuses to join. */
 async function refusal(...args: string[]): Promise<string> {
   const joining = k8sSingle('worker', 'up', '--host', '--join', server, ...args);
@@ -173,13 +181,26 @@ describe('a worker', () => {
     expect(await asWorker('get', 'persistentvolumes')).toContain('is forbidden');
   });
 
+  it('takes over its components and pods when its supervisor was killed', async () => {
+    const container = [
+      'get',
+      'pod',
+      'there',
+      '--output',
+      'jsonpath={.status.containerStatuses[0].containerID}',
+    ];
+    const before = await kubectl(...container);
+    await endSupervisor('KILL');
+    running = await up('worker');
+    expect(await kubectl(...container)).toBe(before);
+    expect(JSON.parse(await k8sSingle('worker', 'status', '--output', 'json'))).toMatchObject({
+      components: expect.arrayContaining([expect.objectContaining({ name: 'kubelet', restarts: 0 })]),
+    });
+    await eventually('here', async () => fetchFrom(kubectl, 'there', 'here'));
+  });
+
   it('starts again without a token, and keeps its range', async () => {
-    const exited = once(running, 'exit');
-    await machines.worker.run('sh', [
-      '-c',
-      `kill "$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' /run/k8s-single/${nodes.worker.name}/node.json)"`,
-    ]);
-    await exited;
+    await endSupervisor('TERM');
     expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toBe('');
     running = await up('worker');
     expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toContain(

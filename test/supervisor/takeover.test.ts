@@ -64,15 +64,15 @@ async function graphInNamespace(components: string) {
     run,
     k8sSingle,
     file: (path: string): string => join(dir, path),
-    /** Brings it up, and resolves with its output when it is ready. */
-    up: async (): Promise<string> => {
+    /** Brings it up, and resolves with its output when it is ready, or has printed something else. */
+    up: async (until = / s {2}ready in /): Promise<string> => {
       const args = [main, 'up', '--config', config, '--output', 'plain'];
       const supervisor = spawn('nsenter', [...enter, process.execPath, ...args], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       output = '';
       supervisor.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
-      await expect.poll(() => output, { timeout: 20_000 }).toMatch(/ s {2}ready in /);
+      await expect.poll(() => output, { timeout: 20_000 }).toMatch(until);
       return output;
     },
     /** Kills the supervisor, whose pid in the namespace is in the lock. */
@@ -190,6 +190,20 @@ test('what runs without its supervisor is said to, left alone by others, and sto
   // Outside of the namespace, the pids are others.
   expect((await cli(['down', '--name', 'takeover-other'])).stderr).toContain('was not running');
   for (const pid of pids) expect(await graph.run('kill', '-0', pid)).toBe('');
+  const other = ['up', '--config', graph.file('graph.yaml'), '--name', 'takeover-other'];
+  expect(await graph.k8sSingle(...other)).toContain(`is in use by node ${graph.name} on `);
+  expect(await graph.k8sSingle('down', '--name', graph.name)).toContain('is down');
+  expect(await readFile(graph.file('stopped'), 'utf8')).toBe('b\na\n');
+  expect(graph.left()).toEqual([]);
+});
+
+test('a stop during a takeover stops in order also what was not taken over yet', async () => {
+  const graph = await graphInNamespace(two);
+  await graph.up();
+  await graph.kill();
+  // Not ready any more: b waits for it.
+  await rm(graph.file('a'));
+  await graph.up(/ a {2}taking over/);
   expect(await graph.k8sSingle('down', '--name', graph.name)).toContain('is down');
   expect(await readFile(graph.file('stopped'), 'utf8')).toBe('b\na\n');
   expect(graph.left()).toEqual([]);

@@ -16,7 +16,7 @@ import {
 import type { UnitState } from '../../instance/unit.ts';
 import { removeTemporariesOf, writeFileAtomically } from '../../lib/atomicFile.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
-import { Failure, reasonOf } from '../../lib/errors.ts';
+import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
 import { nodePaths, programFile, unitOf } from '../../lib/paths.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
@@ -105,16 +105,22 @@ export async function cleanUpAfterUnit(
   options: UnitOptions & { readonly dataDir?: string },
 ): Promise<number> {
   const { EXIT_CODE: code, EXIT_STATUS: status = '', SERVICE_RESULT: result } = process.env;
-  if (code === undefined || code === 'exited' || ['TERM', 'INT', 'HUP'].includes(status)) return 0;
   const { name, dataDir } = options;
   const { run: folder, data } = nodePaths(name, dataDir);
-  const killed = `the main process of node ${name} was killed by SIG${status}`;
+  const hasExited = code === 'exited' || ['TERM', 'INT', 'HUP'].includes(status);
+  // It may have failed before it had taken over what an earlier one has left.
+  if (code === undefined || (hasExited && !(await isOrphaned({ name, run: folder })))) return 0;
+  const ended = hasExited ? `ended with ${status}` : `was killed by SIG${status}`;
+  const killed = `the main process of node ${name} ${ended}`;
   {
     using instance = new NodeInstance(folder);
     const hasEnded = await instance.hasEnded();
     // Without a sandbox, the main process was the supervisor. In one, it may be the supervisor that hangs.
     const canGoOn = instance.isOursToCleanUp && (await isOrphaned({ name, run: folder }));
-    if (canGoOn && (await isStartedAgain(name))) {
+    // Somebody else runs the node.
+    if (hasExited && !canGoOn) return 0;
+    const isFinal = [exitCodes.ok, exitCodes.usage, exitCodes.preflight].map(String).includes(status);
+    if (canGoOn && !isFinal && (await isStartedAgain(name))) {
       console.error(`${killed}: the next start takes over what runs`);
       return 0;
     }

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { isProgrammingError } from '../../../probes/probeOnce.ts';
 import { Failure, reasonOf } from '../../lib/errors.ts';
-import { restartDefaults } from '../component.ts';
+import { restartDefaults, stopDefaults } from '../component.ts';
 import type { Component, Diagnosis, EventBody, RestartPolicy } from '../component.ts';
 import { checkDependencies, DependencyLost, dependencyLost, waitForDependencies } from './dependencies.ts';
 import type { ResolvedDependency } from './dependencies.ts';
@@ -9,7 +9,7 @@ import type { ForcedShutdown } from './forcedShutdown.ts';
 import { finished, linkedController } from './linkedController.ts';
 import type { ReadinessLatch } from './readinessLatch.ts';
 import { RestartLimiter } from './restartLimiter.ts';
-import { StillRunning } from './process.ts';
+import { adopt, StillRunning } from './process.ts';
 import { NotAdopted, ProgramExited, rejectOnAbort, runService, runTask } from './run.ts';
 
 /** What a {@link ComponentSupervisor} gets from the graph. */
@@ -98,7 +98,7 @@ export class ComponentSupervisor {
     const active = this.#active;
     if (active === undefined) return;
     active.stopRequested.abort(new Error('stop requested'));
-    const leftovers = await active.ended;
+    const leftovers = (await active.ended) ?? (await this.#stopPredecessor());
     // Of several concurrent stops, the first one does the rest.
     if (this.#active === active) {
       this.#active = undefined;
@@ -108,6 +108,22 @@ export class ComponentSupervisor {
       if (this.#isDesired()) this.#active = this.#activate();
     }
     if (leftovers !== undefined) throw notStopped(this.#component, leftovers);
+  }
+
+  /** The process of an earlier supervisor that still waits to be taken over, as its dependencies are not ready. */
+  async #stopPredecessor(): Promise<StillRunning | undefined> {
+    if (this.#component.kind === 'task') return undefined;
+    const { adoption, stop } = this.#component;
+    const predecessor = adoption?.takePredecessor();
+    const process = predecessor && adopt(predecessor.pid, this.#context.logFile);
+    return process?.stop({ ...stopDefaults, ...stop }, this.#context.forcedShutdown).then(
+      () => undefined,
+      (error: unknown) => {
+        if (!(error instanceof StillRunning)) throw error;
+        this.#leftovers = error;
+        return error;
+      },
+    );
   }
 
   #isDesired(): boolean {

@@ -5,7 +5,7 @@ import { errorCode } from '../../../probes/errorCode.ts';
 import { processGroupExited } from '../../../probes/kinds/processGroupExited.ts';
 import { processRuns } from '../../../probes/kinds/processRuns.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { hasExited, readProcessStatSync } from '../../../probes/proc.ts';
+import { hasExited, isRunning, readProcessStatSync } from '../../../probes/proc.ts';
 import { until } from '../../../probes/until.ts';
 import { watch } from '../../../probes/watch.ts';
 import type { Command, StopPolicy } from '../component.ts';
@@ -109,7 +109,8 @@ export function adopt(pid: number, path: string): Process | undefined {
     description: 'exited, nobody knows how: an earlier supervisor started it',
   };
   // Settles at its stop at the latest.
-  const exited = watch(runs, { periodMs: adoptedPeriodMs, failureThreshold: 1 }, stopped.signal)
+  const timing = { periodMs: adoptedPeriodMs, failureThreshold: 1, attemptTimeoutMs: Infinity };
+  const exited = watch(runs, timing, stopped.signal)
     .catch(() => undefined)
     .then(() => {
       isGone = true;
@@ -119,7 +120,7 @@ export function adopt(pid: number, path: string): Process | undefined {
     pid,
     isAdopted: true,
     exited,
-    hasExited: () => isGone || readProcessStatSync(pid)?.starttime !== starttime,
+    hasExited: () => isGone || !isRunning(pid, starttime),
     lastLines: (count) => tail(path, count, size),
     stop: async (policy, forcedShutdown) => {
       try {

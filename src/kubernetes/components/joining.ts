@@ -83,12 +83,20 @@ export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task
   return milestone('pod-network', needs, [waitUntil(hasRange)]);
 }
 
-/** Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint. */
-export function workerMilestone(facts: NodeFacts, needs: readonly Dependency[], onReady: () => void): Task {
+/**
+ * Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint.
+ * @param isTakenOver its kubelet may have run before: one of which nothing changes reports only every five minutes
+ */
+export function workerMilestone(
+  facts: NodeFacts,
+  needs: readonly Dependency[],
+  { onReady, isTakenOver }: { readonly onReady: () => void; readonly isTakenOver: boolean },
+): Task {
   // Not by what its kubelet has reported in an earlier life.
   const createdAt = performance.now();
   const reportedSince = (): number => Date.now() - (performance.now() - createdAt);
-  const ready = nodeReady({ ...clientOf(facts), node: facts.config.nodeName, reportedSince });
+  const since = isTakenOver ? {} : { reportedSince };
+  const ready = nodeReady({ ...clientOf(facts), node: facts.config.nodeName, ...since });
   const hasAddress = keepsAddressUnlessSandboxed(facts);
   const get = ownNode(facts);
   const isSchedulable: Probe = async (signal) => {

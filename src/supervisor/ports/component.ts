@@ -9,6 +9,9 @@ import { descriptors } from '../../sandbox/sandboxSpec.ts';
 import type { ForwarderOptions } from './forward.ts';
 import { openPorts } from './open.ts';
 
+/** The component that forwards published ports. */
+export const portForwarderName = 'ports';
+
 /** The first descriptor of a child beside its standard streams. */
 const firstInherited = 3;
 
@@ -33,7 +36,7 @@ export function portForwarder(ports: readonly PortMapping[], { ip, isSandboxed, 
   );
   return {
     kind: 'service',
-    name: 'ports',
+    name: portForwarderName,
     needs: [],
     command: {
       file: process.execPath,
