@@ -9,6 +9,7 @@ const layers = [
   ['cli', 'The grammar of the command line: it loads commands, and no command knows how it was typed.'],
   ['library', 'The library for tests starts the command in a process of its own.'],
   ['commands', 'A command uses the layers below; only the grammar knows commands.'],
+  ['pool', 'Nodes that are ready before anybody asks: a command takes one, or launches its own.'],
   ['launcher', 'From a command to a running supervisor: below it, nothing starts a node.'],
   ['supervisor', 'What runs as long as a node does. It does not know who launched it.'],
   ['smoke', 'The smoke test uses a cluster through its API, whoever made it.'],

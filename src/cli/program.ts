@@ -3,7 +3,7 @@ import type { exitCodes } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { configCommands } from './definitions/config.ts';
 import { kubernetesCommands } from './definitions/kubernetes.ts';
-import { lifecycleCommands, systemdCommands } from './definitions/lifecycle.ts';
+import { lifecycleCommands, poolCommands, systemdCommands } from './definitions/lifecycle.ts';
 import { observeCommands } from './definitions/observe.ts';
 import { operateCommands } from './definitions/operate.ts';
 import { setupCommands } from './definitions/setup.ts';
@@ -18,6 +18,7 @@ export function program(): Command {
     .enablePositionalOptions()
     .showSuggestionAfterError();
   lifecycleCommands(cli);
+  poolCommands(cli);
   observeCommands(cli);
   operateCommands(cli);
   kubernetesCommands(cli);

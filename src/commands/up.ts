@@ -19,8 +19,12 @@ import type { UpOptions } from '../supervisor/options.ts';
  * `k8s-single up`: brings the node up and keeps it up. On a host it runs in a sandbox; in a container, with --host, or
  * without Kubernetes it runs in this process. Resolves with the exit code.
  */
-export async function up(options: UpOptions): Promise<number> {
+export async function up(options: UpOptions & { readonly fromPool?: boolean }): Promise<number> {
   assertRoot();
+  if (options.fromPool === true) {
+    const { upFromPool } = await import('./upFromPool.ts');
+    return upFromPool(options);
+  }
   const cluster = await loadClusterFile(options.config);
   if (cluster !== undefined) {
     const { upCluster } = await import('./cluster/up.ts');

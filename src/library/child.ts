@@ -14,7 +14,7 @@ import { nodePaths, programFile } from '../lib/paths.ts';
 
 /** The options of a node for tests. */
 export interface NodeOptions {
-  /** Default: `test-` and a random number. */
+  /** Default: a prefix and a random number. With a name, no node is taken from the pool. */
   readonly name?: string;
   /** The path of a YAML config. */
   readonly config?: string;
@@ -42,14 +42,19 @@ interface Child {
 }
 
 /** Reports that the node is ready, then runs until this process closes the pipe or exits. */
-const readyCommand = ['sh', '-c', 'echo ready; exec cat'];
+const readyCommand = ['sh', '-c', 'echo "$K8S_SINGLE_NAME"; exec cat'];
 
 /** How much of its stderr is in the error when the child fails, in characters. */
 const maxOutput = 20_000;
 
-/** Starts `k8s-single run` with a command that runs as long as this process. Resolves when that command has started. */
+/**
+ * Starts `k8s-single run` with a command that runs as long as this process. Resolves when that command has started. It takes a node of
+ * the pool, unless something is asked for that those do not have: a name, ports, artifacts, or the events of the boot.
+ */
 export async function startChild(options: NodeOptions): Promise<Child> {
-  const name = options.name ?? `test-${randomBytes(3).toString('hex')}`;
+  const { ports = [], artifacts, onEvent } = options;
+  const canBeTaken = ports.length === 0 && artifacts === undefined && onEvent === undefined;
+  const name = options.name ?? (canBeTaken ? undefined : `test-${randomBytes(3).toString('hex')}`);
   // In a session of its own: Ctrl-C in a terminal is meant for the tests, which may still need the node.
   const child = spawn(
     process.execPath,
@@ -63,30 +68,34 @@ export async function startChild(options: NodeOptions): Promise<Child> {
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-maxOutput)));
   const ended = new AbortController();
   const closed = once(child, 'close').finally(() => ended.abort());
-  const forwarded = forwardEvents(nodePaths(name).controlSocket, options.onEvent, ended.signal);
-  const ready = once(child.stdout, 'data').then(() => true);
-  try {
-    const isReady = await Promise.race([ready, closed.then(() => false), forwarded.then(async () => ready)]);
-    if (!isReady) throw failureOf(child, output);
-    ended.abort();
-    await forwarded;
-  } catch (error) {
-    child.kill('SIGTERM');
-    await closed;
-    throw error;
-  }
-  // A test process that never stops its node can still exit; the node then ends, too.
-  keepAlive(child, false);
+  const forwarded = forwardEvents(name, onEvent, ended.signal);
+  const ready = once(child.stdout.setEncoding('utf8'), 'data').then(([text]) => String(text).trim());
   const stop = async (): Promise<void> => {
     keepAlive(child, true);
     child.stdin.end();
     await closed;
     if (child.exitCode !== 0) throw failureOf(child, output);
   };
-  return { name, stop };
+  try {
+    const found = await Promise.race([
+      ready,
+      closed.then(() => undefined),
+      forwarded.then(async () => ready),
+    ]);
+    if (found === undefined) throw failureOf(child, output);
+    ended.abort();
+    await forwarded;
+    // A test process that never stops its node can still exit; the node then ends, too.
+    keepAlive(child, false);
+    return { name: found, stop };
+  } catch (error) {
+    child.kill('SIGTERM');
+    await closed;
+    throw error;
+  }
 }
 
-function runArguments(name: string, options: NodeOptions): string[] {
+function runArguments(name: string | undefined, options: NodeOptions): string[] {
   const { config, binDirs = [], ports = [], install = true, timeoutMs, artifacts } = options;
   const timeout = timeoutMs === undefined ? undefined : `${timeoutMs}ms`;
   const values = Object.entries({ name, config, timeout, artifacts });
@@ -103,11 +112,12 @@ function runArguments(name: string, options: NodeOptions): string[] {
  * the node fails, its exit code and stderr are the better error.
  */
 async function forwardEvents(
-  controlSocket: string,
+  name: string | undefined,
   onEvent: ((event: Event) => void) | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  if (onEvent === undefined) return;
+  if (name === undefined || onEvent === undefined) return;
+  const { controlSocket } = nodePaths(name);
   try {
     await until(unix(controlSocket), { timeoutMs: Number.POSITIVE_INFINITY }, signal);
   } catch (error) {

@@ -18,6 +18,7 @@ import {
 export function lifecycleCommands(cli: Command): void {
   upOptions(cli.command('up').description('start the node and keep it running; Ctrl-C stops it'))
     .option('--detach', 'return when the node is ready and leave it running')
+    .option('--from-pool', 'take a node of the pool, of which nothing is kept: see `pool start`')
     .option('--joinable', 'let other nodes of this machine join: up --name OTHER --join NAME')
     .option(
       '--join <cluster>',
@@ -47,6 +48,7 @@ export function lifecycleCommands(cli: Command): void {
     )
     .option('--nodes <count>', 'how many nodes the cluster has: the first is the control plane', '1')
     .option('--keep-on-failure', 'leave the node running if the command fails')
+    .option('--no-pool', 'start a new node, even if the pool has one')
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
     .addOption(kubernetesOption())
@@ -79,6 +81,38 @@ export function lifecycleCommands(cli: Command): void {
     .option('--purge', 'also remove its data, and what `kubeconfig --merge` added to your kubeconfig')
     .addOption(dataDirOption())
     .action(async (options) => exitWith((await import('../../commands/down.ts')).down(options)));
+}
+
+/** Commands for nodes that are kept ready. */
+export function poolCommands(cli: Command): void {
+  const pool = cli.command('pool').description('keep nodes ready for `run`, `up --from-pool` and tests');
+  poolOptions(pool.command('start'))
+    .description('start a keeper in the background; returns when all nodes are ready')
+    .action(async (options) => exitWith((await import('../../commands/pool.ts')).startPool(options)));
+  pool
+    .command('status')
+    .description('how many nodes are ready')
+    .addOption(new Option('--output <format>').choices(['text', 'json']).default('text'))
+    .action(async (options) => exitWith((await import('../../commands/pool.ts')).poolStatus(options)));
+  pool
+    .command('stop')
+    .description('end the keeper, and remove the nodes that nobody has taken')
+    .action(async () => exitWith((await import('../../commands/pool.ts')).stopPool()));
+  poolOptions(cli.command('__pool-keeper', { hidden: true }))
+    .description('keep the nodes of the pool')
+    .action(async (options) => exitWith((await import('../../commands/pool.ts')).keepPool(options)));
+}
+
+function poolOptions(command: Command) {
+  return command
+    .option('--size <count>', 'how many nodes are kept ready', '1')
+    .addOption(configOption())
+    .addOption(binDirOption())
+    .option('--timeout <duration>', 'how long the boot of a node may take (default: 300s)')
+    .option('--no-install', 'use only binaries that are already there')
+    .addOption(sourceOption())
+    .addOption(kubernetesOption())
+    .addOption(mirrorOption());
 }
 
 /** Commands for a node that systemd runs. */

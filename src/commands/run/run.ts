@@ -1,32 +1,29 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { basename, delimiter, dirname, join, resolve } from 'node:path';
-import type { Config } from '../../config/config.ts';
-import { defaults } from '../../config/schema/defaults.ts';
+import { basename, join, resolve } from 'node:path';
 import { assertRoot } from '../../host/preflight.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
+import { ephemeralName, ephemeralOptions, launchEphemeral } from '../../launcher/ephemeral.ts';
 import { followBoot } from '../../launcher/followBoot.ts';
 import { LaunchedNodes, NodeEnded, titleOf } from '../../launcher/launchedNodes.ts';
 import type { Member } from '../../launcher/launchedNodes.ts';
-import { openAnonymousLog } from '../../launcher/supervisorLog.ts';
-import { nodeAddresses } from '../../kubernetes/environment.ts';
 import { nodeCommand, shellQuote } from '../../lib/commandLine.ts';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
 import { nodeName, nodeNameForm, nodePaths } from '../../lib/paths.ts';
-import { proxyEnv } from '../../lib/proxyEnv.ts';
 import { Interrupted, signalExitCode, Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
+import { poolSocket } from '../../pool/protocol.ts';
 import { failureFile, keepArtifacts } from '../../observe/records/artifacts.ts';
-import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
+import { environmentOf } from './environment.ts';
 import { runCommand } from './runCommand.ts';
 
 interface RunOptions extends Omit<UpOptions, 'output' | 'detach' | 'host' | 'dataDir' | 'ephemeral'> {
   readonly keepOnFailure?: boolean;
   /** How many nodes the cluster has. */
   readonly nodes?: string;
+  /** False: take no node from the pool. */
+  readonly pool?: boolean;
 }
 
 type Argv = readonly [string, ...string[]];
@@ -44,6 +41,14 @@ export async function run(command: Argv, options: RunOptions): Promise<number> {
   const undo = nodes.map(({ artifacts }) => (artifacts === undefined ? undefined : undoMkdir(artifacts)));
   using signals = new Signals();
   try {
+    if (canBeTaken(options)) {
+      const { runInPool } = await import('./runInPool.ts');
+      const code = await runInPool(command, nodes[0]!, {
+        keepOnFailure: options.keepOnFailure === true,
+        signals,
+      });
+      if (code !== undefined) return code;
+    }
     await using launched = new LaunchedNodes();
     const { keepOnFailure = false } = options;
     return await new Run({ command, keepOnFailure, launched, nodes, signals }).exitCode();
@@ -56,63 +61,34 @@ export async function run(command: Argv, options: RunOptions): Promise<number> {
   }
 }
 
+/** Whether a node of the pool will do, if there is a pool. Those have names of their own, no ports, and nothing that is kept. */
+function canBeTaken({ pool, name, nodes = '1', artifacts, publish = [], listen }: RunOptions): boolean {
+  const isPlain = nodes === '1' && publish.length === 0;
+  return pool !== false && isPlain && (name ?? artifacts ?? listen) === undefined && existsSync(poolSocket);
+}
+
 /** The options of each node, the control plane first. @throws Failure `usage` for a wrong number of them */
-function optionsOfNodes({ nodes = '1', keepOnFailure: _keep, artifacts, ...given }: RunOptions): UpOptions[] {
+function optionsOfNodes({
+  nodes = '1',
+  keepOnFailure: _keep,
+  pool: _pool,
+  artifacts,
+  ...given
+}: RunOptions): UpOptions[] {
   const count = Number(nodes);
   if (!Number.isInteger(count) || count < 1 || count > maxNodes)
     throw new Failure('usage', `--nodes ${nodes}: expected a number from 1 to ${maxNodes}`);
-  const control = given.name ?? `run-${randomBytes(3).toString('hex')}`;
+  const control = given.name ?? ephemeralName('run');
   return Array.from({ length: count }, (_node, index): UpOptions => {
     const name = index === 0 ? control : `${control}-${index + 1}`;
     if (index > 0 && !nodeName.test(name))
       throw new Failure('usage', `--name ${control} leaves no room for ${name}: expected ${nodeNameForm}`);
     const { publish: _publish, listen: _listen, ...common } = given;
     return {
-      ...(index === 0 ? given : common),
-      name,
-      // In the run folder, which is removed with the node, however that ends.
-      dataDir: join(nodePaths(name).run, 'data'),
-      ephemeral: true,
-      output: 'auto',
+      ...ephemeralOptions(index === 0 ? given : common, name),
       ...(artifacts !== undefined && { artifacts: resolve(artifacts, name) }),
       ...(index > 0 ? { join: control } : count > 1 ? { joinable: true } : {}),
     };
-  });
-}
-
-/** Launches a node of which nothing is kept: what is large or often written is in memory. */
-async function launchEphemeral(
-  launched: LaunchedNodes,
-  options: UpOptions,
-  signals: Signals,
-): Promise<Member> {
-  const { name = '', dataDir, artifacts } = options;
-  const config =
-    options.config === undefined ? undefined : await signals.interruptible(loadNodeConfig(options));
-  if (config?.node.kubernetes === false) throw needsNode(config);
-  if (artifacts !== undefined) await mkdir(artifacts, { recursive: true });
-  const { etcd, containerd, kubelet } = nodePaths(name, dataDir);
-  return launched.launch(options, {
-    config: options.join === undefined || config === undefined ? config : ofWorker(config),
-    openLog: async () => openAnonymousLog(name),
-    alternative: `use a node on the host itself: ${nodeCommand('up', { name: 'default' }, '--host')}`,
-    // Nobody reads its stdout: the events come through the control socket.
-    supervisorOutput: 'json',
-    overrides: {
-      tmpfs: [etcd, containerd, kubelet],
-      ...(artifacts !== undefined && { kept: [artifacts] }),
-    },
-  });
-}
-
-/** What a config says of the node itself, such as its name and its ports of the host, is of the control plane, and so are components. */
-function ofWorker({ node: { listen: _listen, ...node }, ...config }: Config): Config {
-  return { ...config, node: { ...node, ports: [], nodeName: defaults.nodeName }, components: {} };
-}
-
-function needsNode({ node: { name }, file }: Config): Failure {
-  return new Failure('usage', 'the config is of a graph without Kubernetes: run needs a node', {
-    hint: nodeCommand('up', { name }, ...(file === undefined ? [] : ['--config', file])),
   });
 }
 
@@ -176,7 +152,7 @@ class Run {
       const end = (): void => ended.abort(member);
       member.supervisor.exitCode.then(end, end);
     }
-    const env = environment(control, node.ip);
+    const env = environmentOf(node, control.spec.config.node);
     const code = await runCommand(command, { env, signals, signal: ended.signal });
     const commandMs = performance.now();
     const lost = members.find((member) => member === ended.signal.reason);
@@ -240,17 +216,6 @@ class Run {
     });
     await Promise.all(removals);
   }
-}
-
-/** The environment in which the command finds the node. */
-function environment({ supervisor, spec, name }: Member, ip: string): NodeJS.ProcessEnv {
-  const { node } = spec.config;
-  return {
-    ...proxyEnv(process.env, nodeAddresses(node, ip)),
-    KUBECONFIG: nodePaths(name, node.dataDir).kubeconfig,
-    K8S_SINGLE_NAME: name,
-    PATH: [dirname(supervisor.binaries.files.kubectl), process.env['PATH']].filter(Boolean).join(delimiter),
-  };
 }
 
 /** Keeps the logs of nodes whose command has failed, if that was asked for. */

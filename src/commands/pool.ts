@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Unhealthy } from '../../probes/probe.ts';
+import { DeadlineExceeded, until } from '../../probes/until.ts';
+import { assertRoot } from '../host/preflight.ts';
+import { forceCleanUp } from '../instance/cleanUp.ts';
+import { takeLock } from '../instance/lock.ts';
+import { nodeNamesIn } from '../instance/nodeNames.ts';
+import { ephemeralName, ephemeralOptions } from '../launcher/ephemeral.ts';
+import { childEnv } from '../lib/childEnv.ts';
+import { exitCodes, Failure } from '../lib/errors.ts';
+import { nodePaths, programFile } from '../lib/paths.ts';
+import { Signals } from '../lib/signals.ts';
+import { connectToPool } from '../pool/connection.ts';
+import { PoolKeeper } from '../pool/keeper.ts';
+import { poolFolder, poolMark } from '../pool/protocol.ts';
+import type { PoolRequest, PoolStatus } from '../pool/protocol.ts';
+import { loadNodeConfig } from '../supervisor/options.ts';
+import type { UpOptions } from '../supervisor/options.ts';
+
+interface PoolOptions extends UpOptions {
+  /** How many nodes are kept ready. */
+  readonly size: string;
+}
+
+/** The most nodes of a pool: each takes 650 MiB. */
+const maxSize = 50;
+
+const log = join(poolFolder, 'log');
+
+/** How long a keeper may take to end: nodes are killed, but each has something to unmount. In ms. */
+const endsWithinMs = 60_000;
+
+/** `k8s-single pool start`: starts a keeper in the background, and resolves when every node is ready. */
+export async function startPool(options: PoolOptions): Promise<number> {
+  assertRoot();
+  using signals = new Signals();
+  await checked(options);
+  if ((await statusOfPool()) !== undefined)
+    throw new Failure('preflight', 'there is a pool already', {
+      hint: 'see it: k8s-single pool status; stop it: k8s-single pool stop',
+    });
+  mkdirSync(poolFolder, { recursive: true, mode: 0o700 });
+  const output = openSync(log, 'w', 0o600);
+  const args = [programFile('main'), '__pool-keeper', ...process.argv.slice(4)];
+  const keeper = spawn(process.execPath, args, {
+    detached: true,
+    env: childEnv(process.env),
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  let code: number | undefined;
+  keeper.on('exit', (status) => (code = status ?? 1));
+  keeper.unref();
+  let shown = 0;
+  const isFull = async (): Promise<void> => {
+    if (code !== undefined) return;
+    const status = await statusOfPool();
+    const ready = status?.ready.length ?? 0;
+    for (; shown < ready; shown += 1)
+      console.error(`${status!.ready[shown]} is ready (${shown + 1} of ${status!.size})`);
+    if (status === undefined || ready < status.size)
+      throw new Unhealthy(status?.reason ?? `${ready} of ${options.size} nodes are ready`);
+  };
+  const patience = { timeoutMs: Number.POSITIVE_INFINITY, maxPeriodMs: 250 };
+  await until(isFull, patience, signals.interrupted).catch(async (error: unknown) => {
+    await stopPool();
+    throw error;
+  });
+  if (code !== undefined) {
+    process.stderr.write(readFileSync(log, 'utf8'));
+    await removePool();
+    return code || exitCodes.notReady;
+  }
+  console.error('k8s-single run -- COMMAND takes one of them, and the pool makes another');
+  return exitCodes.ok;
+}
+
+/** `k8s-single __pool-keeper`: the keeper. */
+export async function keepPool(options: PoolOptions): Promise<number> {
+  const { size, config } = await checked(options);
+  const lock = await takeLock(poolFolder);
+  if (lock === undefined) throw new Failure('preflight', 'there is a pool already');
+  await removeLeftNodes();
+  await new PoolKeeper(size, options, config).run();
+  await removePool();
+  closeSync(lock);
+  return exitCodes.ok;
+}
+
+/** `k8s-single pool status` */
+export async function poolStatus({ output }: { readonly output: 'text' | 'json' }): Promise<number> {
+  const status = await statusOfPool();
+  if (status === undefined) {
+    console.error('there is no pool: k8s-single pool start');
+    return exitCodes.notReady;
+  }
+  if (output === 'json') {
+    console.log(JSON.stringify(status, undefined, 2));
+    return exitCodes.ok;
+  }
+  const { size, ready, starting, taken, reason } = status;
+  console.log(`${ready.length} of ${size} nodes are ready, ${taken} were taken`);
+  for (const name of ready) console.log(`  ${name}`);
+  if (starting !== null) console.log(`  ${starting} is being started`);
+  if (reason !== null) console.log(`  ${reason}`);
+  return exitCodes.ok;
+}
+
+/** `k8s-single pool stop`: removes the nodes that nobody has taken. Also after the death of the keeper, which calls it then. */
+export async function stopPool(): Promise<number> {
+  assertRoot();
+  {
+    using connection = await connectToPool();
+    const stop: PoolRequest = { type: 'stop' };
+    connection?.send(stop);
+    await connection?.receive();
+  }
+  if (!existsSync(poolFolder)) {
+    console.error('there is no pool');
+    return exitCodes.ok;
+  }
+  const patience = { timeoutMs: endsWithinMs, attemptTimeoutMs: Number.POSITIVE_INFINITY };
+  await until(removeEverything, patience, new AbortController().signal).catch((cause: unknown) => {
+    if (!(cause instanceof DeadlineExceeded)) throw cause;
+    throw new Failure('notReady', `the pool cannot be stopped: ${cause.lastReason}`, {
+      hint: `see why: ${log}`,
+      cause,
+    });
+  });
+  console.error('the pool is stopped');
+  return exitCodes.ok;
+}
+
+async function removeEverything(): Promise<void> {
+  const lock = await takeLock(poolFolder);
+  if (lock === undefined) throw new Unhealthy('its keeper still runs');
+  try {
+    await removeLeftNodes();
+    await removePool();
+  } finally {
+    closeSync(lock);
+  }
+}
+
+async function statusOfPool(): Promise<PoolStatus | undefined> {
+  using connection = await connectToPool();
+  const request: PoolRequest = { type: 'status' };
+  connection?.send(request);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
+  return (await connection?.receive()) as PoolStatus | undefined;
+}
+
+/** @throws Failure `usage` */
+async function checked(options: PoolOptions) {
+  const size = Number(options.size);
+  if (!Number.isInteger(size) || size < 1 || size > maxSize)
+    throw new Failure('usage', `--size ${options.size}: expected a number from 1 to ${maxSize}`);
+  const config = await loadNodeConfig(ephemeralOptions(options, ephemeralName('pool')));
+  if (config.node.kubernetes === false)
+    throw new Failure('usage', 'the config is of a graph without Kubernetes: a pool has nodes');
+  if (config.node.ports.length > 0 || config.node.listen !== undefined)
+    throw new Failure(
+      'usage',
+      'the nodes of a pool would share the ports of the machine: leave out ports and listen',
+    );
+  return { size, config };
+}
+
+/** The nodes of a keeper that was killed. The caller holds the lock of the pool. */
+async function removeLeftNodes(): Promise<void> {
+  const folder = dirname(nodePaths('any').run);
+  const left = nodeNamesIn(folder).filter((name) => existsSync(join(folder, name, poolMark)));
+  await Promise.all(
+    left.map(async (name) => {
+      const { run } = nodePaths(name);
+      await forceCleanUp({ name, run, data: join(run, 'data') });
+    }),
+  );
+}
+
+async function removePool(): Promise<void> {
+  rmSync(poolFolder, { recursive: true, force: true });
+  // With the last node.
+  await rmdir(dirname(poolFolder)).catch(() => undefined);
+}

@@ -1,0 +1,50 @@
+import { nodeCommand } from '../../lib/commandLine.ts';
+import { exitCodes } from '../../lib/errors.ts';
+import type { Signals } from '../../lib/signals.ts';
+import { formatMs } from '../../lib/text/text.ts';
+import { takeNode } from '../../pool/take.ts';
+import { loadNodeConfig } from '../../supervisor/options.ts';
+import type { UpOptions } from '../../supervisor/options.ts';
+import { environmentOf } from './environment.ts';
+import { runCommand } from './runCommand.ts';
+
+/**
+ * Runs the command with a node of the pool, which is gone then. Resolves with its exit code, as `run` does; undefined if the pool has
+ * no node of this config that is ready.
+ */
+export async function runInPool(
+  command: readonly [string, ...string[]],
+  options: UpOptions,
+  { keepOnFailure, signals }: { readonly keepOnFailure: boolean; readonly signals: Signals },
+): Promise<number | undefined> {
+  const { node: config, ...rest } = await signals.interruptible(loadNodeConfig(options));
+  const node = await takeNode({ ...rest, node: config });
+  if (node === 'otherConfig')
+    console.error('the nodes of the pool have another config: this one is started anew');
+  if (typeof node === 'string') return undefined;
+  const { file, ended, remove, keep } = node;
+  const readyMs = performance.now();
+  const end = new AbortController();
+  void ended.then(() => end.abort());
+  const env = environmentOf(file, config);
+  const code = await runCommand(command, { env, signals, signal: end.signal });
+  const commandMs = performance.now();
+  if (end.signal.aborted) {
+    await remove();
+    console.error(`node ${file.name} ended before the command did`);
+    return exitCodes.notReady;
+  }
+  if (code !== 0 && keepOnFailure) {
+    keep();
+    console.error(`node ${file.name} is kept: ${nodeCommand('kubectl', file, '--', 'get', 'pods', '-A')}`);
+    console.error(`remove it with: ${nodeCommand('down', file, '--purge')}`);
+    return code;
+  }
+  await remove();
+  const goneMs = performance.now();
+  console.error(
+    `node ${file.name} of the pool: ready after ${formatMs(readyMs)}, the command took ${formatMs(commandMs - readyMs)} ` +
+      `(exit code ${code}), gone after ${formatMs(goneMs - commandMs)}: ${formatMs(goneMs)} in all`,
+  );
+  return code;
+}

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { parseJson } from '../../probes/transport/json.ts';
+import { hasErrorCode } from '../lib/systemError.ts';
+import { poolSocket } from './protocol.ts';
+
+/** A connection on which each line is a JSON value. */
+export class JsonConnection implements Disposable {
+  readonly #socket: Socket;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(socket: Socket) {
+    this.#socket = socket.on('error', () => undefined);
+    this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+  }
+
+  /** Undefined when the other side has closed it. */
+  async receive(): Promise<unknown> {
+    const { done, value } = await this.#lines.next();
+    return done === true ? undefined : parseJson(value);
+  }
+
+  send(value: unknown): void {
+    this.#socket.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** After what was sent. */
+  [Symbol.dispose](): void {
+    this.#socket.end();
+  }
+}
+
+/** Undefined if no keeper listens. */
+export async function connectToPool(): Promise<JsonConnection | undefined> {
+  const socket = connect(poolSocket);
+  try {
+    await once(socket, 'connect');
+    return new JsonConnection(socket);
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOENT', 'ECONNREFUSED')) throw error;
+    return undefined;
+  }
+}

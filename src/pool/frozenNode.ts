@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { apiObject } from '../../probes/kinds/api.ts';
+import type { Api } from '../../probes/kinds/api.ts';
+import { nodeReady } from '../../probes/kinds/nodeReady.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import { msPerTick, readProcessStat } from '../../probes/proc.ts';
+import { httpClient } from '../../probes/transport/httpClient.ts';
+import { textAt } from '../../probes/transport/json.ts';
+import { until } from '../../probes/until.ts';
+import type { NodeConfig } from '../config/schema/node.ts';
+import { kill } from '../host/cgroup/cgroupFiles.ts';
+import { freezeNode, thawNode } from '../host/cgroup/freezer.ts';
+import { componentProcesses } from '../host/cgroup/nodeCgroup.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
+import { nodePaths } from '../lib/paths.ts';
+
+/** How often a kubelet renews its lease, in ms: a quarter of its 40 s (nodeLeaseDurationSeconds). */
+const renewEveryMs = 10_000;
+
+/** How long a node may take until it is as if it had never been frozen, in ms. */
+const wakesWithinMs = 10_000;
+
+/** How long a node may take until it has done what its boot has left to do, in ms. */
+const settlesWithinMs = 60_000;
+
+/** A node that is idle takes 5 to 10 % of a core; one that still works on its boot, such as the API server on OpenAPI, much more. */
+const [idleMs, perMs] = [150, 1000];
+
+/**
+ * Waits until a node that is ready has nothing left to do of its boot: otherwise the first that it did when it is thawed would be
+ * that, and it would be slow just then.
+ * @throws DeadlineExceeded
+ */
+export async function settle(config: NodeConfig, signal: AbortSignal): Promise<void> {
+  await until(currentState(await apiOf(config), config.nodeName), { timeoutMs: settlesWithinMs }, signal);
+  let before = 0;
+  const isIdle = async (): Promise<void> => {
+    const now = await processorMs(config.name);
+    const used = now - before;
+    before = now;
+    // The first attempt has nothing to compare with.
+    if (used > idleMs) throw new Unhealthy(`node ${config.name} still works on its boot`);
+  };
+  const timing = { timeoutMs: settlesWithinMs, periodMs: perMs, maxPeriodMs: perMs };
+  await until(isIdle, timing, signal);
+}
+
+/** The processor time that the components of a node have taken, in ms. */
+async function processorMs(name: string): Promise<number> {
+  const stats = await Promise.all(
+    (await componentProcesses(name)).map(async (pid) => readProcessStat(String(pid))),
+  );
+  return stats.reduce((sum, stat) => sum + (stat === undefined ? 0 : stat.utime + stat.stime), 0) * msPerTick;
+}
+
+async function apiOf({ name, dataDir, network }: NodeConfig): Promise<Api> {
+  const { ip } = await readNodeFile(name);
+  return adminAt(`https://${ip}:${network.apiserverPort}`, nodePaths(name, dataDir));
+}
+
+/**
+ * Freezes a node that is ready. Its controllers are stopped before: when it is thawed, they would see a lease that has expired, and
+ * call the node unreachable, before the kubelet has renewed it.
+ */
+export async function freeze(name: string): Promise<void> {
+  await signalControllers(name, 'SIGSTOP');
+  await freezeNode(name);
+}
+
+/**
+ * Lets a frozen node go on. Resolves when it is as if it had never been frozen: it is ready, its lease is fresh, and its API has
+ * taken a write.
+ * @throws DeadlineExceeded
+ */
+export async function wake(config: NodeConfig, signal: AbortSignal): Promise<void> {
+  const { name } = config;
+  const api = await apiOf(config);
+  await thawNode(name);
+  const isCurrent = currentState(api, config.nodeName);
+  try {
+    await until(isCurrent, { timeoutMs: wakesWithinMs }, signal);
+  } finally {
+    await signalControllers(name, 'SIGCONT');
+  }
+}
+
+function currentState(api: Api, node: string) {
+  const isReady = nodeReady({ ...api, node });
+  const lease = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node}`;
+  const getLease = apiObject(api, lease, `node ${node} has no lease`);
+  const { server, ...tls } = api;
+  const path = '/api/v1/namespaces/kube-node-lease/configmaps';
+  const name = 'k8s-single-pool';
+  const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
+  const headers = { 'content-type': 'application/json' };
+  const create = httpClient(`${server}${path}`, { ...tls, method: 'POST', headers, body });
+  const remove = httpClient(`${server}${path}/${name}`, { ...tls, method: 'DELETE' });
+  const hasWritten = async (signal: AbortSignal): Promise<void> => {
+    const { status } = await create(signal);
+    // It may be there: of an attempt whose answer was not awaited.
+    if (status !== 201 && status !== 409) throw new Unhealthy(`the API takes no write: status ${status}`);
+    await remove(signal);
+  };
+  const isFresh = async (signal: AbortSignal): Promise<void> => {
+    const renewedAt = Date.parse(textAt(await getLease(signal), 'spec', 'renewTime'));
+    if (!(Date.now() - renewedAt < renewEveryMs))
+      throw new Unhealthy(`the lease of node ${node} has expired`);
+  };
+  return async (signal: AbortSignal): Promise<void> => {
+    await Promise.all([isReady(signal), isFresh(signal), hasWritten(signal)]);
+  };
+}
+
+/** The name of the process, as the kernel shortens it (TASK_COMM_LEN). */
+const controllerManager = 'kube-controller';
+
+async function signalControllers(name: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+  for (const pid of await componentProcesses(name)) if (nameOf(pid) === controllerManager) kill(pid, signal);
+}
+
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,245 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { watch } from '../../probes/watch.ts';
+import type { Config } from '../config/config.ts';
+import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
+import { setNodePriority } from '../host/cgroup/priority.ts';
+import { ephemeralName, ephemeralOptions, launchEphemeral } from '../launcher/ephemeral.ts';
+import { followBoot } from '../launcher/followBoot.ts';
+import { LaunchedNodes } from '../launcher/launchedNodes.ts';
+import type { Member } from '../launcher/launchedNodes.ts';
+import { Failure, reasonOf } from '../lib/errors.ts';
+import { nodePaths } from '../lib/paths.ts';
+import { Signals } from '../lib/signals.ts';
+import { formatBytes, formatMs } from '../lib/text/text.ts';
+import type { UpOptions } from '../supervisor/options.ts';
+import { JsonConnection } from './connection.ts';
+import { freeze, settle, wake } from './frozenNode.ts';
+import { startGuard } from './guard.ts';
+import { availableMemory, hasRoomForNode, isShort } from './memory.ts';
+import { poolFingerprint, poolMark, poolSocket } from './protocol.ts';
+import type { PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
+
+/** A node of the pool. */
+interface PooledNode {
+  readonly member: Member;
+  readonly launched: LaunchedNodes;
+}
+
+/** How often the keeper looks whether a node is missing or one too many, in ms. */
+const periodMs = 1000;
+
+/** Pauses after a start that has failed: from, up to, in ms. */
+const [firstPauseMs, longestPauseMs] = [5000, 300_000];
+
+/**
+ * Keeps nodes ready for whoever asks: starts them one after the other at low priority, freezes them, and hands each out once. Nodes
+ * end with it, however it ends, except those that were taken.
+ */
+export class PoolKeeper {
+  readonly #size: number;
+  readonly #options: UpOptions;
+  readonly #fingerprint: string;
+  readonly #signals = new Signals();
+  readonly #stop = new AbortController();
+  readonly #ready: PooledNode[] = [];
+  /** Those that are being handed out. */
+  readonly #waking = new Set<PooledNode>();
+  #starting: string | undefined;
+  #taken = 0;
+  #reason: string | undefined;
+  #pauseMs = firstPauseMs;
+  #retryAt = 0;
+
+  constructor(size: number, options: UpOptions, config: Config) {
+    this.#size = size;
+    this.#options = options;
+    this.#fingerprint = poolFingerprint(config);
+  }
+
+  /** Runs until it is asked to stop, and resolves when every node is gone. The caller holds the lock of the pool. */
+  async run(): Promise<void> {
+    using _signals = this.#signals;
+    this.#signals.handleWith(() => this.#stop.abort());
+    const guard = startGuard('pool', 'stop');
+    const server = createServer((socket) => void this.#serve(socket).catch(() => socket.destroy()));
+    rmSync(poolSocket, { force: true });
+    server.listen(poolSocket);
+    await once(server, 'listening');
+    try {
+      // A probe that never fails: it does its work instead.
+      await watch(async () => this.#adjust(), { periodMs, attemptTimeoutMs: Infinity }, this.#stop.signal);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) throw error;
+    } finally {
+      await Promise.all([...this.#ready.splice(0), ...this.#waking].map(remove));
+      await closeServer(server);
+      guard.dismiss();
+    }
+  }
+
+  /** Starts a node that is missing, or gives up one when memory is short. */
+  async #adjust(): Promise<void> {
+    if (isShort() && this.#ready.length > 0) {
+      this.#reason = `memory is short: ${formatBytes(availableMemory())} available`;
+      const node = this.#ready.pop()!;
+      await remove(node);
+      print(`${node.member.name} is removed: ${this.#reason}`);
+      return;
+    }
+    if (this.#ready.length + this.#waking.size >= this.#size || performance.now() < this.#retryAt) return;
+    if (!hasRoomForNode()) {
+      this.#reason = `there is no memory for another node: ${formatBytes(availableMemory())} available`;
+      return;
+    }
+    try {
+      await this.#add();
+      [this.#reason, this.#pauseMs] = [undefined, firstPauseMs];
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#reason = reasonOf(error);
+      this.#retryAt = performance.now() + this.#pauseMs;
+      print(
+        `a node could not be started: ${this.#reason}; the next attempt is in ${formatMs(this.#pauseMs)}`,
+      );
+      this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
+    }
+  }
+
+  async #add(): Promise<void> {
+    const startedAt = performance.now();
+    const name = ephemeralName('pool');
+    const launched = new LaunchedNodes();
+    this.#starting = name;
+    const abort = (): void => void launched[Symbol.asyncDispose]();
+    this.#stop.signal.addEventListener('abort', abort);
+    try {
+      const member = await launchEphemeral(launched, ephemeralOptions(this.#options, name), this.#signals);
+      const { spec, supervisor } = member;
+      if (poolFingerprint(spec.config) !== this.#fingerprint)
+        throw new Failure(
+          'usage',
+          'the config has changed since the pool was started: stop it, and start it again',
+        );
+      await setNodePriority(name, 'low');
+      const failed = await followBoot(supervisor, { ...spec, options: { ...spec.options, output: 'plain' } });
+      if (failed === undefined || failed.length > 0)
+        throw new Failure('notReady', await whyNot(member, failed));
+      member.ignoreSignals();
+      writeFileSync(markOf(name), '');
+      await settle(spec.config.node, this.#stop.signal);
+      await freeze(name);
+      await setNodePriority(name, 'normal');
+      this.#stop.signal.throwIfAborted();
+      this.#ready.push({ member, launched });
+      const ended = (): void => this.#forget(member);
+      supervisor.exitCode.then(ended, ended);
+      print(`${name} is ready and frozen after ${formatMs(performance.now() - startedAt)}`);
+    } catch (error) {
+      await killNodeCgroup(name);
+      await launched[Symbol.asyncDispose]();
+      throw error;
+    } finally {
+      this.#stop.signal.removeEventListener('abort', abort);
+      this.#starting = undefined;
+    }
+  }
+
+  /** One that has ended although nobody asked it to. */
+  #forget(member: Member): void {
+    const index = this.#ready.findIndex((each) => each.member === member);
+    if (index !== -1) this.#ready.splice(index, 1);
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    using connection = new JsonConnection(socket);
+    const request = await receive(connection);
+    if (request?.type === 'status') connection.send(this.#status());
+    if (request?.type === 'take') await this.#handOut(request.fingerprint, connection);
+    if (request?.type === 'stop') {
+      this.#stop.abort();
+      // The client waits for the lock of the pool.
+      connection.send({});
+    }
+  }
+
+  /** Nobody else gets the node from the moment on at which it leaves the list. */
+  async #handOut(fingerprint: string, connection: JsonConnection): Promise<void> {
+    const answer = (value: TakeAnswer): void => connection.send(value);
+    if (fingerprint !== this.#fingerprint) return answer({ reason: 'otherConfig' });
+    for (let node = this.#ready.shift(); node !== undefined; node = this.#ready.shift()) {
+      const { name, spec } = node.member;
+      this.#waking.add(node);
+      try {
+        await wake(spec.config.node, this.#stop.signal);
+        answer({ name });
+        if ((await receive(connection))?.type !== 'taken') return await remove(node);
+        await node.member.detach();
+        rmSync(markOf(name), { force: true });
+        await node.launched[Symbol.asyncDispose]();
+        this.#taken += 1;
+        this.#waking.delete(node);
+        return await takeBack(node, connection);
+      } catch (error) {
+        print(`${name} is removed: it did not wake up: ${reasonOf(error)}`);
+        await remove(node);
+      } finally {
+        this.#waking.delete(node);
+      }
+    }
+    answer({ reason: 'empty' });
+  }
+
+  #status(): PoolStatus {
+    return {
+      size: this.#size,
+      ready: this.#ready.map(({ member }) => member.name),
+      starting: this.#starting ?? null,
+      taken: this.#taken,
+      reason: this.#reason ?? null,
+    };
+  }
+}
+
+async function receive(connection: JsonConnection): Promise<PoolRequest | undefined> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
+  return (await connection.receive()) as PoolRequest | undefined;
+}
+
+/** The file that says that a node ends with the keeper. */
+function markOf(name: string): string {
+  return join(nodePaths(name).run, poolMark);
+}
+
+/** Removes a node whose owner gives it back. One whose owner has kept it, or was killed, is not the pool's any more. */
+async function takeBack(node: PooledNode, connection: JsonConnection): Promise<void> {
+  if ((await receive(connection))?.type !== 'remove') return;
+  writeFileSync(markOf(node.member.name), '');
+  connection.send({});
+  await remove(node);
+}
+
+/** Resolves when nothing is left of it. */
+async function remove({ member, launched }: PooledNode): Promise<void> {
+  await member.supervisor.kill();
+  await launched[Symbol.asyncDispose]();
+}
+
+async function whyNot(member: Member, failed: readonly string[] | undefined): Promise<string> {
+  if (failed !== undefined) return `${failed.join(', ')} failed`;
+  const output = await member.log();
+  return output.split('\n').at(-1) ?? '';
+}
+
+function print(line: string): void {
+  console.log(line);
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  await closed;
+}

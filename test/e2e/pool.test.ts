@@ -1,0 +1,153 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readProcessStat } from '../../probes/proc.ts';
+import { Unhealthy } from '../../probes/probe.ts';
+import { until } from '../../probes/until.ts';
+import { nodeProcesses } from '../../src/host/cgroup/nodeCgroup.ts';
+import { nodePaths } from '../../src/lib/paths.ts';
+import { startNode } from '../../src/library/library.ts';
+import type { PoolStatus } from '../../src/pool/protocol.ts';
+import { cli, main } from '../support/cli.ts';
+import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
+import type { Snapshot } from '../support/leftovers.ts';
+import { processTable } from '../support/processes.ts';
+
+let folder = '';
+let before: Snapshot;
+let startedAt = 0;
+
+async function k8sSingle(...args: string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await cli(args, { cwd: folder });
+  if (exitCode !== 0) throw new Error(`${args.join(' ')}: exit code ${exitCode}\n${String(stderr)}`);
+  return [stdout, stderr].map(String).filter(Boolean).join('\n');
+}
+
+async function status(): Promise<PoolStatus> {
+  return JSON.parse(await k8sSingle('pool', 'status', '--output', 'json')) as PoolStatus;
+}
+
+/** Waits until the pool has this many nodes, and resolves with their names. */
+async function full(size = 2): Promise<readonly string[]> {
+  let ready: readonly string[] = [];
+  const isFull = async (): Promise<void> => {
+    ({ ready } = await status());
+    if (ready.length < size) throw new Unhealthy(`${ready.length} of ${size} nodes are ready`);
+  };
+  await until(isFull, { timeoutMs: 90_000, attemptTimeoutMs: 10_000 }, new AbortController().signal);
+  return ready;
+}
+
+/** Prints the name of the node, the UID of its cluster, and what its controllers think of it. */
+const look =
+  'echo "$K8S_SINGLE_NAME"; kubectl get namespace kube-system --output "jsonpath={.metadata.uid}"; echo; ' +
+  'kubectl get nodes --no-headers; kubectl get nodes --output "jsonpath={.items[0].spec.taints}"; ' +
+  'kubectl get events --all-namespaces | grep NodeNotReady; kubectl create namespace app';
+
+beforeAll(async () => {
+  folder = await mkdtemp('/var/tmp/k8s-single-pool-');
+  before = await snapshotHost();
+  expect(await k8sSingle('pool', 'start', '--size', '2')).toMatch(
+    /pool-\w{6} is ready \(1 of 2\)\npool-\w{6} is ready \(2 of 2\)/,
+  );
+  startedAt = performance.now();
+});
+
+afterAll(async () => {
+  await k8sSingle('pool', 'stop');
+  await rm(folder, { recursive: true, force: true });
+});
+
+it('takes no processor time while nobody asks', async () => {
+  const pids = (await Promise.all((await full()).map(nodeProcesses))).flat();
+  const used = async (): Promise<number> => {
+    const stats = await Promise.all(pids.map(async (pid) => readProcessStat(String(pid))));
+    return stats.reduce((sum, stat) => sum + stat!.utime + stat!.stime, 0);
+  };
+  const earlier = await used();
+  await k8sSingle('doctor').catch(() => undefined);
+  expect(await used()).toBe(earlier);
+});
+
+it('is not used against the will of its user, nor for another config', async () => {
+  const name = 'echo "$K8S_SINGLE_NAME"';
+  expect(await k8sSingle('run', '--no-pool', '--', 'sh', '-c', name)).toMatch(/^run-\w{6}\n/);
+  await writeFile(join(folder, 'config.yaml'), 'kubelet: { maxPods: 30 }\n');
+  const other = await k8sSingle('run', '--config', 'config.yaml', '--', 'sh', '-c', name);
+  expect(other).toMatch(/^run-\w{6}\n/);
+  expect(other).toContain('the nodes of the pool have another config');
+  expect((await status()).taken).toBe(0);
+  await expect(k8sSingle('up', '--from-pool', '--publish', '0:80')).rejects.toThrow('leave out --publish');
+  await expect(k8sSingle('pool', 'start')).rejects.toThrow('there is a pool already');
+});
+
+it('hands each node out once, ready, with a fresh lease, however long it was frozen, and makes others', async () => {
+  const names = await full();
+  // Longer than the grace of a node whose kubelet does not answer (node-monitor-grace-period: 40 s).
+  const isOld = async (): Promise<void> => {
+    if (performance.now() - startedAt < 45_000) throw new Unhealthy('frozen for too short a time');
+  };
+  await until(isOld, { timeoutMs: 60_000 }, new AbortController().signal);
+  const outputs = await Promise.all([1, 2].map(async () => k8sSingle('run', '--', 'sh', '-c', look)));
+  const lines = outputs.map((output) => output.split('\n'));
+  expect(new Set(lines.map(([name]) => name))).toEqual(new Set(names));
+  expect(new Set(lines.map(([, uid]) => uid)).size).toBe(2);
+  for (const [, , node, ...rest] of lines) {
+    expect(node).toMatch(/^k8s-single +Ready /);
+    expect(rest[0]).toBe('namespace/app created');
+    expect(rest[1]).toMatch(/^node pool-\w{6} of the pool: ready after .* \(exit code 0\), gone after /);
+  }
+  const others = await full();
+  expect(others.filter((name) => names.includes(name))).toEqual([]);
+  expect((await status()).taken).toBe(2);
+});
+
+it('gives its nodes to up and to the library, which own them then', async () => {
+  const [first, second] = await full();
+  const up = await k8sSingle('up', '--from-pool', '--detach');
+  expect(up).toContain(`node ${first} of the pool is ready`);
+  const node = await startNode();
+  expect(node.name).toBe(second);
+  expect(await node.kubectl('get', 'nodes', '--no-headers')).toContain(' Ready ');
+  await node.stop();
+  expect(await k8sSingle('status', '--name', first!)).toContain('apiserver');
+  expect(await k8sSingle('down', '--name', first!)).toContain(`node ${first} is down`);
+});
+
+it('a run that is killed takes its node with it', async () => {
+  await full(1);
+  const running = execa(
+    process.execPath,
+    [main, 'run', '--', 'sh', '-c', 'echo "$K8S_SINGLE_NAME"; exec sleep 1000'],
+    {
+      reject: false,
+      cwd: folder,
+    },
+  );
+  const [output] = (await once(running.stdout, 'data')) as [Buffer];
+  const name = String(output).trim();
+  expect(name).toMatch(/^pool-/);
+  const sleep = [...(await processTable()).values()].find(({ command }) => command === 'sleep 1000');
+  running.kill('SIGKILL');
+  process.kill(sleep!.pid);
+  await running;
+  const { run } = nodePaths(name);
+  await expect
+    .poll(async () => [existsSync(run), await nodeProcesses(name)], { timeout: 20_000 })
+    .toEqual([false, []]);
+});
+
+it('leaves nothing behind when its keeper is killed', async () => {
+  await full();
+  const keeper = [...(await processTable()).values()].find(({ command }) =>
+    command.includes('__pool-keeper'),
+  );
+  process.kill(keeper!.pid, 'SIGKILL');
+  await expectNothingLeft(before, undefined, 30_000);
+  expect(await k8sSingle('run', '--', 'sh', '-c', 'echo "$K8S_SINGLE_NAME"')).toMatch(/^run-/);
+  expect(await k8sSingle('pool', 'stop')).toBe('there is no pool');
+  expect((await cli(['pool', 'status'])).exitCode).toBe(4);
+});
