@@ -69,20 +69,24 @@ export async function freeze(name: string): Promise<void> {
 }
 
 /**
- * Lets a frozen node go on. Resolves when it is as if it had never been frozen: it is ready, its lease is fresh, and its API has
- * taken a write.
+ * Lets a frozen node go on. Resolves when it {@link isUsable is usable}.
  * @throws DeadlineExceeded
  */
 export async function wake(config: NodeConfig, signal: AbortSignal): Promise<void> {
-  const { name } = config;
-  const api = await apiOf(config);
-  await thawNode(name);
-  const isCurrent = currentState(api, config.nodeName);
+  await thawNode(config.name);
   try {
-    await until(isCurrent, { timeoutMs: wakesWithinMs }, signal);
+    await isUsable(config, signal);
   } finally {
-    await signalControllers(name, 'SIGCONT');
+    await signalControllers(config.name, 'SIGCONT');
   }
+}
+
+/**
+ * Resolves when a node is as if it had never been frozen: it is ready, its lease is fresh, and its API has taken a write.
+ * @throws DeadlineExceeded
+ */
+export async function isUsable(config: NodeConfig, signal: AbortSignal): Promise<void> {
+  await until(currentState(await apiOf(config), config.nodeName), { timeoutMs: wakesWithinMs }, signal);
 }
 
 function currentState(api: Api, node: string) {

@@ -17,7 +17,7 @@ import { Signals } from '../lib/signals.ts';
 import { formatBytes, formatMs } from '../lib/text/text.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import { JsonConnection } from './connection.ts';
-import { freeze, settle, wake } from './frozenNode.ts';
+import { freeze, isUsable, settle, wake } from './frozenNode.ts';
 import { startGuard } from './guard.ts';
 import { availableMemory, hasRoomForNode, isShort } from './memory.ts';
 import { poolFingerprint, poolMark, poolSocket } from './protocol.ts';
@@ -27,7 +27,12 @@ import type { PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
 interface PooledNode {
   readonly member: Member;
   readonly launched: LaunchedNodes;
+  /** Set while it is not frozen: settles when it can be used. */
+  awake?: { readonly since: number; readonly usable: Promise<void> };
 }
+
+/** How long the next node is kept awake after one was taken, in ms: whoever has asked once often asks again. */
+const awakeMs = 10_000;
 
 /** How often the keeper looks whether a node is missing or one too many, in ms. */
 const periodMs = 1000;
@@ -90,6 +95,7 @@ export class PoolKeeper {
       print(`${node.member.name} is removed: ${this.#reason}`);
       return;
     }
+    await this.#freezeAgain();
     if (this.#ready.length + this.#waking.size >= this.#size || performance.now() < this.#retryAt) return;
     if (!hasRoomForNode()) {
       this.#reason = `there is no memory for another node: ${formatBytes(availableMemory())} available`;
@@ -148,6 +154,35 @@ export class PoolKeeper {
     }
   }
 
+  /** Wakes the next node before it is asked for: that takes some tenths of a second, the more the longer it was frozen. */
+  #wakeNext(): void {
+    const [next] = this.#ready;
+    if (next === undefined || next.awake !== undefined) return;
+    const usable = wake(next.member.spec.config.node, this.#stop.signal);
+    // Whoever takes it hears of it.
+    usable.catch(() => undefined);
+    next.awake = { since: performance.now(), usable };
+  }
+
+  async #freezeAgain(): Promise<void> {
+    const node = this.#ready.find(({ awake }) => performance.now() - (awake?.since ?? Infinity) > awakeMs);
+    if (node === undefined) return;
+    // Nobody takes it meanwhile.
+    this.#forget(node.member);
+    this.#waking.add(node);
+    try {
+      await node.awake?.usable;
+      await freeze(node.member.name);
+      delete node.awake;
+      this.#ready.unshift(node);
+    } catch (error) {
+      print(`${node.member.name} is removed: ${reasonOf(error)}`);
+      await remove(node);
+    } finally {
+      this.#waking.delete(node);
+    }
+  }
+
   /** One that has ended although nobody asked it to. */
   #forget(member: Member): void {
     const index = this.#ready.findIndex((each) => each.member === member);
@@ -174,7 +209,9 @@ export class PoolKeeper {
       const { name, spec } = node.member;
       this.#waking.add(node);
       try {
-        await wake(spec.config.node, this.#stop.signal);
+        const config = spec.config.node;
+        if (node.awake === undefined) await wake(config, this.#stop.signal);
+        else await node.awake.usable.then(async () => isUsable(config, this.#stop.signal));
         answer({ name });
         if ((await receive(connection))?.type !== 'taken') return await remove(node);
         await node.member.detach();
@@ -182,6 +219,7 @@ export class PoolKeeper {
         await node.launched[Symbol.asyncDispose]();
         this.#taken += 1;
         this.#waking.delete(node);
+        this.#wakeNext();
         return await takeBack(node, connection);
       } catch (error) {
         print(`${name} is removed: it did not wake up: ${reasonOf(error)}`);
