@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadClusterFile } from '../config/clusterFile.ts';
-import { cleanUpLeftovers, cleanUp } from '../instance/cleanUp.ts';
+import { cleanUpLeftovers, cleanUp, forceCleanUp } from '../instance/cleanUp.ts';
 import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
 import { reportDeadNodes } from '../instance/deadNodes.ts';
 import { NodeInstance } from '../instance/nodeInstance.ts';
@@ -21,6 +21,7 @@ import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { isSystemError } from '../lib/systemError.ts';
 import { stopNode } from '../launcher/stopNode.ts';
+import { poolMark } from '../pool/protocol.ts';
 import { purge as purgeData } from '../instance/purge.ts';
 
 interface DownOptions {
@@ -86,6 +87,8 @@ export async function takeDown(
     await runTool(['systemctl', 'stop', unit.name]);
   }
   {
+    // A frozen node of the pool could not be asked.
+    if (existsSync(join(run, poolMark))) await forceCleanUp({ name, run, data });
     using instance = new NodeInstance(run);
     await stopNode(instance, name, controlSocket);
     if (instance.isOursToCleanUp) await cleanUp({ name, run, data });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
@@ -44,7 +44,7 @@ export async function startPool(options: PoolOptions): Promise<number> {
       hint: 'see it: k8s-single pool status; stop it: k8s-single pool stop',
     });
   mkdirSync(poolFolder, { recursive: true, mode: 0o700 });
-  const output = openSync(log, 'w', 0o600);
+  const output = openSync(log, 'a', 0o600);
   const args = [programFile('main'), '__pool-keeper', ...process.argv.slice(4)];
   const keeper = spawn(process.execPath, args, {
     detached: true,
@@ -53,26 +53,46 @@ export async function startPool(options: PoolOptions): Promise<number> {
   });
   closeSync(output);
   let code: number | undefined;
-  keeper.on('exit', (status) => (code = status ?? 1));
+  const exited = once(keeper, 'exit').then(([status]) => (code = Number(status ?? 1)));
   keeper.unref();
   let shown = 0;
+  let reason: string | null = null;
+  let failure: Failure | undefined;
   const isFull = async (): Promise<void> => {
     if (code !== undefined) return;
     const status = await statusOfPool();
     const ready = status?.ready.length ?? 0;
     for (; shown < ready; shown += 1)
       console.error(`${status!.ready[shown]} is ready (${shown + 1} of ${status!.size})`);
+    if (status !== undefined && status.reason !== reason) {
+      reason = status.reason;
+      // The others would fail like the first.
+      if (reason !== null && ready === 0 && status.taken === 0) {
+        failure = new Failure('notReady', `the pool has no node: ${reason}`, {
+          hint: 'start a node to see why: k8s-single run --no-pool -- true',
+        });
+        return;
+      }
+      if (reason !== null) console.error(reason);
+    }
     if (status === undefined || ready < status.size)
       throw new Unhealthy(status?.reason ?? `${ready} of ${options.size} nodes are ready`);
   };
   const patience = { timeoutMs: Number.POSITIVE_INFINITY, maxPeriodMs: 250 };
-  await until(isFull, patience, signals.interrupted).catch(async (error: unknown) => {
-    await stopPool();
+  try {
+    await until(isFull, patience, signals.interrupted);
+    if (failure !== undefined) throw failure;
+  } catch (error) {
+    keeper.ref();
+    keeper.kill('SIGTERM');
+    await exited;
+    await removeEverything();
     throw error;
-  });
+  }
   if (code !== undefined) {
-    process.stderr.write(readFileSync(log, 'utf8'));
-    await removePool();
+    process.stderr.write(existsSync(log) ? readFileSync(log, 'utf8') : '');
+    // Another start may have been quicker.
+    await removeEverything().catch(() => undefined);
     return code || exitCodes.notReady;
   }
   console.error('k8s-single run -- COMMAND takes one of them, and the pool makes another');
@@ -93,6 +113,7 @@ export async function keepPool(options: PoolOptions): Promise<number> {
 
 /** `k8s-single pool status` */
 export async function poolStatus({ output }: { readonly output: 'text' | 'json' }): Promise<number> {
+  assertRoot();
   const status = await statusOfPool();
   if (status === undefined) {
     console.error('there is no pool: k8s-single pool start');
@@ -113,18 +134,12 @@ export async function poolStatus({ output }: { readonly output: 'text' | 'json' 
 /** `k8s-single pool stop`: removes the nodes that nobody has taken. Also after the death of the keeper, which calls it then. */
 export async function stopPool(): Promise<number> {
   assertRoot();
-  {
-    using connection = await connectToPool();
-    const stop: PoolRequest = { type: 'stop' };
-    connection?.send(stop);
-    await connection?.receive();
-  }
   if (!existsSync(poolFolder)) {
     console.error('there is no pool');
     return exitCodes.ok;
   }
   const patience = { timeoutMs: endsWithinMs, attemptTimeoutMs: Number.POSITIVE_INFINITY };
-  await until(removeEverything, patience, new AbortController().signal).catch((cause: unknown) => {
+  await until(stopAndRemove, patience, new AbortController().signal).catch((cause: unknown) => {
     if (!(cause instanceof DeadlineExceeded)) throw cause;
     throw new Failure('notReady', `the pool cannot be stopped: ${cause.lastReason}`, {
       hint: `see why: ${log}`,
@@ -133,6 +148,14 @@ export async function stopPool(): Promise<number> {
   });
   console.error('the pool is stopped');
   return exitCodes.ok;
+}
+
+async function stopAndRemove(): Promise<void> {
+  // Each time: the keeper may only be starting.
+  using connection = await connectToPool();
+  const stop: PoolRequest = { type: 'stop' };
+  connection?.send(stop);
+  await removeEverything();
 }
 
 async function removeEverything(): Promise<void> {
@@ -146,12 +169,15 @@ async function removeEverything(): Promise<void> {
   }
 }
 
+/** How long a keeper may take to say how it is, in ms. */
+const answersWithinMs = 5000;
+
 async function statusOfPool(): Promise<PoolStatus | undefined> {
   using connection = await connectToPool();
   const request: PoolRequest = { type: 'status' };
   connection?.send(request);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
-  return (await connection?.receive()) as PoolStatus | undefined;
+  return (await connection?.receive(answersWithinMs)) as PoolStatus | undefined;
 }
 
 /** @throws Failure `usage` */
@@ -159,6 +185,8 @@ async function checked(options: PoolOptions) {
   const size = Number(options.size);
   if (!Number.isInteger(size) || size < 1 || size > maxSize)
     throw new Failure('usage', `--size ${options.size}: expected a number from 1 to ${maxSize}`);
+  if (options.config !== undefined && statSync(options.config, { throwIfNoEntry: false })?.isFile() === false)
+    throw new Failure('usage', `the config ${options.config} is not a file: the keeper cannot read it again`);
   const config = await loadNodeConfig(ephemeralOptions(options, ephemeralName('pool')));
   if (config.node.kubernetes === false)
     throw new Failure('usage', 'the config is of a graph without Kubernetes: a pool has nodes');

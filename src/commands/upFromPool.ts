@@ -19,7 +19,7 @@ export async function upFromPool(options: UpOptions): Promise<number> {
     );
   using signals = new Signals();
   const config = await loadNodeConfig(ephemeralOptions(options, ephemeralName('pool')));
-  const node = await takeNode(config);
+  const node = await signals.interruptible(takeNode(config));
   if (typeof node === 'string') throw notTaken[node]();
   const { file, ended, remove, keep } = node;
   console.error(

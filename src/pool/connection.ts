@@ -16,10 +16,12 @@ export class JsonConnection implements Disposable {
     this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
   }
 
-  /** Undefined when the other side has closed it. */
-  async receive(): Promise<unknown> {
-    const { done, value } = await this.#lines.next();
-    return done === true ? undefined : parseJson(value);
+  /** Undefined when the other side has closed it, or has said nothing within `timeoutMs`. */
+  async receive(timeoutMs?: number): Promise<unknown> {
+    const next = this.#lines.next().catch(() => ({ done: true as const, value: undefined }));
+    const timeout = timeoutMs === undefined ? [] : [once(AbortSignal.timeout(timeoutMs), 'abort')];
+    const found = await Promise.race([next, ...timeout]);
+    return Array.isArray(found) || found.done === true ? undefined : parseJson(found.value);
   }
 
   send(value: unknown): void {

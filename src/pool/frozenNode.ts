@@ -79,6 +79,8 @@ export async function wake(config: NodeConfig, signal: AbortSignal): Promise<voi
   } finally {
     await signalControllers(config.name, 'SIGCONT');
   }
+  // What they think of it.
+  await isUsable(config, signal);
 }
 
 /**

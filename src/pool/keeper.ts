@@ -1,6 +1,6 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { watch } from '../../probes/watch.ts';
@@ -54,6 +54,9 @@ export class PoolKeeper {
   /** Those that are being handed out. */
   readonly #waking = new Set<PooledNode>();
   #starting: string | undefined;
+  /** Never rejects. */
+  #adding: Promise<void> | undefined;
+  readonly #sockets = new Set<Socket>();
   #taken = 0;
   #reason: string | undefined;
   #pauseMs = firstPauseMs;
@@ -70,18 +73,31 @@ export class PoolKeeper {
     using _signals = this.#signals;
     this.#signals.handleWith(() => this.#stop.abort());
     const guard = startGuard('pool', 'stop');
-    const server = createServer((socket) => void this.#serve(socket).catch(() => socket.destroy()));
+    const server = createServer((socket) => {
+      this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket)));
+      this.#serve(socket).catch((error: unknown) => {
+        print(`a request has failed: ${reasonOf(error)}`);
+        socket.destroy();
+      });
+    });
     rmSync(poolSocket, { force: true });
     server.listen(poolSocket);
     await once(server, 'listening');
     try {
-      // A probe that never fails: it does its work instead.
-      await watch(async () => this.#adjust(), { periodMs, attemptTimeoutMs: Infinity }, this.#stop.signal);
+      // A probe that does its work instead; when that fails, it is tried again.
+      const forEver = { periodMs, attemptTimeoutMs: Infinity, failureThreshold: Infinity };
+      await watch(async () => this.#adjust(), forEver, this.#stop.signal);
     } catch (error) {
       if (!this.#stop.signal.aborted) throw error;
     } finally {
+      // It is aborted.
+      await this.#adding;
       await Promise.all([...this.#ready.splice(0), ...this.#waking].map(remove));
-      await closeServer(server);
+      const closed = once(server, 'close');
+      server.close();
+      // Those of nodes in use: their owners remove them.
+      for (const socket of this.#sockets) socket.destroy();
+      await closed;
       guard.dismiss();
     }
   }
@@ -96,11 +112,16 @@ export class PoolKeeper {
       return;
     }
     await this.#freezeAgain();
-    if (this.#ready.length + this.#waking.size >= this.#size || performance.now() < this.#retryAt) return;
+    const isComplete = this.#ready.length + this.#waking.size >= this.#size;
+    if (isComplete || this.#adding !== undefined || performance.now() < this.#retryAt) return;
     if (!hasRoomForNode()) {
       this.#reason = `there is no memory for another node: ${formatBytes(availableMemory())} available`;
       return;
     }
+    this.#adding = this.#tryToAdd().finally(() => (this.#adding = undefined));
+  }
+
+  async #tryToAdd(): Promise<void> {
     try {
       await this.#add();
       [this.#reason, this.#pauseMs] = [undefined, firstPauseMs];
@@ -217,18 +238,30 @@ export class PoolKeeper {
         await node.member.detach();
         rmSync(markOf(name), { force: true });
         await node.launched[Symbol.asyncDispose]();
-        this.#taken += 1;
-        this.#waking.delete(node);
-        this.#wakeNext();
-        return await takeBack(node, connection);
       } catch (error) {
         print(`${name} is removed: it did not wake up: ${reasonOf(error)}`);
         await remove(node);
+        continue;
       } finally {
         this.#waking.delete(node);
       }
+      connection.send({});
+      this.#taken += 1;
+      this.#wakeNext();
+      return this.#takeBack(node, connection);
     }
     answer({ reason: 'empty' });
+  }
+
+  /** Removes a node that its owner gives back, or whose owner was killed. */
+  async #takeBack(node: PooledNode, connection: JsonConnection): Promise<void> {
+    const request = await receive(connection);
+    // At a stop, the connection ends because of this process.
+    if (request?.type === 'kept' || (request === undefined && this.#stop.signal.aborted)) return;
+    const { run } = nodePaths(node.member.name);
+    if (existsSync(run)) writeFileSync(markOf(node.member.name), '');
+    connection.send({});
+    await remove(node);
   }
 
   #status(): PoolStatus {
@@ -252,14 +285,6 @@ function markOf(name: string): string {
   return join(nodePaths(name).run, poolMark);
 }
 
-/** Removes a node whose owner gives it back. One whose owner has kept it, or was killed, is not the pool's any more. */
-async function takeBack(node: PooledNode, connection: JsonConnection): Promise<void> {
-  if ((await receive(connection))?.type !== 'remove') return;
-  writeFileSync(markOf(node.member.name), '');
-  connection.send({});
-  await remove(node);
-}
-
 /** Resolves when nothing is left of it. */
 async function remove({ member, launched }: PooledNode): Promise<void> {
   await member.supervisor.kill();
@@ -274,10 +299,4 @@ async function whyNot(member: Member, failed: readonly string[] | undefined): Pr
 
 function print(line: string): void {
   console.log(line);
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  await closed;
 }

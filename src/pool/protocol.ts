@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { fileSignatures } from '../lib/fileSignatures.ts';
+import { proxyEnv } from '../lib/proxyEnv.ts';
 import { version } from '../lib/version.ts';
 
 /** The folder of the pool of this machine: its lock, its socket and its log. No node and no cluster has such a name. */
@@ -15,8 +17,10 @@ export const poolMark = 'pooled';
 export type PoolRequest =
   /** A node whose config has this fingerprint. */
   | { readonly type: 'take'; readonly fingerprint: string }
-  /** It has an owner now. Otherwise it is removed when the connection ends. */
+  /** It has an owner now. Otherwise it is removed when the connection ends. Answered when it is the pool's no more. */
   | { readonly type: 'taken' }
+  /** The owner, on the same connection, lets it live on: otherwise it is removed when the connection ends. */
+  | { readonly type: 'kept' }
   /** The owner, on the same connection, does not need it any more. Answered when the keeper cares for it again. */
   | { readonly type: 'remove' }
   | { readonly type: 'status' }
@@ -39,10 +43,28 @@ export interface PoolStatus {
   readonly reason: string | null;
 }
 
-/** Something that is the same for configs of which the nodes are alike. */
+/** What the components of a node get of the environment. Not PATH, which is another one in each script of npm. */
+const variables = [
+  'TZ',
+  'XDG_CACHE_HOME',
+  'DOCKER_CONFIG',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'NODE_EXTRA_CA_CERTS',
+];
+
+/** Something that is the same for configs, and environments, of which the nodes are alike. */
 export function poolFingerprint({ node, components }: Pick<Config, 'node' | 'components'>): string {
-  const { name: _name, dataDir: _dataDir, timeouts: _timeouts, ...alike } = node;
-  // How the snapshots of a node are called does not matter for one of which nothing is kept.
-  const values = [version(), { ...alike, snapshots: undefined }, components];
-  return createHash('sha256').update(JSON.stringify(values)).digest('base64');
+  const { name, dataDir: _dataDir, timeouts: _timeouts, ...alike } = node;
+  const values = [
+    version(),
+    { ...alike, binDirs: alike.binDirs.map((dir) => resolve(dir)) },
+    components,
+    fileSignatures(alike),
+    variables.map((variable) => process.env[variable]),
+    proxyEnv(process.env, []),
+  ];
+  // Components may refer to the name, and to paths that it is in.
+  const text = JSON.stringify(values).replaceAll(name, '');
+  return createHash('sha256').update(text).digest('base64');
 }

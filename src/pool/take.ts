@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { client } from '../control/client.ts';
 import { forceCleanUp } from '../instance/cleanUp.ts';
@@ -23,6 +24,9 @@ export interface TakenNode {
 /** Why there is none: no pool, none that is ready, or only nodes of another config. */
 export type NotTaken = 'noPool' | 'empty' | 'otherConfig';
 
+/** How long a keeper may take to wake a node, in ms, and then to let it go. */
+const answersWithinMs = 15_000;
+
 /** Takes a node of this config from the pool of this machine. It is ready, and nobody else has had it. */
 export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
   const connection = await connectToPool();
@@ -30,7 +34,7 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
   const request = (value: PoolRequest): void => connection.send(value);
   request({ type: 'take', fingerprint: poolFingerprint(config) });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
-  const answer = (await connection.receive()) as TakeAnswer | undefined;
+  const answer = (await connection.receive(answersWithinMs)) as TakeAnswer | undefined;
   if (answer === undefined || 'reason' in answer) {
     connection[Symbol.dispose]();
     return answer?.reason ?? 'noPool';
@@ -39,8 +43,16 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
   // Before the keeper lets go.
   const guard = startGuard('down', '--name', name);
   request({ type: 'taken' });
-  const file = await readNodeFile(name);
-  const { run, controlSocket } = nodePaths(name);
+  const { run, data, controlSocket } = nodePaths(name, join(nodePaths(name).run, 'data'));
+  const isOurs = (await connection.receive(answersWithinMs)) !== undefined;
+  const file = isOurs ? await readNodeFile(name).catch(() => undefined) : undefined;
+  if (file === undefined) {
+    // The keeper was killed, or the node has just ended.
+    await forceCleanUp({ name, run, data });
+    guard.dismiss();
+    connection[Symbol.dispose]();
+    return 'noPool';
+  }
   const over = new AbortController();
   const letGo = (): void => {
     over.abort();
@@ -52,10 +64,13 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
     ended: endOf(controlSocket, over.signal),
     remove: async () => {
       request({ type: 'remove' });
-      if ((await connection.receive()) === undefined) await forceCleanUp({ name, run, data: file.dataDir });
+      if ((await connection.receive(answersWithinMs)) === undefined) await forceCleanUp({ name, run, data });
       letGo();
     },
-    keep: letGo,
+    keep: () => {
+      request({ type: 'kept' });
+      letGo();
+    },
   };
 }
 

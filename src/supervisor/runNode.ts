@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { unknownIp } from '../config/yaml/variables.ts';
 import type { Component } from '../engine/component.ts';
@@ -26,6 +26,7 @@ import { etcdAccess } from '../kubernetes/kubeconfig/clients.ts';
 import { snapshotLines } from '../kubernetes/snapshots/snapshotLines.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { reasonOf } from '../lib/errors.ts';
+import { fileSignatures } from '../lib/fileSignatures.ts';
 import { cacheDir, nodePaths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
 import type { BootSpec } from './bootSpec.ts';
@@ -113,7 +114,7 @@ function madeFrom({ name }: Component, kubernetes: Awaited<ReturnType<typeof pla
   const { facts, controlPlane } = kubernetes;
   return () => [
     { ...facts, joining: undefined, addons: undefined },
-    signaturesOfFiles(facts.config),
+    fileSignatures(facts.config),
     controlPlane?.renewal.signatureOf(name),
     // Also the keys of Secrets: an API server that has not read the newest would let them be lost.
     name === 'apiserver' ? contentOf(encryptionFile(facts.paths)) : undefined,
@@ -122,14 +123,6 @@ function madeFrom({ name }: Component, kubernetes: Awaited<ReturnType<typeof pla
 
 function contentOf(file: string): string | undefined {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-}
-
-/** Something that changes with each file that is named in a config, such as a Corefile. */
-function signaturesOfFiles(value: unknown): readonly string[] {
-  if (typeof value === 'object' && value !== null) return Object.values(value).flatMap(signaturesOfFiles);
-  if (typeof value !== 'string' || !isAbsolute(value)) return [];
-  const stat = statSync(value, { throwIfNoEntry: false });
-  return stat?.isFile() === true ? [`${value} ${stat.ino} ${stat.mtimeMs} ${stat.size}`] : [];
 }
 
 async function abandonJoin({ server }: Joining, { name, dataDir, nodeName }: Config['node']): Promise<void> {

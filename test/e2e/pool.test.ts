@@ -151,3 +151,22 @@ it('leaves nothing behind when its keeper is killed', async () => {
   expect(await k8sSingle('pool', 'stop')).toBe('there is no pool');
   expect((await cli(['pool', 'status'])).exitCode).toBe(4);
 });
+
+it('is made from a config, and stops while a node of it is in use, which lives on with its owner', async () => {
+  const config = join(folder, 'config.yaml');
+  await writeFile(
+    config,
+    `components:\n  job: { command: [sleep, '1001'], env: { KUBECONFIG: '\${paths.kubeconfig}' } }\n`,
+  );
+  await k8sSingle('pool', 'start', '--size', '1', '--config', config);
+  const script = 'echo "$K8S_SINGLE_NAME"; read -r line; kubectl get nodes --no-headers';
+  const running = execa(process.execPath, [main, 'run', '--config', config, '--', 'sh', '-c', script], {
+    cwd: folder,
+  });
+  const [output] = (await once(running.stdout, 'data')) as [Buffer];
+  expect(String(output)).toMatch(/^pool-/);
+  expect(await k8sSingle('pool', 'stop')).toBe('the pool is stopped');
+  running.stdin.end('go on\n');
+  expect((await running).stdout).toContain(' Ready ');
+  await expectNothingLeft(before, undefined, 30_000);
+});

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { assertRoot } from '../../host/preflight.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
@@ -62,8 +62,18 @@ export async function run(command: Argv, options: RunOptions): Promise<number> {
 }
 
 /** Whether a node of the pool will do, if there is a pool. Those have names of their own, no ports, and nothing that is kept. */
-function canBeTaken({ pool, name, nodes = '1', artifacts, publish = [], listen }: RunOptions): boolean {
-  const isPlain = nodes === '1' && publish.length === 0;
+function canBeTaken({
+  pool,
+  name,
+  config,
+  nodes = '1',
+  artifacts,
+  publish = [],
+  listen,
+}: RunOptions): boolean {
+  // A pipe can be read only once.
+  const isFile = config === undefined || statSync(config, { throwIfNoEntry: false })?.isFile() === true;
+  const isPlain = nodes === '1' && publish.length === 0 && isFile;
   return pool !== false && isPlain && (name ?? artifacts ?? listen) === undefined && existsSync(poolSocket);
 }
 

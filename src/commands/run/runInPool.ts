@@ -18,7 +18,7 @@ export async function runInPool(
   { keepOnFailure, signals }: { readonly keepOnFailure: boolean; readonly signals: Signals },
 ): Promise<number | undefined> {
   const { node: config, ...rest } = await signals.interruptible(loadNodeConfig(options));
-  const node = await takeNode({ ...rest, node: config });
+  const node = await signals.interruptible(takeNode({ ...rest, node: config }));
   if (node === 'otherConfig')
     console.error('the nodes of the pool have another config: this one is started anew');
   if (typeof node === 'string') return undefined;
