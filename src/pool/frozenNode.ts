@@ -18,8 +18,11 @@ import { nodePaths } from '../lib/paths.ts';
 /** How often a kubelet renews its lease, in ms: a quarter of its 40 s (nodeLeaseDurationSeconds). */
 const renewEveryMs = 10_000;
 
-/** How long a node may take until it is as if it had never been frozen, in ms. */
-const wakesWithinMs = 10_000;
+/** How long a node may take until it is as if it had never been frozen, in ms: a kubelet reports every 10 s. */
+const wakesWithinMs = 25_000;
+
+/** How long it has to stay so, in ms, and at least as long as it took until it was. */
+const holdsForMs = 200;
 
 /** How long a node may take until it has done what its boot has left to do, in ms. */
 const settlesWithinMs = 60_000;
@@ -73,14 +76,23 @@ export async function freeze(name: string): Promise<void> {
  * @throws DeadlineExceeded
  */
 export async function wake(config: NodeConfig, signal: AbortSignal): Promise<void> {
+  const thawedAt = performance.now();
   await thawNode(config.name);
   try {
     await isUsable(config, signal);
   } finally {
     await signalControllers(config.name, 'SIGCONT');
   }
-  // What they think of it.
-  await isUsable(config, signal);
+  // A kubelet that looks at itself before it has asked its runtime again, and controllers that have not read the lease yet, say only
+  // now that it is not ready, and take that back with the next report.
+  const now = performance.now();
+  const heldAt = now + Math.max(holdsForMs, now - thawedAt);
+  const isCurrent = currentState(await apiOf(config), config.nodeName);
+  const isHeld = async (attempt: AbortSignal): Promise<void> => {
+    await isCurrent(attempt);
+    if (performance.now() < heldAt) throw new Unhealthy('it may still be said not to be ready');
+  };
+  await until(isHeld, { timeoutMs: wakesWithinMs }, signal);
 }
 
 /**

@@ -25,7 +25,7 @@ export interface TakenNode {
 export type NotTaken = 'noPool' | 'empty' | 'otherConfig';
 
 /** How long a keeper may take to wake a node, in ms, and then to let it go. */
-const answersWithinMs = 15_000;
+const answersWithinMs = 60_000;
 
 /** Takes a node of this config from the pool of this machine. It is ready, and nobody else has had it. */
 export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {

@@ -143,7 +143,7 @@ it('a run that is killed takes its node with it', async () => {
 it('leaves nothing behind when its keeper is killed', async () => {
   await full();
   const keeper = [...(await processTable()).values()].find(({ command }) =>
-    command.includes('__pool-keeper'),
+    command.includes('main.cjs __pool-keeper'),
   );
   process.kill(keeper!.pid, 'SIGKILL');
   await expectNothingLeft(before, undefined, 30_000);
