@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { apiObject } from '../../probes/kinds/api.ts';
-import type { Api } from '../../probes/kinds/api.ts';
 import { nodeReady } from '../../probes/kinds/nodeReady.ts';
 import { Unhealthy } from '../../probes/probe.ts';
-import { msPerTick, readProcessStat } from '../../probes/proc.ts';
+import type { Probe } from '../../probes/probe.ts';
+import { msPerTick, readProcessStat, readProcessStatSync } from '../../probes/proc.ts';
 import { httpClient } from '../../probes/transport/httpClient.ts';
 import { textAt } from '../../probes/transport/json.ts';
 import { until } from '../../probes/until.ts';
@@ -36,7 +35,7 @@ const [idleMs, perMs] = [150, 1000];
  * @throws DeadlineExceeded
  */
 export async function settle(config: NodeConfig, signal: AbortSignal): Promise<void> {
-  await until(currentState(await apiOf(config), config.nodeName), { timeoutMs: settlesWithinMs }, signal);
+  await until(await currentState(config), { timeoutMs: settlesWithinMs }, signal);
   let before = 0;
   const isIdle = async (): Promise<void> => {
     const now = await processorMs(config.name);
@@ -57,11 +56,6 @@ async function processorMs(name: string): Promise<number> {
   return stats.reduce((sum, stat) => sum + (stat === undefined ? 0 : stat.utime + stat.stime), 0) * msPerTick;
 }
 
-async function apiOf({ name, dataDir, network }: NodeConfig): Promise<Api> {
-  const { ip } = await readNodeFile(name);
-  return adminAt(`https://${ip}:${network.apiserverPort}`, nodePaths(name, dataDir));
-}
-
 /**
  * Freezes a node that is ready. Its controllers are stopped before: when it is thawed, they would see a lease that has expired, and
  * call the node unreachable, before the kubelet has renewed it.
@@ -76,10 +70,11 @@ export async function freeze(name: string): Promise<void> {
  * @throws DeadlineExceeded
  */
 export async function wake(config: NodeConfig, signal: AbortSignal): Promise<void> {
+  const isCurrent = await currentState(config);
   const thawedAt = performance.now();
   await thawNode(config.name);
   try {
-    await isUsable(config, signal);
+    await until(isCurrent, { timeoutMs: wakesWithinMs }, signal);
   } finally {
     await signalControllers(config.name, 'SIGCONT');
   }
@@ -87,7 +82,6 @@ export async function wake(config: NodeConfig, signal: AbortSignal): Promise<voi
   // now that it is not ready, and take that back with the next report.
   const now = performance.now();
   const heldAt = now + Math.max(holdsForMs, now - thawedAt);
-  const isCurrent = currentState(await apiOf(config), config.nodeName);
   const isHeld = async (attempt: AbortSignal): Promise<void> => {
     await isCurrent(attempt);
     if (performance.now() < heldAt) throw new Unhealthy('it may still be said not to be ready');
@@ -100,10 +94,14 @@ export async function wake(config: NodeConfig, signal: AbortSignal): Promise<voi
  * @throws DeadlineExceeded
  */
 export async function isUsable(config: NodeConfig, signal: AbortSignal): Promise<void> {
-  await until(currentState(await apiOf(config), config.nodeName), { timeoutMs: wakesWithinMs }, signal);
+  await until(await currentState(config), { timeoutMs: wakesWithinMs }, signal);
 }
 
-function currentState(api: Api, node: string) {
+/** Passes while a node is as if it had never been frozen. */
+async function currentState(config: NodeConfig): Promise<Probe> {
+  const { nodeName: node, network } = config;
+  const { ip } = await readNodeFile(config.name);
+  const api = adminAt(`https://${ip}:${network.apiserverPort}`, nodePaths(config.name, config.dataDir));
   const isReady = nodeReady({ ...api, node });
   const lease = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node}`;
   const getLease = apiObject(api, lease, `node ${node} has no lease`);
@@ -134,13 +132,6 @@ function currentState(api: Api, node: string) {
 const controllerManager = 'kube-controller';
 
 async function signalControllers(name: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
-  for (const pid of await componentProcesses(name)) if (nameOf(pid) === controllerManager) kill(pid, signal);
-}
-
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd();
-  } catch {
-    return '';
-  }
+  for (const pid of await componentProcesses(name))
+    if (readProcessStatSync(pid)?.comm === controllerManager) kill(pid, signal);
 }
