@@ -49,7 +49,8 @@ export function isRunning(pid: number, starttime: number): boolean {
   return stat === undefined ? exists(pid) : stat.starttime === starttime && !hasExited(stat);
 }
 
-function exists(pid: number): boolean {
+/** Whether there is a process with this pid or, if it is negative, in that process group; zombies included. One system call. */
+export function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,6 +1,5 @@
-import { errorCode } from '../errorCode.ts';
 import { Unhealthy, type Probe } from '../probe.ts';
-import { hasExited, listPids, readProcessStat } from '../proc.ts';
+import { exists, hasExited, listPids, readProcessStat } from '../proc.ts';
 
 /**
  * Passes when no process of the group runs any more; otherwise the reason names those that do.
@@ -9,21 +8,12 @@ export function processGroupExited(pgid: number): Probe {
   // kill(2) takes 0 and -1 as "my own group" and "every process".
   if (!Number.isInteger(pgid) || pgid <= 1) throw new Error(`not a process group: ${pgid}`);
   return async (signal) => {
-    if (!exists(pgid)) return;
+    // So that /proc is searched only if there is something to find.
+    if (!exists(-pgid)) return;
     const running = await runningProcesses(pgid);
     signal.throwIfAborted();
     if (running.length > 0) throw new Unhealthy(`still running: ${running.join(', ')}`);
   };
-}
-
-/** Zombies included. One system call, so that /proc is searched only if there is something to find. */
-function exists(pgid: number): boolean {
-  try {
-    process.kill(-pgid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH';
-  }
 }
 
 /** `name (pid N)` of each process of the group that runs. */
