@@ -28,16 +28,26 @@ export interface UnitState {
  */
 export async function readUnit(node: string): Promise<UnitState> {
   const { name } = unitOf(node);
-  const properties = ['ActiveState', 'UnitFileState', 'FragmentPath', 'StatusText'];
-  const text = await run(['systemctl', 'show', `--property=${properties.join(',')}`, name]);
-  const valueOf = (property: string): string => new RegExp(`^${property}=(.*)$`, 'm').exec(text)?.[1] ?? '';
+  const properties = ['ActiveState', 'UnitFileState', 'FragmentPath', 'StatusText'] as const;
+  const shown = await show(name, properties);
   return {
     name,
-    isActive: !['inactive', 'failed', ''].includes(valueOf('ActiveState')),
-    isEnabled: valueOf('UnitFileState') === 'enabled',
-    file: valueOf('FragmentPath'),
-    status: valueOf('StatusText'),
+    isActive: !['inactive', 'failed', ''].includes(shown.ActiveState),
+    isEnabled: shown.UnitFileState === 'enabled',
+    file: shown.FragmentPath,
+    status: shown.StatusText,
   };
+}
+
+/** Properties of a unit; empty if it does not have one. @throws Failure `preflight` with systemctl's error */
+async function show<Property extends string>(
+  unit: string,
+  properties: readonly Property[],
+): Promise<Record<Property, string>> {
+  const text = await run(['systemctl', 'show', `--property=${properties.join(',')}`, unit]);
+  const valueOf = (property: string): string => new RegExp(`^${property}=(.*)$`, 'm').exec(text)?.[1] ?? '';
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each property has an entry
+  return Object.fromEntries(properties.map((each) => [each, valueOf(each)])) as Record<Property, string>;
 }
 
 /**
@@ -45,12 +55,14 @@ export async function readUnit(node: string): Promise<UnitState> {
  * against the user's settings. After as many restarts as it allows in ten minutes, nobody can tell: false.
  */
 export async function isStartedAgain(node: string): Promise<boolean> {
-  const properties = ['Restart', 'Job', 'NRestarts', 'StartLimitBurst'];
-  const text = await run(['systemctl', 'show', `--property=${properties.join(',')}`, unitOf(node).name]);
-  const [restarts = 0, burst = 0] = ['NRestarts', 'StartLimitBurst'].map((property) =>
-    Number(new RegExp(`^${property}=(\\d+)$`, 'm').exec(text)?.[1]),
+  const properties = ['Restart', 'Job', 'NRestarts', 'StartLimitBurst'] as const;
+  const shown = await show(unitOf(node).name, properties);
+  const [job, restarts, burst] = [shown.Job, shown.NRestarts, shown.StartLimitBurst].map((text) =>
+    Number.parseInt(text, 10),
   );
-  return !/^Restart=no$/m.test(text) && !/^Job=[1-9]/m.test(text) && restarts < burst - 1;
+  // Without a job it is 0, or nothing.
+  const isByRequest = job! > 0;
+  return shown.Restart !== 'no' && !isByRequest && restarts! < burst! - 1;
 }
 
 /** The node's unit if it is active, also between two starts. Usually there is no such file, and no process is started. */
