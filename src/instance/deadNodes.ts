@@ -42,7 +42,7 @@ async function removeIfDead(name: string): Promise<boolean> {
   // Without a content it is being started at this moment.
   if (!existsSync(lock) || readFileSync(lock, 'utf8') === '' || (await isHeld(lock))) return false;
   // The next supervisor takes them over.
-  if (await isOrphaned({ name, run })) return false;
+  if (await isOrphaned(name)) return false;
   const text = readFileSync(lock, 'utf8');
   const recorded = startingLine.test(text) ? undefined : text.split('\n')[1];
   const dataDir = recorded || (await readNodeFile(name).catch(() => undefined))?.dataDir;

@@ -33,8 +33,7 @@ export async function stateOfHeld(
 
 /** The same of any node. */
 export async function stateOf(name: string): Promise<LifeState> {
-  const { run } = nodePaths(name);
-  if (!(await isHeld(lockFile(run)))) return (await isOrphaned({ name, run })) ? 'orphaned' : 'down';
+  if (!(await isHeld(lockFile(nodePaths(name).run)))) return (await isOrphaned(name)) ? 'orphaned' : 'down';
   return (await stateOfHeld(name)) ?? 'starting';
 }
 
@@ -85,7 +84,7 @@ export async function explainAbsence(name: string, error: unknown): Promise<unkn
 
 /** @throws Failure `preflight` for a node whose components have outlived their supervisor: they use its data */
 export async function assertNotOrphaned(name: string): Promise<void> {
-  if (await isOrphaned({ name, run: nodePaths(name).run })) throw orphaned(name);
+  if (await isOrphaned(name)) throw orphaned(name);
 }
 
 function orphaned(name: string, cause?: Failure): Failure {

@@ -161,7 +161,7 @@ async function isOfOrphan(data: string, name: string): Promise<boolean> {
   if (!nodeName.test(other) || other === name || holder !== dataLockHolder(other)) return false;
   const { run } = nodePaths(other);
   if (existsSync(lockFile(run)) && (await isLocked(run))) return false;
-  return isOrphaned({ name: other, run });
+  return isOrphaned(other);
 }
 
 function holderOf(data: string): string {

@@ -5,6 +5,7 @@ import { hasExited, readProcessStatSync } from '../../probes/proc.ts';
 import { parseJson } from '../../probes/transport/json.ts';
 import { componentProcesses } from '../host/cgroup/nodeCgroup.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
+import { nodePaths } from '../lib/paths.ts';
 
 /** A process of a component. */
 export interface RunningComponent {
@@ -53,14 +54,8 @@ export function livingComponents(run: string): RunningComponents | undefined {
  * Whether components of a node outlive their supervisor, whose lock nobody holds. Seen also from outside of the PID namespace that
  * the node runs in.
  */
-export async function isOrphaned({
-  name,
-  run,
-}: {
-  readonly name: string;
-  readonly run: string;
-}): Promise<boolean> {
-  const recorded = readRecord(run);
+export async function isOrphaned(name: string): Promise<boolean> {
+  const recorded = readRecord(nodePaths(name).run);
   if (recorded === undefined) return false;
   return (await componentProcesses(name)).some((pid) => hasMark(pid, recorded.mark));
 }

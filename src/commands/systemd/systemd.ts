@@ -109,14 +109,14 @@ export async function cleanUpAfterUnit(
   const { run: folder, data } = nodePaths(name, dataDir);
   const hasExited = code === 'exited' || ['TERM', 'INT', 'HUP'].includes(status);
   // It may have failed before it had taken over what an earlier one has left.
-  if (code === undefined || (hasExited && !(await isOrphaned({ name, run: folder })))) return 0;
+  if (code === undefined || (hasExited && !(await isOrphaned(name)))) return 0;
   const ended = hasExited ? `ended with ${status}` : `was killed by SIG${status}`;
   const killed = `the main process of node ${name} ${ended}`;
   {
     using instance = new NodeInstance(folder);
     const hasEnded = await instance.hasEnded();
     // Without a sandbox, the main process was the supervisor. In one, it may be the supervisor that hangs.
-    const canGoOn = instance.isOursToCleanUp && (await isOrphaned({ name, run: folder }));
+    const canGoOn = instance.isOursToCleanUp && (await isOrphaned(name));
     // Somebody else runs the node.
     if (hasExited && !canGoOn) return 0;
     const isFinal = [exitCodes.ok, exitCodes.usage, exitCodes.preflight].map(String).includes(status);
