@@ -9,7 +9,7 @@ import { assertRoot } from '../host/preflight.ts';
 import { forceCleanUp } from '../instance/cleanUp.ts';
 import { takeLock } from '../instance/lock.ts';
 import { nodeNamesIn } from '../instance/nodeNames.ts';
-import { ephemeralName, ephemeralOptions } from '../launcher/ephemeral.ts';
+import { ephemeralName, ephemeralOptions, ephemeralPaths } from '../launcher/ephemeral.ts';
 import { childEnv } from '../lib/childEnv.ts';
 import { exitCodes, Failure } from '../lib/errors.ts';
 import { nodePaths, programFile } from '../lib/paths.ts';
@@ -204,8 +204,8 @@ async function removeLeftNodes(): Promise<void> {
   const left = nodeNamesIn(folder).filter((name) => existsSync(join(folder, name, poolMark)));
   await Promise.all(
     left.map(async (name) => {
-      const { run } = nodePaths(name);
-      await forceCleanUp({ name, run, data: join(run, 'data') });
+      const { run, data } = ephemeralPaths(name);
+      await forceCleanUp({ name, run, data });
     }),
   );
 }

@@ -6,6 +6,7 @@ import { defaults } from '../config/schema/defaults.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import type { Paths } from '../lib/paths.ts';
 import type { Signals } from '../lib/signals.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
@@ -17,13 +18,17 @@ export function ephemeralName(prefix: string): string {
   return `${prefix}-${randomBytes(3).toString('hex')}`;
 }
 
+/** The paths of a node of which nothing is kept: its data is in the run folder, which is removed with the node, however that ends. */
+export function ephemeralPaths(name: string): Paths {
+  return nodePaths(name, join(nodePaths(name).run, 'data'));
+}
+
 /** What `up` takes for a node of which nothing is kept. */
 export function ephemeralOptions<Options extends Omit<UpOptions, 'output' | 'dataDir' | 'ephemeral'>>(
   options: Options,
   name: string,
 ): Options & Required<Pick<UpOptions, 'name' | 'dataDir' | 'ephemeral' | 'output'>> {
-  // In the run folder, which is removed with the node, however that ends.
-  return { ...options, name, dataDir: join(nodePaths(name).run, 'data'), ephemeral: true, output: 'auto' };
+  return { ...options, name, dataDir: ephemeralPaths(name).data, ephemeral: true, output: 'auto' };
 }
 
 /** Launches a node of which nothing is kept: what is large or often written is in memory. */

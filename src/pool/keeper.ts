@@ -51,7 +51,7 @@ export class PoolKeeper {
   readonly #signals = new Signals();
   readonly #stop = new AbortController();
   readonly #ready: PooledNode[] = [];
-  /** Those that are being handed out. */
+  /** Those that are being handed out, or frozen again. */
   readonly #waking = new Set<PooledNode>();
   #starting: string | undefined;
   /** Never rejects. */

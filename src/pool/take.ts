@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { client } from '../control/client.ts';
 import { forceCleanUp } from '../instance/cleanUp.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
-import { nodePaths } from '../lib/paths.ts';
+import { ephemeralPaths } from '../launcher/ephemeral.ts';
 import { connectToPool } from './connection.ts';
 import { startGuard } from './guard.ts';
 import { poolFingerprint } from './protocol.ts';
@@ -43,7 +42,7 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
   // Before the keeper lets go.
   const guard = startGuard('down', '--name', name);
   request({ type: 'taken' });
-  const { run, data, controlSocket } = nodePaths(name, join(nodePaths(name).run, 'data'));
+  const { run, data, controlSocket } = ephemeralPaths(name);
   const isOurs = (await connection.receive(answersWithinMs)) !== undefined;
   const file = isOurs ? await readNodeFile(name).catch(() => undefined) : undefined;
   if (file === undefined) {

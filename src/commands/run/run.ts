@@ -37,20 +37,17 @@ const maxNodes = 20;
  */
 export async function run(command: Argv, options: RunOptions): Promise<number> {
   const nodes = optionsOfNodes(options);
+  const { keepOnFailure = false } = options;
   assertRoot();
   const undo = nodes.map(({ artifacts }) => (artifacts === undefined ? undefined : undoMkdir(artifacts)));
   using signals = new Signals();
   try {
     if (canBeTaken(options)) {
       const { runInPool } = await import('./runInPool.ts');
-      const code = await runInPool(command, nodes[0]!, {
-        keepOnFailure: options.keepOnFailure === true,
-        signals,
-      });
+      const code = await runInPool(command, nodes[0]!, { keepOnFailure, signals });
       if (code !== undefined) return code;
     }
     await using launched = new LaunchedNodes();
-    const { keepOnFailure = false } = options;
     return await new Run({ command, keepOnFailure, launched, nodes, signals }).exitCode();
   } catch (error) {
     if (error instanceof Interrupted) return signalExitCode(error.signal);

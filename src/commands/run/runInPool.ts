@@ -17,8 +17,8 @@ export async function runInPool(
   options: UpOptions,
   { keepOnFailure, signals }: { readonly keepOnFailure: boolean; readonly signals: Signals },
 ): Promise<number | undefined> {
-  const { node: config, ...rest } = await signals.interruptible(loadNodeConfig(options));
-  const node = await signals.interruptible(takeNode({ ...rest, node: config }));
+  const config = await signals.interruptible(loadNodeConfig(options));
+  const node = await signals.interruptible(takeNode(config));
   if (node === 'otherConfig')
     console.error('the nodes of the pool have another config: this one is started anew');
   if (typeof node === 'string') return undefined;
@@ -26,7 +26,7 @@ export async function runInPool(
   const readyMs = performance.now();
   const end = new AbortController();
   void ended.then(() => end.abort());
-  const env = environmentOf(file, config);
+  const env = environmentOf(file, config.node);
   const code = await runCommand(command, { env, signals, signal: end.signal });
   const commandMs = performance.now();
   if (end.signal.aborted) {
