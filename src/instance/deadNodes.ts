@@ -6,7 +6,7 @@ import { cleanUp } from './cleanUp.ts';
 import { isHeld, startingLine } from './lifeState.ts';
 import { lockFile } from './lock.ts';
 import { readNodeFile } from './nodeFile.ts';
-import { NodeLocks } from './nodeLocks.ts';
+import { NodeLocks, pidNamespace } from './nodeLocks.ts';
 import { isOrphaned } from './runningComponents.ts';
 import { nodeNamesIn } from './nodeNames.ts';
 
@@ -41,9 +41,10 @@ async function removeIfDead(name: string): Promise<boolean> {
   const lock = lockFile(run);
   // Without a content it is being started at this moment.
   if (!existsSync(lock) || readFileSync(lock, 'utf8') === '' || (await isHeld(lock))) return false;
+  const text = readFileSync(lock, 'utf8');
+  if (mayBeInvisible(text)) return false;
   // The next supervisor takes them over.
   if (await isOrphaned(name)) return false;
-  const text = readFileSync(lock, 'utf8');
   const recorded = startingLine.test(text) ? undefined : text.split('\n')[1];
   const dataDir = recorded || (await readNodeFile(name).catch(() => undefined))?.dataDir;
   const { data } = nodePaths(name, dataDir);
@@ -55,4 +56,13 @@ async function removeIfDead(name: string): Promise<boolean> {
     locks.handOver();
   }
   return true;
+}
+
+/** The initial PID namespace, from which every process is seen: PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h. */
+const initialPidNamespace = 'pid:[4026531836]';
+
+/** Whether the last supervisor, whose lock has this text, ran in a PID namespace of which nothing may be seen from here. */
+function mayBeInvisible(lockText: string): boolean {
+  const recorded = /pid:\[\d+\]/.exec(lockText)?.[0];
+  return recorded !== undefined && ![recorded, initialPidNamespace].includes(pidNamespace());
 }

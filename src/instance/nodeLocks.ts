@@ -180,7 +180,8 @@ export function launcherOf(fd: number): number | undefined {
   return hasOpen(pid, fd) ? Number(pid) : undefined;
 }
 
-function pidNamespace(): string {
+/** The PID namespace of this process, as in /proc/PID/ns/pid. */
+export function pidNamespace(): string {
   return readlinkSync('/proc/self/ns/pid');
 }
 

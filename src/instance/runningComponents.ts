@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasExited, readProcessStatSync } from '../../probes/proc.ts';
+import { hasExited, listPids, readProcessStatSync } from '../../probes/proc.ts';
 import { parseJson } from '../../probes/transport/json.ts';
-import { componentProcesses } from '../host/cgroup/nodeCgroup.ts';
 import { writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { nodePaths } from '../lib/paths.ts';
 
@@ -51,13 +50,13 @@ export function livingComponents(run: string): RunningComponents | undefined {
 }
 
 /**
- * Whether components of a node outlive their supervisor, whose lock nobody holds. Seen also from outside of the PID namespace that
- * the node runs in.
+ * Whether components of a node outlive their supervisor, whose lock nobody holds. Looks at every process, so that it is seen also
+ * from outside of the PID namespace that the node runs in, and where its cgroup is not mounted.
  */
 export async function isOrphaned(name: string): Promise<boolean> {
   const recorded = readRecord(nodePaths(name).run);
   if (recorded === undefined) return false;
-  return (await componentProcesses(name)).some((pid) => hasMark(pid, recorded.mark));
+  return (await listPids()).some((pid) => hasMark(Number(pid), recorded.mark));
 }
 
 function readRecord(run: string): RunningComponents | undefined {

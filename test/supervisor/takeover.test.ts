@@ -189,7 +189,12 @@ test('what runs without its supervisor is said to, left alone by others, and sto
   expect(await graph.k8sSingle('down', '--name', 'takeover-other')).toContain('was not running');
   // Outside of the namespace, the pids are others.
   expect((await cli(['down', '--name', 'takeover-other'])).stderr).toContain('was not running');
+  // Where neither its processes nor its cgroup are seen.
+  const hidden = `mount -n -t tmpfs -o ro tmpfs /sys/fs/cgroup; exec '${process.execPath}' '${main}' doctor --host`;
+  const unshare = ['--mount', '--pid', '--fork', '--mount-proc', 'sh', '-c', hidden];
+  expect((await execa('unshare', unshare, { reject: false, all: true })).all).toMatch(/✗ cgroups/);
   for (const pid of pids) expect(await graph.run('kill', '-0', pid)).toBe('');
+  expect(await graph.k8sSingle('ls')).toMatch(new RegExp(`${graph.name} +orphaned +graph`));
   const other = ['up', '--config', graph.file('graph.yaml'), '--name', 'takeover-other'];
   expect(await graph.k8sSingle(...other)).toContain(`is in use by node ${graph.name} on `);
   expect(await graph.k8sSingle('down', '--name', graph.name)).toContain('is down');
