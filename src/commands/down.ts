@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { loadClusterFile } from '../config/clusterFile.ts';
 import { cleanUpLeftovers, cleanUp, forceCleanUp } from '../instance/cleanUp.ts';
 import { assertNotInUseByOther, lockFile } from '../instance/lock.ts';
@@ -21,7 +21,6 @@ import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { isSystemError } from '../lib/systemError.ts';
 import { stopNode } from '../launcher/stopNode.ts';
-import { poolMark } from '../pool/protocol.ts';
 import { purge as purgeData } from '../instance/purge.ts';
 
 interface DownOptions {
@@ -77,7 +76,10 @@ export async function takeDown(
   unit?: Pick<UnitState, 'name'>,
 ): Promise<number> {
   const node = await readNodeFile(name).catch(() => undefined);
-  const { run, data, controlSocket } = nodePaths(name, dataDir ?? node?.dataDir ?? unitDataDir(name));
+  const { run, data, controlSocket, poolMark } = nodePaths(
+    name,
+    dataDir ?? node?.dataDir ?? unitDataDir(name),
+  );
   await assertNotInUseByOther(data, name);
   // A node that is starting has a lock before it has a node.json.
   const wasThere = node !== undefined || existsSync(lockFile(run)) || unit !== undefined;
@@ -88,7 +90,7 @@ export async function takeDown(
   }
   {
     // A frozen node of the pool could not be asked.
-    if (existsSync(join(run, poolMark))) await forceCleanUp({ name, run, data });
+    if (existsSync(poolMark)) await forceCleanUp({ name, run, data });
     using instance = new NodeInstance(run);
     await stopNode(instance, name, controlSocket);
     if (instance.isOursToCleanUp) await cleanUp({ name, run, data });

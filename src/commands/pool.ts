@@ -16,7 +16,7 @@ import { nodePaths, programFile } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
 import { connectToPool } from '../pool/connection.ts';
 import { PoolKeeper } from '../pool/keeper.ts';
-import { poolFolder, poolMark } from '../pool/protocol.ts';
+import { poolFolder } from '../pool/protocol.ts';
 import type { PoolRequest, PoolStatus } from '../pool/protocol.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
@@ -200,8 +200,8 @@ async function checked(options: PoolOptions) {
 
 /** The nodes of a keeper that was killed. The caller holds the lock of the pool. */
 async function removeLeftNodes(): Promise<void> {
-  const folder = dirname(nodePaths('any').run);
-  const left = nodeNamesIn(folder).filter((name) => existsSync(join(folder, name, poolMark)));
+  const names = nodeNamesIn(dirname(nodePaths('any').run));
+  const left = names.filter((name) => existsSync(nodePaths(name).poolMark));
   await Promise.all(
     left.map(async (name) => {
       const { run, data } = ephemeralPaths(name);

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { errorCode } from '../../probes/errorCode.ts';
 import type { Event } from '../engine/component.ts';
 import { exitCodes, Failure, reasonOf } from '../lib/errors.ts';
+import { nodePaths } from '../lib/paths.ts';
 import type { FailureCode } from '../lib/errors.ts';
 import type { ErrorBody } from './http.ts';
 import { notRunning } from './node.ts';
@@ -106,6 +108,9 @@ async function send(
   signal?: AbortSignal,
   expected: readonly number[] = [],
 ): Promise<IncomingMessage> {
+  const name = basename(dirname(socketPath));
+  // It would not answer before it goes on.
+  if (existsSync(nodePaths(name).poolMark)) throw ofPool(name);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request({
       socketPath,
@@ -117,7 +122,7 @@ async function send(
     });
     outgoing.once('response', resolve);
     outgoing.once('error', (cause) =>
-      reject(signal?.aborted === true ? signal.reason : cannotConnect(socketPath, cause)),
+      reject(signal?.aborted === true ? signal.reason : cannotConnect(name, cause)),
     );
     outgoing.end();
   });
@@ -126,8 +131,13 @@ async function send(
   throw serverError(status, await text(response));
 }
 
-function cannotConnect(socketPath: string, cause: unknown): Failure {
-  const name = basename(dirname(socketPath));
+function ofPool(name: string): Failure {
+  return new Failure('notReady', `node ${name} belongs to the pool, and is frozen until somebody takes it`, {
+    hint: 'take one: k8s-single run -- COMMAND, or k8s-single up --from-pool',
+  });
+}
+
+function cannotConnect(name: string, cause: unknown): Failure {
   switch (errorCode(cause) ?? '') {
     case 'ENOENT':
     case 'ECONNREFUSED':

@@ -12,9 +12,10 @@ import { isOrphaned } from './runningComponents.ts';
 /**
  * Where a node is in its life, as its lock says: `starting` until it answers, `ending` once it does not any more, because it is
  * being taken down or its supervisor has died. Until then nobody else can start it. `orphaned`: without a sandbox, its components
- * have outlived their supervisor, and the next one takes them over.
+ * have outlived their supervisor, and the next one takes them over. `pooled`: it runs, but is frozen most of the time until
+ * somebody takes it from the pool.
  */
-export type LifeState = 'down' | 'starting' | 'running' | 'ending' | 'orphaned';
+export type LifeState = 'down' | 'starting' | 'running' | 'pooled' | 'ending' | 'orphaned';
 
 /** The first line of a node's lock until its supervisor has recorded itself there. */
 export const startingLine = /^starting (\S+) (\d+)\n/;
@@ -23,12 +24,13 @@ export const startingLine = /^starting (\S+) (\d+)\n/;
 export async function stateOfHeld(
   name: string,
 ): Promise<Exclude<LifeState, 'down' | 'orphaned'> | undefined> {
-  const { run, controlSocket } = nodePaths(name);
+  const { run, controlSocket, poolMark } = nodePaths(name);
   const text = textOf(lockFile(run));
   if (text === '') return undefined;
   if (text === endingText) return 'ending';
   if (startingLine.test(text) || !existsSync(nodeFile(name))) return 'starting';
-  return (await isListening(controlSocket)) ? 'running' : 'ending';
+  if (!(await isListening(controlSocket))) return 'ending';
+  return existsSync(poolMark) ? 'pooled' : 'running';
 }
 
 /** The same of any node. */

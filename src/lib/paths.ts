@@ -27,6 +27,8 @@ export interface Paths {
   readonly snapshots: string;
   /** The node's control socket (HTTP). */
   readonly controlSocket: string;
+  /** A file that is there while the node belongs to the pool, and is frozen most of the time. */
+  readonly poolMark: string;
   readonly containerdSocket: string;
   /** Where the helper process says whether it works: see helper/health.ts. */
   readonly helperSocket: string;
@@ -61,6 +63,7 @@ export function nodePaths(name: string, dataDir = join('/var/lib/k8s-single', na
     addons: join(dataDir, 'addons'),
     snapshots: join(dataDir, 'snapshots'),
     controlSocket: join(run, 'control.sock'),
+    poolMark: join(run, 'pooled'),
     containerdSocket: join(run, 'containerd.sock'),
     helperSocket: join(run, 'helper.sock'),
   };

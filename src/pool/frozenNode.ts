@@ -2,13 +2,12 @@ import { apiObject } from '../../probes/kinds/api.ts';
 import { nodeReady } from '../../probes/kinds/nodeReady.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
-import { msPerTick, readProcessStat, readProcessStatSync } from '../../probes/proc.ts';
+import { msPerTick, readProcessStat } from '../../probes/proc.ts';
 import { httpClient } from '../../probes/transport/httpClient.ts';
 import { textAt } from '../../probes/transport/json.ts';
 import { until } from '../../probes/until.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
-import { kill } from '../host/cgroup/cgroupFiles.ts';
-import { freezeNode, thawNode } from '../host/cgroup/freezer.ts';
+import { thawNode } from '../host/cgroup/freezer.ts';
 import { componentProcesses } from '../host/cgroup/nodeCgroup.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
@@ -17,11 +16,19 @@ import { nodePaths } from '../lib/paths.ts';
 /** How often a kubelet renews its lease, in ms: a quarter of its 40 s (nodeLeaseDurationSeconds). */
 const renewEveryMs = 10_000;
 
-/** How long a node may take until it is as if it had never been frozen, in ms: a kubelet reports every 10 s. */
-const wakesWithinMs = 25_000;
+/** How long a node may take until it is as if it had never been frozen, in ms: a kubelet reports at once what is due. */
+const wakesWithinMs = 10_000;
 
-/** How long it has to stay so, in ms, and at least as long as it took until it was. */
-const holdsForMs = 200;
+/**
+ * How long a node is frozen at a time, in ms. When it goes on, the kubelet finds its runtime down if it has not asked it for 30 s
+ * (baseRuntimeSyncThreshold in kk pkg/kubelet/kubelet.go), which it does every 5 s; the controller manager calls a node unreachable
+ * whose lease it has not seen change for 40 s (node-monitor-grace-period); and an API server before 1.23 makes up for each ms that it
+ * has missed in its metrics, 10 ms for each second (sampleAndWaterMarkHistograms in k8s.io/apiserver).
+ */
+export const frozenForMs = 15_000;
+
+/** After that long, in ms, a node would show that it was frozen. */
+export const tooLongMs = 24_000;
 
 /** How long a node may take until it has done what its boot has left to do, in ms. */
 const settlesWithinMs = 60_000;
@@ -57,36 +64,13 @@ async function processorMs(name: string): Promise<number> {
 }
 
 /**
- * Freezes a node that is ready. Its controllers are stopped before: when it is thawed, they would see a lease that has expired, and
- * call the node unreachable, before the kubelet has renewed it.
- */
-export async function freeze(name: string): Promise<void> {
-  await signalControllers(name, 'SIGSTOP');
-  await freezeNode(name);
-}
-
-/**
  * Lets a frozen node go on. Resolves when it {@link isUsable is usable}.
  * @throws DeadlineExceeded
  */
 export async function wake(config: NodeConfig, signal: AbortSignal): Promise<void> {
   const isCurrent = await currentState(config);
-  const thawedAt = performance.now();
   await thawNode(config.name);
-  try {
-    await until(isCurrent, { timeoutMs: wakesWithinMs }, signal);
-  } finally {
-    await signalControllers(config.name, 'SIGCONT');
-  }
-  // A kubelet that looks at itself before it has asked its runtime again, and controllers that have not read the lease yet, say only
-  // now that it is not ready, and take that back with the next report.
-  const now = performance.now();
-  const heldAt = now + Math.max(holdsForMs, now - thawedAt);
-  const isHeld = async (attempt: AbortSignal): Promise<void> => {
-    await isCurrent(attempt);
-    if (performance.now() < heldAt) throw new Unhealthy('it may still be said not to be ready');
-  };
-  await until(isHeld, { timeoutMs: wakesWithinMs }, signal);
+  await until(isCurrent, { timeoutMs: wakesWithinMs }, signal);
 }
 
 /**
@@ -121,17 +105,9 @@ async function currentState(config: NodeConfig): Promise<Probe> {
   const isFresh = async (signal: AbortSignal): Promise<void> => {
     const renewedAt = Date.parse(textAt(await getLease(signal), 'spec', 'renewTime'));
     if (!(Date.now() - renewedAt < renewEveryMs))
-      throw new Unhealthy(`the lease of node ${node} has expired`);
+      throw new Unhealthy(`the kubelet of node ${node} has not renewed its lease`);
   };
   return async (signal: AbortSignal): Promise<void> => {
     await Promise.all([isReady(signal), isFresh(signal), hasWritten(signal)]);
   };
-}
-
-/** The name of the process, as the kernel shortens it (TASK_COMM_LEN). */
-const controllerManager = 'kube-controller';
-
-async function signalControllers(name: string, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
-  for (const pid of await componentProcesses(name))
-    if (readProcessStatSync(pid)?.comm === controllerManager) kill(pid, signal);
 }

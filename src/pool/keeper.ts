@@ -1,10 +1,10 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, fstatSync, ftruncateSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { watch } from '../../probes/watch.ts';
 import type { Config } from '../config/config.ts';
+import { freezeNode } from '../host/cgroup/freezer.ts';
 import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { setNodePriority } from '../host/cgroup/priority.ts';
 import { ephemeralName, ephemeralOptions, launchEphemeral } from '../launcher/ephemeral.ts';
@@ -17,21 +17,25 @@ import { Signals } from '../lib/signals.ts';
 import { formatBytes, formatMs } from '../lib/text/text.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import { JsonConnection } from './connection.ts';
-import { freeze, isUsable, settle, wake } from './frozenNode.ts';
+import { frozenForMs, isUsable, settle, tooLongMs, wake } from './frozenNode.ts';
 import { startGuard } from './guard.ts';
 import { availableMemory, hasRoomForNode, isShort } from './memory.ts';
-import { poolFingerprint, poolMark, poolSocket } from './protocol.ts';
+import { poolFingerprint, poolSocket } from './protocol.ts';
 import type { PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
 
 /** A node of the pool. */
 interface PooledNode {
   readonly member: Member;
   readonly launched: LaunchedNodes;
-  /** Set while it is not frozen: settles when it can be used. */
-  awake?: { readonly since: number; readonly usable: Promise<void> };
+  /** Since when it has been frozen, in ms of `performance.now()`. */
+  frozenAt: number;
+  /** Set while it is not frozen: until when at least, and a promise that settles when it can be used. */
+  awake?: { until: number; readonly usable: Promise<void> };
+  /** Set while it is being frozen again. */
+  freezing?: Promise<void>;
 }
 
-/** How long the next node is kept awake after one was taken, in ms: whoever has asked once often asks again. */
+/** How long the next node is kept awake after one was taken, in ms. */
 const awakeMs = 10_000;
 
 /** How often the keeper looks whether a node is missing or one too many, in ms. */
@@ -51,11 +55,13 @@ export class PoolKeeper {
   readonly #signals = new Signals();
   readonly #stop = new AbortController();
   readonly #ready: PooledNode[] = [];
-  /** Those that are being handed out, or frozen again. */
+  /** Those that are being handed out. */
   readonly #waking = new Set<PooledNode>();
   #starting: string | undefined;
   /** Never rejects. */
   #adding: Promise<void> | undefined;
+  /** Never rejects. */
+  #refreshing: Promise<void> | undefined;
   readonly #sockets = new Set<Socket>();
   #taken = 0;
   #reason: string | undefined;
@@ -90,8 +96,8 @@ export class PoolKeeper {
     } catch (error) {
       if (!this.#stop.signal.aborted) throw error;
     } finally {
-      // It is aborted.
-      await this.#adding;
+      // They are aborted.
+      await Promise.all([this.#adding, this.#refreshing]);
       await Promise.all([...this.#ready.splice(0), ...this.#waking].map(remove));
       const closed = once(server, 'close');
       server.close();
@@ -111,7 +117,7 @@ export class PoolKeeper {
       print(`${node.member.name} is removed: ${this.#reason}`);
       return;
     }
-    await this.#freezeAgain();
+    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
     const isComplete = this.#ready.length + this.#waking.size >= this.#size;
     if (isComplete || this.#adding !== undefined || performance.now() < this.#retryAt) return;
     if (!hasRoomForNode()) {
@@ -137,6 +143,7 @@ export class PoolKeeper {
   }
 
   async #add(): Promise<void> {
+    keepLogShort();
     const startedAt = performance.now();
     const name = ephemeralName('pool');
     const launched = new LaunchedNodes();
@@ -156,12 +163,12 @@ export class PoolKeeper {
       if (failed === undefined || failed.length > 0)
         throw new Failure('notReady', await whyNot(member, failed));
       member.ignoreSignals();
-      writeFileSync(markOf(name), '');
+      writeFileSync(nodePaths(name).poolMark, '');
       await settle(spec.config.node, this.#stop.signal);
-      await freeze(name);
+      await freezeNode(name);
       await setNodePriority(name, 'normal');
       this.#stop.signal.throwIfAborted();
-      this.#ready.push({ member, launched });
+      this.#ready.push({ member, launched, frozenAt: performance.now() });
       const ended = (): void => this.#forget(member);
       supervisor.exitCode.then(ended, ended);
       print(`${name} is ready and frozen after ${formatMs(performance.now() - startedAt)}`);
@@ -175,33 +182,46 @@ export class PoolKeeper {
     }
   }
 
-  /** Wakes the next node before it is asked for: that takes some tenths of a second, the more the longer it was frozen. */
-  #wakeNext(): void {
-    const [next] = this.#ready;
-    if (next === undefined || next.awake !== undefined) return;
-    const usable = wake(next.member.spec.config.node, this.#stop.signal);
+  #wake(node: PooledNode, forMs = 0): { readonly usable: Promise<void> } {
+    if (performance.now() - node.frozenAt > tooLongMs) {
+      const frozenFor = formatMs(performance.now() - node.frozenAt);
+      return { usable: Promise.reject(new Failure('notReady', `it was frozen for ${frozenFor}`)) };
+    }
+    const usable = wake(node.member.spec.config.node, this.#stop.signal);
     // Whoever takes it hears of it.
     usable.catch(() => undefined);
-    next.awake = { since: performance.now(), usable };
+    node.awake = { until: performance.now() + forMs, usable };
+    return node.awake;
   }
 
-  async #freezeAgain(): Promise<void> {
-    const node = this.#ready.find(({ awake }) => performance.now() - (awake?.since ?? Infinity) > awakeMs);
-    if (node === undefined) return;
-    // Nobody takes it meanwhile.
-    this.#forget(node.member);
-    this.#waking.add(node);
-    try {
-      await node.awake?.usable;
-      await freeze(node.member.name);
-      delete node.awake;
-      this.#ready.unshift(node);
-    } catch (error) {
-      print(`${node.member.name} is removed: ${reasonOf(error)}`);
-      await remove(node);
-    } finally {
-      this.#waking.delete(node);
+  /**
+   * Lets each node go on for a moment before it has been frozen for too long, one after the other, and freezes those that have been
+   * awake for long enough. They can be taken meanwhile.
+   */
+  async #refresh(): Promise<void> {
+    for (const node of this.#ready.toSorted((a, b) => a.frozenAt - b.frozenAt)) {
+      const now = performance.now();
+      const isDue = node.awake === undefined ? now - node.frozenAt > frozenForMs : now > node.awake.until;
+      if (!isDue) continue;
+      try {
+        await (node.awake ?? this.#wake(node)).usable;
+        // Somebody may have taken it.
+        if (this.#ready.includes(node)) await (node.freezing = this.#freezeAgain(node));
+      } catch (error) {
+        if (!this.#ready.includes(node) || this.#stop.signal.aborted) continue;
+        this.#forget(node.member);
+        print(`${node.member.name} is removed: ${reasonOf(error)}`);
+        await remove(node);
+      } finally {
+        delete node.freezing;
+      }
     }
+  }
+
+  async #freezeAgain(node: PooledNode): Promise<void> {
+    await freezeNode(node.member.name);
+    node.frozenAt = performance.now();
+    delete node.awake;
   }
 
   /** One that has ended although nobody asked it to. */
@@ -230,13 +250,13 @@ export class PoolKeeper {
       const { name, spec } = node.member;
       this.#waking.add(node);
       try {
-        const config = spec.config.node;
-        if (node.awake === undefined) await wake(config, this.#stop.signal);
-        else await node.awake.usable.then(async () => isUsable(config, this.#stop.signal));
+        await node.freezing;
+        if (node.awake === undefined) await this.#wake(node).usable;
+        else await node.awake.usable.then(async () => isUsable(spec.config.node, this.#stop.signal));
         answer({ name });
         if ((await receive(connection))?.type !== 'taken') return await remove(node);
         await node.member.detach();
-        rmSync(markOf(name), { force: true });
+        rmSync(nodePaths(name).poolMark, { force: true });
         await node.launched[Symbol.asyncDispose]();
       } catch (error) {
         print(`${name} is removed: it did not wake up: ${reasonOf(error)}`);
@@ -247,7 +267,10 @@ export class PoolKeeper {
       }
       connection.send({});
       this.#taken += 1;
-      this.#wakeNext();
+      const [next] = this.#ready;
+      // Before it is asked for: whoever has asked once often asks again.
+      if (next !== undefined && next.awake === undefined && next.freezing === undefined)
+        this.#wake(next, awakeMs);
       return this.#takeBack(node, connection);
     }
     answer({ reason: 'empty' });
@@ -258,8 +281,8 @@ export class PoolKeeper {
     const request = await receive(connection);
     // At a stop, the connection ends because of this process.
     if (request?.type === 'kept' || (request === undefined && this.#stop.signal.aborted)) return;
-    const { run } = nodePaths(node.member.name);
-    if (existsSync(run)) writeFileSync(markOf(node.member.name), '');
+    const { run, poolMark } = nodePaths(node.member.name);
+    if (existsSync(run)) writeFileSync(poolMark, '');
     connection.send({});
     await remove(node);
   }
@@ -280,11 +303,6 @@ async function receive(connection: JsonConnection): Promise<PoolRequest | undefi
   return (await connection.receive()) as PoolRequest | undefined;
 }
 
-/** The file that says that a node ends with the keeper. */
-function markOf(name: string): string {
-  return join(nodePaths(name).run, poolMark);
-}
-
 /** Resolves when nothing is left of it. */
 async function remove({ member, launched }: PooledNode): Promise<void> {
   await member.supervisor.kill();
@@ -295,6 +313,16 @@ async function whyNot(member: Member, failed: readonly string[] | undefined): Pr
   if (failed !== undefined) return `${failed.join(', ')} failed`;
   const output = await member.log();
   return output.split('\n').at(-1) ?? '';
+}
+
+/** The most that the log of the keeper takes, in bytes: it is in memory. A start writes 4 KiB. */
+const longestLog = 1024 * 1024;
+
+/** Begins the log anew, to which stdout and stderr are appended. */
+function keepLogShort(): void {
+  const { stdout } = process;
+  const stat = fstatSync(stdout.fd);
+  if (stat.isFile() && stat.size > longestLog) ftruncateSync(stdout.fd);
 }
 
 function print(line: string): void {

@@ -11,9 +11,6 @@ export const poolFolder = '/run/k8s-single/.pool.keeper';
 /** The socket of its keeper. Each line is a JSON value: one request, its answer, and for `take` one `taken`. */
 export const poolSocket = join(poolFolder, 'socket');
 
-/** The file in the run folder of a node that belongs to the pool, until somebody has taken it. */
-export const poolMark = 'pooled';
-
 export type PoolRequest =
   /** A node whose config has this fingerprint. */
   | { readonly type: 'take'; readonly fingerprint: string }

@@ -4,9 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readProcessStat } from '../../probes/proc.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
+import { isNodeFrozen } from '../../src/host/cgroup/freezer.ts';
 import { nodeProcesses } from '../../src/host/cgroup/nodeCgroup.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { startNode } from '../../src/library/library.ts';
@@ -61,15 +61,30 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it('takes no processor time while nobody asks', async () => {
-  const pids = (await Promise.all((await full()).map(nodeProcesses))).flat();
-  const used = async (): Promise<number> => {
-    const stats = await Promise.all(pids.map(async (pid) => readProcessStat(String(pid))));
-    return stats.reduce((sum, stat) => sum + stat!.utime + stat!.stime, 0);
+it('stands still but for a moment now and then while nobody asks, and never for so long that it would show', async () => {
+  const names = await full();
+  const thawed = new Set<string>();
+  let [frozen, looks] = [0, 0];
+  const look = async (): Promise<void> => {
+    for (const name of names) {
+      if (await isNodeFrozen(name)) frozen += 1;
+      else thawed.add(name);
+    }
+    looks += 1;
+    if (looks < 90) throw new Unhealthy('for 22 s');
   };
-  const earlier = await used();
-  await k8sSingle('doctor').catch(() => undefined);
-  expect(await used()).toBe(earlier);
+  const timing = { timeoutMs: 60_000, periodMs: 250, maxPeriodMs: 250 };
+  await until(look, timing, new AbortController().signal);
+  expect(frozen / (looks * names.length)).toBeGreaterThan(0.8);
+  expect([...thawed].toSorted()).toEqual(names.toSorted());
+});
+
+it('says so to who asks a node that is frozen', async () => {
+  const [name = ''] = await full();
+  expect((await cli(['status', '--name', name])).stderr).toContain(
+    `node ${name} belongs to the pool, and is frozen until somebody takes it`,
+  );
+  expect(await k8sSingle('ls')).toMatch(new RegExp(`${name} +pooled +control plane`));
 });
 
 it('is not used against the will of its user, nor for another config', async () => {

@@ -16,13 +16,21 @@ const freezesWithinMs = 10_000;
  * @throws Failure `preflight` without a freezer; DeadlineExceeded
  */
 export async function freezeNode(name: string): Promise<void> {
-  const { control, frozen, state, isFrozen } = freezerOf(name);
+  const { control, frozen } = freezerOf(name);
   await writeFile(control, frozen);
   const isStill = async (): Promise<void> => {
-    if (!isFrozen.test(await readFile(state, 'utf8')))
-      throw new Unhealthy(`node ${name} is still being frozen`);
+    if (!(await isNodeFrozen(name))) throw new Unhealthy(`node ${name} is still being frozen`);
   };
   await until(isStill, { timeoutMs: freezesWithinMs }, new AbortController().signal);
+}
+
+/**
+ * Whether every process of the node stands still.
+ * @internal exported for tests
+ */
+export async function isNodeFrozen(name: string): Promise<boolean> {
+  const { state, isFrozen } = freezerOf(name);
+  return isFrozen.test(await readFile(state, 'utf8'));
 }
 
 /** Lets it go on. */
