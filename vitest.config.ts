@@ -29,6 +29,7 @@ export default defineConfig({
           // Most of them wait for processes: a worker for each core, one more than the default.
           maxWorkers: availableParallelism(),
           testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -40,6 +41,7 @@ export default defineConfig({
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {

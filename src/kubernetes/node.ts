@@ -62,7 +62,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     // What is taken before the roles are there is of no use.
     snapshots(facts, ['roles']),
     // Milestones run no process: they are ready when the API reports a state.
-    defaultAccount(facts, [{ on: 'controller-manager', condition: 'started' }]),
+    defaultAccount(facts, ['roles']),
     nodeMilestone(facts, [
       { on: 'apiserver', condition: 'started' },
       'pause-image',

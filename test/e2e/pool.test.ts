@@ -65,7 +65,7 @@ it('stands still but for a moment now and then while nobody asks, and never for 
   const names = await full();
   const thawed = new Set<string>();
   let [frozen, looks] = [0, 0];
-  const look = async (): Promise<void> => {
+  const lookOnce = async (): Promise<void> => {
     for (const name of names) {
       if (await isNodeFrozen(name)) frozen += 1;
       else thawed.add(name);
@@ -74,7 +74,7 @@ it('stands still but for a moment now and then while nobody asks, and never for 
     if (looks < 90) throw new Unhealthy('for 22 s');
   };
   const timing = { timeoutMs: 60_000, periodMs: 250, maxPeriodMs: 250 };
-  await until(look, timing, new AbortController().signal);
+  await until(lookOnce, timing, new AbortController().signal);
   expect(frozen / (looks * names.length)).toBeGreaterThan(0.8);
   expect([...thawed].toSorted()).toEqual(names.toSorted());
 });

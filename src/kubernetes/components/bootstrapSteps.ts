@@ -1,13 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { apiObject } from '../../../probes/kinds/api.ts';
 import type { Api } from '../../../probes/kinds/api.ts';
 import { httpClient } from '../../../probes/transport/httpClient.ts';
 import { wrongStatus } from '../../../probes/kinds/http.ts';
-import { listAt } from '../../../probes/transport/json.ts';
+import { listAt, textAt } from '../../../probes/transport/json.ts';
 import type { Probe } from '../../../probes/probe.ts';
 import { nodePath, withoutNotReady } from '../../helper/workers/node.ts';
+import { secretToken } from '../pki/serviceAccountToken.ts';
 
 // Changes that the controllers of Kubernetes would make as well, but later. Each probe makes the change and
 // passes when it is made.
+
+/**
+ * Creates the namespace `default`. The API server does so only once it is ready (RunKubernetesService in kk
+ * pkg/controlplane/controller.go), more than a second after its first answer.
+ */
+export function ensureDefaultNamespace(access: Api): Probe {
+  const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } };
+  return change(access, '/api/v1/namespaces', { method: 'POST', type: 'application/json', body }, [201, 409]);
+}
 
 /**
  * Creates the default ServiceAccount. The controller manager does so only once all its controllers are
@@ -20,6 +32,75 @@ export function ensureDefaultServiceAccount(access: Api): Probe {
   // Created, or there already.
   return change(access, path, { method: 'POST', type: 'application/json', body }, [201, 409]);
 }
+
+/**
+ * Gives the default ServiceAccount a token, without which pods are not admitted before 1.21. The controller manager does so more than
+ * a second later: it begins when the API server is ready, which is that long after its first answer.
+ */
+export function ensureDefaultToken(access: Api, files: AccountFiles): Probe {
+  const namespace = '/api/v1/namespaces/default';
+  const account = `${namespace}/serviceaccounts/default`;
+  const get = apiObject(access, account, 'the default ServiceAccount is not there yet');
+  return async (signal) => {
+    const found = await get(signal);
+    if (listAt(found, 'secrets').length > 0) return;
+    const [uid, resourceVersion] = [
+      textAt(found, 'metadata', 'uid'),
+      textAt(found, 'metadata', 'resourceVersion'),
+    ];
+    const name = `default-token-${randomBytes(3).toString('hex').slice(1)}`;
+    const [ca, key] = await Promise.all([readFile(files.ca), readFile(files.key, 'utf8')]);
+    const token = secretToken(key, { namespace: 'default', account: 'default', uid, secret: name });
+    const annotations = {
+      'kubernetes.io/service-account.name': 'default',
+      'kubernetes.io/service-account.uid': uid,
+    };
+    const secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'kubernetes.io/service-account-token',
+      metadata: { name, annotations },
+      data: { 'ca.crt': base64(ca), namespace: base64('default'), token: base64(token) },
+    };
+    const json = 'application/json';
+    await change(access, `${namespace}/secrets`, { method: 'POST', type: json, body: secret }, [201])(signal);
+    const patch = { metadata: { resourceVersion }, secrets: [{ name }] };
+    const type = 'application/strategic-merge-patch+json';
+    try {
+      await change(access, account, { method: 'PATCH', type, body: patch }, [200])(signal);
+    } catch (error) {
+      // The controller manager was quicker, and has made another one.
+      await remove(access, `${namespace}/secrets/${name}`)(signal);
+      throw error;
+    }
+  };
+}
+
+/** Paths of PEM files: of what pods are to trust, and of the key that signs the tokens of the accounts. */
+interface AccountFiles {
+  readonly ca: string;
+  readonly key: string;
+}
+
+function base64(value: string | Buffer): string {
+  return Buffer.from(value).toString('base64');
+}
+
+/**
+ * Publishes the CA for the pods of the namespace `default`, which do not start without it since 1.21. The controller manager does so
+ * when it has started.
+ */
+export function ensureRootCa(access: Api, { ca }: Pick<AccountFiles, 'ca'>): Probe {
+  return async (signal) => {
+    const data = { 'ca.crt': await readFile(ca, 'utf8') };
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: rootCaName }, data };
+    const path = '/api/v1/namespaces/default/configmaps';
+    await change(access, path, { method: 'POST', type: 'application/json', body }, [201, 409])(signal);
+  };
+}
+
+/** RootCACertConfigMapName in kk pkg/controller/certificates/rootcacertpublisher. */
+const rootCaName = 'kube-root-ca.crt';
 
 /**
  * Sets the node's pod range. A kubelet that sees it reports Ready at once (fastStatusUpdateOnce in

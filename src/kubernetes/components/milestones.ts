@@ -2,12 +2,18 @@ import { apiObjectExists } from '../../../probes/kinds/api.ts';
 import { http } from '../../../probes/kinds/http.ts';
 import { NodeNotReady, nodeReady } from '../../../probes/kinds/nodeReady.ts';
 import type { Probe } from '../../../probes/probe.ts';
-import { serviceAccount } from '../../../probes/kinds/serviceAccount.ts';
 import { until } from '../../../probes/until.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
 import { nodePath } from '../../helper/workers/node.ts';
 import { checkDisk } from '../../host/diskSpace.ts';
-import { ensureDefaultServiceAccount, setPodCidr, removeNotReadyTaint } from './bootstrapSteps.ts';
+import {
+  ensureDefaultNamespace,
+  ensureDefaultServiceAccount,
+  ensureDefaultToken,
+  ensureRootCa,
+  setPodCidr,
+  removeNotReadyTaint,
+} from './bootstrapSteps.ts';
 import { keepsAddress } from '../../host/ownAddress.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { adminAccess, localServer } from '../kubeconfig/clients.ts';
@@ -82,23 +88,22 @@ function withFreeSpace(probe: Probe, { config, paths }: NodeFacts): Probe {
 }
 
 /**
- * Ready when pods can use the default ServiceAccount, which is every pod's account by default: without it no
- * pod is admitted. Also waits for what only the controller manager makes: the account's token Secret, without
- * which pods are not admitted either, or the ConfigMap with the cluster's CA, without which pods do not start.
+ * Ready when pods can use the default ServiceAccount, which is every pod's account by default: without it no pod is admitted, and
+ * without its token Secret, or the ConfigMap with the cluster's CA, none is admitted or started either. The API server and the
+ * controller manager would make all this, but a second later.
  */
 export function defaultAccount(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const access = adminAccess(facts);
-  const usable =
+  const { ca, serviceAccount } = pkiPaths(facts.paths.pki);
+  const files = { ca: ca.cert, key: serviceAccount.private };
+  const ensureUsable =
     facts.differences.kubernetes.podsNeed === 'tokenSecret'
-      ? serviceAccount({ ...access, token: true })
-      : apiObjectExists(
-          access,
-          '/api/v1/namespaces/default/configmaps/kube-root-ca.crt',
-          'kube-controller-manager has not yet published the CA that pods trust',
-        );
+      ? ensureDefaultToken(access, files)
+      : ensureRootCa(access, files);
   return milestone('default-account', needs, [
+    waitUntil(ensureDefaultNamespace(access)),
     waitUntil(ensureDefaultServiceAccount(access)),
-    waitUntil(usable),
+    waitUntil(ensureUsable),
   ]);
 }
 
