@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { packageFile } from '../src/lib/paths.ts';
 import { recordedBoot } from './criticalPath.ts';
 import { executable, nodeName, paths, serviceProcesses, servicePrograms } from './node.ts';
 import { runitStarts, supervisordLog } from './peerFiles.ts';
@@ -23,7 +24,7 @@ export interface Competitor {
   /** Whether it restarts a service that is killed. */
   readonly restarts: boolean;
   /** The parts in which it takes part. */
-  readonly takesPartIn: 'all' | 'cold';
+  readonly takesPartIn: 'all' | 'cold' | 'load';
   /** How many services ended since the start, although they should run on. Call it while the node is up. */
   readonly failedSpawns: () => Promise<number>;
 }
@@ -59,6 +60,13 @@ export const supervisord = 'supervisord';
 export const competitors: readonly Competitor[] = [
   { name: ours, ...self, ownCertificates: true, takesPartIn: 'all' },
   { name: `${ours}, certificates there`, ...self, ownCertificates: false, takesPartIn: 'cold' },
+  {
+    name: `${ours}, usual limits of the kubelet`,
+    ...self,
+    argv: [...self.argv, '--config', packageFile('bench/usualLimits.yaml')],
+    ownCertificates: true,
+    takesPartIn: 'load',
+  },
   // The script starts each service once: those that are missing have failed.
   peer(script, 'script', async () => servicePrograms.length - (await serviceProcesses()).length),
   peer(supervisord, 'supervisord', async () => {

@@ -12,7 +12,7 @@ import { assertNothingLeft, nodeName, options } from './node.ts';
 import { nodeRows } from './nodeRows.ts';
 import { cpuTimes, results } from './results.ts';
 import type { Row } from './rows.ts';
-import { parts, runSession } from './session.ts';
+import { parts, runLoad, runSession } from './session.ts';
 import type { Sample } from './session.ts';
 import { measureSupervisor } from './supervisor.ts';
 
@@ -83,7 +83,12 @@ async function compareNodes(): Promise<void> {
       for (const index of competitors.keys()) {
         const competitor = competitors[(index + round) % competitors.length]!;
         const startedAt = Date.now();
-        samples.push(await runSession(competitor, { round, wanted, config }, interrupt.signal));
+        const { takesPartIn, restarts } = competitor;
+        if (takesPartIn !== 'load' && parts.some((part) => part !== 'load' && wanted.has(part)))
+          samples.push(await runSession(competitor, { round, wanted, config }, interrupt.signal));
+        // The script leaves out what has failed.
+        if (takesPartIn !== 'cold' && restarts && wanted.has('load'))
+          samples.push(await runLoad(competitor, { round, config }, interrupt.signal));
         await assertNothingLeft();
         reportProgress(`round ${round + 1} of ${rounds}, ${competitor.name}`, startedAt);
       }

@@ -1,4 +1,5 @@
 import type { IdealBoot } from './criticalPath.ts';
+import { load } from './load.ts';
 import { median } from './rows.ts';
 import type { Row } from './rows.ts';
 import type { Sample } from './session.ts';
@@ -75,7 +76,19 @@ export function nodeRows(samples: readonly Sample[], names: Names): Row[] {
     ...boots('warm'),
     ...rowsOf('down: until all is gone', 'ms', ({ down }) => down),
     ...recovery,
+    ...loadRows(rowsOf),
     ...goals(samples, names),
+  ];
+}
+
+type RowsOf = (row: string, unit: string, value: (sample: Sample) => number | undefined) => Row[];
+
+function loadRows(rowsOf: RowsOf): Row[] {
+  return [
+    ...rowsOf(`load: ${load.configMaps} ConfigMaps made`, 'ms', (sample) => sample.load?.configMaps),
+    ...rowsOf(`load: ${load.services} Services made`, 'ms', (sample) => sample.load?.services),
+    ...rowsOf(`load: a Deployment of ${load.pods} pods ready`, 'ms', (sample) => sample.load?.pods),
+    ...rowsOf('load: processor time of the node meanwhile', 'ms', (sample) => sample.load?.cpu),
   ];
 }
 

@@ -10,9 +10,11 @@ import type { IdealBoot } from './criticalPath.ts';
 import { paths, serviceProcesses } from './node.ts';
 import { nodeAddress, observeBoot } from './observer.ts';
 import type { BootTimes } from './observer.ts';
+import { measureLoad } from './load.ts';
+import type { LoadTimes } from './load.ts';
 
 /** What can be measured of a node. */
-export const parts = ['cold', 'warm', 'down', 'recovery'] as const;
+export const parts = ['cold', 'warm', 'down', 'recovery', 'load'] as const;
 
 /** One boot of one competitor. Times in ms. */
 interface BootSample extends BootTimes {
@@ -33,6 +35,7 @@ export interface Sample {
   readonly warm?: BootSample;
   readonly down?: number;
   readonly recovery?: Readonly<Record<string, number>>;
+  readonly load?: LoadTimes;
 }
 
 /** Brings the node up and down as often as the wanted parts need, and leaves nothing running. */
@@ -69,6 +72,22 @@ export async function runSession(
   const warm = await boot('second');
   // Take `down` of this node: none of its services has been killed.
   return { ...sample, warm: warm.sample, down: await warm.stop() };
+}
+
+/** A node of its own for the part `load`, which leaves nothing running. */
+export async function runLoad(
+  competitor: Competitor,
+  { round, config }: { round: number; config: NodeConfig },
+  signal: AbortSignal,
+): Promise<Sample> {
+  await prepareColdStart(competitor);
+  const { startedAt, stop } = await start(competitor);
+  const load = await stopOnError(stop, async () => {
+    await observeBoot({ startedAt, config, pod: 'first' }, signal);
+    return measureLoad(config, signal);
+  });
+  await stop();
+  return { competitor: competitor.name, restarts: competitor.restarts, round, load };
 }
 
 /** Stops what runs when its measurement fails or is interrupted. */

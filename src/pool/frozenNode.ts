@@ -7,11 +7,13 @@ import { httpClient } from '../../probes/transport/httpClient.ts';
 import { textAt } from '../../probes/transport/json.ts';
 import { until } from '../../probes/until.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
-import { thawNode } from '../host/cgroup/freezer.ts';
+import { freezeNode, thawNode } from '../host/cgroup/freezer.ts';
 import { componentProcesses } from '../host/cgroup/nodeCgroup.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
+import { Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { formatMs } from '../lib/text/text.ts';
 
 /** How often a kubelet renews its lease, in ms: a quarter of its 40 s (nodeLeaseDurationSeconds). */
 const renewEveryMs = 10_000;
@@ -28,7 +30,7 @@ const wakesWithinMs = 10_000;
 export const frozenForMs = 15_000;
 
 /** After that long, in ms, a node would show that it was frozen. */
-export const tooLongMs = 24_000;
+const tooLongMs = 24_000;
 
 /** How long a node may take until it has done what its boot has left to do, in ms. */
 const settlesWithinMs = 60_000;
@@ -36,23 +38,72 @@ const settlesWithinMs = 60_000;
 /** A node that is idle takes 5 to 10 % of a core; one that still works on its boot, such as the API server on OpenAPI, much more. */
 const [idleMs, perMs] = [150, 1000];
 
-/**
- * Waits until a node that is ready has nothing left to do of its boot: otherwise the first that it did when it is thawed would be
- * that, and it would be slow just then.
- * @throws DeadlineExceeded
- */
-export async function settle(config: NodeConfig, signal: AbortSignal): Promise<void> {
-  await until(await currentState(config), { timeoutMs: settlesWithinMs }, signal);
-  let before = 0;
-  const isIdle = async (): Promise<void> => {
-    const now = await processorMs(config.name);
-    const used = now - before;
-    before = now;
-    // The first attempt has nothing to compare with.
-    if (used > idleMs) throw new Unhealthy(`node ${config.name} still works on its boot`);
-  };
-  const timing = { timeoutMs: settlesWithinMs, periodMs: perMs, maxPeriodMs: perMs };
-  await until(isIdle, timing, signal);
+/** A node that is frozen, and goes on again. */
+export class FrozenNode {
+  readonly #name: string;
+  /** Built once: its connections outlive the time in which the node is frozen. */
+  readonly #isCurrent: Probe;
+  /** In ms of `performance.now()`. */
+  #frozenAt = Number.POSITIVE_INFINITY;
+
+  private constructor(name: string, isCurrent: Probe) {
+    this.#name = name;
+    this.#isCurrent = isCurrent;
+  }
+
+  /** A node that is ready. */
+  static async of(config: NodeConfig): Promise<FrozenNode> {
+    return new FrozenNode(config.name, await currentState(config));
+  }
+
+  /** How long it has been frozen, in ms; negative while it is not. */
+  get frozenMs(): number {
+    return performance.now() - this.#frozenAt;
+  }
+
+  /**
+   * Waits until it has nothing left to do of its boot: otherwise the first that it did when it is thawed would be that, and it would be
+   * slow just then.
+   * @throws DeadlineExceeded
+   */
+  async settle(signal: AbortSignal): Promise<void> {
+    await until(this.#isCurrent, { timeoutMs: settlesWithinMs }, signal);
+    let before = 0;
+    const isIdle = async (): Promise<void> => {
+      const now = await processorMs(this.#name);
+      const used = now - before;
+      before = now;
+      // The first attempt has nothing to compare with.
+      if (used > idleMs) throw new Unhealthy(`node ${this.#name} still works on its boot`);
+    };
+    const timing = { timeoutMs: settlesWithinMs, periodMs: perMs, maxPeriodMs: perMs };
+    await until(isIdle, timing, signal);
+  }
+
+  async freeze(): Promise<void> {
+    await freezeNode(this.#name);
+    this.#frozenAt = performance.now();
+  }
+
+  /**
+   * Lets it go on. Resolves when it {@link isUsable is usable}.
+   * @throws DeadlineExceeded; Failure `notReady` if it has been frozen for so long that it would show
+   */
+  async wake(signal: AbortSignal): Promise<void> {
+    if (this.frozenMs > tooLongMs)
+      throw new Failure('notReady', `it was frozen for ${formatMs(this.frozenMs)}`);
+    await thawNode(this.#name);
+    this.#frozenAt = Number.POSITIVE_INFINITY;
+    await this.isUsable(signal);
+  }
+
+  /**
+   * Resolves when it is as if it had never been frozen: it is ready, its lease is fresh, and its API has taken a write.
+   * @throws DeadlineExceeded
+   */
+  async isUsable(signal: AbortSignal): Promise<void> {
+    await until(this.#isCurrent, { timeoutMs: wakesWithinMs }, signal);
+  }
 }
 
 /** The processor time that the components of a node have taken, in ms. */
@@ -61,24 +112,6 @@ async function processorMs(name: string): Promise<number> {
     (await componentProcesses(name)).map(async (pid) => readProcessStat(String(pid))),
   );
   return stats.reduce((sum, stat) => sum + (stat === undefined ? 0 : stat.utime + stat.stime), 0) * msPerTick;
-}
-
-/**
- * Lets a frozen node go on. Resolves when it {@link isUsable is usable}.
- * @throws DeadlineExceeded
- */
-export async function wake(config: NodeConfig, signal: AbortSignal): Promise<void> {
-  const isCurrent = await currentState(config);
-  await thawNode(config.name);
-  await until(isCurrent, { timeoutMs: wakesWithinMs }, signal);
-}
-
-/**
- * Resolves when a node is as if it had never been frozen: it is ready, its lease is fresh, and its API has taken a write.
- * @throws DeadlineExceeded
- */
-export async function isUsable(config: NodeConfig, signal: AbortSignal): Promise<void> {
-  await until(await currentState(config), { timeoutMs: wakesWithinMs }, signal);
 }
 
 /** Passes while a node is as if it had never been frozen. */

@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import { watch } from '../../probes/watch.ts';
 import type { Config } from '../config/config.ts';
-import { freezeNode } from '../host/cgroup/freezer.ts';
 import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { setNodePriority } from '../host/cgroup/priority.ts';
 import { ephemeralName, ephemeralOptions, launchEphemeral } from '../launcher/ephemeral.ts';
@@ -17,7 +16,7 @@ import { Signals } from '../lib/signals.ts';
 import { formatBytes, formatMs } from '../lib/text/text.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import { JsonConnection } from './connection.ts';
-import { frozenForMs, isUsable, settle, tooLongMs, wake } from './frozenNode.ts';
+import { frozenForMs, FrozenNode } from './frozenNode.ts';
 import { startGuard } from './guard.ts';
 import { availableMemory, hasRoomForNode, isShort } from './memory.ts';
 import { poolFingerprint, poolSocket } from './protocol.ts';
@@ -27,8 +26,7 @@ import type { PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
 interface PooledNode {
   readonly member: Member;
   readonly launched: LaunchedNodes;
-  /** Since when it has been frozen, in ms of `performance.now()`. */
-  frozenAt: number;
+  readonly frozen: FrozenNode;
   /** Set while it is not frozen: until when at least, and a promise that settles when it can be used. */
   awake?: { until: number; readonly usable: Promise<void> };
   /** Set while it is being frozen again. */
@@ -37,6 +35,9 @@ interface PooledNode {
 
 /** How long the next node is kept awake after one was taken, in ms. */
 const awakeMs = 10_000;
+
+/** How long after one was taken the start of another one waits, in ms. */
+const patienceMs = 2000;
 
 /** How often the keeper looks whether a node is missing or one too many, in ms. */
 const periodMs = 1000;
@@ -66,7 +67,8 @@ export class PoolKeeper {
   #taken = 0;
   #reason: string | undefined;
   #pauseMs = firstPauseMs;
-  #retryAt = 0;
+  /** Not before then another node is started, in ms of `performance.now()`. */
+  #addAt = 0;
 
   constructor(size: number, options: UpOptions, config: Config) {
     this.#size = size;
@@ -119,7 +121,7 @@ export class PoolKeeper {
     }
     this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
     const isComplete = this.#ready.length + this.#waking.size >= this.#size;
-    if (isComplete || this.#adding !== undefined || performance.now() < this.#retryAt) return;
+    if (isComplete || this.#adding !== undefined || performance.now() < this.#addAt) return;
     if (!hasRoomForNode()) {
       this.#reason = `there is no memory for another node: ${formatBytes(availableMemory())} available`;
       return;
@@ -134,7 +136,7 @@ export class PoolKeeper {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.#reason = reasonOf(error);
-      this.#retryAt = performance.now() + this.#pauseMs;
+      this.#addAt = performance.now() + this.#pauseMs;
       print(
         `a node could not be started: ${this.#reason}; the next attempt is in ${formatMs(this.#pauseMs)}`,
       );
@@ -164,11 +166,12 @@ export class PoolKeeper {
         throw new Failure('notReady', await whyNot(member, failed));
       member.ignoreSignals();
       writeFileSync(nodePaths(name).poolMark, '');
-      await settle(spec.config.node, this.#stop.signal);
-      await freezeNode(name);
+      const frozen = await FrozenNode.of(spec.config.node);
+      await frozen.settle(this.#stop.signal);
+      await frozen.freeze();
       await setNodePriority(name, 'normal');
       this.#stop.signal.throwIfAborted();
-      this.#ready.push({ member, launched, frozenAt: performance.now() });
+      this.#ready.push({ member, launched, frozen });
       const ended = (): void => this.#forget(member);
       supervisor.exitCode.then(ended, ended);
       print(`${name} is ready and frozen after ${formatMs(performance.now() - startedAt)}`);
@@ -183,11 +186,7 @@ export class PoolKeeper {
   }
 
   #wake(node: PooledNode, forMs = 0): { readonly usable: Promise<void> } {
-    if (performance.now() - node.frozenAt > tooLongMs) {
-      const frozenFor = formatMs(performance.now() - node.frozenAt);
-      return { usable: Promise.reject(new Failure('notReady', `it was frozen for ${frozenFor}`)) };
-    }
-    const usable = wake(node.member.spec.config.node, this.#stop.signal);
+    const usable = node.frozen.wake(this.#stop.signal);
     // Whoever takes it hears of it.
     usable.catch(() => undefined);
     node.awake = { until: performance.now() + forMs, usable };
@@ -199,10 +198,9 @@ export class PoolKeeper {
    * awake for long enough. They can be taken meanwhile.
    */
   async #refresh(): Promise<void> {
-    for (const node of this.#ready.toSorted((a, b) => a.frozenAt - b.frozenAt)) {
-      const now = performance.now();
-      const isDue = node.awake === undefined ? now - node.frozenAt > frozenForMs : now > node.awake.until;
-      if (!isDue) continue;
+    for (const node of this.#ready.toSorted((a, b) => b.frozen.frozenMs - a.frozen.frozenMs)) {
+      const isAsleep = node.awake === undefined;
+      if (isAsleep ? node.frozen.frozenMs < frozenForMs : performance.now() < node.awake!.until) continue;
       try {
         await (node.awake ?? this.#wake(node)).usable;
         // Somebody may have taken it.
@@ -219,8 +217,7 @@ export class PoolKeeper {
   }
 
   async #freezeAgain(node: PooledNode): Promise<void> {
-    await freezeNode(node.member.name);
-    node.frozenAt = performance.now();
+    await node.frozen.freeze();
     delete node.awake;
   }
 
@@ -247,12 +244,12 @@ export class PoolKeeper {
     const answer = (value: TakeAnswer): void => connection.send(value);
     if (fingerprint !== this.#fingerprint) return answer({ reason: 'otherConfig' });
     for (let node = this.#ready.shift(); node !== undefined; node = this.#ready.shift()) {
-      const { name, spec } = node.member;
+      const { name } = node.member;
       this.#waking.add(node);
       try {
         await node.freezing;
         if (node.awake === undefined) await this.#wake(node).usable;
-        else await node.awake.usable.then(async () => isUsable(spec.config.node, this.#stop.signal));
+        else await node.awake.usable.then(async () => node.frozen.isUsable(this.#stop.signal));
         answer({ name });
         if ((await receive(connection))?.type !== 'taken') return await remove(node);
         await node.member.detach();
@@ -267,6 +264,8 @@ export class PoolKeeper {
       }
       connection.send({});
       this.#taken += 1;
+      // The start of another one takes the processors that the owner has use for just now.
+      this.#addAt = Math.max(this.#addAt, performance.now() + patienceMs);
       const [next] = this.#ready;
       // Before it is asked for: whoever has asked once often asks again.
       if (next !== undefined && next.awake === undefined && next.freezing === undefined)
