@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { down } from '../src/commands/down.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
+import { measureBusy } from './busy.ts';
 import { measureLatency, measureRun } from './commands.ts';
 import { competitors, ours, script, supervisord } from './competitors.ts';
 import { measureDownload } from './download.ts';
@@ -26,6 +27,7 @@ const otherParts: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> =
   latency: measureLatency,
   run: measureRun,
   download: measureDownload,
+  busy: measureBusy,
 };
 
 interface BenchOptions {

@@ -28,13 +28,16 @@ interface PooledNode {
   readonly launched: LaunchedNodes;
   readonly frozen: FrozenNode;
   /** Set while it is not frozen: until when at least, and a promise that settles when it can be used. */
-  awake?: { until: number; readonly usable: Promise<void> };
+  awake?: { readonly since: number; readonly until: number; readonly usable: Promise<void> };
   /** Set while it is being frozen again. */
   freezing?: Promise<void>;
 }
 
 /** How long the next node is kept awake after one was taken, in ms. */
 const awakeMs = 10_000;
+
+/** How long a node that was woken needs no other look at it, in ms. */
+const newMs = 2000;
 
 /** How long after one was taken the start of another one waits, in ms. */
 const patienceMs = 2000;
@@ -185,11 +188,12 @@ export class PoolKeeper {
     }
   }
 
-  #wake(node: PooledNode, forMs = 0): { readonly usable: Promise<void> } {
+  #wake(node: PooledNode, forMs = 0): NonNullable<PooledNode['awake']> {
     const usable = node.frozen.wake(this.#stop.signal);
     // Whoever takes it hears of it.
     usable.catch(() => undefined);
-    node.awake = { until: performance.now() + forMs, usable };
+    const since = performance.now();
+    node.awake = { since, until: since + forMs, usable };
     return node.awake;
   }
 
@@ -248,8 +252,9 @@ export class PoolKeeper {
       this.#waking.add(node);
       try {
         await node.freezing;
-        if (node.awake === undefined) await this.#wake(node).usable;
-        else await node.awake.usable.then(async () => node.frozen.isUsable(this.#stop.signal));
+        const { since, usable } = node.awake ?? this.#wake(node);
+        await usable;
+        if (performance.now() - since > newMs) await node.frozen.isUsable(this.#stop.signal);
         answer({ name });
         if ((await receive(connection))?.type !== 'taken') return await remove(node);
         await node.member.detach();
