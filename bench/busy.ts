@@ -26,7 +26,7 @@ while :; do
 done`;
 
 /** How many components of a node are restarted while all cores are busy and the disk is saturated, once, whatever the rounds. */
-export async function measureBusy(): Promise<Row[]> {
+export async function measureBusy(_rounds: number, signal: AbortSignal): Promise<Row[]> {
   const self = competitors.find(({ name }) => name === ours)!;
   // On the disk of the node's data.
   const dir = await mkdtemp('/var/tmp/k8s-single-bench-');
@@ -34,7 +34,6 @@ export async function measureBusy(): Promise<Row[]> {
   const load: ChildProcess[] = [];
   try {
     const node = client<NodeStatus>(paths.controlSocket);
-    const signal = new AbortController().signal;
     const isReady = async (): Promise<void> => {
       if (!(await node.status().catch(() => undefined))?.ready) throw new Unhealthy('the node is not ready');
     };

@@ -21,7 +21,7 @@ import { measureSupervisor } from './supervisor.ts';
 process.env['K8S_SINGLE_EGRESS'] = 'none';
 
 /** The parts that are measured one after the other, not session by session. */
-const otherParts: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
+const otherParts: Readonly<Record<string, (rounds: number, signal: AbortSignal) => Promise<Row[]>>> = {
   supervisor: measureSupervisor,
   engine: measureEngine,
   latency: measureLatency,
@@ -66,7 +66,7 @@ try {
     if (!wanted.has(name)) continue;
     interrupt.signal.throwIfAborted();
     const startedAt = Date.now();
-    rows.push(...(await measure(rounds)));
+    rows.push(...(await measure(rounds, interrupt.signal)));
     reportProgress(name, startedAt);
   }
 } finally {

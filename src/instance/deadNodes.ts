@@ -7,7 +7,7 @@ import { isHeld, startingLine } from './lifeState.ts';
 import { lockFile } from './lock.ts';
 import { readNodeFile } from './nodeFile.ts';
 import { NodeLocks, pidNamespace } from './nodeLocks.ts';
-import { isOrphaned } from './runningComponents.ts';
+import { isOrphaned, mayOutlive } from './runningComponents.ts';
 import { nodeNamesIn } from './nodeNames.ts';
 
 /**
@@ -42,7 +42,7 @@ async function removeIfDead(name: string): Promise<boolean> {
   // Without a content it is being started at this moment.
   if (!existsSync(lock) || readFileSync(lock, 'utf8') === '' || (await isHeld(lock))) return false;
   const text = readFileSync(lock, 'utf8');
-  if (mayBeInvisible(text)) return false;
+  if (mayOutlive(run) && mayBeInvisible(text)) return false;
   // The next supervisor takes them over.
   if (await isOrphaned(name)) return false;
   const recorded = startingLine.test(text) ? undefined : text.split('\n')[1];

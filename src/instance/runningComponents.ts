@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasExited, listPids, readProcessStatSync } from '../../probes/proc.ts';
 import { parseJson } from '../../probes/transport/json.ts';
@@ -33,6 +33,11 @@ export function newMark(): string {
 
 function file(run: string): string {
   return join(run, 'components.json');
+}
+
+/** Whether components of the node may outlive their supervisor: it is recorded which they are. */
+export function mayOutlive(run: string): boolean {
+  return existsSync(file(run));
 }
 
 /** Replaces what is recorded in the run folder. */

@@ -18,8 +18,8 @@ import { formatMs } from '../lib/text/text.ts';
 /** How often a kubelet renews its lease, in ms: a quarter of its 40 s (nodeLeaseDurationSeconds). */
 const renewEveryMs = 10_000;
 
-/** How long a node may take until it is as if it had never been frozen, in ms: a kubelet reports at once what is due. */
-const wakesWithinMs = 10_000;
+/** How long a node may take until it is as if it had never been frozen, in ms: a kubelet reports at once what is due, or after 10 s. */
+const wakesWithinMs = 12_000;
 
 /**
  * How long a node is frozen at a time, in ms. When it goes on, the kubelet finds its runtime down if it has not asked it for 30 s
@@ -41,19 +41,20 @@ const [idleMs, perMs] = [150, 1000];
 /** A node that is frozen, and goes on again. */
 export class FrozenNode {
   readonly #name: string;
-  /** Built once: its connections outlive the time in which the node is frozen. */
   readonly #isCurrent: Probe;
+  readonly #leaseAge: LeaseAge;
   /** In ms of `performance.now()`. */
   #frozenAt = Number.POSITIVE_INFINITY;
 
-  private constructor(name: string, isCurrent: Probe) {
+  private constructor(name: string, { isCurrent, leaseAge }: Looks) {
     this.#name = name;
     this.#isCurrent = isCurrent;
+    this.#leaseAge = leaseAge;
   }
 
   /** A node that is ready. */
   static async of(config: NodeConfig): Promise<FrozenNode> {
-    return new FrozenNode(config.name, await currentState(config));
+    return new FrozenNode(config.name, await looksAt(config));
   }
 
   /** How long it has been frozen, in ms; negative while it is not. */
@@ -80,6 +81,21 @@ export class FrozenNode {
     await until(isIdle, timing, signal);
   }
 
+  /**
+   * Waits until the kubelet is not about to renew its lease. If it were frozen before it has heard that it has succeeded, it would renew
+   * it only 10 s after it goes on.
+   * @throws DeadlineExceeded
+   */
+  async leaseIsRenewed(signal: AbortSignal): Promise<void> {
+    const isBetweenRenewals = async (attempt: AbortSignal): Promise<void> => {
+      const ageMs = await this.#leaseAge(attempt);
+      if (ageMs < 500 || ageMs > 8500) throw new Unhealthy(`node ${this.#name} may be renewing its lease`);
+    };
+    const timing = { timeoutMs: wakesWithinMs, periodMs: 250, maxPeriodMs: 250 };
+    await until(isBetweenRenewals, timing, signal);
+  }
+
+  /** Call it when the {@link leaseIsRenewed lease is renewed}. */
   async freeze(): Promise<void> {
     await freezeNode(this.#name);
     this.#frozenAt = performance.now();
@@ -114,8 +130,16 @@ async function processorMs(name: string): Promise<number> {
   return stats.reduce((sum, stat) => sum + (stat === undefined ? 0 : stat.utime + stat.stime), 0) * msPerTick;
 }
 
-/** Passes while a node is as if it had never been frozen. */
-async function currentState(config: NodeConfig): Promise<Probe> {
+/** Since when the kubelet has not renewed its lease, in ms. */
+type LeaseAge = (signal: AbortSignal) => Promise<number>;
+
+interface Looks {
+  /** Passes while a node is as if it had never been frozen. */
+  readonly isCurrent: Probe;
+  readonly leaseAge: LeaseAge;
+}
+
+async function looksAt(config: NodeConfig): Promise<Looks> {
   const { nodeName: node, network } = config;
   const { ip } = await readNodeFile(config.name);
   const api = adminAt(`https://${ip}:${network.apiserverPort}`, nodePaths(config.name, config.dataDir));
@@ -130,17 +154,21 @@ async function currentState(config: NodeConfig): Promise<Probe> {
   const create = httpClient(`${server}${path}`, { ...tls, method: 'POST', headers, body });
   const remove = httpClient(`${server}${path}/${name}`, { ...tls, method: 'DELETE' });
   const hasWritten = async (signal: AbortSignal): Promise<void> => {
-    const { status } = await create(signal);
-    // It may be there: of an attempt whose answer was not awaited.
-    if (status !== 201 && status !== 409) throw new Unhealthy(`the API takes no write: status ${status}`);
-    await remove(signal);
+    const created = await create(signal);
+    const removed = await remove(signal);
+    // One that is there is of an attempt whose answer was not awaited.
+    for (const { status } of [created, removed])
+      if (status !== 200 && status !== 201) throw new Unhealthy(`the API takes no write: status ${status}`);
   };
+  const leaseAge: LeaseAge = async (signal) =>
+    Date.now() - Date.parse(textAt(await getLease(signal), 'spec', 'renewTime'));
   const isFresh = async (signal: AbortSignal): Promise<void> => {
-    const renewedAt = Date.parse(textAt(await getLease(signal), 'spec', 'renewTime'));
-    if (!(Date.now() - renewedAt < renewEveryMs))
+    if (!((await leaseAge(signal)) < renewEveryMs))
       throw new Unhealthy(`the kubelet of node ${node} has not renewed its lease`);
   };
-  return async (signal: AbortSignal): Promise<void> => {
-    await Promise.all([isReady(signal), isFresh(signal), hasWritten(signal)]);
+  const isCurrent = async (signal: AbortSignal): Promise<void> => {
+    await Promise.all([isReady(signal), isFresh(signal)]);
+    await hasWritten(signal);
   };
+  return { isCurrent, leaseAge };
 }

@@ -64,8 +64,8 @@ export class PoolKeeper {
   #starting: string | undefined;
   /** Never rejects. */
   #adding: Promise<void> | undefined;
-  /** Never rejects. */
-  #refreshing: Promise<void> | undefined;
+  /** Those that go on for a moment. None rejects. */
+  readonly #refreshing = new Map<PooledNode, Promise<void>>();
   readonly #sockets = new Set<Socket>();
   #taken = 0;
   #reason: string | undefined;
@@ -102,7 +102,7 @@ export class PoolKeeper {
       if (!this.#stop.signal.aborted) throw error;
     } finally {
       // They are aborted.
-      await Promise.all([this.#adding, this.#refreshing]);
+      await Promise.all([this.#adding, ...this.#refreshing.values()]);
       await Promise.all([...this.#ready.splice(0), ...this.#waking].map(remove));
       const closed = once(server, 'close');
       server.close();
@@ -122,7 +122,11 @@ export class PoolKeeper {
       print(`${node.member.name} is removed: ${this.#reason}`);
       return;
     }
-    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
+    for (const node of this.#ready) {
+      if (this.#refreshing.has(node) || !isDue(node)) continue;
+      const refreshing = this.#refresh(node).finally(() => this.#refreshing.delete(node));
+      this.#refreshing.set(node, refreshing);
+    }
     const isComplete = this.#ready.length + this.#waking.size >= this.#size;
     if (isComplete || this.#adding !== undefined || performance.now() < this.#addAt) return;
     if (!hasRoomForNode()) {
@@ -171,6 +175,7 @@ export class PoolKeeper {
       writeFileSync(nodePaths(name).poolMark, '');
       const frozen = await FrozenNode.of(spec.config.node);
       await frozen.settle(this.#stop.signal);
+      await frozen.leaseIsRenewed(this.#stop.signal);
       await frozen.freeze();
       await setNodePriority(name, 'normal');
       this.#stop.signal.throwIfAborted();
@@ -197,26 +202,20 @@ export class PoolKeeper {
     return node.awake;
   }
 
-  /**
-   * Lets each node go on for a moment before it has been frozen for too long, one after the other, and freezes those that have been
-   * awake for long enough. They can be taken meanwhile.
-   */
-  async #refresh(): Promise<void> {
-    for (const node of this.#ready.toSorted((a, b) => b.frozen.frozenMs - a.frozen.frozenMs)) {
-      const isAsleep = node.awake === undefined;
-      if (isAsleep ? node.frozen.frozenMs < frozenForMs : performance.now() < node.awake!.until) continue;
-      try {
-        await (node.awake ?? this.#wake(node)).usable;
-        // Somebody may have taken it.
-        if (this.#ready.includes(node)) await (node.freezing = this.#freezeAgain(node));
-      } catch (error) {
-        if (!this.#ready.includes(node) || this.#stop.signal.aborted) continue;
-        this.#forget(node.member);
-        print(`${node.member.name} is removed: ${reasonOf(error)}`);
-        await remove(node);
-      } finally {
-        delete node.freezing;
-      }
+  /** Lets a node go on for a moment, and freezes it again. It can be taken meanwhile. Never rejects. */
+  async #refresh(node: PooledNode): Promise<void> {
+    try {
+      await (node.awake ?? this.#wake(node)).usable;
+      await node.frozen.leaseIsRenewed(this.#stop.signal);
+      // Somebody may have taken it.
+      if (this.#ready.includes(node)) await (node.freezing = this.#freezeAgain(node));
+    } catch (error) {
+      if (!this.#ready.includes(node) || this.#stop.signal.aborted) return;
+      this.#forget(node.member);
+      print(`${node.member.name} is removed: ${reasonOf(error)}`);
+      await remove(node).catch((reason: unknown) => print(reasonOf(reason)));
+    } finally {
+      delete node.freezing;
     }
   }
 
@@ -307,8 +306,15 @@ async function receive(connection: JsonConnection): Promise<PoolRequest | undefi
   return (await connection.receive()) as PoolRequest | undefined;
 }
 
+/** Whether it has been frozen for long enough, or awake. */
+function isDue({ awake, frozen }: PooledNode): boolean {
+  return awake === undefined ? frozen.frozenMs >= frozenForMs : performance.now() >= awake.until;
+}
+
 /** Resolves when nothing is left of it. */
-async function remove({ member, launched }: PooledNode): Promise<void> {
+async function remove({ member, launched, freezing }: PooledNode): Promise<void> {
+  // A process that is frozen after it was killed does not end.
+  await freezing?.catch(() => undefined);
   await member.supervisor.kill();
   await launched[Symbol.asyncDispose]();
 }

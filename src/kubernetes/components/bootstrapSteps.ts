@@ -41,14 +41,21 @@ export function ensureDefaultToken(access: Api, files: AccountFiles): Probe {
   const namespace = '/api/v1/namespaces/default';
   const account = `${namespace}/serviceaccounts/default`;
   const get = apiObject(access, account, 'the default ServiceAccount is not there yet');
+  // Once: whatever becomes of an attempt, there is one Secret at most.
+  const name = `default-token-${randomBytes(3).toString('hex').slice(1)}`;
+  let isMade = false;
   return async (signal) => {
     const found = await get(signal);
-    if (listAt(found, 'secrets').length > 0) return;
+    const secrets = listAt(found, 'secrets').map((each) => textAt(each, 'name'));
+    if (secrets.length > 0) {
+      // The controller manager was quicker.
+      if (isMade && !secrets.includes(name)) await remove(access, `${namespace}/secrets/${name}`)(signal);
+      return;
+    }
     const [uid, resourceVersion] = [
       textAt(found, 'metadata', 'uid'),
       textAt(found, 'metadata', 'resourceVersion'),
     ];
-    const name = `default-token-${randomBytes(3).toString('hex').slice(1)}`;
     const [ca, key] = await Promise.all([readFile(files.ca), readFile(files.key, 'utf8')]);
     const token = secretToken(key, { namespace: 'default', account: 'default', uid, secret: name });
     const annotations = {
@@ -63,16 +70,17 @@ export function ensureDefaultToken(access: Api, files: AccountFiles): Probe {
       data: { 'ca.crt': base64(ca), namespace: base64('default'), token: base64(token) },
     };
     const json = 'application/json';
-    await change(access, `${namespace}/secrets`, { method: 'POST', type: json, body: secret }, [201])(signal);
+    isMade = true;
+    await change(
+      access,
+      `${namespace}/secrets`,
+      { method: 'POST', type: json, body: secret },
+      [201, 409],
+    )(signal);
+    // Refused if the account has changed since.
     const patch = { metadata: { resourceVersion }, secrets: [{ name }] };
     const type = 'application/strategic-merge-patch+json';
-    try {
-      await change(access, account, { method: 'PATCH', type, body: patch }, [200])(signal);
-    } catch (error) {
-      // The controller manager was quicker, and has made another one.
-      await remove(access, `${namespace}/secrets/${name}`)(signal);
-      throw error;
-    }
+    await change(access, account, { method: 'PATCH', type, body: patch }, [200])(signal);
   };
 }
 

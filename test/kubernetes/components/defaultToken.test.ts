@@ -73,10 +73,10 @@ it('leaves no Secret behind when another one was quicker', async () => {
   await pass(ensureDefaultServiceAccount(access));
   const before = await kubectl('get', 'secrets', '--output=name');
   // Each sees an account without a token.
-  const both = await Promise.allSettled(
-    [1, 2].map(async () => ensureDefaultToken(access, files)(new AbortController().signal)),
-  );
+  const probes = [1, 2].map(() => ensureDefaultToken(access, files));
+  const both = await Promise.allSettled(probes.map(async (probe) => probe(new AbortController().signal)));
   expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  for (const probe of probes) await pass(probe);
   const after = (await kubectl('get', 'secrets', '--output=name')).split('\n');
   expect(after.filter((name) => !before.includes(name))).toEqual([
     `secret/${textAt(at(await object('serviceaccount', 'default'), 'secrets', '0'), 'name')}`,
