@@ -4,7 +4,6 @@ import { createServer } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Api } from '../../../probes/kinds/api.ts';
 import { NodeNotReady, nodeReady } from '../../../probes/kinds/nodeReady.ts';
-import { serviceAccount } from '../../../probes/kinds/serviceAccount.ts';
 import { Unhealthy } from '../../../probes/probe.ts';
 import { authority, type Authority, type Pair } from '../../fixtures/probes/certificates.ts';
 import { pass, reason } from '../../fixtures/probes/attempts.ts';
@@ -146,32 +145,5 @@ describe('nodeReady', () => {
     } finally {
       other.remove();
     }
-  });
-});
-
-describe('serviceAccount', () => {
-  const path = '/api/v1/namespaces/default/serviceaccounts/default';
-
-  test('passes when it exists', async () => {
-    await pass(serviceAccount(await api({ [path]: { kind: 'ServiceAccount' } })));
-    expect(await reason(serviceAccount(await api({})))).toBe(
-      'ServiceAccount default/default does not exist yet: kube-controller-manager creates it',
-    );
-  });
-
-  test('another namespace and name', async () => {
-    const apiServer = await api({ '/api/v1/namespaces/ci/serviceaccounts/robot': {} });
-    await pass(serviceAccount({ ...apiServer, namespace: 'ci', name: 'robot' }));
-    expect(await reason(serviceAccount({ ...apiServer, namespace: 'ci' }))).toContain(
-      'ServiceAccount ci/default',
-    );
-  });
-
-  test('with a token, on request', async () => {
-    const without = await api({ [path]: { secrets: [] } });
-    expect(await reason(serviceAccount({ ...without, token: true }))).toBe(
-      'ServiceAccount default/default has no token yet',
-    );
-    await pass(serviceAccount({ ...(await api({ [path]: { secrets: [{ name: 'x' }] } })), token: true }));
   });
 });
