@@ -16,6 +16,19 @@ interface FileLine {
   readonly end: number | undefined;
 }
 
+/** The first line of a rotated file whose log had grown so long that its first `bytes` bytes are not kept. */
+export function cutNotice(bytes: number): string {
+  return `[k8s-single: ${bytes} bytes of the log are not kept here: it was written faster than it is rotated]\n`;
+}
+
+/** How many bytes of the log this rotated file begins after, and where in the file it goes on: 0 and 0 unless it is cut. */
+async function cutOf(file: FileHandle): Promise<{ bytes: number; noticeEnd: number }> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(cutNotice(Number.MAX_SAFE_INTEGER).length), 0);
+  const start = buffer.subarray(0, bytesRead).toString('latin1');
+  const bytes = Number(/^\[k8s-single: (\d+) bytes of the log are not kept here/.exec(start)?.[1] ?? 0);
+  return { bytes, noticeEnd: bytes === 0 ? 0 : cutNotice(bytes).length };
+}
+
 /** A log and its rotated files, oldest first: `x.log.2`, `x.log.1`, `x.log`. */
 export async function logFiles(path: string): Promise<string[]> {
   const name = basename(path);
@@ -123,7 +136,7 @@ export async function endOf(path: string): Promise<LogPosition> {
 /**
  * The lines after a position, also those in files rotated since. Rotation copies the log to `.rotating`, empties it, and
  * renames the copy to `.1` (see rotation.ts). During a rotation nothing is new; the next call has it. An unfinished line is
- * left for later unless `isLast`. Of a log cut during rotation, the cut part is missing.
+ * left for later unless `isLast`. Of a log that was cut when it was rotated, a line says what is missing.
  */
 export async function* newLines(
   path: string,
@@ -151,11 +164,17 @@ export async function* newLines(
       } else {
         // The name may belong to another file by now.
         if (identity(await file.stat({ bigint: true })) !== rotated.id) continue;
-        const block = await readBlock(file, { ...position, offset: rotated.start }, size);
+        const { bytes, noticeEnd } = await cutOf(file);
+        // What follows the position is not kept, if it is cut away: its notice is next then.
+        const isCutAway = rotated.start < bytes;
+        const offset = isCutAway ? 0 : rotated.start - bytes + noticeEnd;
+        const partial = isCutAway ? '' : position.partial;
+        const block = await readBlock(file, { ...position, offset, partial }, size);
         position = block.isAtEnd
           ? { offset: 0, rotated: rotated.id, partial: block.unfinished }
           : {
-              offset: block.offset,
+              // As an offset in the log that was cut.
+              offset: block.offset - noticeEnd + bytes,
               rotated: rotated.start === 0 ? undefined : position.rotated,
               partial: block.partial,
             };

@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tick } from '../terminal/ticker.ts';
 import { hasErrorCode } from '../../lib/systemError.ts';
+import { cutNotice } from './logFile.ts';
 
 interface RotateOptions {
   /** Longer files are rotated. Between two checks a log may grow further: a rotated file has at most twice this size. */
@@ -82,7 +83,8 @@ async function settleUnfinished(folder: string): Promise<void> {
 /**
  * Rotates a log longer than `maxBytes` while its writer continues. The content is copied and the file emptied, as with
  * logrotate's copytruncate, because the writer has the file open and would continue in a renamed one. The writer must append
- * (O_APPEND) or it would leave a hole. Of a much longer file only the last `maxBytes` are kept, from the beginning of a line.
+ * (O_APPEND) or it would leave a hole. Of a much longer file only the last `maxBytes` are kept, from the beginning of a line, and a
+ * first line says so.
  * Output written in the microseconds between the last read and the truncation is lost. Memory is constant. Resolves with
  * whether the log was rotated.
  * @throws Error when the disk is full: the log is emptied without a copy then
@@ -111,24 +113,26 @@ async function copyAndTruncate(
   const block = Buffer.alloc(blockBytes);
   const copy = await open(unfinished, 'w', mode);
   try {
-    let [start, from] = [0, 0];
+    let [start, from, notice] = [0, 0, ''];
     for (let pass = 0; pass < maxPasses; pass += 1) {
       const { size } = await log.stat();
       if (pass > 0 && size - from < blockBytes) break;
       if (size - start > 2 * maxBytes) {
         start = await nextLineStart(log, size - maxBytes, size, block);
         from = start;
+        notice = cutNotice(start);
         await copy.truncate(0);
+        await copy.write(notice, 0);
       }
       while (from < size) {
         const { bytesRead } = await log.read(block, 0, Math.min(block.length, size - from), from);
         if (bytesRead === 0) break;
-        await copy.write(block, 0, bytesRead, from - start);
+        await copy.write(block, 0, bytesRead, notice.length + from - start);
         from += bytesRead;
       }
     }
     await shift(path, keep);
-    copyRestAndTruncate(log, copy, { start, from, maxBytes }, block);
+    copyRestAndTruncate(log, copy, { from, to: notice.length + from - start, maxBytes }, block);
   } catch (error) {
     await rm(unfinished, { force: true });
     if (!hasErrorCode(error, 'ENOSPC', 'EDQUOT')) throw error;
@@ -145,14 +149,14 @@ async function copyAndTruncate(
 function copyRestAndTruncate(
   log: FileHandle,
   copy: FileHandle,
-  { start, from, maxBytes }: { start: number; from: number; maxBytes: number },
+  { from, to, maxBytes }: { from: number; to: number; maxBytes: number },
   block: Buffer,
 ): void {
   let at = from;
   while (at < from + maxBytes) {
     const read = readSync(log.fd, block, 0, block.length, at);
     if (read === 0) break;
-    writeSync(copy.fd, block, 0, read, at - start);
+    writeSync(copy.fd, block, 0, read, to + at - from);
     at += read;
   }
   ftruncateSync(log.fd, 0);

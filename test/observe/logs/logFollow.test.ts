@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -55,6 +55,25 @@ test('old lines are not repeated after a rotation', async () => {
   await rotate(log, { maxBytes: 100, keep: 1 });
   appendFileSync(log, 'after\n');
   expect(await stop()).toEqual(['after']);
+});
+
+test.each([
+  ['nothing', 0, true],
+  ['less than is cut away', 100, true],
+  ['more than is cut away', 900, false],
+  ['all', 1000, false],
+])('of a log that is cut when it is rotated, of which %s was read', async (_what, read, isCut) => {
+  const lines = numbers(1000);
+  const text = (some: readonly string[]): string => some.map((each) => `${each}\n`).join('');
+  appendFileSync(log, text(lines.slice(0, read)));
+  const { stop } = await following();
+  appendFileSync(log, text(lines.slice(read)));
+  await rotate(log, { maxBytes: 4000, keep: 1 });
+  appendFileSync(log, 'after\n');
+  const left = await readFile(`${log}.1`, 'utf8');
+  expect(left.split('\n')[0]).toMatch(/^\[k8s-single: \d+ bytes of the log are not kept here/);
+  const expected = isCut ? left.trimEnd().split('\n') : lines.slice(read);
+  expect(await stop()).toEqual([...expected, 'after']);
 });
 
 test('a log that appears later, in pieces, with an unfinished last line', async () => {
