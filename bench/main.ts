@@ -6,7 +6,7 @@ import { down } from '../src/commands/down.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { measureBusy } from './busy.ts';
 import { measureLatency, measureRun } from './commands.ts';
-import { competitors, ours, script, supervisord } from './competitors.ts';
+import { competitors, ours, supervisord } from './competitors.ts';
 import { measureDownload } from './download.ts';
 import { measureEngine } from './engine.ts';
 import { assertNothingLeft, nodeName, options } from './node.ts';
@@ -15,6 +15,7 @@ import { cpuTimes, results } from './results.ts';
 import type { Row } from './rows.ts';
 import { parts, runLoad, runSession } from './session.ts';
 import type { Sample } from './session.ts';
+import { measurePool } from './pool.ts';
 import { measureSupervisor } from './supervisor.ts';
 
 // No node that is measured sends a packet to another machine.
@@ -26,6 +27,7 @@ const otherParts: Readonly<Record<string, (rounds: number, signal: AbortSignal) 
   engine: measureEngine,
   latency: measureLatency,
   run: measureRun,
+  pool: measurePool,
   download: measureDownload,
   busy: measureBusy,
 };
@@ -97,7 +99,7 @@ async function compareNodes(): Promise<void> {
     }
   } finally {
     await down({ name: nodeName, purge: true });
-    const names = { competitors: competitors.map(({ name }) => name), ours, script, supervisord };
+    const names = { competitors: competitors.map(({ name }) => name), ours, supervisord };
     rows.push(...nodeRows(samples, names));
   }
 }

@@ -1,3 +1,6 @@
+/** At most this, or at most so many times the median of another competitor. */
+type Goal = number | { readonly times: number; readonly of: string };
+
 /** The values of one competitor, one per round. */
 export interface Row {
   /** The section of the table, a colon and what was measured: `cold: node Ready`. */
@@ -7,8 +10,8 @@ export interface Row {
   readonly unit: string;
   /** Infinity for what did not happen in time. */
   readonly values: readonly number[];
-  /** The goal is met by a median of at most this. */
-  readonly goal?: number;
+  /** What the median is to be: a ratio where it depends on how fast the machine is. */
+  readonly goal?: Goal;
 }
 
 /** Collects values into rows, in the order of the first value of each. */
@@ -32,7 +35,7 @@ export interface Comparison {
   readonly section: string;
   readonly what: string;
   readonly unit: string;
-  readonly goal: number | undefined;
+  readonly goal: Goal | undefined;
   /** By competitor. */
   readonly values: ReadonlyMap<string, readonly number[]>;
 }

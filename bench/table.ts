@@ -39,7 +39,12 @@ function cell({ values, unit }: Comparison, competitor: string): string {
 function goalOf({ goal, unit, values }: Comparison): string {
   if (goal === undefined) return '';
   const [own = []] = values.values();
-  return `${formatValue(goal, unit)}: ${median(own) <= goal ? 'met' : 'missed'}`;
+  const isRatio = typeof goal !== 'number';
+  const limit = isRatio ? goal.times * median(values.get(goal.of) ?? []) : goal;
+  // What it is compared with was not measured.
+  if (Number.isNaN(limit)) return '';
+  const text = isRatio ? `${goal.times} of ${goal.of}` : formatValue(goal, unit);
+  return `${text}: ${median(own) <= limit ? 'met' : 'missed'}`;
 }
 
 /** Formatted as by oxfmt: the first column aligned left, the others right. */

@@ -22,6 +22,22 @@ test('writes a table for each section, with medians, ratios and goals, and empty
 `);
 });
 
+test('a goal is a multiple of the median of another one, if that was measured', () => {
+  const row = { row: 'cold: node Ready', unit: 'ms' };
+  const goal = { times: 0.8, of: 'theirs' };
+  const goalWith = (own: number, theirs: readonly number[]): string | undefined =>
+    tables([
+      { ...row, competitor: 'ours', values: [own], goal },
+      { ...row, competitor: 'theirs', values: theirs },
+    ])
+      .split('\n')[2]
+      ?.split('|')[4]
+      ?.trim();
+  expect(goalWith(80, [100])).toBe('0.8 of theirs: met');
+  expect(goalWith(81, [90, 100, 1000])).toBe('0.8 of theirs: missed');
+  expect(goalWith(80, [])).toBe('');
+});
+
 test('uses the name of a row without a section as the section', () => {
   expect(tables([{ row: 'down', competitor: 'ours', unit: 'ms', values: [1] }])).toContain('| down | 1 ms |');
 });
