@@ -105,11 +105,11 @@ describe.for(positions)('$position', (position) => {
     );
     const exitedOrphans = async (): Promise<number> =>
       (await readFile(node.file('orphans'), 'utf8').catch(() => '')).length;
-    await expect.poll(exitedOrphans, { timeout: 20_000 }).toBe(1000);
+    await expect.poll(exitedOrphans, { timeout: 60_000 }).toBe(1000);
     const zombies = async (): Promise<number> =>
       (await node.processes()).filter(({ state }) => state === 'Z').length;
     await expect.poll(zombies, { timeout: 5000 }).toBe(0);
-  });
+  }, 90_000);
 
   test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s stops the components in order', async (signal) => {
     const node = await container(position, `  b: ${stoppable('b')}, needs: [a] }\n  a: ${stoppable('a')} }`);
