@@ -12,8 +12,9 @@ import { toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkFirewall } from '../host/firewall.ts';
 import type { PodTraffic } from '../host/firewall.ts';
-import { chainPrefix, routeProtocol } from '../helper/workers/routes.ts';
+import { routeProtocol } from '../helper/workers/routes.ts';
 import { inspectHost } from '../host/hostCapabilities.ts';
+import { chainPrefix } from '../host/natChain.ts';
 import { ownAddress } from '../host/ownAddress.ts';
 import { chainsOf } from '../host/packetFilter.ts';
 import { prepareHost } from '../host/prepareHost.ts';
@@ -113,7 +114,7 @@ async function recordNetworkUndo(run: string, files: Binaries['files']): Promise
   if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
     await recordUndo(run, { kind: 'interface', name: bridgeName });
   }
-  // The routes and rules of the helper process: see helper/workers/routes.ts.
+  // The routes and rules of the helper process (helper/workers/routes.ts), and those of the pod network (kubernetes/components/cni.ts).
   const own = { save: files['iptables-save'], restore: files['iptables-restore'] };
   await recordUndo(
     run,

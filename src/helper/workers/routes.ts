@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
 import { overlap, parseCidr } from '../../config/schema/addresses.ts';
+import { chainPrefix, keepNatChain } from '../../host/natChain.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { reconcileOnChange } from '../cluster/reconcile.ts';
 import type { Watches } from '../cluster/watches.ts';
@@ -16,8 +17,6 @@ const execute = promisify(execFile);
 /** Marks our routes (`proto` of ip-route(8)): all with this number are ours. None of /etc/iproute2/rt_protos. */
 export const routeProtocol = '93';
 
-/** The chains of ours begin with it. */
-export const chainPrefix = 'K8S-SINGLE-';
 const chain = `${chainPrefix}NODES`;
 
 /**
@@ -55,7 +54,16 @@ async function synchronize(options: RoutesOptions, all: readonly ClusterNode[]):
       failures.push(`no route to the pods of node ${name}, ${podCidr} via ${internalIp}: ${lastLine(error)}`);
     });
   }
-  await keepAddresses(options, own.podCidr, others);
+  // Packets of pods get the address of their node, except to other nodes: see kubernetes/components/cni.ts.
+  await keepNatChain(
+    { save: programs.iptablesSave, restore: programs.iptablesRestore },
+    {
+      name: chain,
+      source: own.podCidr,
+      rules: others.flatMap((node) => [`-d ${node.podCidr} -j ACCEPT`, `-d ${node.internalIp}/32 -j ACCEPT`]),
+      isFirst: true,
+    },
+  );
   return failures[0];
 }
 
@@ -87,29 +95,6 @@ export function routableNodes(
 async function ourRoutes(program: string): Promise<Map<string, string>> {
   const { stdout } = await execute(program, ['-json', 'route', 'show', 'proto', routeProtocol]);
   return new Map(listAt(parseJson(stdout)).map((route) => [textAt(route, 'dst'), textAt(route, 'gateway')]));
-}
-
-/** The CNI plugin hides the address of a pod from whatever is not in its own range; rules in front of its rules except other nodes. */
-async function keepAddresses(
-  { programs }: RoutesOptions,
-  podCidr: string,
-  others: readonly ClusterNode[],
-): Promise<void> {
-  const jump = `POSTROUTING -s ${podCidr} -j ${chain}`;
-  const { stdout: saved } = await execute(programs.iptablesSave, ['-t', 'nat']);
-  const wanted = others.flatMap((node) => [
-    `-A ${chain} -d ${node.podCidr} -j ACCEPT`,
-    `-A ${chain} -d ${node.internalIp}/32 -j ACCEPT`,
-  ]);
-  const lines = saved.split('\n').map((line) => line.trim());
-  const hasJump = lines.includes(`-A ${jump}`);
-  const present = lines.filter((line) => line.startsWith(`-A ${chain} `));
-  if (hasJump && present.toSorted().join() === wanted.toSorted().join()) return;
-  // The declaration of a chain empties it.
-  const rules = ['*nat', `:${chain} - [0:0]`, ...wanted, ...(hasJump ? [] : [`-I ${jump}`]), 'COMMIT', ''];
-  const restored = execute(programs.iptablesRestore, ['--wait', '--noflush']);
-  restored.child.stdin?.end(rules.join('\n'));
-  await restored;
 }
 
 function lastLine(error: unknown): string {
