@@ -120,6 +120,8 @@ const fetchAll = (addresses: readonly string[]): string =>
 const loaded = { image: busyboxImage, imagePullPolicy: 'Never' };
 /** What differs in their containers, and in their other fields. */
 const pods: Readonly<Record<string, () => readonly [container: object, spec?: object]>> = {
+  // The first whose image is pulled.
+  slow: () => [{ image: 'slow.example/team/app:1' }],
   usual: () => [loaded],
   default: () => [loaded, { dnsPolicy: 'Default' }],
   host: () => [loaded, { dnsPolicy: 'Default', hostNetwork: true }],
@@ -150,7 +152,7 @@ async function startPods(): Promise<void> {
   const list = { apiVersion: 'v1', kind: 'List', items: [secret, ...items] };
   await writeFile(join(folder, 'pods.json'), JSON.stringify(list));
   await succeed('kubectl', '--', 'apply', '--filename', join(folder, 'pods.json'));
-  const all = Object.keys(pods).filter((pod) => !['refused', 'unknown'].includes(pod));
+  const all = Object.keys(pods).filter((pod) => !['slow', 'refused', 'unknown'].includes(pod));
   const wait = ['wait', '--for=condition=Ready', '--timeout=90s', ...all.map((pod) => `pod/${pod}`)];
   await succeed('kubectl', '--', ...wait);
 }
@@ -164,6 +166,7 @@ async function registriesConfig(): Promise<string> {
     `registries:
   ${webName}: { ca: pki/ca.crt, credentials: login }
   ${web}: { ca: pki/ca.crt }
+  slow.example: { mirrors: "http://${web}", upstream: false }
   mirrored.example: { mirrors: "https://${webName}", upstream: false }
   localhost:5000: { mirrors: "http://host.k8s-single.internal:5000" }
 `,
@@ -222,6 +225,10 @@ async function expectPulls(): Promise<void> {
   }
   expect(owners.some((program) => program.endsWith('/containerd'))).toBe(true);
   expect(owners.filter((program) => /etcd$|kube|pasta|coredns/.test(program))).toEqual([]);
+
+  // None of them waited for an image that is still being pulled.
+  const reasons = ['get', 'events', '--field-selector', 'involvedObject.name=slow', '--output'];
+  expect(await succeed('kubectl', '--', ...reasons, 'jsonpath={.items[*].reason}')).toBe('Scheduled Pulling');
 
   // What cannot be pulled is said, although the node is ready.
   const refused = `images: ${web}/team/refused:1 cannot be pulled: ${web} refuses the pull`;

@@ -27,7 +27,7 @@ export async function snapshotHost(): Promise<Snapshot> {
 export async function expectNothingLeft(
   before: Snapshot,
   nodes: readonly (string | undefined)[] = [undefined],
-  timeoutMs = 5000,
+  timeoutMs = 15_000,
 ): Promise<void> {
   const isClean = async (): Promise<void> => {
     const left = await Promise.all(nodes.map(async (node) => leftoversSince(before, node)));

@@ -134,6 +134,10 @@ function kubeletConfiguration({ config, paths, ip, differences, cgroupRoot, join
     maxPods: config.kubelet.maxPods,
     port: kubeletPort,
     readOnlyPort: 0,
+    // Images are pulled side by side: a slow one holds up no other. Beyond the usual limit, 5 in a second, a pull would fail and be tried
+    // again 10 s later.
+    registryPullQPS: 0,
+    serializeImagePulls: false,
     streamingConnectionIdleTimeout: '4h',
     tlsCipherSuites: cipherSuites,
     // A worker asks the cluster for its certificates, and renews them by itself.
