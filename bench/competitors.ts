@@ -54,7 +54,7 @@ const peer = (name: string, kind: PeerKind, failedSpawns: Competitor['failedSpaw
 const peerDir = join(paths.run, 'peer');
 
 export const ours = 'k8s-single';
-export const script = 'sleep script';
+const script = 'sleep script';
 export const supervisord = 'supervisord';
 
 export const competitors: readonly Competitor[] = [

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { resolveBinaries } from '../src/supervisor/resolveBinaries.ts';
 import { chart } from './chart.ts';
 import { ours } from './competitors.ts';
+import { packageFile } from '../src/lib/paths.ts';
 import { options } from './node.ts';
 import { criticalPath } from './nodeRows.ts';
 import type { Row } from './rows.ts';
@@ -30,8 +32,9 @@ export async function results({ rows, samples, rounds, cpuBefore }: Measurements
     node: process.version,
   };
   const markdownTables = tables(rows);
+  const state = stateOfSources();
   const about =
-    `Medians of ${rounds} rounds on ${machine.processors} processors (${machine.processor.trim()}), ` +
+    `Commit ${state}. Medians of ${rounds} rounds on ${machine.processors} processors (${machine.processor.trim()}), ` +
     `${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node.js ${machine.node}; Kubernetes ${versions['kube-apiserver']}, ` +
     `etcd ${versions.etcd}, containerd ${versions.containerd}. In brackets: times k8s-single's. ` +
     `Steal time: the hypervisor gave ${stealPercent.toFixed(1)} % of the requested processor time to other machines.`;
@@ -43,7 +46,7 @@ export async function results({ rows, samples, rounds, cpuBefore }: Measurements
     markdownTables,
   ];
   // JSON has no Infinity: null stands for what did not happen in time.
-  const raw = JSON.stringify({ machine, versions, rounds, stealPercent, rows, samples }, undefined, 1);
+  const raw = JSON.stringify({ state, machine, versions, rounds, stealPercent, rows, samples }, undefined, 1);
   return {
     tables: markdownTables,
     files: {
@@ -52,6 +55,16 @@ export async function results({ rows, samples, rounds, cpuBefore }: Measurements
       'results.json': `${raw}\n`,
     },
   };
+}
+
+/** The commit that was measured. */
+function stateOfSources(): string {
+  const isChanged = git('status', '--porcelain', '--', 'src', 'probes', 'bin', 'config') !== '';
+  return git('log', '-1', '--format=%h of %cs') + (isChanged ? ', with changes' : '');
+}
+
+function git(...args: readonly string[]): string {
+  return execFileSync('git', ['-C', packageFile('.'), ...args], { encoding: 'utf8' }).trim();
 }
 
 /** Draw only what compares us with others, in time. */
