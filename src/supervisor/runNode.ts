@@ -8,6 +8,7 @@ import { checkProxies } from '../host/egress.ts';
 import { note, toFailure } from '../host/checkResult.ts';
 import type { CheckResult } from '../host/checkResult.ts';
 import { checkDataMount } from '../host/dataMount.ts';
+import { keepNatChains, masquerade } from '../host/natChain.ts';
 import { setProcessLimits } from '../host/processLimits.ts';
 import { snapshotterResult } from '../host/snapshotter.ts';
 import type { Binaries } from '../install/install.ts';
@@ -153,6 +154,9 @@ async function planKubernetes(
   if (capabilities === undefined) return undefined;
   const binaries = spec.binaries ?? (await resolve(spec, node, signals));
   const checked = await host.onBinaries(binaries);
+  // After what is to undo it was recorded.
+  const { 'iptables-save': save, 'iptables-restore': restore } = binaries.files;
+  await keepNatChains({ save, restore }, [masquerade(node.network.clusterCidr)]);
   const { snapshotter } = capabilities;
   const { data, kubelet } = nodePaths(node.name, node.dataDir);
   const { files, versions, searchPath } = binaries;

@@ -75,7 +75,7 @@ async function podIsReady(): Promise<void> {
 /** The state that a node changes on a machine. Leaves out empty tables of packet filters, and limits that all nodes share. */
 async function machineState(): Promise<string> {
   const commands = [
-    `'${iptablesSave}' | grep '^-A\\|^:[A-Z]*-' || true`,
+    `'${iptablesSave}' | grep '^-A\\|^:[A-Z0-9]*-' || true`,
     'ip -oneline link | cut -d: -f 2',
     'ip route show 10.0.0.0/24',
     'cut -d" " -f 3,5 /proc/self/mountinfo | sort',

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { listAt, parseJson, textAt } from '../../../probes/transport/json.ts';
 import { overlap, parseCidr } from '../../config/schema/addresses.ts';
-import { chainPrefix, keepNatChain } from '../../host/natChain.ts';
+import { chainPrefix, keepNatChains, masquerade } from '../../host/natChain.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { reconcileOnChange } from '../cluster/reconcile.ts';
 import type { Watches } from '../cluster/watches.ts';
@@ -54,16 +54,16 @@ async function synchronize(options: RoutesOptions, all: readonly ClusterNode[]):
       failures.push(`no route to the pods of node ${name}, ${podCidr} via ${internalIp}: ${lastLine(error)}`);
     });
   }
-  // Packets of pods get the address of their node, except to other nodes: see kubernetes/components/cni.ts.
-  await keepNatChain(
-    { save: programs.iptablesSave, restore: programs.iptablesRestore },
-    {
-      name: chain,
-      source: own.podCidr,
-      rules: others.flatMap((node) => [`-d ${node.podCidr} -j ACCEPT`, `-d ${node.internalIp}/32 -j ACCEPT`]),
-      isFirst: true,
-    },
-  );
+  const packetFilter = { save: programs.iptablesSave, restore: programs.iptablesRestore };
+  const toOthers = others.flatMap((node) => [
+    `-d ${node.podCidr} -j ACCEPT`,
+    `-d ${node.internalIp}/32 -j ACCEPT`,
+  ]);
+  // Packets of pods get the address of their node, except to other nodes. Both: a firewall of the machine may have flushed its rules.
+  await keepNatChains(packetFilter, [
+    { name: chain, source: own.podCidr, rules: toOthers, isFirst: true },
+    masquerade(clusterCidr),
+  ]);
   return failures[0];
 }
 

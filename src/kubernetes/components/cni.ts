@@ -1,6 +1,5 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { chainPrefix, keepNatChain } from '../../host/natChain.ts';
 import { writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import type { NodeFacts } from '../facts.ts';
 
@@ -15,7 +14,7 @@ function bridgeNetwork({ paths, areNetworkSettingsWritable }: NodeFacts, podCidr
     type: 'bridge',
     bridge: bridgeName,
     isGateway: true,
-    // One chain for all pods instead: see masquerade().
+    // One chain for all pods instead: see masquerade() in host/natChain.ts.
     ipMasq: false,
     // A pod may reach itself through its own Service.
     hairpinMode: true,
@@ -40,27 +39,9 @@ function networkFile({ paths }: NodeFacts): string {
   return join(paths.cni, '10-bridge.conflist');
 }
 
-/**
- * Makes the pod network, whose pods have addresses in this range, and tells containerd, which reads the file again when it changes.
- * @throws Error when there is no packet filter
- */
-export async function writeNetwork(facts: NodeFacts, podCidr: string): Promise<void> {
-  await masquerade(facts, podCidr);
+/** Tells containerd the pod network, whose pods have addresses in this range. It reads the file again when it changes. */
+export function writeNetwork(facts: NodeFacts, podCidr: string): void {
   writeFileAtomicallySync(networkFile(facts), bridgeNetwork(facts, podCidr), { mode: 0o600 });
-}
-
-/**
- * Gives packets that leave the pod network the address of the node, as the plugin's `ipMasq` would: it makes a chain for each pod, and
- * runs iptables seven times for it, a fifth of the processor time of a hundred pods.
- */
-async function masquerade({ programs }: NodeFacts, podCidr: string): Promise<void> {
-  const packetFilter = { save: programs['iptables-save'], restore: programs['iptables-restore'] };
-  await keepNatChain(packetFilter, {
-    name: `${chainPrefix}MASQUERADE`,
-    source: podCidr,
-    rules: [`-d ${podCidr} -j RETURN`, '! -d 224.0.0.0/4 -j MASQUERADE'],
-    isFirst: false,
-  });
 }
 
 /** No pod starts until there is a network again. */

@@ -28,7 +28,7 @@ export function containerd(facts: NodeFacts, needs: readonly Dependency[]): Serv
     const { joining, config } = facts;
     const range = joining === undefined ? config.network.podCidr : joining.podCidr;
     if (range === undefined && isFirst) removeNetwork(facts);
-    else if (range !== undefined && (isFirst || joining === undefined)) await writeNetwork(facts, range);
+    else if (range !== undefined && (isFirst || joining === undefined)) writeNetwork(facts, range);
     isFirst = false;
     const program = nodeProgram(facts, 'containerd', ['--config', configFile]);
     // It pulls images.

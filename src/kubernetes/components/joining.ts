@@ -74,7 +74,7 @@ export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task
       throw new Unhealthy(`the control plane has given ${nodeName} no range for its pods yet`);
     if (written !== range) {
       mkdirSync(facts.paths.cni, { recursive: true, mode: 0o700 });
-      await writeNetwork(facts, range);
+      writeNetwork(facts, range);
       written = range;
     }
     await hasNetwork(signal);

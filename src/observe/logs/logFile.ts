@@ -175,7 +175,7 @@ export async function* newLines(
           : {
               // As an offset in the log that was cut.
               offset: block.offset - noticeEnd + bytes,
-              rotated: rotated.start === 0 ? undefined : position.rotated,
+              rotated: rotated.isKnownGone ? undefined : position.rotated,
               partial: block.partial,
             };
         yield { texts: block.texts, position };
@@ -214,20 +214,27 @@ async function readBlock(file: FileHandle, from: LogPosition, size: number): Pro
   return { texts, offset, partial, unfinished, isAtEnd: to >= size };
 }
 
-/** The oldest file rotated since the position, and the offset in it from which to continue. */
-async function nextRotated(
-  path: string,
-  { offset, rotated }: LogPosition,
-): Promise<{ path: string; id: string; start: number } | undefined> {
-  let next: { path: string; id: string; start: number } | undefined;
+interface RotatedFile {
+  readonly path: string;
+  readonly id: string;
+  /** The offset in it from which to continue. */
+  readonly start: number;
+  /** Whether the file that was the newest at the position has been deleted. */
+  readonly isKnownGone: boolean;
+}
+
+/** The oldest file rotated since the position. */
+async function nextRotated(path: string, { offset, rotated }: LogPosition): Promise<RotatedFile | undefined> {
+  let next: RotatedFile | undefined;
   for (let number = 1; ; number += 1) {
     const id = await identityOf(`${path}.${number}`);
     if (id !== undefined && id !== rotated) {
-      next = { path: `${path}.${number}`, id, start: offset };
+      next = { path: `${path}.${number}`, id, start: offset, isKnownGone: false };
       continue;
     }
-    // The known file was deleted, perhaps with some that followed it: all files present are new.
-    if (next !== undefined && id === undefined && rotated !== undefined) return { ...next, start: 0 };
+    // Perhaps with some that followed it: all files present are new.
+    if (next !== undefined && id === undefined && rotated !== undefined)
+      return { ...next, start: 0, isKnownGone: true };
     return next;
   }
 }
