@@ -11,7 +11,7 @@ import { measureDownload } from './download.ts';
 import { measureEngine } from './engine.ts';
 import { assertNothingLeft, nodeName, options } from './node.ts';
 import { nodeRows } from './nodeRows.ts';
-import { cpuTimes, results } from './results.ts';
+import { commitOfSources, cpuTimes, results } from './results.ts';
 import type { Row } from './rows.ts';
 import { parts, runLoad, runSession } from './session.ts';
 import type { Sample } from './session.ts';
@@ -62,6 +62,7 @@ const wanted = new Set(only);
 const samples: Sample[] = [];
 const rows: Row[] = [];
 const cpuBefore = cpuTimes();
+const commit = commitOfSources();
 try {
   if (parts.some((part) => wanted.has(part))) await compareNodes();
   for (const [name, measure] of Object.entries(otherParts)) {
@@ -105,7 +106,7 @@ async function compareNodes(): Promise<void> {
 }
 
 async function write(): Promise<void> {
-  const { files, tables } = await results({ rows, samples, rounds, cpuBefore });
+  const { files, tables } = await results({ rows, samples, rounds, cpuBefore, commit });
   await mkdir(out, { recursive: true });
   for (const [file, text] of Object.entries(files)) await writeFile(join(out, file), text);
   console.log(tables);

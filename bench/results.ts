@@ -18,10 +18,12 @@ interface Measurements {
   readonly rounds: number;
   /** {@link cpuTimes} before the measurement. */
   readonly cpuBefore: CpuTimes;
+  /** {@link commitOfSources}. */
+  readonly commit: string;
 }
 
 /** The tables, and by name the files with tables, chart and raw values. */
-export async function results({ rows, samples, rounds, cpuBefore }: Measurements) {
+export async function results({ rows, samples, rounds, cpuBefore, commit }: Measurements) {
   const stealPercent = stealSince(cpuBefore);
   const { versions } = await resolveBinaries(options, (await loadNodeConfig(options)).node);
   const machine = {
@@ -32,9 +34,8 @@ export async function results({ rows, samples, rounds, cpuBefore }: Measurements
     node: process.version,
   };
   const markdownTables = tables(rows);
-  const state = stateOfSources();
   const about =
-    `Commit ${state}. Medians of ${rounds} rounds on ${machine.processors} processors (${machine.processor.trim()}), ` +
+    `Commit ${commit}. Medians of ${rounds} rounds on ${machine.processors} processors (${machine.processor.trim()}), ` +
     `${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node.js ${machine.node}; Kubernetes ${versions['kube-apiserver']}, ` +
     `etcd ${versions.etcd}, containerd ${versions.containerd}. In brackets: times k8s-single's. ` +
     `Steal time: the hypervisor gave ${stealPercent.toFixed(1)} % of the requested processor time to other machines.`;
@@ -46,7 +47,11 @@ export async function results({ rows, samples, rounds, cpuBefore }: Measurements
     markdownTables,
   ];
   // JSON has no Infinity: null stands for what did not happen in time.
-  const raw = JSON.stringify({ state, machine, versions, rounds, stealPercent, rows, samples }, undefined, 1);
+  const raw = JSON.stringify(
+    { commit, machine, versions, rounds, stealPercent, rows, samples },
+    undefined,
+    1,
+  );
   return {
     tables: markdownTables,
     files: {
@@ -57,10 +62,18 @@ export async function results({ rows, samples, rounds, cpuBefore }: Measurements
   };
 }
 
-/** The commit that was measured. */
-function stateOfSources(): string {
-  const isChanged = git('status', '--porcelain', '--', 'src', 'probes', 'bin', 'config') !== '';
-  return git('log', '-1', '--format=%h of %cs') + (isChanged ? ', with changes' : '');
+/** What is built and measured, but for the results. */
+const sources = ['src', 'probes', 'bin', 'config', 'bench/*.ts', 'package-lock.json', 'rolldown.config.js'];
+
+/** The commit of these sources. Call it before the measurement. */
+export function commitOfSources(): string {
+  try {
+    const isChanged = git('status', '--porcelain', '--', ...sources) !== '';
+    return git('log', '-1', '--format=%h of %cs') + (isChanged ? ', with changes' : '');
+  } catch {
+    // No checkout, or that of another user.
+    return 'unknown';
+  }
 }
 
 function git(...args: readonly string[]): string {

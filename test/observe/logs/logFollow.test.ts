@@ -16,11 +16,11 @@ beforeEach(async () => {
   onTestFinished(async () => rm(folder, { recursive: true }));
 });
 
-/** Follows the log from its end; `stop` resolves with all lines. */
-async function following() {
+/** Follows the log from its end, or from where that was before; `stop` resolves with all lines. */
+async function following(from?: Awaited<ReturnType<typeof endsOf>>) {
   const enough = new AbortController();
   const texts: string[] = [];
-  const lines = followLogs(folder, await endsOf(folder, ['a']), enough.signal);
+  const lines = followLogs(folder, from ?? (await endsOf(folder, ['a'])), enough.signal);
   const ended = (async () => {
     for await (const { text } of lines) texts.push(text);
   })();
@@ -66,14 +66,27 @@ test.each([
   const lines = numbers(1000);
   const text = (some: readonly string[]): string => some.map((each) => `${each}\n`).join('');
   appendFileSync(log, text(lines.slice(0, read)));
-  const { stop } = await following();
+  const end = await endsOf(folder, ['a']);
   appendFileSync(log, text(lines.slice(read)));
   await rotate(log, { maxBytes: 4000, keep: 1 });
   appendFileSync(log, 'after\n');
+  const { stop } = await following(end);
   const left = await readFile(`${log}.1`, 'utf8');
   expect(left.split('\n')[0]).toMatch(/^\[k8s-single: \d+ bytes of the log are not kept here/);
   const expected = isCut ? left.trimEnd().split('\n') : lines.slice(read);
   expect(await stop()).toEqual([...expected, 'after']);
+});
+
+test('no older line is repeated when a large file was rotated since the end of another one', async () => {
+  await writeFile(log, 'before\n');
+  await rotate(log, { maxBytes: 1, keep: 3 });
+  const end = await endsOf(folder, ['a']);
+  // Larger than what is read at once.
+  const lines = Array.from({ length: 60_000 }, (_, index) => `${'x'.repeat(100)} ${index}`);
+  await writeFile(log, `${lines.join('\n')}\n`);
+  await rotate(log, { maxBytes: 5 << 20, keep: 3 });
+  const { stop } = await following(end);
+  expect(await stop()).toEqual(lines);
 });
 
 test('a log that appears later, in pieces, with an unfinished last line', async () => {
