@@ -27,7 +27,7 @@ interface PooledNode {
   readonly member: Member;
   readonly launched: LaunchedNodes;
   readonly frozen: FrozenNode;
-  /** Set while it is not frozen: until when at least, and a promise that settles when it can be used. */
+  /** Set while it is not frozen: since when, until when at least, and a promise that settles when it can be used. */
   awake?: { readonly since: number; readonly until: number; readonly usable: Promise<void> };
   /** Set while it is being frozen again. */
   freezing?: Promise<void>;
