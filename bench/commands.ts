@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Unhealthy } from '../probes/probe.ts';
 import { until } from '../probes/until.ts';
+import { ours } from './competitors.ts';
 import { executable } from './node.ts';
 import { median, RowCollector } from './rows.ts';
 import type { Row } from './rows.ts';
@@ -17,7 +18,6 @@ const latencyGoal = 1.5;
 const repetitions = 20;
 
 const node = 'node -e 0';
-const ours = 'k8s-single';
 const healthcheck = [executable, 'healthcheck', '--name', name] as const;
 
 const nothing = [process.execPath, '-e', '0'] as const;

@@ -11,11 +11,11 @@ import { measureDownload } from './download.ts';
 import { measureEngine } from './engine.ts';
 import { assertNothingLeft, nodeName, options } from './node.ts';
 import { nodeRows } from './nodeRows.ts';
+import { measurePool } from './pool.ts';
 import { commitOfSources, cpuTimes, results } from './results.ts';
 import type { Row } from './rows.ts';
 import { parts, runLoad, runSession } from './session.ts';
 import type { Sample } from './session.ts';
-import { measurePool } from './pool.ts';
 import { measureSupervisor } from './supervisor.ts';
 
 // No node that is measured sends a packet to another machine.

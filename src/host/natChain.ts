@@ -72,7 +72,8 @@ function changesOf({ name, source, rules: wanted, isFirst }: NatChain, present: 
     // The declaration of a chain empties it.
     `:${name} - [0:0]`,
     ...rules,
-    ...(isJumpThere ? [] : jumps.map((each) => each.replace('-A', '-D'))),
-    ...(isJumpThere ? [] : [`${isFirst ? '-I' : '-A'} ${jump}`]),
+    ...(isJumpThere
+      ? []
+      : [...jumps.map((each) => each.replace('-A', '-D')), `${isFirst ? '-I' : '-A'} ${jump}`]),
   ];
 }

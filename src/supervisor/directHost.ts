@@ -114,7 +114,7 @@ async function recordNetworkUndo(run: string, files: Binaries['files']): Promise
   if (!Object.hasOwn(networkInterfaces(), bridgeName)) {
     await recordUndo(run, { kind: 'interface', name: bridgeName });
   }
-  // The routes and rules of the helper process (helper/workers/routes.ts), and those of the pod network (kubernetes/components/cni.ts).
+  // The routes and rules of the helper process (helper/workers/routes.ts), and the chain of all pods (host/natChain.ts).
   const own = { save: files['iptables-save'], restore: files['iptables-restore'] };
   await recordUndo(
     run,

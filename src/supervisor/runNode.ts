@@ -154,12 +154,12 @@ async function planKubernetes(
   if (capabilities === undefined) return undefined;
   const binaries = spec.binaries ?? (await resolve(spec, node, signals));
   const checked = await host.onBinaries(binaries);
-  // After what is to undo it was recorded.
-  const { 'iptables-save': save, 'iptables-restore': restore } = binaries.files;
-  await keepNatChains({ save, restore }, [masquerade(node.network.clusterCidr)]);
   const { snapshotter } = capabilities;
   const { data, kubelet } = nodePaths(node.name, node.dataDir);
   const { files, versions, searchPath } = binaries;
+  // After what is to undo it was recorded.
+  const packetFilter = { save: files['iptables-save'], restore: files['iptables-restore'] };
+  await keepNatChains(packetFilter, [masquerade(node.network.clusterCidr)]);
   // An ephemeral node has that folder in memory.
   const dataMount = checkDataMount(kubelet, { kubernetes: versions.kubelet, snapshotter });
   if (dataMount.level === 'problem') throw toFailure(dataMount);

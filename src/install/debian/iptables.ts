@@ -48,6 +48,6 @@ async function workingBackEnd(
       report(`iptables-${backEnd}: ${error.message}`);
     }
   }
-  // Neither: not root, or a kernel without iptables. the start of the node will report it better.
+  // Neither: not root, or a kernel without iptables. The start of the node will report it better.
   return iptablesBackEnds[0];
 }

@@ -25,8 +25,9 @@ export function cutNotice(bytes: number): string {
 async function cutOf(file: FileHandle): Promise<{ bytes: number; noticeEnd: number }> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(cutNotice(Number.MAX_SAFE_INTEGER).length), 0);
   const start = buffer.subarray(0, bytesRead).toString('latin1');
-  const bytes = Number(/^\[k8s-single: (\d+) bytes of the log are not kept here/.exec(start)?.[1] ?? 0);
-  return { bytes, noticeEnd: bytes === 0 ? 0 : cutNotice(bytes).length };
+  const bytes = Number(/: (\d+) /.exec(start)?.[1]);
+  const notice = cutNotice(bytes);
+  return start.startsWith(notice) ? { bytes, noticeEnd: notice.length } : { bytes: 0, noticeEnd: 0 };
 }
 
 /** A log and its rotated files, oldest first: `x.log.2`, `x.log.1`, `x.log`. */

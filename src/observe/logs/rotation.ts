@@ -84,8 +84,7 @@ async function settleUnfinished(folder: string): Promise<void> {
  * Rotates a log longer than `maxBytes` while its writer continues. The content is copied and the file emptied, as with
  * logrotate's copytruncate, because the writer has the file open and would continue in a renamed one. The writer must append
  * (O_APPEND) or it would leave a hole. Of a much longer file only the last `maxBytes` are kept, from the beginning of a line, and a
- * first line says so.
- * Output written in the microseconds between the last read and the truncation is lost. Memory is constant. Resolves with
+ * first line says so. Output written in the microseconds between the last read and the truncation is lost. Memory is constant. Resolves with
  * whether the log was rotated.
  * @throws Error when the disk is full: the log is emptied without a copy then
  * @internal exported for tests
@@ -113,26 +112,27 @@ async function copyAndTruncate(
   const block = Buffer.alloc(blockBytes);
   const copy = await open(unfinished, 'w', mode);
   try {
-    let [start, from, notice] = [0, 0, ''];
+    // Where the copy begins in the log, and what is copied next: from where in the log, to where in the copy.
+    let [start, from, to] = [0, 0, 0];
     for (let pass = 0; pass < maxPasses; pass += 1) {
       const { size } = await log.stat();
       if (pass > 0 && size - from < blockBytes) break;
       if (size - start > 2 * maxBytes) {
         start = await nextLineStart(log, size - maxBytes, size, block);
         from = start;
-        notice = cutNotice(start);
         await copy.truncate(0);
-        await copy.write(notice, 0);
+        to = (await copy.write(cutNotice(start), 0)).bytesWritten;
       }
       while (from < size) {
         const { bytesRead } = await log.read(block, 0, Math.min(block.length, size - from), from);
         if (bytesRead === 0) break;
-        await copy.write(block, 0, bytesRead, notice.length + from - start);
+        await copy.write(block, 0, bytesRead, to);
         from += bytesRead;
+        to += bytesRead;
       }
     }
     await shift(path, keep);
-    copyRestAndTruncate(log, copy, { from, to: notice.length + from - start, maxBytes }, block);
+    copyRestAndTruncate(log, copy, { from, to, maxBytes }, block);
   } catch (error) {
     await rm(unfinished, { force: true });
     if (!hasErrorCode(error, 'ENOSPC', 'EDQUOT')) throw error;
