@@ -110,7 +110,7 @@ export class Launch implements AsyncDisposable {
       // With the arguments of this command, by which people find it among the processes.
       argv: [process.execPath, programFile('supervisor'), ...process.argv.slice(2)],
       alternative,
-      ...(this.#log !== undefined && { stdio: ['ignore', this.#log.fd, this.#log.fd] as const }),
+      ...(this.#log !== undefined && { stdio: ['ignore', ...this.#log.outputs] as const }),
     };
     this.#cluster = cluster;
     using published = await openPorts(ports);

@@ -9,7 +9,8 @@ import { tempDir } from '../lib/paths.ts';
 
 /** The file that a supervisor without a terminal writes its output to. */
 export interface SupervisorLog {
-  readonly fd: number;
+  /** What the supervisor gets as stdout and stderr. */
+  readonly outputs: readonly [number | 'ignore', number];
   /** What was written since it was opened, also when the file has been removed. */
   readonly text: () => Promise<string>;
   /** Closes it, and removes what was made in vain. */
@@ -34,7 +35,7 @@ async function openIn(logs: string, path: string): Promise<SupervisorLog> {
   const isNew = !existsSync(path);
   // Appended to, like every log, because it is rotated.
   const file = await open(path, 'a+', 0o600);
-  return logIn(file, (await file.stat()).size, async () => {
+  return logIn(file, [file.fd, file.fd], (await file.stat()).size, async () => {
     const isInVain = isNew && (await file.stat()).size === 0;
     await file.close();
     if (isInVain) await rm(path, { force: true });
@@ -42,15 +43,23 @@ async function openIn(logs: string, path: string): Promise<SupervisorLog> {
   });
 }
 
-/** A file without a name: it goes with the last process that has it open. */
+/**
+ * A file without a name: it goes with the last process that has it open. It has the messages for people, not the events, which would
+ * be on stdout: whoever starts such a node gets them through its control socket.
+ */
 export async function openAnonymousLog(name: string): Promise<SupervisorLog> {
   const path = join(tempDir(), `k8s-single-${name}.log`);
   const file = await open(path, 'wx+', 0o600);
   await rm(path);
-  return logIn(file, 0, async () => file.close());
+  return logIn(file, ['ignore', file.fd], 0, async () => file.close());
 }
 
-function logIn(file: FileHandle, begin: number, close: () => Promise<void>): SupervisorLog {
+function logIn(
+  file: FileHandle,
+  outputs: SupervisorLog['outputs'],
+  begin: number,
+  close: () => Promise<void>,
+): SupervisorLog {
   const text = async (): Promise<string> => {
     const { size } = await file.stat();
     // Shorter than before: it was rotated.
@@ -59,5 +68,5 @@ function logIn(file: FileHandle, begin: number, close: () => Promise<void>): Sup
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size - position + 1), position });
     return buffer.toString('utf8', 0, bytesRead).trimEnd();
   };
-  return { fd: file.fd, text, close };
+  return { outputs, text, close };
 }

@@ -148,6 +148,8 @@ describe('a run that is interrupted', () => {
       expect(String(stderr)).toBe(`node ${name} is down`);
       const result = await booting;
       expect(String(result.stderr)).toContain(`node ${name} was taken down before it was ready`);
+      // The events, which are for programs.
+      expect(String(result.stderr)).not.toContain('{"component"');
       expect(result.exitCode).toBe(4);
     }
     await expectNothingLeft(before, [name]);
