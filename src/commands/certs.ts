@@ -1,7 +1,7 @@
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { parseDuration } from '../config/schema/duration.ts';
-import { assertRoot } from '../host/preflight.ts';
+import { assertRoot } from '../host/root.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { hasExternalEtcd } from '../kubernetes/dataVersions.ts';

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { assertRoot } from '../host/preflight.ts';
+import { assertRoot } from '../host/root.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import {

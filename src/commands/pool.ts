@@ -5,7 +5,7 @@ import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Unhealthy } from '../../probes/probe.ts';
 import { DeadlineExceeded, until } from '../../probes/until.ts';
-import { assertRoot } from '../host/preflight.ts';
+import { assertRoot } from '../host/root.ts';
 import { forceCleanUp } from '../instance/cleanUp.ts';
 import { takeLock } from '../instance/lock.ts';
 import { nodeNamesIn } from '../instance/nodeNames.ts';

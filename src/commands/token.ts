@@ -4,7 +4,7 @@ import type { Probe } from '../../probes/probe.ts';
 import { probeOnce } from '../../probes/probeOnce.ts';
 import { listAt, textAt } from '../../probes/transport/json.ts';
 import { formatDuration, parseDuration } from '../config/schema/duration.ts';
-import { assertRoot } from '../host/preflight.ts';
+import { assertRoot } from '../host/root.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import { remove } from '../kubernetes/components/bootstrapSteps.ts';
 import {

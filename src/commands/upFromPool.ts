@@ -31,14 +31,15 @@ export async function upFromPool(options: UpOptions): Promise<number> {
     return exitCodes.ok;
   }
   const asked = new Promise<'asked'>((resolve) => signals.handleWith(() => resolve('asked')));
-  if ((await Promise.race([asked, ended])) === 'asked') {
-    await remove();
+  const end = await Promise.race([asked, ended]);
+  await remove();
+  if (end === 'asked' || end.code === exitCodes.ok) {
     console.error(`node ${file.name} is down`);
     return exitCodes.ok;
   }
-  await remove();
+  if (end.output !== '') console.error(end.output);
   console.error(`node ${file.name} has ended`);
-  return exitCodes.notReady;
+  return end.code;
 }
 
 const notTaken = {

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { commandLine } from '../lib/commandLine.ts';
 import { builtAt } from '../lib/version.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nearestExisting } from '../lib/paths.ts';
@@ -12,15 +11,8 @@ import { ok, problem, toFailure } from './checkResult.ts';
 import type { CheckResult } from './checkResult.ts';
 import { checkDisk } from './diskSpace.ts';
 import { checkDataMount } from './dataMount.ts';
+import { assertRoot } from './root.ts';
 import { notInstalled, pathWithSbin } from './tool.ts';
-
-/** Throws a preflight {@link Failure} unless this process runs as root. */
-export function assertRoot(reason = 'it creates namespaces, cgroups and containers'): void {
-  if (process.geteuid?.() === 0) return;
-  throw new Failure('preflight', `this needs root: ${reason}`, {
-    hint: `sudo ${commandLine(process.argv)}`,
-  });
-}
 
 /**
  * Rejects with a preflight {@link Failure} when this process cannot create the namespaces of a node. `alternative` is part of

@@ -155,8 +155,8 @@ export class Launch implements AsyncDisposable {
     const { exitCode, stop, detach } = await sandbox.run({ ...sandboxSpec, nameServer }, task, this.#signals);
     let isKilledByUs = false;
     const explained = exitCode.then((code) => {
-      const signal = signalOf(code);
-      if (signal !== undefined && !isKilledByUs) console.error(killedText(config.node.name, signal));
+      const killed = isKilledByUs ? '' : killedText(config.node.name, code);
+      if (killed !== '') console.error(killed);
       return code;
     });
     explained.catch(() => undefined);
@@ -178,8 +178,13 @@ export class Launch implements AsyncDisposable {
 /** When pasta is installed, for each `network.egress`. */
 const pastaWanted = { auto: 'withOthers', pasta: 'required', none: 'never' } as const;
 
-/** Nothing in a node ends by a signal unless somebody else, or the kernel, kills it. */
-function killedText(name: string, signal: string): string {
+/**
+ * What to say of a supervisor that has ended with this exit code: nothing in a node ends by a signal unless somebody else, or the kernel,
+ * kills it. Empty if no signal has ended it.
+ */
+export function killedText(name: string, exitCode: number): string {
+  const signal = signalOf(exitCode);
+  if (signal === undefined) return '';
   return (
     `k8s-single: node ${name} is down: its supervisor, or a process around it, was ended by ${signal}\n` +
     '  if nobody did that, memory was short: dmesg | grep -i "killed process"'

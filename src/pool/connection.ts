@@ -19,9 +19,8 @@ export class JsonConnection implements Disposable {
   /** Undefined when the other side has closed it, or has said nothing within `timeoutMs`. */
   async receive(timeoutMs?: number): Promise<unknown> {
     const next = this.#lines.next().catch(() => ({ done: true as const, value: undefined }));
-    const timeout = timeoutMs === undefined ? [] : [once(AbortSignal.timeout(timeoutMs), 'abort')];
-    const found = await Promise.race([next, ...timeout]);
-    return Array.isArray(found) || found.done === true ? undefined : parseJson(found.value);
+    const found = await (timeoutMs === undefined ? next : within(timeoutMs, next));
+    return found === undefined || found.done === true ? undefined : parseJson(found.value);
   }
 
   send(value: unknown): void {
@@ -44,4 +43,10 @@ export async function connectToPool(): Promise<JsonConnection | undefined> {
     if (!hasErrorCode(error, 'ENOENT', 'ECONNREFUSED')) throw error;
     return undefined;
   }
+}
+
+/** What it resolves with; undefined when that takes more than `timeoutMs`. */
+export async function within<T>(timeoutMs: number, pending: Promise<T>): Promise<T | undefined> {
+  const timeout = once(AbortSignal.timeout(timeoutMs), 'abort').then(() => undefined);
+  return Promise.race([pending, timeout]);
 }

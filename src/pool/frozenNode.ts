@@ -9,7 +9,6 @@ import { until } from '../../probes/until.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
 import { freezeNode, thawNode } from '../host/cgroup/freezer.ts';
 import { componentProcesses } from '../host/cgroup/nodeCgroup.ts';
-import { readNodeFile } from '../instance/nodeFile.ts';
 import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
 import { Failure } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -46,15 +45,12 @@ export class FrozenNode {
   /** In ms of `performance.now()`. */
   #frozenAt = Number.POSITIVE_INFINITY;
 
-  private constructor(name: string, { isCurrent, leaseAge }: Looks) {
-    this.#name = name;
+  /** @param ip the node's own address */
+  constructor(config: NodeConfig, ip: string) {
+    const { isCurrent, leaseAge } = looksAt(config, ip);
+    this.#name = config.name;
     this.#isCurrent = isCurrent;
     this.#leaseAge = leaseAge;
-  }
-
-  /** A node that is ready. */
-  static async of(config: NodeConfig): Promise<FrozenNode> {
-    return new FrozenNode(config.name, await looksAt(config));
   }
 
   /** How long it has been frozen, in ms; negative while it is not. */
@@ -139,9 +135,8 @@ interface Looks {
   readonly leaseAge: LeaseAge;
 }
 
-async function looksAt(config: NodeConfig): Promise<Looks> {
+function looksAt(config: NodeConfig, ip: string): Looks {
   const { nodeName: node, network } = config;
-  const { ip } = await readNodeFile(config.name);
   const api = adminAt(`https://${ip}:${network.apiserverPort}`, nodePaths(config.name, config.dataDir));
   const isReady = nodeReady({ ...api, node });
   const lease = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node}`;

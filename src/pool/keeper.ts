@@ -6,11 +6,14 @@ import { watch } from '../../probes/watch.ts';
 import type { Config } from '../config/config.ts';
 import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { setNodePriority } from '../host/cgroup/priority.ts';
+import { readNodeFile } from '../instance/nodeFile.ts';
+import type { NodeFile } from '../instance/nodeFile.ts';
 import { ephemeralName, ephemeralOptions, launchEphemeral } from '../launcher/ephemeral.ts';
 import { followBoot } from '../launcher/followBoot.ts';
+import { killedText } from '../launcher/launch.ts';
 import { LaunchedNodes } from '../launcher/launchedNodes.ts';
 import type { Member } from '../launcher/launchedNodes.ts';
-import { Failure, reasonOf } from '../lib/errors.ts';
+import { exitCodes, Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { Signals } from '../lib/signals.ts';
 import { formatBytes, formatMs } from '../lib/text/text.ts';
@@ -20,13 +23,14 @@ import { frozenForMs, FrozenNode } from './frozenNode.ts';
 import { startGuard } from './guard.ts';
 import { availableMemory, hasRoomForNode, isShort } from './memory.ts';
 import { poolFingerprint, poolSocket } from './protocol.ts';
-import type { PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
+import type { NodeEnd, PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
 
 /** A node of the pool. */
 interface PooledNode {
   readonly member: Member;
   readonly launched: LaunchedNodes;
   readonly frozen: FrozenNode;
+  readonly file: NodeFile;
   /** Set while it is not frozen: since when, until when at least, and a promise that settles when it can be used. */
   awake?: { readonly since: number; readonly until: number; readonly usable: Promise<void> };
   /** Set while it is being frozen again. */
@@ -173,13 +177,14 @@ export class PoolKeeper {
         throw new Failure('notReady', await whyNot(member, failed));
       member.ignoreSignals();
       writeFileSync(nodePaths(name).poolMark, '');
-      const frozen = await FrozenNode.of(spec.config.node);
+      const file = await readNodeFile(name);
+      const frozen = new FrozenNode(spec.config.node, file.ip);
       await frozen.settle(this.#stop.signal);
       await frozen.leaseIsRenewed(this.#stop.signal);
       await frozen.freeze();
       await setNodePriority(name, 'normal');
       this.#stop.signal.throwIfAborted();
-      this.#ready.push({ member, launched, frozen });
+      this.#ready.push({ member, launched, frozen, file });
       const ended = (): void => this.#forget(member);
       supervisor.exitCode.then(ended, ended);
       print(`${name} is ready and frozen after ${formatMs(performance.now() - startedAt)}`);
@@ -246,7 +251,7 @@ export class PoolKeeper {
   async #handOut(fingerprint: string, connection: JsonConnection): Promise<void> {
     const answer = (value: TakeAnswer): void => connection.send(value);
     if (fingerprint !== this.#fingerprint) return answer({ reason: 'otherConfig' });
-    for (let node = this.#ready.shift(); node !== undefined; node = this.#ready.shift()) {
+    for (let node = this.#next(); node !== undefined; node = this.#next()) {
       const { name } = node.member;
       this.#waking.add(node);
       try {
@@ -254,11 +259,10 @@ export class PoolKeeper {
         const { since, usable } = node.awake ?? this.#wake(node);
         await usable;
         if (performance.now() - since > newMs) await node.frozen.isUsable(this.#stop.signal);
-        answer({ name });
+        answer({ node: node.file });
         if ((await receive(connection))?.type !== 'taken') return await remove(node);
         await node.member.detach();
         rmSync(nodePaths(name).poolMark, { force: true });
-        await node.launched[Symbol.asyncDispose]();
       } catch (error) {
         print(`${name} is removed: it did not wake up: ${reasonOf(error)}`);
         await remove(node);
@@ -279,12 +283,23 @@ export class PoolKeeper {
     answer({ reason: 'empty' });
   }
 
-  /** Removes a node that its owner gives back, or whose owner was killed. */
+  /** Takes the node that has waited for the longest out of the list, but first one that is awake. */
+  #next(): PooledNode | undefined {
+    const awake = this.#ready.findIndex((node) => node.awake !== undefined && node.freezing === undefined);
+    return this.#ready.splice(Math.max(awake, 0), 1)[0];
+  }
+
+  /** Removes a node that its owner gives back, or whose owner was killed, and tells an owner whose node has ended. */
   async #takeBack(node: PooledNode, connection: JsonConnection): Promise<void> {
-    const request = await receive(connection);
+    const { name } = node.member;
+    const request = receive(connection);
+    const first = await Promise.race([request, endOf(node)]);
+    if (first !== undefined && 'code' in first) connection.send(first);
+    const { type } = (await request) ?? {};
     // At a stop, the connection ends because of this process.
-    if (request?.type === 'kept' || (request === undefined && this.#stop.signal.aborted)) return;
-    const { run, poolMark } = nodePaths(node.member.name);
+    if (type === 'kept' || (type === undefined && this.#stop.signal.aborted))
+      return node.launched[Symbol.asyncDispose]();
+    const { run, poolMark } = nodePaths(name);
     if (existsSync(run)) writeFileSync(poolMark, '');
     connection.send({});
     await remove(node);
@@ -317,6 +332,12 @@ async function remove({ member, launched, freezing }: PooledNode): Promise<void>
   await freezing?.catch(() => undefined);
   await member.supervisor.kill();
   await launched[Symbol.asyncDispose]();
+}
+
+async function endOf({ member }: PooledNode): Promise<NodeEnd> {
+  const code = await member.supervisor.exitCode.catch(() => exitCodes.notReady);
+  const output = [await member.log(), killedText(member.name, code)].filter(Boolean).join('\n');
+  return { code, output };
 }
 
 async function whyNot(member: Member, failed: readonly string[] | undefined): Promise<string> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
+import type { NodeFile } from '../instance/nodeFile.ts';
 import { fileSignatures } from '../lib/fileSignatures.ts';
 import { proxyEnv } from '../lib/proxyEnv.ts';
 import { version } from '../lib/version.ts';
@@ -14,7 +15,10 @@ export const poolSocket = join(poolFolder, 'socket');
 export type PoolRequest =
   /** A node whose config has this fingerprint. */
   | { readonly type: 'take'; readonly fingerprint: string }
-  /** It has an owner now. Otherwise it is removed when the connection ends. Answered when it is the pool's no more. */
+  /**
+   * It has an owner now. Otherwise it is removed when the connection ends. Answered when it is the pool's no more, and once more, by a
+   * {@link NodeEnd}, if it then ends although nobody has asked the keeper for it.
+   */
   | { readonly type: 'taken' }
   /** The owner, on the same connection, lets it live on: otherwise it is removed when the connection ends. */
   | { readonly type: 'kept' }
@@ -25,7 +29,15 @@ export type PoolRequest =
   | { readonly type: 'stop' };
 
 /** The answer to `take`. */
-export type TakeAnswer = { readonly name: string } | { readonly reason: 'empty' | 'otherConfig' };
+export type TakeAnswer = { readonly node: NodeFile } | { readonly reason: 'empty' | 'otherConfig' };
+
+/** How a node has ended that somebody had. */
+export interface NodeEnd {
+  /** The exit code of its supervisor. */
+  readonly code: number;
+  /** What that has written, and which signal has ended it. */
+  readonly output: string;
+}
 
 /** The answer to `status`, and a line of `pool status --output json`. */
 export interface PoolStatus {

@@ -1,19 +1,18 @@
+import { at } from '../../probes/transport/json.ts';
 import type { Config } from '../config/config.ts';
-import { client } from '../control/client.ts';
-import { forceCleanUp } from '../instance/cleanUp.ts';
-import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { ephemeralPaths } from '../launcher/ephemeral.ts';
-import { connectToPool } from './connection.ts';
+import { exitCodes } from '../lib/errors.ts';
+import { connectToPool, within } from './connection.ts';
 import { startGuard } from './guard.ts';
 import { poolFingerprint } from './protocol.ts';
-import type { PoolRequest, TakeAnswer } from './protocol.ts';
+import type { NodeEnd, PoolRequest, TakeAnswer } from './protocol.ts';
 
 /** A node that this process has taken from the pool, and owns: it ends when this process is killed. */
 export interface TakenNode {
   readonly file: NodeFile;
   /** Resolves when it has ended although nobody has removed it or let it go. Never rejects. */
-  readonly ended: Promise<void>;
+  readonly ended: Promise<NodeEnd>;
   /** Gives it back to the keeper, which removes it; removes it here if the keeper is gone. */
   readonly remove: () => Promise<void>;
   /** Lets it live on without this process. */
@@ -38,32 +37,33 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
     connection[Symbol.dispose]();
     return answer?.reason ?? 'noPool';
   }
-  const { name } = answer;
+  const { node: file } = answer;
+  const { name } = file;
   // Before the keeper lets go.
   const guard = startGuard('down', '--name', name);
-  request({ type: 'taken' });
-  const { run, data, controlSocket } = ephemeralPaths(name);
-  const isOurs = (await connection.receive(answersWithinMs)) !== undefined;
-  const file = isOurs ? await readNodeFile(name).catch(() => undefined) : undefined;
-  if (file === undefined) {
-    // The keeper was killed, or the node has just ended.
-    await forceCleanUp({ name, run, data });
-    guard.dismiss();
-    connection[Symbol.dispose]();
-    return 'noPool';
-  }
   const over = new AbortController();
   const letGo = (): void => {
     over.abort();
     guard.dismiss();
     connection[Symbol.dispose]();
   };
+  request({ type: 'taken' });
+  if ((await connection.receive(answersWithinMs)) === undefined) {
+    await removeWithoutKeeper(name);
+    letGo();
+    return 'noPool';
+  }
+  // The end of the node, or the answer to what is asked for.
+  const told = connection.receive();
   return {
     file,
-    ended: endOf(controlSocket, over.signal),
+    ended: endOf(name, told, over.signal),
     remove: async () => {
+      over.abort();
       request({ type: 'remove' });
-      if ((await connection.receive(answersWithinMs)) === undefined) await forceCleanUp({ name, run, data });
+      const first = await within(answersWithinMs, told);
+      const done = isNodeEnd(first) ? await connection.receive(answersWithinMs) : first;
+      if (done === undefined) await removeWithoutKeeper(name);
       letGo();
     },
     keep: () => {
@@ -73,11 +73,28 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
   };
 }
 
-/** The stream of events ends with the supervisor. */
-async function endOf(controlSocket: string, signal: AbortSignal): Promise<void> {
-  try {
-    for await (const _event of client(controlSocket).events(signal));
-  } catch {}
+/** Resolves as {@link TakenNode.ended} does. */
+async function endOf(name: string, told: Promise<unknown>, signal: AbortSignal): Promise<NodeEnd> {
+  const end = await told;
+  // The keeper was killed: then the node itself says that it ends, by the end of its events.
+  if (end === undefined && !signal.aborted) {
+    const { client } = await import('../control/client.ts');
+    try {
+      for await (const _event of client(ephemeralPaths(name).controlSocket).events(signal));
+    } catch {}
+  }
   // Nobody asks any more.
-  if (signal.aborted) await new Promise(() => undefined);
+  if (signal.aborted) return new Promise(() => undefined);
+  return isNodeEnd(end) ? end : { code: exitCodes.notReady, output: '' };
+}
+
+function isNodeEnd(answer: unknown): answer is NodeEnd {
+  return at(answer, 'code') !== undefined;
+}
+
+/** The keeper was killed, or the node has just ended. */
+async function removeWithoutKeeper(name: string): Promise<void> {
+  const { forceCleanUp } = await import('../instance/cleanUp.ts');
+  const { run, data } = ephemeralPaths(name);
+  await forceCleanUp({ name, run, data });
 }

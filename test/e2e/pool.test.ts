@@ -121,15 +121,15 @@ it('hands each node out once, ready, with a fresh lease, however long it was fro
 });
 
 it('gives its nodes to up and to the library, which own them then', async () => {
-  const [first, second] = await full();
+  const names = await full();
   const up = await k8sSingle('up', '--from-pool', '--detach');
-  expect(up).toContain(`node ${first} of the pool is ready`);
+  const [, first = ''] = /node (.+) of the pool is ready/.exec(up) ?? [];
   const node = await startNode();
-  expect(node.name).toBe(second);
+  expect([first, node.name].toSorted()).toEqual(names.toSorted());
   expect(await node.kubectl('get', 'nodes', '--no-headers')).toContain(' Ready ');
   await node.stop();
-  expect(await k8sSingle('status', '--name', first!)).toContain('apiserver');
-  expect(await k8sSingle('down', '--name', first!)).toContain(`node ${first} is down`);
+  expect(await k8sSingle('status', '--name', first)).toContain('apiserver');
+  expect(await k8sSingle('down', '--name', first)).toContain(`node ${first} is down`);
 });
 
 it('a run that is killed takes its node with it', async () => {
@@ -153,6 +153,29 @@ it('a run that is killed takes its node with it', async () => {
   await expect
     .poll(async () => [existsSync(run), await nodeProcesses(name)], { timeout: 20_000 })
     .toEqual([false, []]);
+});
+
+it('tells the owner of a node how that has ended', async () => {
+  await full(1);
+  const script = 'echo "$K8S_SINGLE_NAME"; exec sleep 1000';
+  const running = execa(process.execPath, [main, 'run', '--', 'sh', '-c', script], {
+    cwd: folder,
+    reject: false,
+  });
+  const [output] = (await once(running.stdout, 'data')) as [Buffer];
+  const name = String(output).trim();
+  expect(name).toMatch(/^pool-/);
+  const pids = await nodeProcesses(name);
+  const table = await processTable();
+  const supervisor = pids.find((pid) => table.get(pid)?.command.includes('supervisor.cjs'));
+  process.kill(supervisor!, 'SIGKILL');
+  const { exitCode, stderr } = await running;
+  expect(stderr).toContain(
+    `node ${name} is down: its supervisor, or a process around it, was ended by SIGKILL`,
+  );
+  expect(stderr).toContain(`node ${name} ended before the command did`);
+  expect(exitCode).toBe(137);
+  await expect.poll(() => existsSync(nodePaths(name).run), { timeout: 20_000 }).toBe(false);
 });
 
 it('leaves nothing behind when its keeper is killed', async () => {

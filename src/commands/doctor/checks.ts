@@ -19,13 +19,13 @@ import { checkOomScore } from '../../host/oomScore.ts';
 import { ownAddress } from '../../host/ownAddress.ts';
 import {
   assertCanIsolate,
-  assertRoot,
   checkClock,
   checkDataOwner,
   checkDataFolder,
   checkDataPath,
   inContainer,
 } from '../../host/preflight.ts';
+import { assertRoot } from '../../host/root.ts';
 import { setProcessLimits } from '../../host/processLimits.ts';
 import { checkSwap } from '../../host/resources.ts';
 import { checkNameServers } from '../../host/resolvConf.ts';

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { parseJson } from '../../../probes/transport/json.ts';
 import type { Component } from '../../engine/component.ts';
 import { componentProcesses } from '../../host/cgroup/nodeCgroup.ts';
-import { assertRoot } from '../../host/preflight.ts';
+import { assertRoot } from '../../host/root.ts';
 import { binaryRows } from '../../install/find/binaryRows.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import { kubeconfigPaths } from '../../kubernetes/kubeconfig/clients.ts';

@@ -2,10 +2,12 @@ import { nodeCommand } from '../../lib/commandLine.ts';
 import { exitCodes } from '../../lib/errors.ts';
 import type { Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
+import type { NodeEnd } from '../../pool/protocol.ts';
 import { takeNode } from '../../pool/take.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
 import { environmentOf } from './environment.ts';
+import { outputOfGone, printOutput } from './output.ts';
 import { runCommand } from './runCommand.ts';
 
 /**
@@ -24,15 +26,20 @@ export async function runInPool(
   if (typeof node === 'string') return undefined;
   const { file, ended, remove, keep } = node;
   const readyMs = performance.now();
-  const end = new AbortController();
-  void ended.then(() => end.abort());
+  let end: NodeEnd | undefined;
+  const over = new AbortController();
+  void ended.then((how) => {
+    end = how;
+    over.abort();
+  });
   const env = environmentOf(file, config.node);
-  const code = await runCommand(command, { env, signals, signal: end.signal });
+  const code = await runCommand(command, { env, signals, signal: over.signal });
   const commandMs = performance.now();
-  if (end.signal.aborted) {
+  if (end !== undefined) {
     await remove();
+    printOutput(outputOfGone(end.output, file.dataDir));
     console.error(`node ${file.name} ended before the command did`);
-    return exitCodes.notReady;
+    return end.code || exitCodes.notReady;
   }
   if (code !== 0 && keepOnFailure) {
     keep();

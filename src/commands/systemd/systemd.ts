@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { assertRoot } from '../../host/preflight.ts';
+import { assertRoot } from '../../host/root.ts';
 import { run } from '../../host/tool.ts';
 import { NodeInstance } from '../../instance/nodeInstance.ts';
 import { forceCleanUp } from '../../instance/cleanUp.ts';
