@@ -33,7 +33,9 @@ export async function factsAt(ip: string, host: HostCapabilities = unknownHost):
     ...unknownHost,
     ...host,
     ip,
-    isSandboxed: false,
+    // As that of `up`: no other machine can join, so nobody waits for a range of pods, which only k8s-single gives a node.
+    isSandboxed: true,
+    isReachable: false,
   });
 }
 
