@@ -47,9 +47,10 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
 
   // As soon as the name is known `down` finds a node that is only starting.
   const { name = options.config === undefined ? 'default' : '', dataDir } = options;
+  let reported: Promise<void> | undefined;
   const known = (node: { readonly name: string; readonly dataDir?: string | undefined }): void => {
     // Beside the start, which does not depend on it.
-    void reportDeadNodes(node.name);
+    reported = reportDeadNodes(node.name);
     follow?.(nodePaths(node.name, node.dataDir));
   };
   let config: Config | undefined;
@@ -73,7 +74,9 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   });
   if (options.detach !== true) return await supervisor.exitCode;
   const { followUntilReady } = await import('../launcher/followBoot.ts');
-  return await followUntilReady(supervisor, launch, spec, { detach: true });
+  const code = await followUntilReady(supervisor, launch, spec, { detach: true });
+  await reported;
+  return code;
 }
 
 /** Runs the node, or a graph of plain programs, in this process. */

@@ -16,10 +16,14 @@ async function act([command, ...args]: readonly string[]): Promise<number | unde
   return undefined;
 }
 
-void runMain(async () => {
-  const code = await act(process.argv.slice(2));
-  if (code !== undefined) process.exitCode = code;
-  // By itself, Node.js would first free its memory, for 30 to 80 ms. What is written to a pipe may still be on its way.
-  if (process.stdout.writableLength + process.stderr.writableLength === 0) process.exit();
-  return undefined;
-});
+/** Ends this process when all it has printed is written. By itself, Node.js would first free its memory, for 30 to 80 ms. */
+async function exitOnceWritten(): Promise<void> {
+  // A reader may be slow, and a disk full.
+  const isWritten = [process.stdout, process.stderr].map(
+    async (stream) => new Promise((resolve) => stream.write('', resolve)),
+  );
+  await Promise.all(isWritten);
+  process.exit();
+}
+
+void runMain(async () => act(process.argv.slice(2))).then(exitOnceWritten);

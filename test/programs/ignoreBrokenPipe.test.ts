@@ -41,9 +41,12 @@ describe('when the reader of the output closes it', () => {
   });
 });
 
-it('the command fails if its output cannot be written', async () => {
-  const args = ['-c', '"$@" > /dev/full', 'bash', process.execPath, main, '--help'];
-  const { exitCode, stderr } = await execa('bash', args, { reject: false });
-  expect(exitCode).toBe(3);
-  expect(stderr).toBe('k8s-single: stdout cannot be written: ENOSPC: no space left on device, write');
-});
+it.each(['--help', 'config show'])(
+  'the command fails if the output of %s cannot be written',
+  async (command) => {
+    const args = ['-c', '"$@" > /dev/full', 'bash', process.execPath, main, ...command.split(' ')];
+    const { exitCode, stderr } = await execa('bash', args, { reject: false });
+    expect(exitCode).toBe(3);
+    expect(stderr).toBe('k8s-single: stdout cannot be written: ENOSPC: no space left on device, write');
+  },
+);
