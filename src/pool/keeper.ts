@@ -33,6 +33,8 @@ interface PooledNode {
   readonly file: NodeFile;
   /** Set while it is not frozen: since when, until when at least, and a promise that settles when it can be used. */
   awake?: { readonly since: number; readonly until: number; readonly usable: Promise<void> };
+  /** Set when its supervisor has ended. */
+  hasEnded?: boolean;
   /** Set while it is being frozen again. */
   freezing?: Promise<void>;
 }
@@ -71,6 +73,8 @@ export class PoolKeeper {
   /** Those that go on for a moment. None rejects. */
   readonly #refreshing = new Map<PooledNode, Promise<void>>();
   readonly #sockets = new Set<Socket>();
+  /** What is done for each connection. None rejects. */
+  readonly #serving = new Set<Promise<void>>();
   #taken = 0;
   #reason: string | undefined;
   #pauseMs = firstPauseMs;
@@ -90,10 +94,13 @@ export class PoolKeeper {
     const guard = startGuard('pool', 'stop');
     const server = createServer((socket) => {
       this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket)));
-      this.#serve(socket).catch((error: unknown) => {
-        print(`a request has failed: ${reasonOf(error)}`);
-        socket.destroy();
-      });
+      const serving = this.#serve(socket)
+        .catch((error: unknown) => {
+          print(`a request has failed: ${reasonOf(error)}`);
+          socket.destroy();
+        })
+        .finally(() => this.#serving.delete(serving));
+      this.#serving.add(serving);
     });
     rmSync(poolSocket, { force: true });
     server.listen(poolSocket);
@@ -112,7 +119,8 @@ export class PoolKeeper {
       server.close();
       // Those of nodes in use: their owners remove them.
       for (const socket of this.#sockets) socket.destroy();
-      await closed;
+      // They may be removing a node.
+      await Promise.all([closed, ...this.#serving]);
       guard.dismiss();
     }
   }
@@ -184,8 +192,12 @@ export class PoolKeeper {
       await frozen.freeze();
       await setNodePriority(name, 'normal');
       this.#stop.signal.throwIfAborted();
-      this.#ready.push({ member, launched, frozen, file });
-      const ended = (): void => this.#forget(member);
+      const node: PooledNode = { member, launched, frozen, file };
+      this.#ready.push(node);
+      const ended = (): void => {
+        node.hasEnded = true;
+        this.#forget(node);
+      };
       supervisor.exitCode.then(ended, ended);
       print(`${name} is ready and frozen after ${formatMs(performance.now() - startedAt)}`);
     } catch (error) {
@@ -216,7 +228,7 @@ export class PoolKeeper {
       if (this.#ready.includes(node)) await (node.freezing = this.#freezeAgain(node));
     } catch (error) {
       if (!this.#ready.includes(node) || this.#stop.signal.aborted) return;
-      this.#forget(node.member);
+      this.#forget(node);
       print(`${node.member.name} is removed: ${reasonOf(error)}`);
       await remove(node).catch((reason: unknown) => print(reasonOf(reason)));
     } finally {
@@ -230,8 +242,8 @@ export class PoolKeeper {
   }
 
   /** One that has ended although nobody asked it to. */
-  #forget(member: Member): void {
-    const index = this.#ready.findIndex((each) => each.member === member);
+  #forget(node: PooledNode): void {
+    const index = this.#ready.indexOf(node);
     if (index !== -1) this.#ready.splice(index, 1);
   }
 
@@ -247,60 +259,71 @@ export class PoolKeeper {
     }
   }
 
-  /** Nobody else gets the node from the moment on at which it leaves the list. */
+  /** Hands a node out, and waits until its owner does not need it any more. */
   async #handOut(fingerprint: string, connection: JsonConnection): Promise<void> {
     const answer = (value: TakeAnswer): void => connection.send(value);
     if (fingerprint !== this.#fingerprint) return answer({ reason: 'otherConfig' });
+    const node = await this.#nextUsable();
+    if (node === undefined) return answer({ reason: 'empty' });
+    answer({ node: node.file });
+    const isTaken = (await receive(connection))?.type === 'taken';
+    this.#waking.delete(node);
+    // Without an answer, the other side starts a node of its own.
+    if (!isTaken || this.#stop.signal.aborted || node.hasEnded === true) return remove(node);
+    try {
+      await node.member.detach();
+      rmSync(nodePaths(node.member.name).poolMark, { force: true });
+    } catch (error) {
+      print(`${node.member.name} is removed: it cannot be handed over: ${reasonOf(error)}`);
+      return remove(node);
+    }
+    connection.send({});
+    this.#taken += 1;
+    // The start of another one takes the processors that the owner has use for just now.
+    this.#addAt = Math.max(this.#addAt, performance.now() + patienceMs);
+    const [next] = this.#ready;
+    // Before it is asked for: whoever has asked once often asks again.
+    if (next !== undefined && next.awake === undefined && next.freezing === undefined)
+      this.#wake(next, awakeMs);
+    await this.#attend(node, connection);
+  }
+
+  /** A node that is usable now. Nobody else gets it from the moment on at which it leaves the list. */
+  async #nextUsable(): Promise<PooledNode | undefined> {
     for (let node = this.#next(); node !== undefined; node = this.#next()) {
-      const { name } = node.member;
       this.#waking.add(node);
       try {
         await node.freezing;
         const { since, usable } = node.awake ?? this.#wake(node);
         await usable;
         if (performance.now() - since > newMs) await node.frozen.isUsable(this.#stop.signal);
-        answer({ node: node.file });
-        if ((await receive(connection))?.type !== 'taken') return await remove(node);
-        await node.member.detach();
-        rmSync(nodePaths(name).poolMark, { force: true });
+        return node;
       } catch (error) {
-        print(`${name} is removed: it did not wake up: ${reasonOf(error)}`);
+        print(`${node.member.name} is removed: it did not wake up: ${reasonOf(error)}`);
         await remove(node);
-        continue;
-      } finally {
         this.#waking.delete(node);
       }
-      connection.send({});
-      this.#taken += 1;
-      // The start of another one takes the processors that the owner has use for just now.
-      this.#addAt = Math.max(this.#addAt, performance.now() + patienceMs);
-      const [next] = this.#ready;
-      // Before it is asked for: whoever has asked once often asks again.
-      if (next !== undefined && next.awake === undefined && next.freezing === undefined)
-        this.#wake(next, awakeMs);
-      return this.#takeBack(node, connection);
     }
-    answer({ reason: 'empty' });
+    return undefined;
   }
 
-  /** Takes the node that has waited for the longest out of the list, but first one that is awake. */
+  /** Takes one out of the list: one that is awake, otherwise the one that has waited for the longest. */
   #next(): PooledNode | undefined {
     const awake = this.#ready.findIndex((node) => node.awake !== undefined && node.freezing === undefined);
     return this.#ready.splice(Math.max(awake, 0), 1)[0];
   }
 
-  /** Removes a node that its owner gives back, or whose owner was killed, and tells an owner whose node has ended. */
-  async #takeBack(node: PooledNode, connection: JsonConnection): Promise<void> {
-    const { name } = node.member;
+  /** Tells the owner of a node how that ends, and removes it when it is given back or its owner was killed. */
+  async #attend(node: PooledNode, connection: JsonConnection): Promise<void> {
     const request = receive(connection);
     const first = await Promise.race([request, endOf(node)]);
-    if (first !== undefined && 'code' in first) connection.send(first);
-    const { type } = (await request) ?? {};
+    if (first?.type === 'ended') connection.send(first);
+    const type = (await request)?.type;
     // At a stop, the connection ends because of this process.
     if (type === 'kept' || (type === undefined && this.#stop.signal.aborted))
       return node.launched[Symbol.asyncDispose]();
-    const { run, poolMark } = nodePaths(name);
-    if (existsSync(run)) writeFileSync(poolMark, '');
+    const { run, poolMark } = nodePaths(node.member.name);
+    if (existsSync(run) && node.hasEnded !== true) writeFileSync(poolMark, '');
     connection.send({});
     await remove(node);
   }
@@ -336,8 +359,9 @@ async function remove({ member, launched, freezing }: PooledNode): Promise<void>
 
 async function endOf({ member }: PooledNode): Promise<NodeEnd> {
   const code = await member.supervisor.exitCode.catch(() => exitCodes.notReady);
-  const output = [await member.log(), killedText(member.name, code)].filter(Boolean).join('\n');
-  return { code, output };
+  // At a stop, the log may be closed.
+  const log = await member.log().catch(() => '');
+  return { type: 'ended', code, output: [log, killedText(member.name, code)].filter(Boolean).join('\n') };
 }
 
 async function whyNot(member: Member, failed: readonly string[] | undefined): Promise<string> {

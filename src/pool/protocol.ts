@@ -9,7 +9,7 @@ import { version } from '../lib/version.ts';
 /** The folder of the pool of this machine: its lock, its socket and its log. No node and no cluster has such a name. */
 export const poolFolder = '/run/k8s-single/.pool.keeper';
 
-/** The socket of its keeper. Each line is a JSON value: one request, its answer, and for `take` one `taken`. */
+/** The socket of its keeper. Each line is a JSON value: one request, its answer, and for `take` all that follows until the node is gone. */
 export const poolSocket = join(poolFolder, 'socket');
 
 export type PoolRequest =
@@ -31,11 +31,12 @@ export type PoolRequest =
 /** The answer to `take`. */
 export type TakeAnswer = { readonly node: NodeFile } | { readonly reason: 'empty' | 'otherConfig' };
 
-/** How a node has ended that somebody had. */
+/** How a node in use has ended. */
 export interface NodeEnd {
+  readonly type: 'ended';
   /** The exit code of its supervisor. */
   readonly code: number;
-  /** What that has written, and which signal has ended it. */
+  /** What its supervisor has written, and which signal has ended it. */
   readonly output: string;
 }
 

@@ -85,14 +85,14 @@ async function endOf(name: string, told: Promise<unknown>, signal: AbortSignal):
   }
   // Nobody asks any more.
   if (signal.aborted) return new Promise(() => undefined);
-  return isNodeEnd(end) ? end : { code: exitCodes.notReady, output: '' };
+  return isNodeEnd(end) ? end : { type: 'ended', code: exitCodes.notReady, output: '' };
 }
 
 function isNodeEnd(answer: unknown): answer is NodeEnd {
-  return at(answer, 'code') !== undefined;
+  return at(answer, 'type') === 'ended';
 }
 
-/** The keeper was killed, or the node has just ended. */
+/** Removes a node whose keeper does not answer. */
 async function removeWithoutKeeper(name: string): Promise<void> {
   const { forceCleanUp } = await import('../instance/cleanUp.ts');
   const { run, data } = ephemeralPaths(name);

@@ -155,28 +155,34 @@ it('a run that is killed takes its node with it', async () => {
     .toEqual([false, []]);
 });
 
-it('tells the owner of a node how that has ended', async () => {
-  await full(1);
-  const script = 'echo "$K8S_SINGLE_NAME"; exec sleep 1000';
-  const running = execa(process.execPath, [main, 'run', '--', 'sh', '-c', script], {
-    cwd: folder,
-    reject: false,
-  });
-  const [output] = (await once(running.stdout, 'data')) as [Buffer];
-  const name = String(output).trim();
-  expect(name).toMatch(/^pool-/);
-  const pids = await nodeProcesses(name);
-  const table = await processTable();
-  const supervisor = pids.find((pid) => table.get(pid)?.command.includes('supervisor.cjs'));
-  process.kill(supervisor!, 'SIGKILL');
-  const { exitCode, stderr } = await running;
-  expect(stderr).toContain(
-    `node ${name} is down: its supervisor, or a process around it, was ended by SIGKILL`,
-  );
-  expect(stderr).toContain(`node ${name} ended before the command did`);
-  expect(exitCode).toBe(137);
-  await expect.poll(() => existsSync(nodePaths(name).run), { timeout: 20_000 }).toBe(false);
-});
+it.each([
+  ['of the pool', 'pool'],
+  ['without one', 'run', '--no-pool'],
+])(
+  'a command that fails because its node %s ends has the exit code of that',
+  async (_what, prefix, ...flags) => {
+    await full(1);
+    const script = 'echo "$K8S_SINGLE_NAME"; while kubectl get --raw /livez; do sleep 0.1; done 2>&1; exit 7';
+    const running = execa(process.execPath, [main, 'run', ...flags, '--', 'sh', '-c', script], {
+      cwd: folder,
+      reject: false,
+    });
+    const [output] = (await once(running.stdout, 'data')) as [Buffer];
+    const [name = ''] = String(output).split('\n');
+    expect(name).toMatch(new RegExp(`^${prefix}-`));
+    const pids = await nodeProcesses(name);
+    const table = await processTable();
+    const supervisor = pids.find((pid) => table.get(pid)?.command.includes('supervisor.cjs'));
+    process.kill(supervisor!, 'SIGKILL');
+    const { exitCode, stderr } = await running;
+    expect(stderr).toContain(
+      `node ${name} is down: its supervisor, or a process around it, was ended by SIGKILL`,
+    );
+    expect(stderr).toContain(`node ${name} ended before the command did`);
+    expect(exitCode).toBe(137);
+    await expect.poll(() => existsSync(nodePaths(name).run), { timeout: 20_000 }).toBe(false);
+  },
+);
 
 it('leaves nothing behind when its keeper is killed', async () => {
   await full();

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { assertRoot } from '../../host/root.ts';
+import type { Argv } from '../../host/tool.ts';
 import { undoMkdir } from '../../host/undoMkdir.ts';
 import { ephemeralName, ephemeralOptions } from '../../launcher/ephemeral.ts';
 import { Failure } from '../../lib/errors.ts';
@@ -24,7 +25,7 @@ const maxNodes = 20;
  * `k8s-single run -- COMMAND`: a new node in memory, or a cluster of several, the command, all of it gone. Resolves with the command's
  * exit code, or with that of a node when that is why the command did not run to its end.
  */
-export async function run(command: readonly [string, ...string[]], options: RunOptions): Promise<number> {
+export async function run(command: Argv, options: RunOptions): Promise<number> {
   const nodes = optionsOfNodes(options);
   const { keepOnFailure = false } = options;
   assertRoot();

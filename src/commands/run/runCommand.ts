@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { isatty } from 'node:tty';
+import type { Argv } from '../../host/tool.ts';
 import { reasonOf } from '../../lib/errors.ts';
 import { hasErrorCode } from '../../lib/systemError.ts';
 import { signalExitCode } from '../../lib/signals.ts';
@@ -14,7 +15,7 @@ const [notFound, notExecutable] = [127, 126];
  * that this process gets, and kills the command at the second. Asks it to end when `signal` aborts.
  */
 export async function runCommand(
-  [file, ...args]: readonly [string, ...string[]],
+  [file, ...args]: Argv,
   {
     env,
     signals,

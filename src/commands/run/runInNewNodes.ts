@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Argv } from '../../host/tool.ts';
 import { readNodeFile } from '../../instance/nodeFile.ts';
 import { launchEphemeral } from '../../launcher/ephemeral.ts';
 import { followBoot } from '../../launcher/followBoot.ts';
@@ -13,6 +14,7 @@ import type { Signals } from '../../lib/signals.ts';
 import { formatMs } from '../../lib/text/text.ts';
 import { failureFile, keepArtifacts } from '../../observe/records/artifacts.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
+import { answers } from './answers.ts';
 import { environmentOf } from './environment.ts';
 import { outputOfGone, printOutput } from './output.ts';
 import { runCommand } from './runCommand.ts';
@@ -22,7 +24,7 @@ import { runCommand } from './runCommand.ts';
  * did not run to its end.
  */
 export async function runInNewNodes(
-  command: readonly [string, ...string[]],
+  command: Argv,
   nodes: readonly UpOptions[],
   { keepOnFailure, signals }: { readonly keepOnFailure: boolean; readonly signals: Signals },
 ): Promise<number> {
@@ -31,7 +33,7 @@ export async function runInNewNodes(
 }
 
 interface RunContext {
-  readonly command: readonly [string, ...string[]];
+  readonly command: Argv;
   readonly keepOnFailure: boolean;
   readonly launched: LaunchedNodes;
   /** The options of each node. */
@@ -93,7 +95,9 @@ class Run {
     const env = environmentOf(node, control.spec.config.node);
     const code = await runCommand(command, { env, signals, signal: ended.signal });
     const commandMs = performance.now();
-    const lost = members.find((member) => member === ended.signal.reason);
+    const lost =
+      members.find((member) => member === ended.signal.reason) ??
+      (code === 0 ? undefined : await silentOf(members));
     if (lost !== undefined) throw new NodeEnded(lost, await lost.supervisor.exitCode);
     if (code !== 0) await keepLogs(members);
     if (code !== 0 && keepOnFailure) return this.#keepNodes(code);
@@ -154,6 +158,12 @@ class Run {
     });
     await Promise.all(removals);
   }
+}
+
+/** The first whose supervisor does not answer. */
+async function silentOf(members: readonly Member[]): Promise<Member | undefined> {
+  const answering = await Promise.all(members.map(async ({ name }) => answers(name)));
+  return members.find((_member, index) => answering[index] === false);
 }
 
 /** Keeps the logs of nodes whose command has failed, if that was asked for. */

@@ -1,3 +1,4 @@
+import type { Argv } from '../../host/tool.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { exitCodes } from '../../lib/errors.ts';
 import type { Signals } from '../../lib/signals.ts';
@@ -6,6 +7,7 @@ import type { NodeEnd } from '../../pool/protocol.ts';
 import { takeNode } from '../../pool/take.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
+import { answers } from './answers.ts';
 import { environmentOf } from './environment.ts';
 import { outputOfGone, printOutput } from './output.ts';
 import { runCommand } from './runCommand.ts';
@@ -15,7 +17,7 @@ import { runCommand } from './runCommand.ts';
  * no node of this config that is ready.
  */
 export async function runInPool(
-  command: readonly [string, ...string[]],
+  command: Argv,
   options: UpOptions,
   { keepOnFailure, signals }: { readonly keepOnFailure: boolean; readonly signals: Signals },
 ): Promise<number | undefined> {
@@ -35,6 +37,7 @@ export async function runInPool(
   const env = environmentOf(file, config.node);
   const code = await runCommand(command, { env, signals, signal: over.signal });
   const commandMs = performance.now();
+  if (code !== 0 && end === undefined && !(await answers(file.name))) end = await ended;
   if (end !== undefined) {
     await remove();
     printOutput(outputOfGone(end.output, file.dataDir));
