@@ -14,12 +14,15 @@ export interface GuardedDisk {
 /** What is left with a limit of 0, in bytes: etcd stops when it can write no more. */
 const minFreeOfEtcd = 128 * 2 ** 20;
 
-/** In ms: a quick disk takes some 200 MB meanwhile. */
+/** How often it looks, in ms. */
 const periodMs = 200;
 
+/** What a quick disk may take until it has looked and the work has stopped, in bytes. */
+const margin = 512 * 2 ** 20;
+
 /**
- * Runs `work` with a signal that aborts when it leaves too little free space: below the limit at which the kubelet evicts pods, or
- * half of what was free if that was little. A layer of a few KB may stand for terabytes.
+ * Runs `work` with a signal that aborts when it leaves too little free space: not much more than the limit at which the kubelet removes
+ * images and evicts pods, or half of what was free if that was little. A layer of a few KB may stand for terabytes.
  * @throws Failure `preflight` then
  */
 export async function withoutFillingDisk<Result>(
@@ -32,7 +35,7 @@ export async function withoutFillingDisk<Result>(
   if (disk === undefined) return work(inner);
   const { folder, minFreeMiB } = disk;
   const { free, minFree } = diskSpace(folder, minFreeMiB);
-  const limit = Math.min(Math.max(minFree, minFreeOfEtcd), free / 2);
+  const limit = Math.min(Math.max(minFree, minFreeOfEtcd) + margin, free / 2);
   const enough = async (): Promise<void> => {
     if (diskSpace(folder).free < limit) throw new Unhealthy('the disk is full');
   };
