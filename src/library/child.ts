@@ -48,13 +48,13 @@ const readyCommand = ['sh', '-c', 'echo "$K8S_SINGLE_NAME"; exec cat'];
 const maxOutput = 20_000;
 
 /**
- * Starts `k8s-single run` with a command that runs as long as this process. Resolves when that command has started. It takes a node of
- * the pool, unless something is asked for that those do not have: a name, ports, artifacts, or the events of the boot.
+ * Starts `k8s-single run` with a command that runs as long as this process. Resolves when that command has started. `run` takes a node
+ * of the pool if that has what is asked for.
  */
 export async function startChild(options: NodeOptions): Promise<Child> {
-  const { ports = [], artifacts, onEvent } = options;
-  const canBeTaken = ports.length === 0 && artifacts === undefined && onEvent === undefined;
-  const name = options.name ?? (canBeTaken ? undefined : `test-${randomBytes(3).toString('hex')}`);
+  const { onEvent } = options;
+  // The events of a boot are read by the name of the node, which is not known yet.
+  const name = options.name ?? (onEvent === undefined ? undefined : `test-${randomBytes(3).toString('hex')}`);
   // In a session of its own: Ctrl-C in a terminal is meant for the tests, which may still need the node.
   const child = spawn(
     process.execPath,

@@ -58,7 +58,7 @@ describe('a project that installs the package', () => {
     expect(vitest.exitCode, vitest.all).toBe(0);
     expect(vitest.all).toContain('2 passed');
     expect(nodeTest.exitCode, nodeTest.all).toBe(0);
-    const name = /(test-[0-9a-f]{6}) at 1/.exec(nodeTest.all)?.[1] ?? '';
+    const name = /(run-[0-9a-f]{6}) at 1/.exec(nodeTest.all)?.[1] ?? '';
     await expectNothingLeft(before, [name]);
   });
 
