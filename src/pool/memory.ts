@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 
 const MiB = 1024 * 1024;
 
-/** What a frozen node takes, in bytes: about 650 MiB, measured with smaps_rollup, and something to start in. */
+/** What a frozen node takes, in bytes: up to 580 MB (Pss of its processes, see bench/NOTES.md), and something to start in. */
 const nodeBytes = 800 * MiB;
 
 /** Below this much available memory, a twentieth of the machine's, nodes are given up. In bytes. */
