@@ -4,6 +4,7 @@ import { parseDuration } from '../config/schema/duration.ts';
 import { assertRoot } from '../host/root.ts';
 import { ifRunning, locateNode } from '../instance/locateNode.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
+import { wouldLoseWorkers } from '../kubernetes/components/certificates.ts';
 import { hasExternalEtcd } from '../kubernetes/dataVersions.ts';
 import { hasControlPlane } from '../kubernetes/join/membership.ts';
 import { nextCaRotationStep, requestCaRotation } from '../kubernetes/pki/caRotation.ts';
@@ -39,14 +40,18 @@ export async function rotateCa({ timeout, ...node }: RotateOptions): Promise<num
         hint: 'nothing has changed; the CAs of a node with an etcd of its own can be replaced',
       },
     );
-  const [, ...workers] = (await nodesOfCluster(node.name)) ?? [];
-  if (workers.length > 0)
-    throw new Failure('preflight', 'the cluster has workers, which would not know its new CAs', {
-      hint: 'take the workers down with --purge, replace the CAs, and join them again with new tokens',
-    });
+  const running = await ifRunning(async () => readNodeFile(node.name));
+  if (running?.joinAt !== undefined) {
+    const nodes = await nodesOfCluster(node.name);
+    if (nodes === undefined)
+      throw new Failure('notReady', 'the API server does not say whether the cluster has workers', {
+        hint: `try it again when the node is ready: ${nodeCommand('status', node)}`,
+      });
+    if (nodes.length > 1) throw wouldLoseWorkers();
+  }
   await requestCaRotation(pki);
-  if ((await ifRunning(async () => readNodeFile(node.name))) === undefined) {
-    console.error(`node ${node.name} is down: it replaces its CAs when it runs`);
+  if (running === undefined) {
+    console.error(`node ${node.name} is down: it replaces its CAs when it runs, unless it has workers then`);
     return exitCodes.ok;
   }
   const startedAt = performance.now();

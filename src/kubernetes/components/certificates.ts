@@ -1,9 +1,17 @@
 import { statSync } from 'node:fs';
 import { firstAddress, serverHost } from '../../config/schema/addresses.ts';
 import type { Command, Dependency, Service, Task } from '../../engine/component.ts';
-import { localServer } from '../kubeconfig/clients.ts';
+import { adminAccess, localServer } from '../kubeconfig/clients.ts';
 import type { NodeFacts } from '../facts.ts';
-import { advanceCaRotation, nextCaRotationStep } from '../pki/caRotation.ts';
+import { Failure } from '../../lib/errors.ts';
+import { clusterNodes } from '../join/clusterNodes.ts';
+import { isJoinable } from '../join/joinable.ts';
+import {
+  advanceCaRotation,
+  isCaRotationOnlyRequested,
+  nextCaRotationStep,
+  withdrawCaRotation,
+} from '../pki/caRotation.ts';
 import { dueCertificates } from '../pki/expiry.ts';
 import { issueAll } from '../pki/issueAll.ts';
 import { authorityNames } from '../pki/leaves.ts';
@@ -78,6 +86,7 @@ export function renewalOf(facts: NodeFacts): Renewal {
     rotate: async (signal) => {
       const step = await nextCaRotationStep(pki);
       if (step === undefined) return undefined;
+      if (isJoinable(facts) && (await isCaRotationOnlyRequested(pki))) await assertNoWorkers(facts, signal);
       // What the last step has left undone comes first: nobody loses a CA before every certificate is of another one.
       if (await issue(signal)) return 'certificates are issued again';
       await advanceCaRotation(pki);
@@ -91,6 +100,21 @@ export function renewalOf(facts: NodeFacts): Renewal {
         .map((stat) => `${stat?.ino} ${stat?.mtimeMs} ${stat?.size}`)
         .join('\n'),
   };
+}
+
+/** Workers may have been there while the node, and so its API server, was down. @throws Failure `preflight`; Unhealthy without an answer */
+async function assertNoWorkers(facts: NodeFacts, signal: AbortSignal): Promise<void> {
+  const [, ...workers] = await clusterNodes(adminAccess(facts), signal);
+  if (workers.length === 0) return;
+  await withdrawCaRotation(facts.paths.pki);
+  throw wouldLoseWorkers();
+}
+
+/** Why CAs are not replaced. */
+export function wouldLoseWorkers(): Failure {
+  return new Failure('preflight', 'the cluster has workers, which would not know its new CAs', {
+    hint: 'take the workers down with --purge, replace the CAs, and join them again with new tokens',
+  });
 }
 
 /** After this long, a start of a component checks the certificates again. In ms. */

@@ -40,6 +40,19 @@ export async function requestCaRotation(dir: string): Promise<void> {
   });
 }
 
+/** Whether a rotation in `dir` has been asked for, and nothing of it was done yet. */
+export async function isCaRotationOnlyRequested(dir: string): Promise<boolean> {
+  const pki = pkiPaths(dir);
+  const steps = await Promise.all(authorities.map(async (name) => stepOf(pki[name])));
+  return steps.includes('trust') && steps.every((step) => step === undefined || step === 'trust');
+}
+
+/** Takes back a rotation in `dir` that {@link isCaRotationOnlyRequested has only been asked for}. */
+export async function withdrawCaRotation(dir: string): Promise<void> {
+  const pki = pkiPaths(dir);
+  await Promise.all(authorities.map(async (name) => rm(nextKey(pki[name]), { force: true })));
+}
+
 /** What the next step of a rotation in `dir` leads to, for people; undefined if there is none. Takes about a millisecond. */
 export async function nextCaRotationStep(dir: string): Promise<string | undefined> {
   const pki = pkiPaths(dir);

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   advanceCaRotation,
+  isCaRotationOnlyRequested,
   nextCaRotationStep,
   requestCaRotation,
+  withdrawCaRotation,
 } from '../../../src/kubernetes/pki/caRotation.ts';
 import { certificatesIn } from '../../../src/kubernetes/pki/check.ts';
 import { signingCertificate } from '../../../src/kubernetes/pki/paths.ts';
@@ -15,6 +17,19 @@ const cas = ['ca', 'frontProxyCa', 'etcdCa'] as const;
 const leafNumber = 14;
 
 describe('a rotation of the CAs', () => {
+  test('can be taken back until its first step is done', async () => {
+    const { dir } = await madePki();
+    expect(await isCaRotationOnlyRequested(dir)).toBe(false);
+    const before = await contents(dir);
+    await requestCaRotation(dir);
+    expect(await isCaRotationOnlyRequested(dir)).toBe(true);
+    await withdrawCaRotation(dir);
+    expect(await contents(dir)).toEqual(before);
+    await requestCaRotation(dir);
+    await advanceCaRotation(dir);
+    expect(await isCaRotationOnlyRequested(dir)).toBe(false);
+  });
+
   test('trusts both, then signs with the new ones, then forgets the old ones, in files that always fit', async () => {
     const { dir, pki, again } = await madePki();
     const bundle = async (name: (typeof cas)[number]) =>
