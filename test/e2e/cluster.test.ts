@@ -141,9 +141,18 @@ describe('several nodes of one file', () => {
         'jsonpath={.items[*].status.containerStatuses[*].state.running.startedAt}',
       );
     const before = await started();
+    const rotate = ['certs', 'rotate-ca', '--name', control] as const;
+    expect(await failure(...rotate)).toContain('3: k8s-single: the cluster has workers');
     await k8sSingle('down', '--name', control);
     expect(await k8sSingle('status', '--name', first).catch(String)).toContain('kubelet');
+    expect(await failure(...rotate)).toContain(
+      'it replaces its CAs when it runs, unless it has workers then',
+    );
     await up();
+    await eventually('certificates: the cluster has workers', async () =>
+      k8sSingle('logs', '--name', control, 'supervisor'),
+    );
+    expect((await readdir(nodePaths(control).pki)).filter((name) => name.includes('-next'))).toEqual([]);
     await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'nodes', '--all');
     expect(await started()).toBe(before);
     await eventually('c', async () => fetchFrom(kubectl, 'b', 'c'));
@@ -170,8 +179,9 @@ describe('several nodes of one file', () => {
     await registered;
     expect(said).toContain('the node has the taint node.kubernetes.io/held');
     expect(await nodeStates()).not.toContain(name);
-    const { data, kubelet } = nodePaths(name);
-    expect([join(data, 'cluster.json'), join(kubelet, 'pki')].filter((path) => existsSync(path))).toEqual([]);
+    const { data, kubelet, pki } = nodePaths(name);
+    const known = [join(data, 'cluster.json'), join(kubelet, 'pki'), join(pki, 'ca.crt')];
+    expect(known.filter((path) => existsSync(path))).toEqual([]);
     await k8sSingle('down', '--name', name, '--purge');
   });
 
@@ -210,6 +220,14 @@ describe('several nodes of one file', () => {
     await up();
     expect((await nodeStates()).match(/ Ready /g)).toHaveLength(3);
     expect(await kubectl('get', 'pod', 'a', '-o', 'name')).toBe('pod/a');
+  });
+
+  it('say that they are no nodes of the cluster any more', async () => {
+    await kubectl('delete', 'node', second);
+    await eventually(
+      new RegExp(`node +down .*the kubelet has not registered|node ${second} is not registered`),
+      async () => cli(['status', '--name', second]).then(({ stdout }) => String(stdout)),
+    );
   });
 
   it('leave one by one with down, which drains, and nothing remains of them with --purge', async () => {

@@ -127,7 +127,8 @@ export async function cleanUpAfterUnit(
     console.error(`${killed}: stopping what is left`);
     if (!hasEnded && result === 'watchdog') await forceCleanUp({ name, run: folder, data });
   }
-  return takeDown(options);
+  // A worker that is started again stays a node of its cluster.
+  return takeDown({ ...options, leave: false });
 }
 
 /** Otherwise a unit that has failed often does not start, or is still listed. One that systemd has not loaded has not failed. */

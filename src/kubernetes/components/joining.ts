@@ -17,7 +17,13 @@ import { privateMode, publicMode } from '../pki/files.ts';
 import { pkiPaths } from '../pki/paths.ts';
 import { setPodCidr } from './bootstrapSteps.ts';
 import { writeNetwork } from './cni.ts';
-import { keepsAddressUnlessSandboxed, milestone, waitUntil } from './milestones.ts';
+import {
+  keepsAddressUnlessSandboxed,
+  milestone,
+  staysReady,
+  waitUntil,
+  withFreeSpace,
+} from './milestones.ts';
 
 // The tasks of a worker.
 
@@ -83,6 +89,9 @@ export function podNetwork(facts: NodeFacts, needs: readonly Dependency[]): Task
   return milestone('pod-network', needs, [waitUntil(hasRange)]);
 }
 
+/** The taint of a node that its user has cordoned, which is as they want it. */
+const cordoned = 'node.kubernetes.io/unschedulable';
+
 /**
  * Ready while the node accepts pods, as the milestone of a control plane; pods come when its controllers have removed the taint.
  * @param isTakenOver its kubelet may have run before: one of which nothing changes reports only every five minutes
@@ -96,19 +105,24 @@ export function workerMilestone(
   const createdAt = performance.now();
   const reportedSince = (): number => Date.now() - (performance.now() - createdAt);
   const since = isTakenOver ? {} : { reportedSince };
-  const ready = nodeReady({ ...clientOf(facts), node: facts.config.nodeName, ...since });
+  const own = { ...clientOf(facts), node: facts.config.nodeName };
   const hasAddress = keepsAddressUnlessSandboxed(facts);
   const get = ownNode(facts);
   const isSchedulable: Probe = async (signal) => {
     const taints = listAt(await get(signal), 'spec', 'taints').map((taint) => String(at(taint, 'key')));
-    const taint = taints.find((key) => key.startsWith('node.kubernetes.io/'));
+    const taint = taints.find((key) => key.startsWith('node.kubernetes.io/') && key !== cordoned);
     if (taint !== undefined) throw new Unhealthy(`the node has the taint ${taint}`);
   };
   const steps = [
-    ...[hasAddress, ready, isSchedulable].map((probe) => waitUntil(probe)),
+    ...[hasAddress, withFreeSpace(nodeReady({ ...own, ...since }), facts), isSchedulable].map((probe) =>
+      waitUntil(probe),
+    ),
     async () => onReady(),
   ];
-  return { ...milestone('node', needs, steps), live: hasAddress };
+  return {
+    ...milestone('node', needs, steps),
+    ...staysReady(withFreeSpace(nodeReady(own), facts), hasAddress),
+  };
 }
 
 /** GETs the Node of this machine. */

@@ -57,14 +57,18 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
     waitUntil(ready),
     waitUntil(removeNotReadyTaint(access, nodeName)),
   ]);
-  // An API server that does not answer is a reason of its own, and says nothing of the node.
+  return { ...task, ...staysReady(ready, hasAddress) };
+}
+
+/** The liveness of a node. An API server that does not answer is a reason of its own, and says nothing of the node. */
+export function staysReady(ready: Probe, hasAddress: Probe): Pick<Task, 'live' | 'liveTiming'> {
   const live: Probe = async (signal) => {
     await hasAddress(signal);
     await ready(signal).catch((error: unknown) => {
       if (error instanceof NodeNotReady) throw error;
     });
   };
-  return { ...task, live, liveTiming: nodeTiming };
+  return { live, liveTiming: nodeTiming };
 }
 
 /**
@@ -77,7 +81,7 @@ export function keepsAddressUnlessSandboxed({ config, ip, isSandboxed }: NodeFac
 }
 
 /** The kubelet's reason does not say how much is missing. */
-function withFreeSpace(probe: Probe, { config, paths }: NodeFacts): Probe {
+export function withFreeSpace(probe: Probe, { config, paths }: NodeFacts): Probe {
   return async (signal) =>
     probe(signal).catch((cause: unknown) => {
       if (!(cause instanceof NodeNotReady) || !cause.message.includes('DiskPressure')) throw cause;

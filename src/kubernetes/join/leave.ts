@@ -67,7 +67,9 @@ export async function forgetCluster(
       await probeOnce(remove(accessOf(worker, paths), nodePath(worker.nodeName)), requestMs, never);
   } finally {
     const { kubelet, proxy } = kubeconfigPaths(paths.kubeconfigs);
-    for (const file of [membershipFile(paths), bootstrapKubeconfig(paths.kubeconfigs), kubelet, proxy])
+    // Without its CA a start of its own makes one.
+    const { cert: ca } = pkiPaths(paths.pki).ca;
+    for (const file of [membershipFile(paths), bootstrapKubeconfig(paths.kubeconfigs), kubelet, proxy, ca])
       rmSync(file, { force: true });
     rmSync(dirname(client), { recursive: true, force: true });
   }
