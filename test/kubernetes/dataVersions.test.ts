@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { debianArch } from '../../src/install/find/cacheLayout.ts';
 import {
   assertDataFits,
+  assertSnapshotFits,
   hasExternalEtcd,
   recordDataVersions,
   versionOfData,
@@ -126,4 +127,16 @@ test('the version of Kubernetes is kept and checked, too, when the cluster is in
   expect(() => assertDataFits(node(data), { 'kube-apiserver': '1.28.1' })).toThrow('an older version cannot');
   recordDataVersions(data, of('1.29.5'));
   expect(hasExternalEtcd(data)).toBe(false);
+});
+
+test('a snapshot of a newer version is refused, with the version that reads it', () => {
+  expect(() => assertSnapshotFits('1.20.2', '1.20.1')).not.toThrow();
+  expect(() => assertSnapshotFits('1.20.2', '1.21.0')).not.toThrow();
+  expect(() => assertSnapshotFits('1.36.2', '1.20.2')).toThrow(
+    expect.objectContaining({
+      code: 'preflight',
+      message: expect.stringContaining('the snapshot is of Kubernetes 1.36.2, and this is 1.20.2: an older'),
+      hint: 'restore it with its own version: --kubernetes 1.36',
+    }),
+  );
 });
