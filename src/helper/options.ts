@@ -63,6 +63,8 @@ export interface StorageOptions {
   readonly nodeName: string;
   /** Whether workers have volumes, too. */
   readonly hasWorkers: boolean;
+  /** Whether other control planes share the cluster, each of which cares for the volumes of its own node. */
+  readonly isShared: boolean;
 }
 
 export interface DnsOptions {

@@ -74,7 +74,7 @@ async function reconcile(
   const change = async (each: Change): Promise<void> => void changes.push(each);
   const one = new Provisioner(
     { classes, claims, volumes, change },
-    { folder: root, nodeName: 'k8s-single', hasWorkers: false },
+    { folder: root, nodeName: 'k8s-single', hasWorkers: false, isShared: false },
   );
   await one.reconcile();
   // Nothing before everything was read once.
@@ -175,7 +175,7 @@ describe('with a worker', () => {
     const change = async (each: Change): Promise<void> => void changes.push(each);
     const one = new Provisioner(
       { classes, claims, volumes, nodes, change },
-      { folder: '/nowhere', nodeName: 'k8s-single', hasWorkers: true },
+      { folder: '/nowhere', nodeName: 'k8s-single', hasWorkers: true, isShared: false },
     );
     const worker = (annotations: Record<string, string>): void =>
       nodes.replace(
@@ -409,3 +409,59 @@ it(
     }
   },
 );
+
+describe('with another control plane', () => {
+  async function decide(
+    objects: { classes?: object[]; claims?: object[]; volumes?: object[] },
+    nodeName = 'b',
+  ): Promise<Change[]> {
+    const changes: Change[] = [];
+    const [classes, claims, volumes] = [new Store<StorageClass>(), new Store<Claim>(), new Store<Volume>()];
+    const change = async (each: Change): Promise<void> => void changes.push(each);
+    const one = new Provisioner(
+      { classes, claims, volumes, change },
+      { folder: join(await tempDir('storage'), 'volumes'), nodeName, hasWorkers: false, isShared: true },
+    );
+    classes.replace((objects.classes ?? [both]).map(readClass));
+    claims.replace((objects.claims ?? []).map(readClaim));
+    volumes.replace((objects.volumes ?? []).map(readVolume));
+    await one.reconcile();
+    return changes;
+  }
+
+  const both = classObject({ name: 'k8s-single', annotations: isDefault }, onlyOn('b', 'k8s-single'));
+
+  it('the class is that of both, and neither takes it for its own', async () => {
+    expect(await decide({ classes: [own] })).toMatchObject([
+      { method: 'PATCH', body: onlyOn('b', 'k8s-single') },
+    ]);
+    expect(await decide({})).toEqual([]);
+    expect(await decide({}, 'k8s-single')).toEqual([]);
+  });
+
+  it('a claim and a volume of its node are left to it', async () => {
+    expect(await decide({ claims: [claimObject(asked)] })).toEqual([]);
+    expect(await decide({ claims: [claimObject(asked)] }, 'k8s-single')).toMatchObject([{ method: 'POST' }]);
+    const nodeAffinity = {
+      required: {
+        nodeSelectorTerms: [
+          { matchExpressions: [{ key: 'kubernetes.io/hostname', values: ['k8s-single'] }] },
+        ],
+      },
+    };
+    expect(await decide({ volumes: [volumeObject('/elsewhere', { nodeAffinity })] })).toEqual([]);
+  });
+
+  it('a claim that waits for no pod is that of one of them', async () => {
+    const classes = [both, classObject({ name: 'now' }, { volumeBindingMode: 'Immediate' })];
+    const { 'volume.beta.kubernetes.io/storage-provisioner': provisionedBy } = asked;
+    const claims = [
+      claimObject(
+        { 'volume.beta.kubernetes.io/storage-provisioner': provisionedBy },
+        { storageClassName: 'now' },
+      ),
+    ];
+    expect(await decide({ classes, claims })).toMatchObject([{ method: 'POST' }]);
+    expect(await decide({ classes, claims }, 'k8s-single')).toEqual([]);
+  });
+});

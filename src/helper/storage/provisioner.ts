@@ -144,8 +144,10 @@ export class Provisioner {
   /** Makes the class unless there is a default one. Two make claims without a class fail: then ours is none any more. */
   async #publishClass(): Promise<void> {
     const { classes, change } = this.#api;
-    const hosts = [this.#options.nodeName, ...this.#workers().map(({ name }) => name)].toSorted();
     const own = classes.get('', ownClass);
+    // Those of other control planes were added by them.
+    const others = this.#options.isShared ? (own?.hosts ?? []) : this.#workers().map(({ name }) => name);
+    const hosts = [...new Set([this.#options.nodeName, ...others])].toSorted();
     const other = [...classes.values()].find(({ name, isDefault }) => isDefault && name !== ownClass);
     if (own === undefined && other === undefined)
       await change({ method: 'POST', path: classesPath, body: classObject(hosts) }, [201, 409]);
@@ -170,7 +172,9 @@ export class Provisioner {
     if (claim.provisioner !== provisioner || ofClass?.provisioner !== provisioner) return;
     if (claim.volumeName !== '' || volumes.get('', volumeName(claim)) !== undefined) return;
     if (claim.node === '' && !ofClass.isImmediate) return;
-    const node = claim.node === '' ? nodeName : claim.node;
+    const node = claim.node === '' ? this.#immediateNode() : claim.node;
+    // That of another control plane, which says why if it has no volumes.
+    if (node !== nodeName && this.#options.isShared) return;
     if (node !== nodeName && !this.#workers().some(({ name }) => name === node)) {
       const others = this.#api.nodes === undefined ? '' : ' and its workers';
       await this.#refuse(
@@ -203,6 +207,13 @@ export class Provisioner {
     await change({ method: 'POST', path: volumesPath, body }, [201, 409]);
   }
 
+  /** The node of volumes for which no pod is waited: of several control planes, one. */
+  #immediateNode(): string {
+    const { nodeName, isShared } = this.#options;
+    const [first = nodeName] = this.#api.classes.get('', ownClass)?.hosts.toSorted() ?? [];
+    return isShared ? first : nodeName;
+  }
+
   /** Says why a claim gets no volume on the node of its first pod, and lets the scheduler choose another one. */
   async #refuse(claim: Claim, message: string): Promise<void> {
     await this.#report(claim, message);
@@ -228,6 +239,8 @@ export class Provisioner {
     const { folder, nodeName } = this.#options;
     const name = folderName(volume.claim);
     const isOwn = volume.node === '' || volume.node === nodeName;
+    // Its own control plane removes it.
+    if (!isOwn && this.#options.isShared) return;
     const path = isOwn ? join(folder, name) : volume.path;
     if (path !== volume.path || basename(path) !== name)
       throw new Error(`${volume.path} is not the folder of its claim, ${path}: remove the volume yourself`);

@@ -107,7 +107,11 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
     healthSocket: paths.helperSocket,
     ...(dns !== undefined && { dns }),
     ...(config.storage === 'local' && {
-      storage: { ...volumesOf(facts), hasWorkers: isJoinable(facts) },
+      storage: {
+        ...volumesOf(facts),
+        hasWorkers: isJoinable(facts),
+        isShared: config.etcd.endpoints !== undefined,
+      },
     }),
     ...(config.loadBalancer === 'node' && {
       loadBalancer: {
