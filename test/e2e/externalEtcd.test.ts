@@ -97,6 +97,32 @@ async function holderOf(lease: string, via: Name): Promise<string> {
   return kubectl(via, 'get', 'lease', lease, '-n', 'kube-system', '-o', 'jsonpath={.spec.holderIdentity}');
 }
 
+/** A pod on a node with a claim of the default class. */
+function claimOn(node: string): string {
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+  };
+  const container = {
+    name: 'pause',
+    image: 'k8s-single.local/pause:1',
+    volumeMounts: [{ name: 'data', mountPath: '/data' }],
+  };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'writer' },
+    spec: {
+      nodeSelector: { 'kubernetes.io/hostname': node },
+      containers: [container],
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
+    },
+  };
+  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [claim, pod] });
+}
+
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-e2e-etcd-');
   outside = await startOutside();
@@ -231,6 +257,32 @@ describe('two control planes', () => {
       const log = join(dataOf(second), `log/${controller.replace('kube-', '')}.log`);
       expect(readFileSync(log, 'utf8')).not.toContain('successfully acquired lease');
     }
+  });
+
+  it('have volumes each, of one class', async () => {
+    const hosts = 'jsonpath={.allowedTopologies[*].matchLabelExpressions[*].values}';
+    await eventually(async () => {
+      const found = await kubectl(first, 'get', 'storageclass/k8s-single', '-o', hosts);
+      if (found.trim() !== '["first","second"]') throw new Unhealthy(found);
+    });
+    const version = async (): Promise<string> =>
+      kubectl(first, 'get', 'storageclass/k8s-single', '-o', 'jsonpath={.metadata.resourceVersion}');
+    const before = await version();
+    const file = join(folder, 'claim.yaml');
+    await writeFile(file, claimOn('second'));
+    await kubectl(first, 'apply', '-f', file);
+    await kubectl(first, 'wait', '--for=condition=Ready', '--timeout=60s', 'pod/writer');
+    const node =
+      'jsonpath={.items[*].spec.nodeAffinity.required.nodeSelectorTerms[*].matchExpressions[*].values}';
+    expect(await kubectl(first, 'get', 'pv', '-o', node)).toContain('["second"]');
+    expect(await kubectl(first, 'get', 'events')).not.toContain('ProvisioningFailed');
+    await kubectl(first, 'delete', '-f', file, '--now');
+    await eventually(async () => {
+      const left = (await kubectl(first, 'get', 'pv', '-o', 'name')).trim();
+      if (left !== '' && left !== 'No resources found') throw new Unhealthy(left);
+    });
+    // Neither has taken the class for its own.
+    expect(await version()).toBe(before);
   });
 
   it('are reached through a load balancer', async () => {
