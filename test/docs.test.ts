@@ -36,6 +36,12 @@ it('lists every check of the smoke test', async () => {
   for (const { name } of smokeChecks) expect(table).toContain(`\`${name}\``);
 });
 
+it('shows the graph of a worker as it is', async () => {
+  const { stdout, exitCode } = await cli(['graph', '--worker']);
+  expect(exitCode).toBe(0);
+  expect(`${String(stdout).trimStart()}\n`).toBe(await blockIn('docs/workers.md', 'Leave', 'text'));
+});
+
 it('has only code blocks that are tested', async () => {
   const found = await blocks();
   expect([...new Set(found.map(({ language }) => language))].toSorted()).toEqual(languages);

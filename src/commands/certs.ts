@@ -42,12 +42,12 @@ export async function rotateCa({ timeout, ...node }: RotateOptions): Promise<num
     );
   const running = await ifRunning(async () => readNodeFile(node.name));
   if (running?.joinAt !== undefined) {
-    const nodes = await nodesOfCluster(node.name);
-    if (nodes === undefined)
+    const cluster = await nodesOfCluster(node.name);
+    if (cluster?.nodes === undefined)
       throw new Failure('notReady', 'the API server does not say whether the cluster has workers', {
         hint: `try it again when the node is ready: ${nodeCommand('status', node)}`,
       });
-    if (nodes.length > 1) throw wouldLoseWorkers();
+    if (cluster.nodes.length > 1) throw wouldLoseWorkers();
   }
   await requestCaRotation(pki);
   if (running === undefined) {

@@ -1,7 +1,8 @@
 import { client } from '../control/client.ts';
-import { exitCodes, Failure } from '../lib/errors.ts';
+import { exitCodes, Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
 import type { ListedNode } from '../kubernetes/join/clusterNodes.ts';
+import type { Style } from '../observe/terminal/style.ts';
 import type { NodeStatus } from '../observe/state/status.ts';
 
 interface StatusOptions {
@@ -15,7 +16,7 @@ interface StatusOptions {
 /** `k8s-single status`: exits 0 only when the whole node is ready. */
 export async function status({ name, output, wait, watch, timeout }: StatusOptions): Promise<number> {
   const node = client<NodeStatus>(nodePaths(name).controlSocket);
-  if (watch === true) await watchNode(async () => node.status());
+  if (watch === true) await watchNode(name, async () => node.status());
   // Loaded only here: a plain status, a whole process, takes less than 150 ms.
   if (wait === true) {
     const { parseDuration } = await import('../config/schema/duration.ts');
@@ -31,56 +32,74 @@ export async function status({ name, output, wait, watch, timeout }: StatusOptio
     const { explainAbsence } = await import('../instance/lifeState.ts');
     throw await explainAbsence(name, error);
   });
-  const nodes = await nodesOfCluster(name);
-  if (output === 'json') console.log(JSON.stringify({ ...current, ...(nodes && { nodes }) }, undefined, 2));
-  else await printTable(current);
-  if (output === 'table' && nodes !== undefined && nodes.length > 1) await printNodes(nodes);
+  const cluster = await clusterOf(name, current);
+  if (output === 'json') {
+    const nodes = cluster?.nodes;
+    console.log(JSON.stringify({ ...current, ...(nodes && { nodes }) }, undefined, 2));
+  } else {
+    const { styleFor } = await import('../observe/terminal/style.ts');
+    const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+    const lines = await linesOf(current, cluster, columns, styleFor(process.stdout, process.env));
+    for (const line of lines) console.log(line);
+  }
   return current.ready ? exitCodes.ok : exitCodes.notReady;
 }
 
-/** The nodes of a cluster that can have more than one; undefined without an answer of its API server within 2 s. */
-export async function nodesOfCluster(name: string): Promise<readonly ListedNode[] | undefined> {
+/** The nodes of a cluster, or why its API server does not say. */
+type ClusterAnswer =
+  | { readonly nodes: readonly ListedNode[] }
+  | { readonly nodes?: undefined; readonly reason: string };
+
+async function clusterOf(name: string, { multiNode }: NodeStatus): Promise<ClusterAnswer | undefined> {
+  return multiNode === true ? nodesOfCluster(name) : undefined;
+}
+
+/** The nodes of a cluster that can have more than one, by its API server, which has 2 s for its answer. Undefined for any other. */
+export async function nodesOfCluster(name: string): Promise<ClusterAnswer | undefined> {
   const { readNodeFile } = await import('../instance/nodeFile.ts');
-  const { joinAt, dataDir } = await readNodeFile(name).catch(() => ({
-    joinAt: undefined,
-    dataDir: undefined,
-  }));
-  if (joinAt === undefined) return undefined;
+  const file = await readNodeFile(name).catch(() => undefined);
+  if (file === undefined) return undefined;
+  const paths = nodePaths(name, file.dataDir);
+  const own = file.joinAt ?? file.apiserver;
+  if (own === undefined && file.worker === undefined) return undefined;
   const { clusterNodes } = await import('../kubernetes/join/clusterNodes.ts');
-  const { adminAt } = await import('../kubernetes/kubeconfig/clients.ts');
-  const api = adminAt(joinAt, nodePaths(name, dataDir));
-  return clusterNodes(api, AbortSignal.timeout(2000)).catch(() => undefined);
+  const { adminAt, workerAt } = await import('../kubernetes/kubeconfig/clients.ts');
+  const api = file.worker === undefined ? adminAt(own!, paths) : workerAt(file.worker.server, paths);
+  return clusterNodes(api, AbortSignal.timeout(2000)).then(
+    (nodes) => ({ nodes }),
+    (error: unknown) => ({ reason: reasonOf(error) }),
+  );
 }
 
-async function printNodes(nodes: readonly ListedNode[]): Promise<void> {
-  const { table } = await import('../lib/text/table.ts');
-  const rows = nodes.map(({ name, ready, schedulable, version, address, podCidr }) => [
-    name,
-    `${ready ? 'ready' : 'not ready'}${schedulable ? '' : ', cordoned'}`,
-    version,
-    address,
-    podCidr,
-  ]);
-  console.log();
-  for (const line of table([['NODE', 'STATE', 'VERSION', 'ADDRESS', 'PODS'], ...rows])) console.log(line);
-}
-
-async function printTable(current: NodeStatus): Promise<void> {
+/** The table of the node and, below it, that of its cluster. */
+async function linesOf(
+  current: NodeStatus,
+  cluster: ClusterAnswer | undefined,
+  columns: number,
+  style: Style,
+): Promise<string[]> {
   const { statusTable } = await import('../observe/terminal/statusTable.ts');
-  const { styleFor } = await import('../observe/terminal/style.ts');
-  const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-  for (const line of statusTable(current, columns, styleFor(process.stdout, process.env))) console.log(line);
+  const lines = statusTable(current, columns, style);
+  if (cluster === undefined || cluster.nodes?.length === 1) return lines;
+  const { clusterTable } = await import('../observe/terminal/clusterTable.ts');
+  if (cluster.nodes !== undefined) return [...lines, '', ...clusterTable(cluster.nodes, columns, style)];
+  return [...lines, '', style('dim', `the nodes of the cluster are unknown: ${cluster.reason}`)];
 }
 
-async function watchNode(fetchStatus: () => Promise<NodeStatus>): Promise<void> {
+async function watchNode(name: string, fetchStatus: () => Promise<NodeStatus>): Promise<void> {
   if (!process.stdout.isTTY) {
     throw new Failure('usage', '--watch needs a terminal on stdout', {
       hint: 'use --wait, or run status again',
     });
   }
-  const { watchStatus } = await import('../observe/terminal/statusTable.ts');
+  const { drawEachSecond } = await import('../observe/terminal/drawEachSecond.ts');
   const { styleFor } = await import('../observe/terminal/style.ts');
+  const style = styleFor(process.stdout, process.env);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
-  await watchStatus(fetchStatus, process.stdout, styleFor(process.stdout, process.env), interrupt.signal);
+  const getLines = async (columns: number): Promise<string[]> => {
+    const current = await fetchStatus();
+    return linesOf(current, await clusterOf(name, current), columns, style);
+  };
+  await drawEachSecond(getLines, process.stdout, interrupt.signal);
 }

@@ -7,14 +7,16 @@ export type Check = () => string | undefined;
 
 /**
  * Serves the health of this process over HTTP on a unix socket, for the component's probes: 200 when every check passes, or 503
- * and a line for each that does not, as the health endpoints of Kubernetes write it.
+ * and a line for each that does not, as the health endpoints of Kubernetes write it. `/healthz/NAME` is of one check alone.
  */
 export async function serveHealth(
   socketPath: string,
   checks: ReadonlyMap<string, Check>,
 ): Promise<AsyncDisposable> {
-  const server = createServer((_request, response) => {
-    const failures = [...checks].flatMap(([name, check]) => {
+  const server = createServer(({ url = '' }, response) => {
+    const only = /^\/healthz\/(?<name>[^?]+)/.exec(url)?.groups?.['name'];
+    const asked = [...checks].filter(([name]) => only === undefined || only === name);
+    const failures = asked.flatMap(([name, check]) => {
       const reason = check();
       return reason === undefined ? [] : [`[-]${name}: ${reason}\n`];
     });

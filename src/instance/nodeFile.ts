@@ -40,6 +40,8 @@ export interface NodeFile {
   readonly cluster?: string;
   /** The URL of the API server at which other nodes join the cluster. Missing if none can. */
   readonly joinAt?: string;
+  /** The URL of its API server, if there may be others of the cluster: with an etcd of others. */
+  readonly apiserver?: string;
   /** Of a worker: the URL of its API server, the name of its Node, and the version of the cluster. */
   readonly worker?: WorkerFile;
   /** The setting `kubelet.minFreeMiB`, if its config has it. */

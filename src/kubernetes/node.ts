@@ -8,7 +8,7 @@ import { containerd } from './components/containerd.ts';
 import { controllerManager } from './components/controllerManager.ts';
 import { egress } from './components/egress.ts';
 import { etcd } from './components/etcd.ts';
-import { helper, loadBalancerRemoval, storageRemoval, workerHelper } from './components/helper.ts';
+import { helper, loadBalancerRemoval, routes, storageRemoval, workerHelper } from './components/helper.ts';
 import { etcdSpace } from './components/etcdSpace.ts';
 import { externalEtcd, externalEtcdMembers } from './components/externalEtcd.ts';
 import { initialObjects } from './components/initialObjects.ts';
@@ -54,6 +54,7 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     // With `roles`, so that the process starts while the API server sleeps, and the boot never waits for it.
     isOwnEtcd || facts.dns.kind !== 'none' ? dns(facts, ['roles']) : undefined,
     helper(facts, ['roles']),
+    routes(facts, facts.dns.kind === 'embedded' ? 'dns' : 'helper'),
     // In the cluster of several nodes, another one may have made it.
     ...(isOwnEtcd ? [storageRemoval(facts, ['apiserver']), loadBalancerRemoval(facts, ['apiserver'])] : []),
     // Nothing waits for it: what needs the outside tries again.
@@ -118,8 +119,9 @@ export function kubernetesWorker(
     // The control plane gives the range to a node that is registered.
     podNetwork(facts, ['client-certificate']),
     kubeProxy(facts, ['client-certificate']),
-    // It has the routes to the pods of other nodes.
+    // It makes the routes to the pods of other nodes.
     workerHelper(facts, ['client-certificate']),
+    routes(facts, 'helper'),
     workerMilestone(facts, ['pod-network', 'pause-image', 'images', { on: 'kubelet', whenLost: 'restart' }], {
       onReady: onJoined,
       isTakenOver,

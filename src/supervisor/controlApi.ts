@@ -64,6 +64,8 @@ interface ControlledGraph {
   readonly ports: readonly string[];
   /** The systemd unit that runs the node. */
   readonly unit?: string | undefined;
+  /** Whether the cluster may have other nodes. */
+  readonly isMultiNode: boolean;
   readonly snapshot: ControlledNode['snapshot'];
 }
 
@@ -71,7 +73,7 @@ interface ControlledGraph {
 export function controlledNode(
   name: string,
   store: EventStore,
-  { graph, logDir, down, notes: currentNotes, ports, unit, snapshot }: ControlledGraph,
+  { graph, logDir, down, notes: currentNotes, ports, unit, isMultiNode, snapshot }: ControlledGraph,
 ): ControlledNode {
   const sample = usageSampler();
   const getStatus = async () => {
@@ -81,6 +83,7 @@ export function controlledNode(
     return {
       ...status,
       ...(unit !== undefined && { unit }),
+      ...(isMultiNode && { multiNode: true as const }),
       ...(notes.length > 0 && { notes }),
       ...(ports.length > 0 && { ports }),
     };

@@ -7,6 +7,7 @@ import { nodeBinaries } from '../install/find/binaries.ts';
 import { plannedAddonFiles } from '../kubernetes/addons/source.ts';
 import type { NodeFacts } from '../kubernetes/facts.ts';
 import { clusterFactsOf } from '../kubernetes/join/cluster.ts';
+import { joinUrl } from '../kubernetes/join/joinable.ts';
 import { kubernetesNode, kubernetesWorker } from '../kubernetes/node.ts';
 import { nodePaths } from '../lib/paths.ts';
 import { factsOf, unknownHost } from './nodeFacts.ts';
@@ -33,7 +34,7 @@ export function plannedGraph(
 /** The graph of a worker with this config, as {@link plannedGraph}. */
 export function plannedWorker(config: Config): Component[] {
   const cluster = clusterFactsOf(config.node, '');
-  const joining = { server: '', ca: '', cluster };
+  const joining = { server: joinUrl({ config: config.node, ip: unknownHost.ip }), ca: '', cluster };
   const facts = { ...plannedFacts(workerConfig(config, joining), '', {}), joining };
   return sortByDependencies(toComponents(config, kubernetesWorker(facts, joining)));
 }

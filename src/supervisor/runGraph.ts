@@ -57,6 +57,8 @@ export interface GraphOptions {
   readonly renewal?: Renewal;
   /** The URL at which other machines join the cluster. */
   readonly joinAt?: string;
+  /** The URL of its API server, if there may be others of the cluster. */
+  readonly apiserver?: string;
   /** The cluster in whose network on this machine the node is. */
   readonly cluster?: string;
   /** Of a worker: its cluster. */
@@ -172,6 +174,7 @@ async function startAndServe(
     down,
     notes,
     unit: options.unit,
+    isMultiNode: (options.joinAt ?? options.apiserver ?? options.worker) !== undefined,
     snapshot: options.snapshot,
     ports: options.ports.map(describePort),
   });
@@ -225,10 +228,9 @@ function notesOf({ config: { node } }: GraphOptions, { data, kubelet, logs, pki 
 /** At most: as many as the end of a log has. */
 const logLines = 1000;
 
-function nodeFileOf(
-  { config, ip, ports, again, kubectl, ctr, etcd, snapshotter, joinAt, cluster, worker }: GraphOptions,
-  paths: Paths,
-): NodeFile {
+function nodeFileOf(options: GraphOptions, paths: Paths): NodeFile {
+  const { config, ip, ports, again, kubectl, ctr, etcd, snapshotter, joinAt, apiserver, cluster, worker } =
+    options;
   const { name, network } = config.node;
   const common = {
     name,
@@ -253,6 +255,7 @@ function nodeFileOf(
     kubectl,
     ...(etcd !== undefined && { etcd }),
     ...(joinAt !== undefined && { joinAt }),
+    ...(apiserver !== undefined && { apiserver }),
     snapshots: config.node.snapshots,
     kubeconfig: paths.kubeconfig,
     ...(network.server !== undefined && { server: network.server }),

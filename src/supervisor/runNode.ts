@@ -217,6 +217,7 @@ async function planKubernetes(
         },
       }),
       ...(isJoinable(facts) && { joinAt: joinUrl(facts) }),
+      ...(joining === undefined && !hasOwnEtcd(node) && { apiserver: joinUrl(facts) }),
       ...(host.cluster !== undefined && { cluster: host.cluster }),
     },
     ...(joining === undefined && {

@@ -247,6 +247,8 @@ describe('two control planes', () => {
     await becomesReady(first);
     const nodes = await kubectl(second, 'get', 'nodes', '-o', 'name');
     expect(nodes.trim().split('\n')).toEqual(['node/first', 'node/second']);
+    for (const name of names)
+      expect((await succeed(name, 'status')).match(/^(?:first|second) +ready +v/gm)).toHaveLength(2);
     await kubectl(second, 'create', 'configmap', 'by-the-second');
     expect(await kubectl(first, 'get', 'configmaps', '-o', 'name')).toContain('configmap/by-the-second');
     const path = '{.subsets[0].addresses[*].ip}';

@@ -25,6 +25,7 @@ import { apiserverNames } from '../pki/leaves.ts';
 import { pkiPaths } from '../pki/paths.ts';
 import { grantStorage, withdrawStorage } from '../storage/rights.ts';
 import { kubeletPort } from './kubelet.ts';
+import { milestone, waitUntil } from './milestones.ts';
 
 /** The helper process as a component of its own; undefined if the component `dns` runs it, or if it has nothing to do. */
 export function helper(facts: NodeFacts, needs: readonly Dependency[]): Component | undefined {
@@ -98,10 +99,21 @@ export function helperHealthy(facts: NodeFacts): Probe {
   return http(healthUrl, { socketPath: facts.paths.helperSocket });
 }
 
+/**
+ * Ready while there is a route to the pods of each other node, which the helper process makes; undefined for a node that has no others.
+ * The helper process itself becomes ready with its routes, and is not restarted when one is lost.
+ */
+export function routes(facts: NodeFacts, needed: string): Task | undefined {
+  if (facts.joining === undefined && !isJoinable(facts)) return undefined;
+  const live = http(`${healthUrl}/routes`, { socketPath: facts.paths.helperSocket });
+  return { ...milestone('routes', [needed], [waitUntil(live)]), live };
+}
+
 /** The helper process: its parts by the config, and DNS if it is to serve it. Its options are written at each start. */
 export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
   const { config, paths } = facts;
   const pki = pkiPaths(paths.pki);
+  const isShared = config.etcd.endpoints !== undefined;
   const options: HelperOptions = {
     api: { server: localServer(facts), ca: pki.ca.cert, ...pki.helper },
     healthSocket: paths.helperSocket,
@@ -110,14 +122,14 @@ export function helperCommand(facts: NodeFacts, dns?: DnsOptions): Command {
       storage: {
         ...volumesOf(facts),
         hasWorkers: isJoinable(facts),
-        isShared: config.etcd.endpoints !== undefined,
+        isShared,
       },
     }),
     ...(config.loadBalancer === 'node' && {
       loadBalancer: {
         addresses: [facts.ip],
         ownPorts: ownPorts(facts),
-        isShared: config.etcd.endpoints !== undefined,
+        isShared,
       },
     }),
     ...(isJoinable(facts) && { routes: routesOf(facts), workers: workersOf(facts) }),

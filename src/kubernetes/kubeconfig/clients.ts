@@ -22,8 +22,13 @@ export function adminAt(server: string, paths: Pick<NodeFacts['paths'], 'pki'>) 
 
 /** The node's own access to the API, as its kubelet: of a worker, which has no other. */
 export function clientOf({ joining, paths }: Pick<NodeFacts, 'joining' | 'paths'>) {
+  return workerAt(joining?.server ?? '', paths);
+}
+
+/** {@link clientOf} at this URL. */
+export function workerAt(server: string, paths: Pick<NodeFacts['paths'], 'pki' | 'kubelet'>) {
   const file = kubeletClientFile(paths);
-  return { server: joining?.server ?? '', ca: pkiPaths(paths.pki).ca.cert, cert: file, key: file };
+  return { server, ca: pkiPaths(paths.pki).ca.cert, cert: file, key: file };
 }
 
 /** The kubeconfig with which the kubelet of a worker asks for its certificate. */

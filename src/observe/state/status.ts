@@ -17,6 +17,8 @@ export interface NodeStatus {
   readonly state: Summary['phase'];
   /** The systemd unit that runs the node. Missing: none does. */
   readonly unit?: string;
+  /** Present if the cluster may have other nodes; then `status` lists them, as `nodes`. */
+  readonly multiNode?: true;
   readonly components: readonly ComponentStatus[];
   /** What is wrong although the node may be ready, such as a disk that is nearly full or an image that no pod gets. Missing: nothing. */
   readonly notes?: readonly string[];

@@ -1,13 +1,8 @@
-import { once } from 'node:events';
-import { reasonOf } from '../../lib/errors.ts';
 import { table } from '../../lib/text/table.ts';
 import { formatBytes, formatMs, oneLine } from '../../lib/text/text.ts';
 import { phaseStyles } from '../state/phases.ts';
 import type { NodeStatus } from '../state/status.ts';
-import { Screen } from './screen.ts';
-import type { ResizableTerminal } from './screen.ts';
 import type { Style } from './style.ts';
-import { tick } from './ticker.ts';
 
 const headings = ['COMPONENT', 'STATE', 'SINCE', 'RESTARTS', 'PID', 'MEMORY', 'CPU'];
 const columnLayout = headings.map((_, i) => ({ align: i < 2 ? 'left' : 'right' }) as const);
@@ -43,33 +38,4 @@ export function statusTable(status: NodeStatus, columns: number, style: Style): 
 
 function unitNote({ unit }: NodeStatus): string[] {
   return unit === undefined ? [] : [`run by the systemd unit ${unit}`];
-}
-
-/** Redraws the status in place until the signal aborts. Shows the reason when the node cannot be reached. */
-export async function watchStatus(
-  getStatus: () => Promise<NodeStatus>,
-  terminal: ResizableTerminal,
-  style: Style,
-  signal: AbortSignal,
-): Promise<void> {
-  const screen = new Screen(terminal);
-  let busy = false;
-  const draw = async (): Promise<void> => {
-    if (busy) return;
-    busy = true;
-    const columns = (terminal.columns ?? 80) - 1;
-    const lines = await getStatus().then(
-      (status) => statusTable(status, columns, style),
-      (error: unknown) => [oneLine(reasonOf(error))],
-    );
-    if (!signal.aborted) screen.draw(lines.slice(0, Math.max(1, (terminal.rows ?? 24) - 1)));
-    busy = false;
-  };
-  const redraw = (): void => void draw();
-  terminal.on?.('resize', redraw);
-  await draw();
-  const ticker = tick(redraw, { periodMs: 1000, keepsAlive: true });
-  if (!signal.aborted) await once(signal, 'abort');
-  ticker[Symbol.dispose]();
-  terminal.off?.('resize', redraw);
 }

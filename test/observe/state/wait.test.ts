@@ -5,7 +5,8 @@ import { replay } from '../../../src/observe/state/state.ts';
 import { statusOf } from '../../../src/observe/state/status.ts';
 import type { NodeStatus } from '../../../src/observe/state/status.ts';
 import { waitReady } from '../../../src/observe/state/wait.ts';
-import { watchStatus } from '../../../src/observe/terminal/statusTable.ts';
+import { drawEachSecond } from '../../../src/observe/terminal/drawEachSecond.ts';
+import { statusTable } from '../../../src/observe/terminal/statusTable.ts';
 import { begin, crashLoop, goodBoot, stages } from '../boots.ts';
 import { FakeTerminal } from '../fakeTerminal.ts';
 
@@ -77,7 +78,9 @@ describe('watching the node', () => {
     const end = new AbortController();
     const terminal = new FakeTerminal(60);
     const getStatus = statuses(at(goodBoot.slice(0, 11)), absent);
-    const watched = watchStatus(getStatus, terminal, (_colour, text) => text, end.signal);
+    const getLines = async (columns: number): Promise<string[]> =>
+      statusTable(await getStatus(), columns, (_colour, text) => text);
+    const watched = drawEachSecond(getLines, terminal, end.signal);
     await expect.poll(() => terminal.screen).toContain('etcd       ready');
     terminal.emit('resize');
     await expect.poll(() => terminal.screen).toBe('node "default" is not running');
