@@ -42,7 +42,7 @@ export async function up(options: UpOptions & { readonly fromPool?: boolean }): 
 async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Promise<number> {
   using signals = new Signals();
   await using launch = new Launch(signals);
-  const isSandboxed = options.host !== true && inContainer() === undefined;
+  const isSandboxed = runsInSandbox(options);
   assertPlace(options, isSandboxed);
 
   // As soon as the name is known `down` finds a node that is only starting.
@@ -79,6 +79,11 @@ async function bringUp(options: UpOptions, follow?: (paths: Paths) => void): Pro
   return code;
 }
 
+/** Whether a node with these options gets namespaces of its own. */
+export function runsInSandbox({ host }: Pick<UpOptions, 'host'>): boolean {
+  return host !== true && inContainer() === undefined;
+}
+
 /** Runs the node, or a graph of plain programs, in this process. */
 async function runDirectly(
   options: UpOptions,
@@ -98,8 +103,11 @@ async function runDirectly(
   return runNode(spec, await directHost(spec.config, launch.locks), signals);
 }
 
-/** @throws Failure `usage` for options that do not fit to where the node runs */
-function assertPlace({ join, joinable, name = 'default' }: UpOptions, isSandboxed: boolean): void {
+/**
+ * @param isSandboxed whether the node runs in namespaces of its own
+ * @throws Failure `usage` for options that do not fit to where the node runs
+ */
+export function assertPlace({ join, joinable, name = 'default' }: UpOptions, isSandboxed: boolean): void {
   const isName = join !== undefined && nodeName.test(join);
   if (join !== undefined && !isName && serverHost(join) === undefined)
     throw new Failure(

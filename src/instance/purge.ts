@@ -7,6 +7,7 @@ import { nodePaths } from '../lib/paths.ts';
 const others = [
   'boot.json',
   'cluster.json',
+  'join-token',
   'joinable',
   'failure.json',
   'versions.json',

@@ -191,10 +191,10 @@ function option(flag: string, value: string | undefined): string[] {
   return value === undefined ? [] : [flag, value];
 }
 
-/** The arguments of `up` for these options, from any folder: paths are absolute. Without `--detach`. */
+/** The arguments of `up` for these options, from any folder: paths are absolute. Without `--detach` and the token. */
 export function upArguments(options: UpOptions, name: string): string[] {
   const { config, dataDir, binDir = [], timeout, listen, publish = [], host, install, source } = options;
-  const { kubernetes, mirror, output, forwardLogs, joinable } = options;
+  const { kubernetes, mirror, output, forwardLogs, joinable, join } = options;
   return [
     ...option('--name', name),
     ...option('--config', config && resolve(config)),
@@ -205,6 +205,7 @@ export function upArguments(options: UpOptions, name: string): string[] {
     ...publish.flatMap((port) => option('--publish', port)),
     ...(host === true ? ['--host'] : []),
     ...(joinable === true ? ['--joinable'] : []),
+    ...option('--join', join),
     ...(install ? [] : ['--no-install']),
     ...option('--source', source === 'auto' ? undefined : source),
     ...option('--kubernetes', kubernetes),

@@ -13,11 +13,18 @@ import type { NodeFile } from '../instance/nodeFile.ts';
 import { inCluster } from '../kubernetes/join/cluster.ts';
 import type { ClusterFacts } from '../kubernetes/join/cluster.ts';
 import { assertServer, discover, rediscover, TokenRefused } from '../kubernetes/join/discover.ts';
-import { hasControlPlane, kubeletClientFile, readMembership } from '../kubernetes/join/membership.ts';
+import {
+  hasControlPlane,
+  kubeletClientFile,
+  readMembership,
+  tokenFile,
+} from '../kubernetes/join/membership.ts';
 import type { Joining, Membership } from '../kubernetes/join/membership.ts';
 import { issueToken, parseToken, tokenForm } from '../kubernetes/join/token.ts';
 import type { JoinToken } from '../kubernetes/join/token.ts';
 import { adminAt } from '../kubernetes/kubeconfig/clients.ts';
+import { privateMode } from '../kubernetes/pki/files.ts';
+import { ensurePrivateFolder, writeFileAtomicallySync } from '../lib/atomicFile.ts';
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
@@ -56,7 +63,10 @@ type JoinOptions = Pick<UpOptions, 'join' | 'token'>;
  * The cluster of a worker: of the one that the options name or, without them, of the data folder. Undefined for a control plane.
  * @throws Failure `usage` for wrong options, `preflight` when the cluster cannot be joined
  */
-async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promise<Joining | undefined> {
+async function joiningOf(
+  { join, token: given }: JoinOptions,
+  node: NodeConfig,
+): Promise<Joining | undefined> {
   const paths = nodePaths(node.name, node.dataDir);
   const known = readMembership(paths);
   if (join === undefined && known === undefined) return undefined;
@@ -77,6 +87,7 @@ async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promis
   const client = kubeletClientFile(paths);
   if (known !== undefined && existsSync(client))
     return refreshed(known, readFileSync(client, 'utf8'), workerName(node));
+  const token = given ?? keptToken(paths);
   if (token === undefined)
     throw new Failure('usage', 'a worker needs a token to join', {
       hint: `--token, or K8S_SINGLE_TOKEN: ${tokenForm}`,
@@ -85,6 +96,24 @@ async function joiningOf({ join, token }: JoinOptions, node: NodeConfig): Promis
   if (parsed === undefined) throw new Failure('usage', `the token is not ${tokenForm}`);
   const membership = await discover(server, parsed, workerName(node));
   return { ...membership, bootstrapToken: `${parsed.id}.${parsed.secret}` };
+}
+
+/**
+ * Finds out whether the node can join as the options say, and keeps the token in its data folder for the first start: every user can
+ * read a unit. Does nothing for a node that needs no token.
+ * @throws Failure as {@link joiningOf}
+ */
+export async function keepToken(options: JoinOptions, node: NodeConfig): Promise<void> {
+  const joining = await joiningOf(options, node);
+  if (joining?.bootstrapToken === undefined || options.token === undefined) return;
+  const paths = nodePaths(node.name, node.dataDir);
+  ensurePrivateFolder(paths.data);
+  writeFileAtomicallySync(tokenFile(paths), options.token, { mode: privateMode });
+}
+
+function keptToken(paths: Paths): string | undefined {
+  const file = tokenFile(paths);
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
 }
 
 /** How long the token of a node of this machine is valid, in ms: as long as it may take to become ready, by default. */

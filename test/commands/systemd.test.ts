@@ -41,7 +41,21 @@ describe('systemd print', () => {
     expect(String(stderr)).toContain('HTTPS_PROXY is left out, as it has a password');
   });
 
+  it('starts a worker after its control plane on this machine, and has no token', async () => {
+    const secret = `abcdef.0123456789abcdef@sha256:${'0'.repeat(64)}`;
+    const args = ['systemd', 'print', '--name', 'b', '--join', 'a', '--token', secret];
+    const { stdout, stderr, exitCode } = await cli(args);
+    expect(exitCode).toBe(0);
+    const lines = String(stdout).split('\n');
+    expect(lines).toContain('After=network-online.target k8s-single-a.service');
+    expect(lines).toContain(`ExecStart=${process.execPath} ${main} up --name b --join a`);
+    expect(`${String(stdout)}${String(stderr)}`).not.toContain('abcdef');
+    expect(String(stderr)).toContain('the token is left out');
+  });
+
   it.each([
+    [['--join', 'https://192.0.2.1:6443'], 2, 'add --host'],
+    [['--join', 'a', '--joinable'], 2, 'leave out --join or --joinable'],
     [['--name', 'a b'], 2, 'expected at most 40 lower-case letters, digits and dashes'],
     [['--config', '/dev/stdin'], 2, 'the config /dev/stdin is not a file: systemd cannot read it again'],
     [['--config', '/no/such'], 2, 'cannot read the config /no/such'],

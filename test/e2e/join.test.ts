@@ -83,7 +83,7 @@ async function refusal(...args: string[]): Promise<string> {
 beforeAll(async () => {
   for (const node of Object.values(nodes)) await node.remove();
   machines = { control: await startMachine(), worker: await startMachine() };
-  await connectMachines(machines.control, machines.worker);
+  await connectMachines(machines.control.pid, machines.worker.pid);
   for (const which of ['control', 'worker'] as const) {
     const { dataDir } = nodes[which];
     await machines[which].setAddress(addresses[which]);

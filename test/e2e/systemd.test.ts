@@ -1,11 +1,15 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { main } from '../support/cli.ts';
+import { TestNode } from '../support/testNode.ts';
+import { eventually } from '../support/webPods.ts';
 import { expectNothingLeft, snapshotHost } from '../support/leftovers.ts';
 import type { Snapshot } from '../support/leftovers.ts';
+import { connectMachines, startMachine } from '../support/machine.ts';
+import type { Machine } from '../support/machine.ts';
 import { startSystemd } from '../support/systemdMachine.ts';
 import type { SystemdMachine } from '../support/systemdMachine.ts';
 
@@ -146,9 +150,11 @@ it('a node in a sandbox is ready when its start ends, and says meanwhile what it
   const statuses = await reached(unitOf(node), { ActiveState: 'active' });
   expect(await installed).toEqual([0, expect.stringContaining(`node ${node} is ready`)]);
   expect([...statuses]).toContainEqual(expect.stringMatching(/^waiting for .*apiserver/));
-  expect(await machine.show(unitOf(node), 'StatusText', 'UnitFileState')).toEqual({
+  expect(await machine.show(unitOf(node), 'StatusText', 'UnitFileState', 'Delegate', 'KillMode')).toEqual({
     StatusText: 'ready',
     UnitFileState: 'enabled',
+    Delegate: 'yes',
+    KillMode: 'mixed',
   });
   expect(await k8sSingle('status', '--name', node)).toEqual([
     0,
@@ -195,4 +201,96 @@ it('uninstall stops the node, and removes the unit but not the data', async () =
     0,
     `there is no unit ${unitOf(graph)}`,
   ]);
+});
+
+describe('a worker directly on its machine', () => {
+  const name = 'e2e-systemd-worker';
+  const control = new TestNode('e2e-systemd-control');
+  const server = 'https://192.0.2.10:6443';
+  const data = ['--data-dir', join('/var/tmp', 'k8s-single-e2e-systemd-worker')];
+  let other: Machine;
+
+  const onControl = async (command: string, ...args: string[]): Promise<string> =>
+    other.run(process.execPath, [main, ...control.args(command, ...args)]);
+  const nodes = async (): Promise<string> => onControl('kubectl', '--', 'get', 'nodes', '--no-headers');
+  const install = async (...args: string[]) =>
+    k8sSingle('systemd', 'install', '--name', name, '--host', '--join', server, ...data, ...args);
+
+  beforeAll(async () => {
+    await control.remove();
+    other = await startMachine();
+    await connectMachines(other.pid, machine.pid);
+    await other.setAddress('192.0.2.10');
+    await machine.run('ip', 'address', 'add', '192.0.2.11/24', 'dev', 'eth0');
+    await machine.run('hostname', 'worker');
+    const child = other.start(process.execPath, [main, ...control.args('up', '--host', '--output', 'json')]);
+    let hasEnded = false;
+    child.once('exit', () => (hasEnded = true));
+    await eventually('ready', async () => (hasEnded ? 'ended: not ready' : onControl('status')), 120_000);
+  });
+
+  afterAll(async () => {
+    await other[Symbol.asyncDispose]();
+    await control.remove();
+    await rm(data[1]!, { recursive: true, force: true });
+  });
+
+  it('is refused a unit that could not join', async () => {
+    expect(await install()).toEqual([2, expect.stringContaining('a worker needs a token to join')]);
+    const token = `abcdef.0123456789abcdef@sha256:${'0'.repeat(64)}`;
+    expect(await install('--token', token)).toEqual([3, expect.stringContaining('nothing was sent to it')]);
+    expect((await machine.run('ls', fileOf(name))).exitCode).not.toBe(0);
+  });
+
+  it('joins by a unit that does not have the token, which is gone then', async () => {
+    const args = ['token', 'create', '--name', control.name];
+    const token = (await other.run(process.execPath, [main, ...args])).split(' ').at(-1)!;
+    expect(await install('--token', token)).toEqual([0, expect.stringContaining(`node ${name} is ready`)]);
+    expect(await nodes()).toMatch(/^worker +Ready /m);
+    const unit = await machine.run('cat', fileOf(name));
+    expect(unit.stdout).toContain(`--host --join ${server}\n`);
+    const [secret] = token.split('@');
+    const found = await machine.run(
+      'grep',
+      '--recursive',
+      '--files-with-matches',
+      secret!,
+      data[1]!,
+      '/etc/systemd',
+    );
+    expect(found.stdout).toBe('');
+    expect(await k8sSingle('status', '--name', name)).toEqual([
+      0,
+      expect.stringMatching(/^k8s-single +ready .*\nworker +ready /m),
+    ]);
+  });
+
+  it('goes on with the same kubelet when its supervisor hangs, and stays a node of the cluster', async () => {
+    await configure(name, 'WatchdogSec=6\nRestartSec=1');
+    await machine.run('systemctl', 'daemon-reload');
+    const kubelet = await pidOf(`kubelet .*${data[1]}`);
+    const { MainPID } = await machine.show(unitOf(name), 'MainPID');
+    await machine.run('systemctl', 'restart', unitOf(name));
+    await reached(unitOf(name), { ActiveState: 'active', StatusText: 'ready' });
+    expect(await pidOf(`kubelet .*${data[1]}`)).not.toBe(kubelet);
+    const restarted = await machine.show(unitOf(name), 'MainPID');
+    expect(restarted['MainPID']).not.toBe(MainPID);
+    const again = await pidOf(`kubelet .*${data[1]}`);
+    await machine.run('kill', '-STOP', restarted['MainPID']!);
+    await reached(unitOf(name), { Result: 'watchdog' });
+    await reached(unitOf(name), { ActiveState: 'active', NRestarts: '1', StatusText: 'ready' });
+    expect(await pidOf(`kubelet .*${data[1]}`)).toBe(again);
+    expect(await nodes()).toMatch(/^worker +Ready /m);
+  });
+
+  it('is drained and leaves when its unit is removed', async () => {
+    const [code, output] = await k8sSingle('systemd', 'uninstall', '--name', name);
+    expect([code, output]).toEqual([
+      0,
+      expect.stringContaining(`draining worker and removing it from ${server}`),
+    ]);
+    expect(await nodes()).not.toContain('worker');
+    expect((await k8sSingle('down', '--name', name, '--purge', ...data))[0]).toBe(0);
+    expect((await machine.run('ls', data[1]!)).exitCode).not.toBe(0);
+  });
 });

@@ -47,10 +47,15 @@ export async function startMachine(): Promise<Machine> {
   };
 }
 
-/** Puts a cable between the interfaces of two machines, instead of their own. They have no addresses then. */
-export async function connectMachines(a: Machine, b: Machine): Promise<void> {
-  for (const machine of [a, b]) await machine.run('ip', ['link', 'delete', 'eth0']);
-  const end = (machine: Machine): string[] => ['name', 'eth0', 'netns', machine.pid];
-  await execa('ip', ['link', 'add', ...end(a), 'type', 'veth', 'peer', ...end(b)]);
-  for (const machine of [a, b]) await machine.run('ip', ['link', 'set', 'eth0', 'up']);
+/**
+ * Puts a cable between two machines, as `eth0` of each, instead of what they have there. They have no addresses then.
+ * @param pids of a process in each of them
+ */
+export async function connectMachines(...pids: readonly [string, string]): Promise<void> {
+  const ip = async (pid: string, ...args: string[]) =>
+    execa('nsenter', ['--target', pid, '--net', 'ip', 'link', ...args]);
+  for (const pid of pids) await ip(pid, 'delete', 'eth0').catch(() => undefined);
+  const [a, b] = pids.map((pid) => ['name', 'eth0', 'netns', pid]);
+  await execa('ip', ['link', 'add', ...a!, 'type', 'veth', 'peer', ...b!]);
+  for (const pid of pids) await ip(pid, 'set', 'eth0', 'up');
 }

@@ -14,6 +14,8 @@ const namespaces = ['--net', '--mount', '--uts', '--pid', '--ipc'];
 
 /** A machine in namespaces, without a way out, with Debian's systemd as PID 1. */
 export interface SystemdMachine extends AsyncDisposable {
+  /** On the real machine: its systemd. */
+  readonly pid: string;
   /** Runs a program there and resolves with its result, whatever the exit code. */
   run(file: string, ...args: string[]): Promise<{ exitCode: number; stdout: string; all: string }>;
   /** Properties of a unit, as `systemctl show` has them. */
@@ -36,9 +38,10 @@ export async function startSystemd(name: string): Promise<SystemdMachine> {
     await removeNodeCgroup(name);
     await rm(stage, { recursive: true });
   };
+  const pidOf = async (): Promise<string> =>
+    (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim();
   const run: SystemdMachine['run'] = async (file, ...args) => {
-    const pid = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim();
-    const enter = ['--target', pid, ...namespaces, '--cgroup', '--wdns=/', file, ...args];
+    const enter = ['--target', await pidOf(), ...namespaces, '--cgroup', '--wdns=/', file, ...args];
     const result = await execa('nsenter', enter, { env: closed, reject: false, all: true });
     return { exitCode: result.exitCode ?? -1, stdout: result.stdout, all: result.all };
   };
@@ -53,6 +56,7 @@ export async function startSystemd(name: string): Promise<SystemdMachine> {
     throw error;
   }
   return {
+    pid: await pidOf(),
     run,
     async show(unit, ...properties) {
       const { stdout } = await run('systemctl', 'show', `--property=${properties.join(',')}`, unit);

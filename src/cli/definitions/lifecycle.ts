@@ -19,16 +19,6 @@ export function lifecycleCommands(cli: Command): void {
   upOptions(cli.command('up').description('start the node and keep it running; Ctrl-C stops it'))
     .option('--detach', 'return when the node is ready and leave it running')
     .option('--from-pool', 'take a node of the pool, of which nothing is kept: see `pool start`')
-    .option('--joinable', 'let other nodes of this machine join: up --name OTHER --join NAME')
-    .option(
-      '--join <cluster>',
-      'be a worker: of a node of this machine by its name, or of another by the URL that `token create` prints there',
-    )
-    .addOption(
-      new Option('--token <token>', 'the token to join with; once it has joined, a worker needs none').env(
-        'K8S_SINGLE_TOKEN',
-      ),
-    )
     .action(async (options) => exitWith((await import('../../commands/up.ts')).up(options)));
 
   cli
@@ -159,6 +149,16 @@ function upOptions(command: Command) {
     .option('--listen <address:port>', 'serve a status page and metrics on loopback, such as 127.0.0.1:9990')
     .addOption(publishOption())
     .option('--host', 'run on the host itself, without namespaces')
+    .option('--joinable', 'let other nodes of this machine join: up --name OTHER --join NAME')
+    .option(
+      '--join <cluster>',
+      'be a worker: of a node of this machine by its name, or of another by the URL that `token create` prints there',
+    )
+    .addOption(
+      new Option('--token <token>', 'the token to join with; once it has joined, a worker needs none').env(
+        'K8S_SINGLE_TOKEN',
+      ),
+    )
     .option('--no-install', 'use only binaries that are already there')
     .addOption(sourceOption())
     .addOption(kubernetesOption())

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import type { NodeConfig } from '../../config/schema/node.ts';
 import { assertRoot } from '../../host/root.ts';
 import { run } from '../../host/tool.ts';
 import { NodeInstance } from '../../instance/nodeInstance.ts';
@@ -14,13 +15,16 @@ import {
   unitMark,
 } from '../../instance/unit.ts';
 import type { UnitState } from '../../instance/unit.ts';
+import { tokenFile } from '../../kubernetes/join/membership.ts';
 import { removeTemporariesOf, writeFileAtomically } from '../../lib/atomicFile.ts';
 import { nodeCommand } from '../../lib/commandLine.ts';
 import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
 import { nodePaths, programFile, unitOf } from '../../lib/paths.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
+import { keepToken } from '../../supervisor/worker.ts';
 import { takeDown } from '../down.ts';
+import { assertPlace, runsInSandbox } from '../up.ts';
 import { unitText } from './unitText.ts';
 
 interface InstallOptions extends UpOptions {
@@ -37,6 +41,10 @@ const changesUnits = 'it changes the units of the system';
 /** `k8s-single systemd print`: prints the unit that `install` would write. */
 export async function printUnit(options: UpOptions): Promise<number> {
   const { text } = await planUnit(options);
+  if (options.token !== undefined)
+    console.error(
+      'the token is left out, as every user can read a unit: install keeps it with the data of the node, until it has joined',
+    );
   process.stdout.write(text);
   return 0;
 }
@@ -45,11 +53,13 @@ export async function printUnit(options: UpOptions): Promise<number> {
 export async function installUnit(options: InstallOptions): Promise<number> {
   assertRoot(changesUnits);
   assertSystemd('print the unit: k8s-single systemd print; run the node without one: k8s-single up --detach');
-  const { name, text } = await planUnit(options);
+  const { node, text } = await planUnit(options);
+  const { name } = node;
   const before = await assertOurs(name);
   const { name: unit, file } = before;
   const isChanged = readUnitFile(name) !== text;
   if (options.start && !before.isActive) await assertNotRunning(name);
+  if (node.kubernetes !== false && !runsInSandbox(options)) await keepToken(options, node);
   await writeUnit(file, text);
   await run(['systemctl', 'daemon-reload'], ['systemctl', 'enable', '--quiet', unit]);
   console.error(`${unit} is installed: ${file}`);
@@ -74,7 +84,7 @@ export async function installUnit(options: InstallOptions): Promise<number> {
   return 0;
 }
 
-/** `k8s-single systemd uninstall`: stops the node and removes its unit. The data stays. */
+/** `k8s-single systemd uninstall`: stops the node, as `down` does, and removes its unit. The data stays. */
 export async function uninstallUnit({ name }: UnitOptions): Promise<number> {
   assertRoot(changesUnits);
   assertSystemd(`without systemd, only the file is there: rm ${unitOf(name).file}`);
@@ -86,6 +96,7 @@ export async function uninstallUnit({ name }: UnitOptions): Promise<number> {
   const { data } = nodePaths(name, unitDataDir(name));
   if (isActive) await takeDown({ name }, { name: unit });
   await run(['systemctl', 'disable', '--quiet', unit]);
+  rmSync(tokenFile({ data }), { force: true });
   rmSync(file, { force: true });
   await run(['systemctl', 'daemon-reload']);
   await forgetFailures(unit);
@@ -136,7 +147,8 @@ async function forgetFailures(unit: string): Promise<void> {
   await run(['systemctl', 'reset-failed', unit]).catch(() => undefined);
 }
 
-async function planUnit(options: UpOptions): Promise<{ name: string; text: string }> {
+async function planUnit(options: UpOptions): Promise<{ node: NodeConfig; text: string }> {
+  assertPlace(options, runsInSandbox(options));
   if (options.config !== undefined) assertFile(options.config);
   const { node } = await loadNodeConfig(options);
   const { text, secret } = unitText(options, node, process.env);
@@ -147,7 +159,7 @@ async function planUnit(options: UpOptions): Promise<{ name: string; text: strin
     );
   if (programFile('main').includes('/_npx/'))
     console.error('this program is in the cache of npx, which is cleaned: npm install --global k8s-single');
-  return { name: node.name, text };
+  return { node, text };
 }
 
 /** systemd reads it at every start: a pipe has nothing then. */

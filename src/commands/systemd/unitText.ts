@@ -3,7 +3,7 @@ import type { NodeConfig } from '../../config/schema/node.ts';
 import { unitMark } from '../../instance/unit.ts';
 import { startTimeoutMs } from '../../launcher/systemdNotifier.ts';
 import { exitCodes } from '../../lib/errors.ts';
-import { nodePaths, programFile, unitOf } from '../../lib/paths.ts';
+import { nodeName, nodePaths, programFile, unitOf } from '../../lib/paths.ts';
 import { upArguments } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
 
@@ -53,7 +53,7 @@ export function unitText(options: UpOptions, node: NodeConfig, env: NodeJS.Proce
 [Unit]
 Description=k8s-single node ${name}
 Wants=network-online.target
-After=network-online.target
+After=${['network-online.target', ...controlPlane(options)].join(' ')}
 RequiresMountsFor=${[data, programFile('main'), ...filesOf(options), ...snapshotDir].map(quote).join(' ')}
 StartLimitIntervalSec=10min
 StartLimitBurst=5
@@ -93,6 +93,11 @@ WantedBy=multi-user.target
 /** The config and the folders of binaries, absolute. */
 function filesOf({ config, binDir = [] }: UpOptions): string[] {
   return [...(config === undefined ? [] : [config]), ...binDir].map((path) => resolve(path));
+}
+
+/** The unit of the node of this machine whose worker the node is. */
+function controlPlane({ join }: UpOptions): string[] {
+  return join !== undefined && nodeName.test(join) ? [unitOf(join).name] : [];
 }
 
 /** A URL with a user name. */

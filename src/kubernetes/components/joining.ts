@@ -9,7 +9,7 @@ import type { Dependency, Task } from '../../engine/component.ts';
 import { nodePath, podCidrAnnotation } from '../../helper/workers/node.ts';
 import { ensurePrivateFolder, writeFileAtomicallySync } from '../../lib/atomicFile.ts';
 import type { NodeFacts } from '../facts.ts';
-import { kubeletClientFile, membershipFile } from '../join/membership.ts';
+import { kubeletClientFile, membershipFile, tokenFile } from '../join/membership.ts';
 import type { Joining } from '../join/membership.ts';
 import { bootstrapKubeconfig, clientOf, kubeconfigPaths } from '../kubeconfig/clients.ts';
 import { contextName, kubeconfig } from '../kubeconfig/kubeconfig.ts';
@@ -59,10 +59,12 @@ export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly De
 export function clientCertificate(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName } = facts.config;
   const missing = `the kubelet has not registered ${nodeName} yet`;
-  const file = bootstrapKubeconfig(facts.paths.kubeconfigs);
+  const tokens = [bootstrapKubeconfig(facts.paths.kubeconfigs), tokenFile(facts.paths)];
   return milestone('client-certificate', needs, [
     waitUntil(apiObjectExists(clientOf(facts), nodePath(nodeName), missing)),
-    async () => rmSync(file, { force: true }),
+    async () => {
+      for (const file of tokens) rmSync(file, { force: true });
+    },
   ]);
 }
 

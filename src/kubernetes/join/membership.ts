@@ -32,6 +32,11 @@ export function membershipFile({ data }: Pick<Paths, 'data'>): string {
   return join(data, 'cluster.json');
 }
 
+/** The file in the data folder with the token of a worker that systemd is to start, until it has joined. */
+export function tokenFile({ data }: Pick<Paths, 'data'>): string {
+  return join(data, 'join-token');
+}
+
 /**
  * The membership of the node with this data folder; undefined if it is no worker.
  * @throws Failure `preflight` if the file is damaged
