@@ -83,6 +83,19 @@ async function feed(stdin: Writable, input: Readable): Promise<void> {
   });
 }
 
+/**
+ * Imports once more if content has gone meanwhile that containerd took for its own: its garbage collection, soon after its start,
+ * removes what an import has left that was killed.
+ */
+export async function importAgainIfCollected<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  return attempt().catch(async (error: unknown) => {
+    if (!contentNotFound.test(reasonOf(error))) throw error;
+    return attempt();
+  });
+}
+
+const contentNotFound = /content digest \S+: not found/;
+
 interface Image {
   readonly name: string;
   readonly mediaType: string;
@@ -157,16 +170,18 @@ export function imageStore(containerd: Containerd): ImageStore {
     });
   };
   const load: ImageStore['load'] = async (place, signal) =>
-    read(await archiveOf(place), nameOfPlace(place), signal).catch((cause: unknown) => {
-      signal?.throwIfAborted();
-      if (cause instanceof Failure && cause.message.startsWith(place)) throw cause;
-      if (cause instanceof Failure)
-        throw new Failure(cause.code, `${place}: ${cause.message}`, { hint: cause.hint ?? '', cause });
-      throw new Failure('usage', `${place} cannot be imported: ${reasonOf(cause)}`, {
-        hint: 'it takes archives of docker save or in OCI layout, gzipped or not, and folders in OCI layout',
-        cause,
-      });
-    });
+    importAgainIfCollected(async () => read(await archiveOf(place), nameOfPlace(place), signal)).catch(
+      (cause: unknown) => {
+        signal?.throwIfAborted();
+        if (cause instanceof Failure && cause.message.startsWith(place)) throw cause;
+        if (cause instanceof Failure)
+          throw new Failure(cause.code, `${place}: ${cause.message}`, { hint: cause.hint ?? '', cause });
+        throw new Failure('usage', `${place} cannot be imported: ${reasonOf(cause)}`, {
+          hint: 'it takes archives of docker save or in OCI layout, gzipped or not, and folders in OCI layout',
+          cause,
+        });
+      },
+    );
   const remove: ImageStore['remove'] = async (name) => {
     const all = parseAll((await ctr(['list'])).stdout);
     const digest = all.find((image) => image.name === name)?.digest;
@@ -188,7 +203,7 @@ export function imageStore(containerd: Containerd): ImageStore {
     const [[code], errors] = await Promise.all([exited, text(child.stderr), pipeline(child.stdout, to)]);
     if (code === 0) return;
     const reason = errors.trim().split('\n').at(-1) || `ctr exited with code ${code}`;
-    if (!/content digest \S+: not found/.test(reason)) throw new Error(reason);
+    if (!contentNotFound.test(reason)) throw new Error(reason);
     throw new Failure('usage', 'a layer of the image is on the node only as a part of another image', {
       hint: 'copy it from its registry: skopeo copy docker://IMAGE docker-archive:FILE:IMAGE',
       cause: reason,

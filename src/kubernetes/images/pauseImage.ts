@@ -4,7 +4,7 @@ import type { Dependency, Task } from '../../engine/component.ts';
 import type { NodeConfig } from '../../config/schema/node.ts';
 import type { NodeFacts } from '../facts.ts';
 import { imageArchive } from './imageArchive.ts';
-import { ctrImages } from './imageStore.ts';
+import { ctrImages, importAgainIfCollected } from './imageStore.ts';
 import { pinnedImages } from './pinnedImages.ts';
 
 /** The image that holds a pod's namespaces open: the config's, or the one that {@link pauseImage} builds. */
@@ -40,7 +40,8 @@ async function ensurePauseImage(
     await mkdir(root, { recursive: true });
     await copyFile(programs.catatonit, join(root, 'pause'));
     const description = { image, root, config: { Entrypoint: ['/pause', '-P'] } };
-    await ctr(['import', await imageArchive(folder, description, signal)], { signal });
+    const archive = await imageArchive(folder, description, signal);
+    await importAgainIfCollected(async () => ctr(['import', archive], { signal }));
     await pinned.pin([image], signal);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -57,6 +57,24 @@ it('imports places that are new, have changed or lost their images, and no other
   await expect(run()).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(archive) });
 });
 
+it('imports again what is collected as garbage meanwhile, once', async () => {
+  const { dir, ctr, socket } = await startContainerd();
+  const archive = await busyboxArchive(dir, 'app:1');
+  // As ctr says it when containerd removes what an import has left that was killed.
+  const often = async (times: number): Promise<string> => {
+    const program = join(dir, `ctr-${times}`);
+    const count = `${program}.count`;
+    const script =
+      `#!/bin/sh\ncase "$*" in *" import "*) echo >> ${count}; if [ $(wc -l < ${count}) -le ${times} ]; then cat > /dev/null; ` +
+      `echo 'ctr: content digest sha256:1f: not found' >&2; exit 1; fi;; esac\nexec ${ctr} "$@"\n`;
+    await writeFile(program, script, { mode: 0o755 });
+    return program;
+  };
+  const load = async (program: string) => imageStore({ ctr: program, socket }).load(archive, signal);
+  expect(await load(await often(1))).toEqual(['docker.io/library/app:1']);
+  await expect(load(await often(2))).rejects.toThrow('content digest sha256:1f: not found');
+});
+
 it('refuses a place of a config that nobody may ever write to, and does not wait for it', async () => {
   const { dir, ctr, socket } = await startContainerd();
   const pipe = join(dir, 'pipe');
