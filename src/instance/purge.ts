@@ -8,6 +8,7 @@ const others = [
   'boot.json',
   'cluster.json',
   'join-token',
+  'node-id',
   'joinable',
   'failure.json',
   'versions.json',

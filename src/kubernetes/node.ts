@@ -16,6 +16,7 @@ import { clientCertificate, joinFiles, podNetwork, workerMilestone } from './com
 import { kubelet } from './components/kubelet.ts';
 import { kubeProxy } from './components/kubeProxy.ts';
 import { defaultAccount, nodeMilestone, roles } from './components/milestones.ts';
+import { claimNodeName, nodeName } from './components/nodeName.ts';
 import { scheduler } from './components/scheduler.ts';
 import { secretsEncryption } from './components/secretsEncryption.ts';
 import { snapshots } from './components/snapshots.ts';
@@ -46,7 +47,9 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     images(facts, ['containerd']),
     apiserver(facts, encryption, ['pki', 'etcd']),
     roles(facts, [{ on: 'apiserver', condition: 'started' }]),
-    kubelet(facts, ['pki', 'containerd']),
+    kubelet(facts, ['pki', 'containerd', ...(isOwnEtcd ? [] : ['node-name'])]),
+    // Before the kubelet, which would take the Node of another one for its own.
+    isOwnEtcd ? undefined : nodeName(facts, [{ on: 'apiserver', condition: 'started' }]),
     controllerManager(facts, ['apiserver', ...election]),
     scheduler(facts, ['roles', ...election]),
     kubeProxy(facts, ['roles']),
@@ -64,12 +67,16 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     snapshots(facts, ['roles']),
     // Milestones run no process: they are ready when the API reports a state.
     defaultAccount(facts, ['roles']),
-    nodeMilestone(facts, [
-      { on: 'apiserver', condition: 'started' },
-      'pause-image',
-      'images',
-      { on: 'kubelet', whenLost: 'restart' },
-    ]),
+    nodeMilestone(
+      facts,
+      [
+        { on: 'apiserver', condition: 'started' },
+        'pause-image',
+        'images',
+        { on: 'kubelet', whenLost: 'restart' },
+      ],
+      isOwnEtcd ? undefined : claimNodeName(facts),
+    ),
     // A pod made before the node is ready, or before its account, would be refused or tried again only later.
     ...addons(facts, ['apiserver', 'node', 'default-account']),
   ];

@@ -235,13 +235,30 @@ describe('two control planes', () => {
     expect(all).toContain('the cluster in this etcd has another CA than');
   });
 
-  it('have one cluster, and one leader for each controller', async () => {
+  it('have names and ranges of their own: without, the second one is refused', async () => {
     await rm(join(dataOf(second), 'pki'), { recursive: true });
     await mkdir(dataOf(second), { recursive: true, mode: 0o700 });
     await cp(join(dataOf(first), 'pki'), join(dataOf(second), 'pki'), {
       recursive: true,
       preserveTimestamps: true,
     });
+    const { network } = settings;
+    const sameName = await up(second, { ...settings, nodeName: 'first' });
+    expect([sameName.exitCode, sameName.all]).toEqual([
+      3,
+      expect.stringContaining('the cluster has a node first already, on another machine'),
+    ]);
+    const overlapping = { ...settings, network: { ...network, podCidr: '10.244.0.0/16' } };
+    const sameRange = await up(second, overlapping);
+    expect([sameRange.exitCode, sameRange.all]).toEqual([
+      3,
+      expect.stringContaining('network.podCidr 10.244.0.0/16 overlaps that of node first, 10.244.1.0/24'),
+    ]);
+    expect(await kubectl(first, 'get', 'nodes', '-o', 'name')).toBe('node/first');
+    await succeed(first, 'status');
+  });
+
+  it('have one cluster, and one leader for each controller', async () => {
     const { exitCode, all } = await up(second, settings);
     expect(exitCode, all).toBe(0);
     await becomesReady(first);

@@ -133,6 +133,15 @@ export function removeNotReadyTaint(access: Api, node: string): Probe {
   };
 }
 
+/** Sets these annotations of the Node. */
+export function annotateNode(
+  access: Api,
+  node: string,
+  annotations: Readonly<Record<string, string>>,
+): Probe {
+  return patchNode(access, node, 'merge-patch', { metadata: { annotations } });
+}
+
 function patchNode(access: Api, node: string, kind: string, body: unknown): Probe {
   const type = `application/${kind}+json`;
   return change(access, nodePath(node), { method: 'PATCH', type, body }, [200]);

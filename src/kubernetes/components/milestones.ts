@@ -42,8 +42,9 @@ const nodeTiming = { periodMs: 4000, failureThreshold: 2 };
 /**
  * Ready while the node accepts pods: it has its address and the condition Ready, is not short of disk, memory or process
  * IDs, and has no not-ready taint.
+ * @param claim what is done as soon as it is registered
  */
-export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): Task {
+export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[], claim?: Probe): Task {
   const { nodeName, network } = facts.config;
   const access = adminAccess(facts);
   const missing = `the kubelet has not registered ${nodeName} yet`;
@@ -52,6 +53,7 @@ export function nodeMilestone(facts: NodeFacts, needs: readonly Dependency[]): T
   const task = milestone('node', needs, [
     waitUntil(hasAddress),
     waitUntil(apiObjectExists(access, nodePath(nodeName), missing)),
+    ...(claim === undefined ? [] : [waitUntil(claim)]),
     // Once, without waiting: a node that has another range will never accept this one.
     setPodCidr(access, nodeName, network.podCidr),
     waitUntil(ready),

@@ -35,7 +35,7 @@ it('a node with an etcd of others has none of its own, nor what is done in it', 
   // The latter only after an install.
   expect(missing.filter((name) => name !== 'initial-objects')).toEqual(['etcd-space', 'routes']);
   expect(others.has('initial-objects')).toBe(false);
-  expect([...others.keys()].filter((name) => !own.has(name))).toEqual(['etcd-members']);
+  expect([...others.keys()].filter((name) => !own.has(name))).toEqual(['etcd-members', 'node-name']);
   expect(others.get('etcd-members')).toMatchObject({ optional: true });
   expect(graphWith({ endpoints: endpoints.slice(1), ...files }).has('etcd-members')).toBe(false);
   expect(others.get('apiserver')?.needs).toContain('etcd');
