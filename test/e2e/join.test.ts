@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,7 +19,7 @@ const server = `https://${addresses.control}:6443`;
 type Which = keyof typeof nodes;
 
 let machines: Record<Which, Machine>;
-let running: ChildProcess;
+const running: Partial<Record<Which, ChildProcess>> = {};
 
 async function k8sSingle(on: Which, command: string, ...args: string[]): Promise<string> {
   return machines[on].run(process.execPath, [main, ...nodes[on].args(command, ...args)]);
@@ -35,18 +36,18 @@ async function apply(...items: object[]): Promise<void> {
 }
 
 /** Starts a node directly on its machine, and waits until it is ready. */
-async function up(on: Which, ...args: string[]): Promise<ChildProcess> {
+async function up(on: Which, ...args: string[]): Promise<void> {
   const child = machines[on].start(process.execPath, [
     main,
     ...nodes[on].args('up', '--host', '--output', 'json', ...args),
   ]);
+  running[on] = child;
   let hasEnded = false;
   child.once('exit', () => (hasEnded = true));
   await eventually('ready', async () => {
     if (hasEnded) throw new Error('the node has ended');
     return k8sSingle(on, 'status');
   });
-  return child;
 }
 
 async function token(command: string, ...args: string[]): Promise<string> {
@@ -63,11 +64,11 @@ async function newToken(...args: string[]): Promise<string> {
   return command.split(' ').at(-1)!;
 }
 
-async function endSupervisor(signal: 'KILL' | 'TERM'): Promise<void> {
-  const exited = once(running, 'exit');
-  const file = `/run/k8s-single/${nodes.worker.name}/node.json`;
-  const { pid } = JSON.parse(await machines.worker.run('cat', [file])) as { pid: number };
-  await machines.worker.run('kill', ['-s', signal, String(pid)]);
+async function endSupervisor(on: Which, signal: 'KILL' | 'TERM'): Promise<void> {
+  const exited = once(running[on]!, 'exit');
+  const file = `/run/k8s-single/${nodes[on].name}/node.json`;
+  const { pid } = JSON.parse(await machines[on].run('cat', [file])) as { pid: number };
+  await machines[on].run('kill', ['-s', signal, String(pid)]);
   await exited;
 }
 
@@ -137,7 +138,7 @@ describe('a machine does not join', () => {
 
 describe('a worker', () => {
   it('joins with a token, and is a node of the cluster', async () => {
-    running = await up('worker', '--join', server, '--token', await newToken());
+    await up('worker', '--join', server, '--token', await newToken());
     const list = await kubectl('get', 'nodes', '--no-headers');
     expect(list).toMatch(/^k8s-single +Ready /mu);
     expect(list).toMatch(/^worker +Ready /mu);
@@ -190,8 +191,8 @@ describe('a worker', () => {
       'jsonpath={.status.containerStatuses[0].containerID}',
     ];
     const before = await kubectl(...container);
-    await endSupervisor('KILL');
-    running = await up('worker');
+    await endSupervisor('worker', 'KILL');
+    await up('worker');
     expect(await kubectl(...container)).toBe(before);
     expect(JSON.parse(await k8sSingle('worker', 'status', '--output', 'json'))).toMatchObject({
       components: expect.arrayContaining([expect.objectContaining({ name: 'kubelet', restarts: 0 })]),
@@ -200,9 +201,9 @@ describe('a worker', () => {
   });
 
   it('starts again without a token, and keeps its range', async () => {
-    await endSupervisor('TERM');
+    await endSupervisor('worker', 'TERM');
     expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toBe('');
-    running = await up('worker');
+    await up('worker');
     expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toContain(
       `10.244.0.0/24 via ${addresses.control}`,
     );
@@ -212,7 +213,7 @@ describe('a worker', () => {
   });
 
   it('leaves with down: its pods are evicted, and its node is deleted', async () => {
-    const exited = once(running, 'exit');
+    const exited = once(running.worker!, 'exit');
     await k8sSingle('worker', 'down');
     await exited;
     expect(await kubectl('get', 'nodes', '--output', 'name')).toBe('node/k8s-single');
@@ -225,4 +226,32 @@ describe('a worker', () => {
       return routes === '' ? 'here' : routes;
     });
   });
+});
+
+it('a worker renews both its certificates before they end, and nothing is restarted', async () => {
+  // Of these, five are over when it is signed: pkg/controller/certificates/authority of Kubernetes 1.20.
+  const args = '[--cluster-signing-duration=6m]';
+  const config = join(nodes.control.dataDir, 'build/short.yaml');
+  await writeFile(config, `components: { controller-manager: { args: ${args} } }\n`);
+  await endSupervisor('control', 'TERM');
+  await up('control', '--config', config);
+  await up('worker', '--join', server, '--token', await newToken());
+  const certificate = async (of: 'client' | 'server') =>
+    new X509Certificate(await readFile(join(nodes.worker.dataDir, `kubelet/pki/kubelet-${of}-current.pem`)));
+  const pids = async (): Promise<unknown> => {
+    const { components } = JSON.parse(await k8sSingle('worker', 'status', '--output', 'json')) as {
+      components: readonly { name: string; pid: number | null; restarts: number }[];
+    };
+    return components.map(({ name, pid, restarts }) => [name, pid, restarts]);
+  };
+  await eventually('client', async () => ((await certificate('server')).subject ? 'client' : ''));
+  const [before, first] = [await pids(), [await certificate('client'), await certificate('server')]];
+  expect(Math.max(...first.map((each) => Date.parse(each.validTo)))).toBeLessThan(Date.now() + 60_000);
+  const hasEnded = (each: X509Certificate): boolean => Date.parse(each.validTo) < Date.now();
+  await eventually('both', async () => (first.every(hasEnded) ? 'both' : 'not yet'), 90_000);
+  for (const of of ['client', 'server'] as const)
+    expect(hasEnded(await certificate(of)), `the certificate of the ${of} has ended`).toBe(false);
+  expect(await pids()).toEqual(before);
+  await apply(webPod('later', 'worker', { app: 'later' }));
+  await eventually('later', async () => kubectl('exec', 'later', '--', 'cat', 'index.html'));
 });
