@@ -100,7 +100,7 @@ async function runDirectly(
   const spec = await signals.interruptible(workerSpecOf(options, config));
   const { directHost } = await import('../supervisor/directHost.ts');
   const { runNode } = await import('../supervisor/runNode.ts');
-  return runNode(spec, await directHost(spec.config, launch.locks), signals);
+  return runNode(spec, await directHost(spec, launch.locks), signals);
 }
 
 /**

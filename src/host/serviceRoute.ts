@@ -60,10 +60,12 @@ export async function refuseUnknownServices(
  * Whether the addresses of pods and Services belong to a network of this machine, by the routes around this process.
  * A problem if pods would not be reached; a note if the node hides hosts of that network while it is up.
  * @param bridge the pods' bridge: its routes are the node's own
+ * @param isWorker whether the ranges are those of the cluster, which a config of this node does not change
  */
 export async function checkRanges(
   { podCidr, serviceCidr }: { readonly podCidr: string; readonly serviceCidr: string },
   bridge: string,
+  isWorker = false,
 ): Promise<CheckResult> {
   const table = routesIn(await readFile('/proc/net/route', 'utf8').catch(() => ''));
   const routes = table.filter(({ device }) => device !== bridge && device !== 'lo');
@@ -73,8 +75,11 @@ export async function checkRanges(
     const route = routes.find((each) => overlap(range, each));
     if (route === undefined) continue;
     const label = `${numberToIp(route.first)}/${32 - Math.log2(route.size)} dev ${route.device}`;
-    const what = `network.${key} ${cidr} overlaps the route ${label}`;
-    const remedy = `choose another range: network.${key} in a config`;
+    const setting = `network.${isWorker && key === 'podCidr' ? 'clusterCidr' : key}`;
+    const what = `${setting} ${cidr}${isWorker ? ' of the cluster' : ''} overlaps the route ${label}`;
+    const remedy = isWorker
+      ? `take that route away; or make the cluster with another range: ${setting} in the config of its control plane`
+      : `choose another range: ${setting} in a config`;
     // The route of the bridge is as long as the range: a longer one wins, and so does an older one.
     if (key === 'podCidr' && route.size <= range.size)
       return problem(subject, `${what}: pods would not be reached`, remedy);

@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import type { Config } from '../config/config.ts';
+import type { BootSpec } from './bootSpec.ts';
 import type { NodeConfig } from '../config/schema/node.ts';
 import {
   createNodeCgroup,
@@ -40,7 +40,11 @@ const chainPrefixes = ['KUBE-', 'CNI-'];
  * which everything can be found again, and whatever else is missing. The lock of the name must be held already.
  * @throws Failure `preflight` with what to do when that is not possible; then everything is taken back
  */
-export async function directHost({ node, components }: Config, locks: NodeLocks): Promise<NodeHost> {
+export async function directHost(
+  { config, joining }: Pick<BootSpec, 'config' | 'joining'>,
+  locks: NodeLocks,
+): Promise<NodeHost> {
+  const { node, components } = config;
   const { name, dataDir, kubernetes, network } = node;
   const { minFreeMiB } = node.kubelet;
   const { run, data, kubelet, containerd } = nodePaths(name, dataDir);
@@ -51,7 +55,10 @@ export async function directHost({ node, components }: Config, locks: NodeLocks)
   await locks.acquireData(name, data);
   const takeover = await Takeover.begin(dirs, { node, components, ip });
   // What is taken over has routes in these ranges.
-  const ranges = isPlainGraph || takeover.isFound ? undefined : await checkRanges(network, bridgeName);
+  const ranges =
+    isPlainGraph || takeover.isFound
+      ? undefined
+      : await checkRanges(network, bridgeName, joining !== undefined);
   if (ranges?.level === 'problem') throw toFailure(ranges);
   if (!takeover.isFound) {
     await completeRestore(data);

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { debianRoot } from '../config/debianRoot.ts';
 import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { cli, main } from '../support/cli.ts';
 import { testBinaries } from '../support/installBinaries.ts';
@@ -124,6 +125,65 @@ describe('a machine does not join', () => {
       (await token('ls')).match(isValid) === null ? 'expired' : 'valid',
     );
     expect(await refusal('--token', short)).toContain('has expired');
+  });
+
+  it('if it cannot reach the API server, or has a network in the range of the pods', async () => {
+    const valid = await newToken();
+    const away = await refusal('--join', 'https://192.0.2.99:6443', '--token', valid);
+    expect(away).toContain('the API server https://192.0.2.99:6443 cannot be reached');
+    const link = async (...args: string[]): Promise<string> => machines.worker.run('ip', args);
+    await link('link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'other-end');
+    await link('address', 'add', '10.244.7.1/24', 'dev', 'lan');
+    for (const end of ['lan', 'other-end']) await link('link', 'set', end, 'up');
+    const said = await refusal('--token', valid);
+    await link('link', 'delete', 'lan');
+    expect(said).toContain(
+      'network.clusterCidr 10.244.0.0/16 of the cluster overlaps the route 10.244.7.0/24 dev lan',
+    );
+    expect(said).toContain('in the config of its control plane');
+  });
+
+  it('if its clock is another one', async () => {
+    const { root } = await debianRoot(['libfaketime']);
+    const [triplet] = await readdir(join(root, 'usr/lib'));
+    const library = join(root, 'usr/lib', triplet!, 'faketime/libfaketime.so.1');
+    const valid = await newToken();
+    const joins = ['--join', server, '--token', valid];
+    for (const [shift, options, message] of [
+      ['+10m', joins, `the clock of this machine is 10m ahead of that of ${server}`],
+      ['-10m', joins, 'certificate is not yet valid, by the clock of this machine: '],
+      // A control plane makes a CA.
+      ['-3y', [], 'certificates made now would be expired once it is set'],
+    ] as const) {
+      const env = [`LD_PRELOAD=${library}`, `FAKETIME=${shift}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
+      const args = nodes.worker.args('up', '--host', ...options);
+      const joining = machines.worker.run('env', [...env, process.execPath, main, ...args]);
+      await expect(joining, shift).rejects.toThrow(message);
+    }
+  });
+
+  it('with a kubelet that is newer than the cluster', async () => {
+    const dir = join(nodes.worker.dataDir, 'build/new');
+    await mkdir(dir, { recursive: true });
+    const control = ['apiserver', 'controller-manager', 'scheduler'].map((each) => `kube-${each}`);
+    for (const program of ['kubelet', 'kube-proxy', ...control])
+      await writeFile(join(dir, program), '#!/bin/sh\necho Kubernetes v1.21.3\n', { mode: 0o755 });
+    const said = await refusal(
+      '--token',
+      await newToken(),
+      '--bin-dir',
+      dir,
+      '--kubernetes',
+      '1.21',
+      '--no-install',
+    );
+    expect(said).toContain('a kubelet of 1.21.3 is too new for the cluster, which has Kubernetes 1.20.2');
+  });
+
+  it('and leaves nothing half-joined on either side', async () => {
+    expect(await kubectl('get', 'nodes,csr', '--output', 'name')).toBe('node/k8s-single');
+    const left = await readdir(nodes.worker.dataDir);
+    expect(left.filter((name) => ['cluster.json', 'join-token', 'pki'].includes(name))).toEqual([]);
   });
 
   it('in namespaces of its own', async () => {

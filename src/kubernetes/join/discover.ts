@@ -164,7 +164,10 @@ async function get(
     return { status: response.statusCode ?? 0, body: await text(response), date: response.headers.date };
   } catch (cause) {
     const isOutOfTime = hasErrorCode(cause, 'CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED');
-    throw new Failure('preflight', `the API server ${server} cannot be asked: ${reasonOf(cause)}`, {
+    const byClock = isOutOfTime
+      ? `, by the clock of this machine: ${new Date().toISOString().replace(/\.\d+Z$/, 'Z')}`
+      : '';
+    throw new Failure('preflight', `the API server ${server} cannot be asked: ${reasonOf(cause)}${byClock}`, {
       hint: isOutOfTime
         ? setClocks
         : 'a certificate is valid for the addresses of its node: join at the URL that "token create" prints',
