@@ -29,14 +29,16 @@ export const nodes: Resource<ClusterNode> = { path: '/api/v1/nodes', read: readN
  */
 export const podCidrAnnotation = 'k8s-single/pod-cidr';
 
-/** The API server adds this taint to each new node, so that no pod is scheduled before it is ready (TaintNodesByCondition). */
+/**
+ * The API server adds this taint, with the effect NoSchedule, to each new node, so that no pod is scheduled before it is ready
+ * (TaintNodesByCondition); the controller adds it with NoExecute if it looks meanwhile, which it does every 5 s
+ * (--node-monitor-period), and takes that back only when it looks again.
+ */
 const notReady = 'node.kubernetes.io/not-ready';
 
-/** JSON patch (RFC 6902) that removes that taint, if the taints are still these; undefined if it is not among them. */
+/** JSON patch (RFC 6902) that removes both taints, if the taints are still these; undefined if neither is among them. */
 export function withoutNotReady(taints: readonly unknown[]): object[] | undefined {
-  const value = taints.filter(
-    (taint) => at(taint, 'key') !== notReady || at(taint, 'effect') !== 'NoSchedule',
-  );
+  const value = taints.filter((taint) => at(taint, 'key') !== notReady);
   if (value.length === taints.length) return undefined;
   const path = '/spec/taints';
   return [
