@@ -30,7 +30,7 @@ const concurrency = 8;
 
 const timeoutMs = 300_000;
 
-const names = (prefix: string, count: number): string[] =>
+export const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 
 /** Asks a node that is up for all that, one after the other. */
@@ -39,25 +39,28 @@ export async function measureLoad(config: NodeConfig, signal: AbortSignal): Prom
   const clients = await Promise.all(
     Array.from({ length: concurrency }, async () => adminClient(address, timeoutMs, signal)),
   );
-  const createAll = async (path: string, objects: readonly object[]): Promise<void> => {
-    const rest = [...objects];
-    const worker = async (client: ApiClient): Promise<void> => {
-      for (let next = rest.pop(); next !== undefined; next = rest.pop())
-        await create(client, path, next, signal);
-    };
-    await Promise.all(clients.map(worker));
-  };
   const before = await cpuMs();
   const configMaps = await timeOf(async () =>
-    createAll('/api/v1/namespaces/default/configmaps', names('config', load.configMaps).map(configMap)),
+    createAll(
+      clients,
+      '/api/v1/namespaces/default/configmaps',
+      names('config', load.configMaps).map(configMap),
+      signal,
+    ),
   );
   const services = await timeOf(async () =>
-    createAll('/api/v1/namespaces/default/services', names('service', load.services).map(service)),
+    createAll(
+      clients,
+      '/api/v1/namespaces/default/services',
+      names('service', load.services).map(service),
+      signal,
+    ),
   );
   const pods = await timeOf(async () => {
     const [client] = clients;
     const deployments = '/apis/apps/v1/namespaces/default/deployments';
-    await create(client!, deployments, deployment(pauseImageOf(config)), signal);
+    const many = deployment({ name: 'many', replicas: load.pods, image: pauseImageOf(config) });
+    await create(client!, deployments, many, signal);
     const allReady: Probe = async (attempt) => {
       const { body } = await client!(`${deployments}/many`, attempt);
       const ready = Number(at(parseJson(body), 'status', 'readyReplicas') ?? 0);
@@ -68,18 +71,39 @@ export async function measureLoad(config: NodeConfig, signal: AbortSignal): Prom
   return { configMaps, services, pods, cpu: (await cpuMs()) - before };
 }
 
-async function timeOf(work: () => Promise<void>): Promise<number> {
+/** How long it takes, in ms. */
+export async function timeOf(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();
   return performance.now() - startedAt;
 }
 
-async function create(client: ApiClient, path: string, object: object, signal: AbortSignal): Promise<void> {
+/** Creates the objects, with as many requests at a time as there are clients. */
+export async function createAll(
+  clients: readonly ApiClient[],
+  path: string,
+  objects: readonly object[],
+  signal: AbortSignal,
+): Promise<void> {
+  const rest = [...objects];
+  const worker = async (client: ApiClient): Promise<void> => {
+    for (let next = rest.pop(); next !== undefined; next = rest.pop())
+      await create(client, path, next, signal);
+  };
+  await Promise.all(clients.map(worker));
+}
+
+export async function create(
+  client: ApiClient,
+  path: string,
+  object: object,
+  signal: AbortSignal,
+): Promise<void> {
   const { status, body } = await client(path, signal, object);
   if (status !== 201) throw new Error(`${path}: status ${status}: ${body}`);
 }
 
-function configMap(name: string): object {
+export function configMap(name: string): object {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { key: 'value'.repeat(100) } };
 }
 
@@ -88,18 +112,42 @@ function service(name: string): object {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec };
 }
 
-function deployment(image: string): object {
-  const labels = { app: 'many' };
-  const containers = [{ name: 'pause', image, imagePullPolicy: 'Never' }];
+interface Deployed {
+  readonly name: string;
+  readonly replicas: number;
+  /** Default: the pause image of a node without a config. */
+  readonly image?: string;
+  /** The node to which its pods go if they can. */
+  readonly prefersNode?: string;
+  /** For how long pods stay on a node that is lost, in s. Default: that of Kubernetes, five minutes. */
+  readonly toleratesLossS?: number;
+}
+
+/** A Deployment of pods that do nothing. */
+export function deployment({ name, replicas, image, prefersNode, toleratesLossS }: Deployed): object {
+  const labels = { app: name };
+  const containers = [{ name: 'pause', image: image ?? pauseImageOf({}), imagePullPolicy: 'Never' }];
+  const tolerations = ['not-ready', 'unreachable'].map((taint) => ({
+    key: `node.kubernetes.io/${taint}`,
+    operator: 'Exists',
+    effect: 'NoExecute',
+    tolerationSeconds: toleratesLossS,
+  }));
+  const expression = { key: 'kubernetes.io/hostname', operator: 'In', values: [prefersNode] };
+  const preference = { weight: 100, preference: { matchExpressions: [expression] } };
+  const spec = {
+    terminationGracePeriodSeconds: 0,
+    containers,
+    ...(toleratesLossS !== undefined && { tolerations }),
+    ...(prefersNode !== undefined && {
+      affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [preference] } },
+    }),
+  };
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: { name: 'many' },
-    spec: {
-      replicas: load.pods,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 0, containers } },
-    },
+    metadata: { name },
+    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
   };
 }
 

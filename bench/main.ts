@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { down } from '../src/commands/down.ts';
 import { loadNodeConfig } from '../src/supervisor/options.ts';
 import { measureBusy } from './busy.ts';
+import { measureCluster } from './cluster.ts';
 import { measureLatency, measureRun } from './commands.ts';
 import { competitors, ours, supervisord } from './competitors.ts';
 import { measureDownload } from './download.ts';
@@ -28,6 +29,7 @@ const otherParts: Readonly<Record<string, (rounds: number, signal: AbortSignal) 
   latency: measureLatency,
   run: measureRun,
   pool: measurePool,
+  cluster: measureCluster,
   download: measureDownload,
   busy: measureBusy,
 };

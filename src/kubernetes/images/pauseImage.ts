@@ -8,7 +8,7 @@ import { ctrImages, importAgainIfCollected } from './imageStore.ts';
 import { pinnedImages } from './pinnedImages.ts';
 
 /** The image that holds a pod's namespaces open: the config's, or the one that {@link pauseImage} builds. */
-export function pauseImageOf(config: NodeConfig): string {
+export function pauseImageOf(config: Pick<NodeConfig, 'pauseImage'>): string {
   return config.pauseImage ?? 'k8s-single.local/pause:1';
 }
 

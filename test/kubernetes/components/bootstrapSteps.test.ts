@@ -71,7 +71,7 @@ test('sets the pod range of the node', async () => {
 const notReady = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
 const others = [
   { key: 'mine', value: 'yes', effect: 'NoSchedule' },
-  { key: 'node.kubernetes.io/not-ready', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' },
+  { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' },
 ];
 
 test.each([{}, { spec: {} }, { spec: { taints: others } }])(
@@ -84,7 +84,7 @@ test.each([{}, { spec: {} }, { spec: { taints: others } }])(
 );
 
 test('removes only that taint, provided that the taints have not changed since', async () => {
-  const taints = [others[0], notReady, others[1]];
+  const taints = [others[0], notReady, others[1], { ...notReady, effect: 'NoExecute' }];
   const { access, requests } = await api(() => ({ status: 200, body: { spec: { taints } } }));
   await pass(removeNotReadyTaint(access, 'node1'));
   expect(requests).toEqual([
