@@ -79,14 +79,11 @@ async function joiningOf(
       },
     );
   const server = join === undefined ? known!.server : assertServer(join);
-  if (known !== undefined && known.server !== server)
-    throw new Failure('usage', `node ${node.name} is a worker of ${known.server}, not of ${server}`, {
-      hint: 'take it down with --purge first, or give this one another --name',
-    });
   assertNoControlPlane(paths);
   const client = kubeletClientFile(paths);
-  if (known !== undefined && existsSync(client))
-    return refreshed(known, readFileSync(client, 'utf8'), workerName(node));
+  const pem = existsSync(client) ? readFileSync(client, 'utf8') : undefined;
+  if (known !== undefined && known.server !== server) return movedTo(server, known, node, pem);
+  if (known !== undefined && pem !== undefined) return refreshed(known, pem, workerName(node));
   const token = given ?? keptToken(paths);
   if (token === undefined)
     throw new Failure('usage', 'a worker needs a token to join', {
@@ -114,6 +111,34 @@ export async function keepToken(options: JoinOptions, node: NodeConfig): Promise
 function keptToken(paths: Paths): string | undefined {
   const file = tokenFile(paths);
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+}
+
+/**
+ * The membership of a worker whose control plane has another address now: a server that has the CA of the cluster, and accepts the
+ * worker's certificate, is that of its cluster.
+ * @throws Failure `usage` if it is not
+ */
+async function movedTo(
+  server: string,
+  known: Membership,
+  node: NodeConfig,
+  pem: string | undefined,
+): Promise<Joining> {
+  const refusal = (cause?: unknown): Failure => {
+    const reason = cause === undefined ? '' : `: ${reasonOf(cause)}`;
+    return new Failure(
+      'usage',
+      `node ${node.name} is a worker of ${known.server}, not of ${server}${reason}`,
+      {
+        hint: 'take it down with --purge first, or give this one another --name',
+        cause,
+      },
+    );
+  };
+  if (pem === undefined) throw refusal();
+  return rediscover({ ...known, server }, pem, workerName(node)).catch((error: unknown) => {
+    throw refusal(error);
+  });
 }
 
 /** How long the token of a node of this machine is valid, in ms: as long as it may take to become ready, by default. */

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -82,6 +82,13 @@ async function refusal(...args: string[]): Promise<string> {
   );
 }
 
+/** Puts the image of the pods where a node finds it. */
+async function giveImage(dataDir: string, folder = 'build'): Promise<void> {
+  const images = join(dataDir, 'images');
+  await mkdir(images, { recursive: true });
+  await cp(await busyboxArchive(join(dataDir, folder), busyboxImage), join(images, 'busybox.tar'));
+}
+
 beforeAll(async () => {
   for (const node of Object.values(nodes)) await node.remove();
   machines = { control: await startMachine(), worker: await startMachine() };
@@ -90,9 +97,7 @@ beforeAll(async () => {
     const { dataDir } = nodes[which];
     await machines[which].setAddress(addresses[which]);
     await machines[which].run('hostname', [which]);
-    const images = join(dataDir, 'images');
-    await mkdir(images, { recursive: true });
-    await machines[which].run('cp', [await busyboxArchive(`${dataDir}/build`, busyboxImage), images]);
+    await giveImage(dataDir);
   }
   await up('control');
 });
@@ -261,15 +266,35 @@ describe('a worker', () => {
   });
 
   it('starts again without a token, and keeps its range', async () => {
+    // It stays cordoned, which is as its user wants it, and is ready.
+    await kubectl('cordon', 'worker');
     await endSupervisor('worker', 'TERM');
     expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toBe('');
     await up('worker');
+    expect(await kubectl('get', 'nodes', '--no-headers')).toMatch(/^worker +Ready,SchedulingDisabled /m);
+    await kubectl('uncordon', 'worker');
     expect(await machines.worker.run('ip', ['route', 'show', 'proto', '93'])).toContain(
       `10.244.0.0/24 via ${addresses.control}`,
     );
     expect(await kubectl('get', 'node', 'worker', '--output', 'jsonpath={.spec.podCIDR}')).toBe(
       '10.244.1.0/24',
     );
+  });
+
+  it('follows its control plane to another address, and to no other server', async () => {
+    for (const which of ['worker', 'control'] as const) await endSupervisor(which, 'TERM');
+    await machines.control.setAddress('192.0.2.20');
+    await up('control');
+    const elsewhere = await refusal('--join', 'https://192.0.2.11:6443').catch(String);
+    expect(elsewhere).toContain(`is a worker of ${server}, not of https://192.0.2.11:6443: `);
+    await up('worker', '--join', 'https://192.0.2.20:6443');
+    expect(await kubectl('get', 'nodes', '--no-headers')).toMatch(/^worker +Ready /m);
+    await eventually('here', async () => fetchFrom(kubectl, 'there', 'here'));
+    // Back, also for what follows.
+    for (const which of ['worker', 'control'] as const) await endSupervisor(which, 'TERM');
+    await machines.control.setAddress(addresses.control);
+    await up('control');
+    await up('worker', '--join', server);
   });
 
   it('leaves with down: its pods are evicted, and its node is deleted', async () => {
@@ -295,6 +320,7 @@ it('a worker renews both its certificates before they end, and nothing is restar
   await writeFile(config, `components: { controller-manager: { args: ${args} } }\n`);
   await endSupervisor('control', 'TERM');
   await up('control', '--config', config);
+  await giveImage(nodes.worker.dataDir, 'again');
   await up('worker', '--join', server, '--token', await newToken());
   const certificate = async (of: 'client' | 'server') =>
     new X509Certificate(await readFile(join(nodes.worker.dataDir, `kubelet/pki/kubelet-${of}-current.pem`)));

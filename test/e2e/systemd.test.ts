@@ -283,6 +283,18 @@ describe('a worker directly on its machine', () => {
     expect(await nodes()).toMatch(/^worker +Ready /m);
   });
 
+  it('is stopped when it was killed and is not started again, and stays a node of the cluster', async () => {
+    await configure(name, 'Restart=no');
+    await machine.run('systemctl', 'daemon-reload');
+    const { MainPID } = await machine.show(unitOf(name), 'MainPID');
+    await machine.run('kill', '-KILL', MainPID!);
+    await reached(unitOf(name), { ActiveState: 'failed', Result: 'signal' });
+    expect((await machine.run('pgrep', '--full', `kubelet .*${data[1]}`)).stdout).toBe('');
+    expect(await nodes()).toMatch(/^worker +(?:Not)?Ready +<none>/m);
+    expect((await machine.run('systemctl', 'start', unitOf(name))).exitCode).toBe(0);
+    expect(await nodes()).toMatch(/^worker +Ready +<none>/m);
+  });
+
   it('is drained and leaves when its unit is removed', async () => {
     const [code, output] = await k8sSingle('systemd', 'uninstall', '--name', name);
     expect([code, output]).toEqual([

@@ -41,14 +41,19 @@ export function joinFiles(facts: NodeFacts, joining: Joining, needs: readonly De
       writeFileAtomicallySync(file, text, { mode: privateMode });
     };
     const bootstrap = bootstrapKubeconfig(paths.kubeconfigs);
-    if (bootstrapToken === undefined) rmSync(bootstrap, { force: true });
-    else {
-      write(bootstrap, { token: bootstrapToken });
-      // What the kubelet has made of an earlier token, which came to nothing.
-      rmSync(kubeconfigPaths(paths.kubeconfigs).kubelet, { force: true });
-    }
+    const { kubelet, proxy } = kubeconfigPaths(paths.kubeconfigs);
     const client = kubeletClientFile(paths);
-    write(kubeconfigPaths(paths.kubeconfigs).proxy, { 'client-certificate': client, 'client-key': client });
+    const own = { 'client-certificate': client, 'client-key': client };
+    if (bootstrapToken === undefined) {
+      rmSync(bootstrap, { force: true });
+      // As the kubelet has made it of its token; the server may be another one now.
+      write(kubelet, own);
+    } else {
+      write(bootstrap, { token: bootstrapToken });
+      // What it has made of an earlier token, which came to nothing.
+      rmSync(kubelet, { force: true });
+    }
+    write(proxy, own);
     const known = JSON.stringify(membership, undefined, 2);
     writeFileAtomicallySync(membershipFile(paths), known, { mode: privateMode });
   };

@@ -42,8 +42,7 @@ export async function requestCaRotation(dir: string): Promise<void> {
 
 /** Whether a rotation in `dir` has been asked for, and nothing of it was done yet. */
 export async function isCaRotationOnlyRequested(dir: string): Promise<boolean> {
-  const pki = pkiPaths(dir);
-  const steps = await Promise.all(authorities.map(async (name) => stepOf(pki[name])));
+  const steps = await stepsIn(dir);
   return steps.includes('trust') && steps.every((step) => step === undefined || step === 'trust');
 }
 
@@ -55,9 +54,14 @@ export async function withdrawCaRotation(dir: string): Promise<void> {
 
 /** What the next step of a rotation in `dir` leads to, for people; undefined if there is none. Takes about a millisecond. */
 export async function nextCaRotationStep(dir: string): Promise<string | undefined> {
-  const pki = pkiPaths(dir);
-  const steps = await Promise.all(authorities.map(async (name) => stepOf(pki[name])));
+  const steps = await stepsIn(dir);
   return Object.entries(done).find(([step]) => steps.some((each) => each === step))?.[1];
+}
+
+/** The next step of each CA. */
+async function stepsIn(dir: string) {
+  const pki = pkiPaths(dir);
+  return Promise.all(authorities.map(async (name) => stepOf(pki[name])));
 }
 
 /**
