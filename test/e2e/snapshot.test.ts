@@ -124,7 +124,7 @@ describe('a snapshot of a node that is down', () => {
       'node/k8s-single',
     ]);
     await other.kubectl('delete', 'node', 'k8s-single');
-    const smoke = await cli(other.args('smoke', '--only', 'deployment,storage,pod-to-api'), { all: true });
+    const smoke = await cli(other.args('smoke', '--only', 'deployment,volume,pod-to-api'), { all: true });
     expect(smoke.exitCode, String(smoke.all)).toBe(0);
     await node.up();
     expect(await configMaps()).toEqual(['configmap/before']);
