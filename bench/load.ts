@@ -30,6 +30,7 @@ const concurrency = 8;
 
 const timeoutMs = 300_000;
 
+/** So many names that begin with it. */
 export const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 
@@ -93,6 +94,7 @@ export async function createAll(
   await Promise.all(clients.map(worker));
 }
 
+/** Creates one object. @throws Error with the answer */
 export async function create(
   client: ApiClient,
   path: string,
@@ -103,6 +105,7 @@ export async function create(
   if (status !== 201) throw new Error(`${path}: status ${status}: ${body}`);
 }
 
+/** One of 500 bytes. */
 export function configMap(name: string): object {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { key: 'value'.repeat(100) } };
 }

@@ -20,8 +20,8 @@ export function apiObject(
 ): (signal: AbortSignal) => Promise<unknown> {
   const { server, ...tls } = api;
   const url = `${server.replace(/\/+$/, '')}${path}`;
-  // A Node object lists up to 50 images, with all their names.
-  const get = httpClient(url, { ...tls, maxBytes: 1024 * 1024 });
+  // A Node object lists up to 50 images, with all their names, and a cluster has up to 256 nodes.
+  const get = httpClient(url, { ...tls, maxBytes: 8 * 1024 * 1024 });
   return async (signal) => {
     const response = await get(signal);
     if (response.status === 404) throw new Unhealthy(missing);

@@ -62,11 +62,16 @@ export async function nodesOfCluster(name: string): Promise<ClusterAnswer | unde
   const paths = nodePaths(name, file.dataDir);
   const own = file.joinAt ?? file.apiserver;
   if (own === undefined && file.worker === undefined) return undefined;
+  // Of a worker in a sandbox, this machine may not see the certificate.
+  if (file.worker !== undefined && file.cluster !== undefined) return nodesOfCluster(file.cluster);
   const { clusterNodes } = await import('../kubernetes/join/clusterNodes.ts');
   const { adminAt, workerAt } = await import('../kubernetes/kubeconfig/clients.ts');
   const api = file.worker === undefined ? adminAt(own!, paths) : workerAt(file.worker.server, paths);
-  return clusterNodes(api, AbortSignal.timeout(2000)).then(
-    (nodes) => ({ nodes }),
+  const { probeOnce } = await import('../../probes/probeOnce.ts');
+  let nodes: readonly ListedNode[] = [];
+  const list = async (signal: AbortSignal): Promise<void> => void (nodes = await clusterNodes(api, signal));
+  return probeOnce(list, 2000, new AbortController().signal).then(
+    () => ({ nodes }),
     (error: unknown) => ({ reason: reasonOf(error) }),
   );
 }
@@ -81,9 +86,9 @@ async function linesOf(
   const { statusTable } = await import('../observe/terminal/statusTable.ts');
   const lines = statusTable(current, columns, style);
   if (cluster === undefined || cluster.nodes?.length === 1) return lines;
-  const { clusterTable } = await import('../observe/terminal/clusterTable.ts');
+  const { clusterTable, clusterUnknown } = await import('../observe/terminal/clusterTable.ts');
   if (cluster.nodes !== undefined) return [...lines, '', ...clusterTable(cluster.nodes, columns, style)];
-  return [...lines, '', style('dim', `the nodes of the cluster are unknown: ${cluster.reason}`)];
+  return [...lines, ...clusterUnknown(cluster.reason, columns, style)];
 }
 
 async function watchNode(name: string, fetchStatus: () => Promise<NodeStatus>): Promise<void> {

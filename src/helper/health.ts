@@ -7,7 +7,7 @@ export type Check = () => string | undefined;
 
 /**
  * Serves the health of this process over HTTP on a unix socket, for the component's probes: 200 when every check passes, or 503
- * and a line for each that does not, as the health endpoints of Kubernetes write it. `/healthz/NAME` is of one check alone.
+ * and a line for each that does not, as the health endpoints of Kubernetes write it. `/healthz/NAME` is of one check alone, and 404 if there is none of that name.
  */
 export async function serveHealth(
   socketPath: string,
@@ -20,7 +20,8 @@ export async function serveHealth(
       const reason = check();
       return reason === undefined ? [] : [`[-]${name}: ${reason}\n`];
     });
-    response.writeHead(failures.length === 0 ? 200 : 503, { 'content-type': 'text/plain' });
+    const status = asked.length === 0 ? 404 : failures.length === 0 ? 200 : 503;
+    response.writeHead(status, { 'content-type': 'text/plain' });
     response.end(failures.join('') || 'ok\n');
   });
   // Of a process that was killed.

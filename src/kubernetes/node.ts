@@ -39,6 +39,8 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
   const isOwnEtcd = facts.config.etcd.endpoints === undefined;
   // With an etcd of others they elect a leader, and end when they cannot: they have nothing to do before that works again.
   const election = isOwnEtcd ? [] : ['etcd'];
+  // What speaks in the name of the node waits until it is its own.
+  const named = isOwnEtcd ? [] : ['node-name'];
   const all = [
     certificates(facts, []),
     ...(isOwnEtcd ? ownEtcd(facts) : [externalEtcd(facts, ['pki']), externalEtcdMembers(facts)]),
@@ -47,16 +49,15 @@ export function kubernetesNode(facts: NodeFacts): Component[] {
     images(facts, ['containerd']),
     apiserver(facts, encryption, ['pki', 'etcd']),
     roles(facts, [{ on: 'apiserver', condition: 'started' }]),
-    kubelet(facts, ['pki', 'containerd', ...(isOwnEtcd ? [] : ['node-name'])]),
-    // Before the kubelet, which would take the Node of another one for its own.
+    kubelet(facts, ['pki', 'containerd', ...named]),
     isOwnEtcd ? undefined : nodeName(facts, [{ on: 'apiserver', condition: 'started' }]),
     controllerManager(facts, ['apiserver', ...election]),
     scheduler(facts, ['roles', ...election]),
-    kubeProxy(facts, ['roles']),
+    kubeProxy(facts, ['roles', ...named]),
     // No other component needs it, not even the milestone `node`: it delays no pod that does not ask for a name.
     // With `roles`, so that the process starts while the API server sleeps, and the boot never waits for it.
-    isOwnEtcd || facts.dns.kind !== 'none' ? dns(facts, ['roles']) : undefined,
-    helper(facts, ['roles']),
+    isOwnEtcd || facts.dns.kind !== 'none' ? dns(facts, ['roles', ...named]) : undefined,
+    helper(facts, ['roles', ...named]),
     routes(facts, facts.dns.kind === 'embedded' ? 'dns' : 'helper'),
     // In the cluster of several nodes, another one may have made it.
     ...(isOwnEtcd ? [storageRemoval(facts, ['apiserver']), loadBalancerRemoval(facts, ['apiserver'])] : []),

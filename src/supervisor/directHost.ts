@@ -54,16 +54,16 @@ export async function directHost(
   const ip = isPlainGraph ? '127.0.0.1' : await ownAddress();
   await locks.acquireData(name, data);
   const takeover = await Takeover.begin(dirs, { node, components, ip });
-  // What is taken over has routes in these ranges.
+  if (!takeover.isFound) {
+    await completeRestore(data);
+    await cleanUpLeftovers(dirs);
+  }
+  // What was left, and what is taken over, has routes in these ranges.
   const ranges =
     isPlainGraph || takeover.isFound
       ? undefined
       : await checkRanges(network, bridgeName, joining !== undefined);
   if (ranges?.level === 'problem') throw toFailure(ranges);
-  if (!takeover.isFound) {
-    await completeRestore(data);
-    await cleanUpLeftovers(dirs);
-  }
   let cgroups: ReadonlyMap<string, string> = new Map();
   const leave = async (): Promise<void> => {
     await takeover.abandon();

@@ -114,7 +114,7 @@ function madeFrom({ name }: Component, kubernetes: Awaited<ReturnType<typeof pla
   if (kubernetes === undefined) return () => undefined;
   const { facts, controlPlane } = kubernetes;
   return () => [
-    { ...facts, joining: undefined, addons: undefined },
+    { ...facts, joining: facts.joining?.server, addons: undefined },
     fileSignatures(facts.config),
     controlPlane?.renewal.signatureOf(name),
     // Also the keys of Secrets: an API server that has not read the newest would let them be lost.

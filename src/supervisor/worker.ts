@@ -28,6 +28,7 @@ import { ensurePrivateFolder, writeFileAtomicallySync } from '../lib/atomicFile.
 import { nodeCommand } from '../lib/commandLine.ts';
 import { Failure, reasonOf } from '../lib/errors.ts';
 import { nodePaths } from '../lib/paths.ts';
+import { isSystemError } from '../lib/systemError.ts';
 import type { Paths } from '../lib/paths.ts';
 import { bootSpecOf } from './bootSpec.ts';
 import type { BootSpec } from './bootSpec.ts';
@@ -96,16 +97,19 @@ async function joiningOf(
 }
 
 /**
- * Finds out whether the node can join as the options say, and keeps the token in its data folder for the first start: every user can
- * read a unit. Does nothing for a node that needs no token.
+ * Finds out whether the node can join as the options say. Resolves with a function that keeps the token in its data folder for the first
+ * start, as every user can read a unit; it does nothing for a node that needs none.
  * @throws Failure as {@link joiningOf}
  */
-export async function keepToken(options: JoinOptions, node: NodeConfig): Promise<void> {
+export async function checkJoin(options: JoinOptions, node: NodeConfig): Promise<() => void> {
+  const { token } = options;
   const joining = await joiningOf(options, node);
-  if (joining?.bootstrapToken === undefined || options.token === undefined) return;
+  if (joining?.bootstrapToken === undefined || token === undefined) return () => undefined;
   const paths = nodePaths(node.name, node.dataDir);
-  ensurePrivateFolder(paths.data);
-  writeFileAtomicallySync(tokenFile(paths), options.token, { mode: privateMode });
+  return () => {
+    ensurePrivateFolder(paths.data);
+    writeFileAtomicallySync(tokenFile(paths), token, { mode: privateMode });
+  };
 }
 
 function keptToken(paths: Paths): string | undefined {
@@ -116,7 +120,7 @@ function keptToken(paths: Paths): string | undefined {
 /**
  * The membership of a worker whose control plane has another address now: a server that has the CA of the cluster, and accepts the
  * worker's certificate, is that of its cluster.
- * @throws Failure `usage` if it is not
+ * @throws Failure `usage` if it is not, `notReady` if it is not reached
  */
 async function movedTo(
   server: string,
@@ -137,6 +141,9 @@ async function movedTo(
   };
   if (pem === undefined) throw refusal();
   return rediscover({ ...known, server }, pem, workerName(node)).catch((error: unknown) => {
+    // It may only start later than this one.
+    if (error instanceof Failure && isSystemError(error.cause))
+      throw new Failure('notReady', error.message, { hint: error.hint ?? '', cause: error });
     throw refusal(error);
   });
 }

@@ -43,14 +43,16 @@ describe('systemd print', () => {
 
   it('starts a worker after its control plane on this machine, and has no token', async () => {
     const secret = `abcdef.0123456789abcdef@sha256:${'0'.repeat(64)}`;
-    const args = ['systemd', 'print', '--name', 'b', '--join', 'a', '--token', secret];
-    const { stdout, stderr, exitCode } = await cli(args);
+    const url = ['--host', '--join', 'https://192.0.2.10:6443', '--token', secret];
+    const onOther = await cli(['systemd', 'print', ...url]);
+    expect(`${String(onOther.stdout)}${String(onOther.stderr)}`).not.toContain('abcdef');
+    expect(String(onOther.stderr)).toContain('the token is left out');
+    const args = ['systemd', 'print', '--name', 'b', '--join', 'a'];
+    const { stdout, exitCode } = await cli(args);
     expect(exitCode).toBe(0);
     const lines = String(stdout).split('\n');
     expect(lines).toContain('After=network-online.target k8s-single-a.service');
     expect(lines).toContain(`ExecStart=${process.execPath} ${main} up --name b --join a`);
-    expect(`${String(stdout)}${String(stderr)}`).not.toContain('abcdef');
-    expect(String(stderr)).toContain('the token is left out');
   });
 
   it.each([

@@ -243,6 +243,8 @@ describe('two control planes', () => {
       preserveTimestamps: true,
     });
     const { network } = settings;
+    // The address of its DNS server, too, stays that of the first.
+    const slices = await kubectl(first, 'get', 'endpointslices', '-n', 'kube-system', '-o', 'yaml');
     const sameName = await up(second, { ...settings, nodeName: 'first' });
     expect([sameName.exitCode, sameName.all]).toEqual([
       3,
@@ -255,6 +257,7 @@ describe('two control planes', () => {
       expect.stringContaining('network.podCidr 10.244.0.0/16 overlaps that of node first, 10.244.1.0/24'),
     ]);
     expect(await kubectl(first, 'get', 'nodes', '-o', 'name')).toBe('node/first');
+    expect(await kubectl(first, 'get', 'endpointslices', '-n', 'kube-system', '-o', 'yaml')).toBe(slices);
     await succeed(first, 'status');
   });
 

@@ -22,7 +22,7 @@ import { exitCodes, Failure, reasonOf } from '../../lib/errors.ts';
 import { nodePaths, programFile, unitOf } from '../../lib/paths.ts';
 import { loadNodeConfig } from '../../supervisor/options.ts';
 import type { UpOptions } from '../../supervisor/options.ts';
-import { keepToken } from '../../supervisor/worker.ts';
+import { checkJoin } from '../../supervisor/worker.ts';
 import { takeDown } from '../down.ts';
 import { assertPlace, runsInSandbox } from '../up.ts';
 import { unitText } from './unitText.ts';
@@ -41,7 +41,7 @@ const changesUnits = 'it changes the units of the system';
 /** `k8s-single systemd print`: prints the unit that `install` would write. */
 export async function printUnit(options: UpOptions): Promise<number> {
   const { text } = await planUnit(options);
-  if (options.token !== undefined)
+  if (options.token !== undefined && options.join !== undefined && !runsInSandbox(options))
     console.error(
       'the token is left out, as every user can read a unit: install keeps it with the data of the node, until it has joined',
     );
@@ -59,8 +59,10 @@ export async function installUnit(options: InstallOptions): Promise<number> {
   const { name: unit, file } = before;
   const isChanged = readUnitFile(name) !== text;
   if (options.start && !before.isActive) await assertNotRunning(name);
-  if (node.kubernetes !== false && !runsInSandbox(options)) await keepToken(options, node);
+  const joins = node.kubernetes !== false && !runsInSandbox(options);
+  const keepToken = joins ? await checkJoin(options, node) : undefined;
   await writeUnit(file, text);
+  keepToken?.();
   await run(['systemctl', 'daemon-reload'], ['systemctl', 'enable', '--quiet', unit]);
   console.error(`${unit} is installed: ${file}`);
   if (before.isActive) {

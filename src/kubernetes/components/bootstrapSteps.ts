@@ -120,7 +120,7 @@ export function setPodCidr(access: Api, node: string, cidr: string): Probe {
 }
 
 /**
- * Removes the not-ready taint from a node that is Ready. The controller manager does so only once all its
+ * Removes the not-ready taints from a node that is Ready. The controller manager does so only once all its
  * controllers are started (pkg/controller/nodelifecycle). A pod created before is unschedulable, and retried
  * only a second later. Passes when there is no such taint.
  */

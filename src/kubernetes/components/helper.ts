@@ -106,7 +106,12 @@ export function helperHealthy(facts: NodeFacts): Probe {
 export function routes(facts: NodeFacts, needed: string): Task | undefined {
   if (facts.joining === undefined && !isJoinable(facts)) return undefined;
   const live = http(`${healthUrl}/routes`, { socketPath: facts.paths.helperSocket });
-  return { ...milestone('routes', [needed], [waitUntil(live)]), live };
+  return {
+    ...milestone('routes', [needed], [waitUntil(live)]),
+    live,
+    // Without a route, only the pods of one node are not reached.
+    restart: { onFailure: 'keepOthers' },
+  };
 }
 
 /** The helper process: its parts by the config, and DNS if it is to serve it. Its options are written at each start. */

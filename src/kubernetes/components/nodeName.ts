@@ -7,10 +7,10 @@ import type { Probe } from '../../../probes/probe.ts';
 import { listAt, textAt } from '../../../probes/transport/json.ts';
 import { overlap, parseCidr } from '../../config/schema/addresses.ts';
 import type { Dependency, Task } from '../../engine/component.ts';
-import { nodes, readNode } from '../../helper/workers/node.ts';
+import { nodePath, nodes, readNode } from '../../helper/workers/node.ts';
 import type { ClusterNode } from '../../helper/workers/node.ts';
 import { createFileAtomicallySync } from '../../lib/atomicFile.ts';
-import { Failure } from '../../lib/errors.ts';
+import { Failure, reasonOf } from '../../lib/errors.ts';
 import type { Paths } from '../../lib/paths.ts';
 import type { NodeFacts } from '../facts.ts';
 import { adminAccess } from '../kubeconfig/clients.ts';
@@ -21,11 +21,10 @@ import { milestone, waitUntil } from './milestones.ts';
 /** The annotation with {@link idOf} the node that has registered. */
 const annotation = 'k8s-single/node-id';
 
-/**
- * Without news for this long, a node counts as lost, in ms: --node-monitor-grace-period of kube-controller-manager, up to 1.31. 50 s
- * since 1.32.
- */
-const lostAfterMs = 50_000;
+/** A kubelet renews its lease every 10 s (a quarter of nodeLeaseDurationSeconds): one that does not for so long, in ms, has ended. */
+const silentMs = 30_000;
+
+const noLease = 'it has no lease';
 
 /**
  * In a cluster of several control planes: ready when no other node has the name of this one, or pods of its range. Two kubelets with one
@@ -35,12 +34,18 @@ export function nodeName(facts: NodeFacts, needs: readonly Dependency[]): Task {
   const { nodeName: name, network } = facts.config;
   const access = adminAccess(facts);
   const list = apiObject(access, nodes.path, 'no nodes');
-  const lease = apiObject(
-    access,
-    `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${name}`,
-    '',
-  );
-  let firstSeen: string | undefined;
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+  const lease = apiObject(access, `${leases}/${encodeURIComponent(name)}`, noLease);
+  const renewTime = async (signal: AbortSignal): Promise<string> =>
+    lease(signal).then(
+      (object) => textAt(object, 'spec', 'renewTime'),
+      (error: unknown) => {
+        if (reasonOf(error) === noLease) return '';
+        throw error;
+      },
+    );
+  // Not by the time in it: the clock of the other machine may be another one.
+  let seen: { readonly renewed: string; readonly at: number } | undefined;
   let refusal: Failure | undefined;
   const isKnown: Probe = async (signal) => {
     const all = listAt(await list(signal), 'items').map(readNode);
@@ -49,18 +54,19 @@ export function nodeName(facts: NodeFacts, needs: readonly Dependency[]): Task {
       all.filter((each) => each.name !== name),
     );
     if (refusal !== undefined) return;
-    const taken = all.find((each) => each.name === name);
-    const id = textAt(taken?.annotations, annotation);
+    const id = idIn(all.find((each) => each.name === name));
     if (id === '' || id === idOf(facts.paths)) return;
-    const renewed = textAt(await lease(signal).catch(() => undefined), 'spec', 'renewTime');
-    firstSeen ??= renewed;
-    if (renewed !== firstSeen) {
+    const renewed = await renewTime(signal);
+    seen ??= { renewed, at: performance.now() };
+    if (renewed !== seen.renewed) {
       refusal = nameTaken(name);
       return;
     }
-    const silentMs = Date.now() - Date.parse(renewed);
-    if (silentMs < lostAfterMs)
-      throw new Unhealthy(`another machine may have node ${name}: waiting whether its kubelet is silent`);
+    if (performance.now() - seen.at < silentMs)
+      throw new Unhealthy(
+        `another machine had node ${name}: waiting whether its kubelet is silent for ${silentMs / 1000} s`,
+      );
+    await annotateNode(access, name, { [annotation]: idOf(facts.paths) })(signal);
   };
   return milestone('node-name', needs, [
     waitUntil(isKnown),
@@ -70,10 +76,21 @@ export function nodeName(facts: NodeFacts, needs: readonly Dependency[]): Task {
   ]);
 }
 
-/** Passes when the Node says that it is of this data folder. */
+/** Passes when the Node says that it is of this data folder, and fails if it says that it is of another. */
 export function claimNodeName(facts: NodeFacts): Probe {
-  return async (signal) =>
-    annotateNode(adminAccess(facts), facts.config.nodeName, { [annotation]: idOf(facts.paths) })(signal);
+  const { nodeName: name } = facts.config;
+  const access = adminAccess(facts);
+  const get = apiObject(access, nodePath(name), `node ${name} is not registered`);
+  return async (signal) => {
+    const id = idIn(readNode(await get(signal)));
+    if (id === idOf(facts.paths)) return;
+    if (id !== '') throw nameTaken(name);
+    await annotateNode(access, name, { [annotation]: idOf(facts.paths) })(signal);
+  };
+}
+
+function idIn(node: ClusterNode | undefined): string {
+  return textAt(node?.annotations, annotation);
 }
 
 /** What tells the node of this data folder from any other with its name. Made once. */
@@ -95,7 +112,7 @@ function rangeTaken(own: string, others: readonly ClusterNode[]): Failure | unde
     'preflight',
     `network.podCidr ${own} overlaps that of node ${other.name}, ${other.podCidr}`,
     {
-      hint: `give this node another one; or, if that one is gone for good: kubectl delete node ${other.name}`,
+      hint: `give this node another one; or, if that one is gone for good, on a node of the cluster that runs: kubectl delete node ${other.name}`,
     },
   );
 }

@@ -83,7 +83,7 @@ test.each([{}, { spec: {} }, { spec: { taints: others } }])(
   },
 );
 
-test('removes only that taint, provided that the taints have not changed since', async () => {
+test('removes only those taints, provided that the taints have not changed since', async () => {
   const taints = [others[0], notReady, others[1], { ...notReady, effect: 'NoExecute' }];
   const { access, requests } = await api(() => ({ status: 200, body: { spec: { taints } } }));
   await pass(removeNotReadyTaint(access, 'node1'));
