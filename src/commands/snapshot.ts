@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { Unhealthy } from '../../probes/probe.ts';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
+import { until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
 import { toFailure } from '../host/checkResult.ts';
 import { checkDataFolder, checkDataOwner, checkDataPath } from '../host/preflight.ts';
@@ -31,7 +33,7 @@ import { readPassphrase } from '../kubernetes/snapshots/passphrase.ts';
 import type { EtcdProgram } from '../kubernetes/snapshots/privateEtcd.ts';
 import { withEtcd } from '../kubernetes/snapshots/privateEtcd.ts';
 import { completeRestore } from '../kubernetes/snapshots/completeRestore.ts';
-import { restoreSnapshot } from '../kubernetes/snapshots/restore.ts';
+import { prepareRestore, restoreSnapshot } from '../kubernetes/snapshots/restore.ts';
 import { checkSnapshot, openSnapshot, packed, writeSnapshot } from '../kubernetes/snapshots/snapshotFile.ts';
 import {
   nameByTime,
@@ -57,6 +59,7 @@ import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
 import { down } from './down.ts';
+import type { NodeStatus } from '../observe/state/status.ts';
 import { runCommand } from './run/runCommand.ts';
 
 /** The options of a node whose config says where its snapshots are, and which etcd it has. */
@@ -192,10 +195,8 @@ export async function restoreNamed(source: string, options: RestoreOptions): Pro
       : etcdOf(running, paths);
   assertSnapshotFits(kubernetes, etcd.versions['kube-apiserver'] ?? '');
   const seen = running === undefined ? undefined : await revisionOfRunning(paths, interrupted);
-  const start = await stopToStartAgain(node, running);
-  const restore = async (): Promise<void> => {
-    const present = seen ?? (await revisionOfStopped(etcd, { name: node, dataDir: paths.data }, interrupted));
-    const { objects } = await restoreSnapshot(await openSnapshot({ file, passphrase }), {
+  const restored = async (place: typeof restoreSnapshot, present: bigint | undefined): Promise<void> => {
+    const { objects } = await place(await openSnapshot({ file, passphrase }), {
       data: paths.data,
       program: etcd.program,
       versions: { ...versions, etcd: etcd.versions['etcd'] ?? '' },
@@ -205,6 +206,16 @@ export async function restoreNamed(source: string, options: RestoreOptions): Pro
     const { node: from, created } = header;
     const time = timeText(new Date(created));
     console.error(`restored ${objects} objects of node ${from}, Kubernetes ${kubernetes}, as of ${time}`);
+  };
+  if (running?.restartsItself === true && (await activeUnit(node)) === undefined) {
+    await restored(prepareRestore, seen);
+    await restartNode(node, paths, interrupted);
+    return exitCodes.ok;
+  }
+  const start = await stopToStartAgain(node, running);
+  const restore = async (): Promise<void> => {
+    const present = seen ?? (await revisionOfStopped(etcd, { name: node, dataDir: paths.data }, interrupted));
+    await restored(restoreSnapshot, present);
   };
   try {
     await withLocks({ name: node, paths }, interrupted, restore);
@@ -218,6 +229,28 @@ export async function restoreNamed(source: string, options: RestoreOptions): Pro
   if (start !== undefined) return start();
   console.error(`start it: ${nodeCommand('up', { name: node, dataDir: paths.data })}`);
   return exitCodes.ok;
+}
+
+/** The default time limit of a boot, in ms. */
+const bootMs = 300_000;
+
+/** Starts a node again in its own process. Resolves when it is ready. */
+async function restartNode(name: string, { controlSocket }: Paths, signal: AbortSignal): Promise<void> {
+  const node = client<NodeStatus>(controlSocket);
+  console.error(`starting node ${name} again`);
+  await node.restartNode(signal);
+  const isReady = async (attempt: AbortSignal): Promise<void> => {
+    const { ready, state } = await node.status(attempt);
+    if (!ready) throw new Unhealthy(`it is ${state}`);
+  };
+  await until(isReady, { timeoutMs: bootMs, maxPeriodMs: 500 }, signal).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new Failure('notReady', `node ${name} is not ready with the restored cluster: ${reasonOf(cause)}`, {
+      hint: `see why: ${nodeCommand('status', { name })}; what was there before is in the folder replaced of its data`,
+      cause,
+    });
+  });
+  console.error(`node ${name} is ready`);
 }
 
 /** The revision of the cluster, which no client may see again. Undefined if it does not say, as a damaged one. */
@@ -254,13 +287,9 @@ async function stopToStartAgain(
   if (running === undefined && unit === undefined) return undefined;
   const { up } = running ?? {};
   if (unit === undefined && up === undefined) {
-    throw new Failure(
-      'preflight',
-      `node ${name} runs in a container, in memory or with --host: it is not stopped`,
-      {
-        hint: `stop it, restore, and start it again: ${nodeCommand('down', { name })}`,
-      },
-    );
+    throw new Failure('preflight', `node ${name} runs in memory: it is not stopped`, {
+      hint: `stop it, restore, and start it again: ${nodeCommand('down', { name })}`,
+    });
   }
   await down({ name });
   if (unit !== undefined) {

@@ -93,14 +93,22 @@ async function runDirectly(
 ): Promise<number> {
   const { node } = config;
   if (options.detach === true) throw cannotDetach();
-  await launch.locks.acquireNode(node.name, nodePaths(node.name).run, signals.interrupted);
   if (node.kubernetes === false && node.ports.length > 0) throw noNode();
   if (node.kubernetes === false && (options.join ?? options.joinable) !== undefined) throw noCluster();
   const { workerSpecOf } = await import('../supervisor/worker.ts');
-  const spec = await signals.interruptible(workerSpecOf(options, config));
   const { directHost } = await import('../supervisor/directHost.ts');
   const { runNode } = await import('../supervisor/runNode.ts');
-  return runNode(spec, await directHost(spec, launch.locks), signals);
+  for (let startedAt = performance.timeOrigin; ; startedAt = Date.now()) {
+    await launch.locks.acquireNode(node.name, nodePaths(node.name).run, signals.interrupted);
+    const spec = await signals.interruptible(workerSpecOf(options, config));
+    const host = await directHost(spec, launch.locks);
+    let isAgain = false;
+    const restart = (): void => void (isAgain = true);
+    const code = await runNode({ ...spec, startedAt }, { ...host, restart }, signals);
+    // One who has asked for its end meanwhile gets that.
+    if (!isAgain || signals.first !== undefined) return code;
+    signals.withoutHandler();
+  }
 }
 
 /**

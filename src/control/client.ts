@@ -28,6 +28,8 @@ export interface Client<Status> {
   start(component: string, signal?: AbortSignal): Promise<void>;
   /** Stops the node. Resolves when its control socket is closed, which is the last thing it does. */
   down(signal?: AbortSignal): Promise<void>;
+  /** The same for a node that then starts again in its own process. Rejects for any other. */
+  restartNode(signal?: AbortSignal): Promise<void>;
 }
 
 /**
@@ -41,6 +43,11 @@ export function client<Status>(socketPath: string): Client<Status> {
     void (await text(await send(socketPath, 'POST', path, signal)));
   const act = (verb: string, component: string, signal?: AbortSignal, query = ''): Promise<void> =>
     post(`/v1/${verb}/${encodeURIComponent(component)}${query}`, signal);
+  const end = async (path: string, signal?: AbortSignal): Promise<void> => {
+    const eventStream = await send(socketPath, 'GET', '/v1/events', signal);
+    await post(path);
+    await text(eventStream);
+  };
   return {
     async status(signal) {
       const status: Status = JSON.parse(await get('/v1/status', signal));
@@ -80,11 +87,8 @@ export function client<Status>(socketPath: string): Client<Status> {
       act('restart', component, signal, cascade ? '?cascade' : ''),
     stop: (component, signal) => act('stop', component, signal),
     start: (component, signal) => act('start', component, signal),
-    async down(signal) {
-      const eventStream = await send(socketPath, 'GET', '/v1/events', signal);
-      await post('/v1/down');
-      await text(eventStream);
-    },
+    down: async (signal) => end('/v1/down', signal),
+    restartNode: async (signal) => end('/v1/restart-node', signal),
   };
 }
 

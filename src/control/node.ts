@@ -32,6 +32,8 @@ export interface ControlledNode {
   readonly start: (component: string) => Promise<void>;
   /** Starts to stop the whole node, and returns. The end of the event stream tells when it is down. */
   readonly down: () => void;
+  /** The same, and then starts the node again in this process. Undefined where another one starts it. */
+  readonly restartNode: (() => void) | undefined;
 }
 
 /** The name of the log of a detached node's supervisor, next to those of the components. */

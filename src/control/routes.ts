@@ -81,6 +81,12 @@ const actions: RouteTable = {
     sendJson(response, 202, {});
     node.down();
   },
+  '/v1/restart-node': ({ node, response }) => {
+    if (node.restartNode === undefined)
+      throw new BadRequest(404, 'this node does not start again by itself: take it down, and bring it up');
+    sendJson(response, 202, {});
+    node.restartNode();
+  },
 };
 
 /** The routes of the control socket. */

@@ -34,6 +34,8 @@ export interface NodeFile {
   readonly snapshotter?: string;
   /** The arguments of `up` that start it again in a sandbox. */
   readonly up?: readonly string[];
+  /** Its process starts it again when it is asked to: one directly on its machine, or in a container. */
+  readonly restartsItself?: true;
   /** The settings `snapshots.dir` and `snapshots.passphraseFile`, if its config has them: absolute paths. */
   readonly snapshots?: { readonly dir?: string; readonly passphraseFile?: string };
   /** In a sandbox: the cluster whose other nodes on this machine it reaches. It has the name of its control plane. */

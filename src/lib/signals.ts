@@ -60,6 +60,11 @@ export class Signals implements Disposable {
     for (const signal of this.#early.splice(0)) handler(signal);
   }
 
+  /** Forgets the handler: signals count again as arrived before there was one. */
+  withoutHandler(): void {
+    this.#handler = undefined;
+  }
+
   /** Settles as `work` does. Rejects with {@link Interrupted} when a signal arrives first; the work goes on unobserved. */
   async interruptible<T>(work: Promise<T>): Promise<T> {
     const { interrupted } = this;

@@ -58,6 +58,7 @@ interface ControlledGraph {
   readonly graph: RunningGraph;
   readonly logDir: string;
   readonly down: () => void;
+  readonly restartNode: ControlledNode['restartNode'];
   /** What is wrong with the machine at the moment. */
   readonly notes: () => readonly string[];
   /** The published ports, for people. */
@@ -73,7 +74,17 @@ interface ControlledGraph {
 export function controlledNode(
   name: string,
   store: EventStore,
-  { graph, logDir, down, notes: currentNotes, ports, unit, isMultiNode, snapshot }: ControlledGraph,
+  {
+    graph,
+    logDir,
+    down,
+    restartNode,
+    notes: currentNotes,
+    ports,
+    unit,
+    isMultiNode,
+    snapshot,
+  }: ControlledGraph,
 ): ControlledNode {
   const sample = usageSampler();
   const getStatus = async () => {
@@ -104,6 +115,7 @@ export function controlledNode(
     stop: async (component) => graph.stop(component),
     start: async (component) => graph.start(component),
     down,
+    restartNode,
   };
 }
 

@@ -27,6 +27,8 @@ export interface NodeHost {
   readonly prepared: Promise<readonly CheckResult[]>;
   /** Called with the binaries before any of them runs. Resolves with what was checked by them. */
   readonly onBinaries: (binaries: Binaries) => Promise<readonly CheckResult[]>;
+  /** Makes this process start the node again when it has stopped. */
+  readonly restart?: () => void;
   /** Called before each restart of a component. */
   readonly beforeRestart?: () => Promise<void>;
   /** Takes back what this process has prepared. */

@@ -59,6 +59,8 @@ export interface GraphOptions {
   readonly joinAt?: string;
   /** The URL of its API server, if there may be others of the cluster. */
   readonly apiserver?: string;
+  /** Makes this process start the node again when it has stopped. */
+  readonly restart?: (() => void) | undefined;
   /** The cluster in whose network on this machine the node is. */
   readonly cluster?: string;
   /** Of a worker: its cluster. */
@@ -164,6 +166,7 @@ async function startAndServe(
       logsCommand: (component) => nodeCommand('logs', node, ...(component === undefined ? [] : [component])),
     },
   );
+  const { restart } = options;
   const down = (): void => void graph.down().catch(() => undefined);
   options.signals.handleWith(down);
   graph.ready.then(save, () => undefined);
@@ -172,6 +175,12 @@ async function startAndServe(
     graph,
     logDir: paths.logs,
     down,
+    restartNode:
+      restart &&
+      (() => {
+        restart();
+        down();
+      }),
     notes,
     unit: options.unit,
     isMultiNode: (options.joinAt ?? options.apiserver ?? options.worker) !== undefined,
@@ -239,6 +248,7 @@ function nodeFileOf(options: GraphOptions, paths: Paths): NodeFile {
     dataDir: paths.data,
     ...(ports.length > 0 && { ports }),
     ...(again !== undefined && { up: again }),
+    ...(options.restart !== undefined && { restartsItself: true as const }),
     ...(cluster !== undefined && { cluster }),
   };
   if (ctr === undefined) return common;

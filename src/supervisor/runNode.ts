@@ -61,11 +61,11 @@ export async function runNode(spec: BootSpec, host: NodeHost, signals: Signals):
     const components = await graphOf(config, builtIns);
     const checks = [...(await host.prepared), ...(kubernetes?.checks ?? [])];
     const { output } = options;
-    const { beforeRestart, takeover } = host;
+    const { beforeRestart, takeover, restart } = host;
     const follow =
       takeover && ((component: Component) => takeover.follow(component, madeFrom(component, kubernetes)));
     const common = { config, ip: host.ip, output, startedAt, signals, listener };
-    const graph: GraphOptions = { ...common, checks, follow, beforeRestart, ports, unit, again };
+    const graph: GraphOptions = { ...common, checks, follow, beforeRestart, ports, unit, again, restart };
     if (kubernetes === undefined) return await runGraph(components, graph);
     const { facts, controlPlane } = kubernetes;
     if (controlPlane === undefined) {

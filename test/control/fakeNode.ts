@@ -45,6 +45,9 @@ export class FakeNode implements ControlledNode {
     this.onDown();
   };
 
+  /** As of a node in a sandbox. */
+  readonly restartNode = undefined;
+
   /** Why a snapshot fails: before its first line, or after it. */
   snapshotFailure: { readonly after: 0 | 1; readonly error: Error } | undefined;
 

@@ -143,4 +143,11 @@ describe('down', () => {
     expect(served.node.requests).toEqual(['down']);
     await expect(client(served.path).status()).rejects.toMatchObject({ code: 'notReady' });
   });
+
+  it('is no restart of a node that another process starts', async () => {
+    await expect(client(served.path).restartNode()).rejects.toThrow(
+      'this node does not start again by itself: take it down, and bring it up',
+    );
+    expect(served.node.requests).toEqual([]);
+  });
 });

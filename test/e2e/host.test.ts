@@ -151,6 +151,23 @@ it('restarts at another address with its data, and the next up takes over what a
   expect(await kubectl('exec', 'web', '--', 'cat', '/etc/hostname')).toBe('web');
 });
 
+it('gets its cluster back from a snapshot, and goes on in the same process', async () => {
+  const snapshot = async (...args: string[]): Promise<string> =>
+    machine.run(process.execPath, [main, 'snapshot', ...args, '--name', node.name]);
+  await snapshot('save', 'one');
+  const revision = async (): Promise<number> =>
+    Number(JSON.parse(await kubectl('get', '--raw', '/api/v1/nodes')).metadata.resourceVersion);
+  await kubectl('create', 'configmap', 'later');
+  const [old, seen] = [await components(), await revision()];
+  await snapshot('restore', 'one');
+  await k8sSingle('status');
+  expect(await kubectl('get', 'configmaps', '--output', 'name')).not.toContain('later');
+  expect(await revision()).toBeGreaterThan(seen);
+  expect((await components())['etcd']).not.toEqual(old['etcd']);
+  expect(running.exitCode).toBeNull();
+  await podIsReady();
+});
+
 it('down restores the machine after the supervisor was killed', async () => {
   await stop('KILL');
   await k8sSingle('down');

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { syncToDisk } from '../../lib/atomicFile.ts';
@@ -35,6 +36,35 @@ export async function restoreSnapshot(
       await rename(scratch, restore);
       await syncToDisk(data);
       await completeRestore(data);
+      return { objects };
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  });
+}
+
+/**
+ * As {@link restoreSnapshot} of a node that runs: all is made, and takes its place when the node starts the next time.
+ * @throws Failure `preflight` also while another restore is under way
+ */
+export async function prepareRestore(
+  { header, entries }: { readonly header: SnapshotHeader; readonly entries: AsyncIterable<SnapshotEntry> },
+  options: RestoreOptions,
+): Promise<{ readonly objects: number }> {
+  const { data, present } = options;
+  const { restore, scratch } = foldersOf(data);
+  assertNotMounted(data);
+  return onDisk(data, 'nothing was changed: free some space, and try again', async () => {
+    if (existsSync(restore) || existsSync(scratch))
+      throw new Failure('preflight', `another restore is under way, or was interrupted, in ${data}`, {
+        hint: 'wait for it; what is left of one goes when the node starts again',
+      });
+    try {
+      // It writes on until it stops.
+      const later = present === undefined ? undefined : present + 1_000_000n;
+      const objects = await build(scratch, { header, entries }, { ...options, present: later });
+      await rename(scratch, restore);
+      await syncToDisk(data);
       return { objects };
     } finally {
       await rm(scratch, { recursive: true, force: true });
