@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { Unhealthy } from '../../probes/probe.ts';
+import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { until } from '../../probes/until.ts';
 import { client } from '../control/client.ts';
@@ -234,12 +234,19 @@ export async function restoreNamed(source: string, options: RestoreOptions): Pro
 /** The default time limit of a boot, in ms. */
 const bootMs = 300_000;
 
+/** How long the process of a node may take from the end of the node to its next start, in ms. */
+const startsWithinMs = 5000;
+
 /** Starts a node again in its own process. Resolves when it is ready. */
-async function restartNode(name: string, { controlSocket }: Paths, signal: AbortSignal): Promise<void> {
+async function restartNode(name: string, { controlSocket, run }: Paths, signal: AbortSignal): Promise<void> {
   const node = client<NodeStatus>(controlSocket);
   console.error(`starting node ${name} again`);
   await node.restartNode(signal);
+  let absentSince: number | undefined;
   const isReady = async (attempt: AbortSignal): Promise<void> => {
+    absentSince = existsSync(run) ? undefined : (absentSince ?? performance.now());
+    if (performance.now() - (absentSince ?? Infinity) > startsWithinMs)
+      throw new PermanentFailure('its process has ended');
     const { ready, state } = await node.status(attempt);
     if (!ready) throw new Unhealthy(`it is ${state}`);
   };

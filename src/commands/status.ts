@@ -63,7 +63,8 @@ export async function nodesOfCluster(name: string): Promise<ClusterAnswer | unde
   const own = file.joinAt ?? file.apiserver;
   if (own === undefined && file.worker === undefined) return undefined;
   // Of a worker in a sandbox, this machine may not see the certificate.
-  if (file.worker !== undefined && file.cluster !== undefined) return nodesOfCluster(file.cluster);
+  if (file.worker !== undefined && file.cluster !== undefined)
+    return (await nodesOfCluster(file.cluster)) ?? { reason: `node ${file.cluster} is not running` };
   const { clusterNodes } = await import('../kubernetes/join/clusterNodes.ts');
   const { adminAt, workerAt } = await import('../kubernetes/kubeconfig/clients.ts');
   const api = file.worker === undefined ? adminAt(own!, paths) : workerAt(file.worker.server, paths);
