@@ -19,7 +19,7 @@ import type { NodeHost } from './nodeHost.ts';
 export const unknownHost = {
   ip: unknownIp,
   isSandboxed: false,
-  isReachable: true,
+  isReachable: false,
   snapshotter: 'overlayfs',
   canLowerOomScore: true,
   areNetworkSettingsWritable: true,

@@ -80,7 +80,12 @@ async function build(versions: Versions, variant: (typeof variants)[number] = va
     versions: Object.fromEntries(programVersions),
     searchPath: '/bin',
   } as unknown as Binaries;
-  const facts = factsOf(node, binaries, { ...unknownHost, ip: '172.30.7.2', ...variant.host });
+  const facts = factsOf(node, binaries, {
+    ...unknownHost,
+    isReachable: true,
+    ip: '172.30.7.2',
+    ...variant.host,
+  });
   const commands = new Map<string, Command>();
   const { joining } = facts;
   const all = joining === undefined ? kubernetesNode(facts) : kubernetesWorker(facts, joining);

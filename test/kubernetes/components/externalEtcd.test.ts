@@ -33,7 +33,7 @@ it('a node with an etcd of others has none of its own, nor what is done in it', 
   expect(others.get('etcd')).toMatchObject({ kind: 'task', needs: ['pki'] });
   const missing = [...own.keys()].filter((name) => !others.has(name));
   // The latter only after an install.
-  expect(missing.filter((name) => name !== 'initial-objects')).toEqual(['etcd-space', 'routes']);
+  expect(missing.filter((name) => name !== 'initial-objects')).toEqual(['etcd-space']);
   expect(others.has('initial-objects')).toBe(false);
   expect([...others.keys()].filter((name) => !own.has(name))).toEqual(['etcd-members', 'node-name']);
   expect(others.get('etcd-members')).toMatchObject({ optional: true });
