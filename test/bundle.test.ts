@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compileFunction } from 'node:vm';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
 
@@ -10,10 +11,17 @@ const bundle = join(root, 'dist/bundle');
 it('is understood by this Node.js, every file of it', async () => {
   const files = (await readdir(bundle)).filter((name) => /\.c?js$/.test(name));
   expect(files).toContain('main.cjs');
-  const checks = files.map(async (name) =>
-    execa(process.execPath, ['--check', join(bundle, name)], { reject: false }),
-  );
-  expect((await Promise.all(checks)).map(({ stderr }) => stderr).filter(Boolean)).toEqual([]);
+  for (const name of files) {
+    if (name.endsWith('.cjs')) {
+      // As their loader compiles them: a process for each of more than 200 files takes half a minute.
+      const text = await readFile(join(bundle, name), 'utf8');
+      const compile = () => compileFunction(text.replace(/^#!.*/, ''), ['exports', 'require', 'module']);
+      expect(compile, name).not.toThrow();
+    } else {
+      const { stderr } = await execa(process.execPath, ['--check', join(bundle, name)], { reject: false });
+      expect(stderr).toBe('');
+    }
+  }
 });
 
 it('has every program that the commands in front of it start', async () => {
