@@ -285,8 +285,10 @@ describe('a worker', () => {
     for (const which of ['worker', 'control'] as const) await endSupervisor(which, 'TERM');
     await machines.control.setAddress('192.0.2.20');
     await up('control');
-    const elsewhere = await refusal('--join', 'https://192.0.2.11:6443').catch(String);
-    expect(elsewhere).toContain(`is a worker of ${server}, not of https://192.0.2.11:6443: `);
+    // The one does not answer, and may only start later; the other has the CA of the cluster, but is a kubelet.
+    expect(await refusal('--join', 'https://192.0.2.11:6443')).toContain('cannot be asked: ');
+    const kubelet = 'https://192.0.2.20:10250';
+    expect(await refusal('--join', kubelet)).toContain(`is a worker of ${server}, not of ${kubelet}: `);
     await up('worker', '--join', 'https://192.0.2.20:6443');
     expect(await kubectl('get', 'nodes', '--no-headers')).toMatch(/^worker +Ready /m);
     await eventually('here', async () => fetchFrom(kubectl, 'there', 'here'));
