@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { stringify, parse } from 'yaml';
@@ -348,6 +348,18 @@ describe('two control planes', () => {
       const secret = await kubectl(second, 'get', 'serviceaccount', 'new', '-o', path);
       if (!secret.startsWith('new-token-')) throw new Unhealthy('no token yet');
     });
+  });
+
+  it('have a lost one back with new data, when its old kubelet is silent', async () => {
+    await rm(join(dataOf(first), 'node-id'));
+    const network = { server: `https://${front}:6443`, podCidr: '10.244.1.0/24' };
+    const { exitCode, all } = await up(first, { nodeName: 'first', network });
+    expect(exitCode, all).toBe(0);
+    await becomesReady(first);
+    const path = 'jsonpath={.metadata.annotations.k8s-single/node-id}';
+    const id = (await readFile(join(dataOf(first), 'node-id'), 'utf8')).trim();
+    expect(await kubectl(second, 'get', 'node', 'first', '-o', path)).toBe(id);
+    expect((await succeed(second, 'status')).match(/^(?:first|second) +ready +v/gm)).toHaveLength(2);
   });
 });
 
