@@ -9,15 +9,13 @@ import { killNodeCgroup } from '../src/host/cgroup/nodeCgroup.ts';
 import { readNodeFile } from '../src/instance/nodeFile.ts';
 import type { NodeStatus } from '../src/observe/state/status.ts';
 import { ours } from './competitors.ts';
-import { configMap, create, createAll, deployment, names, timeOf } from './load.ts';
+import { clientsAt, configMap, create, createAll, deployment, names, timeOf } from './load.ts';
 import { executable, nodeName } from './node.ts';
-import { adminClient } from './observer.ts';
 import { RowCollector } from './rows.ts';
 import type { Row } from './rows.ts';
 
 const workerName = `${nodeName}-worker`;
 const snapshotObjects = 10_000;
-const concurrency = 8;
 const settleMs = 10_000;
 const timeoutMs = 300_000;
 const execute = promisify(execFile);
@@ -90,10 +88,7 @@ async function kubeletStart(): Promise<number> {
 
 async function clientsOf(signal: AbortSignal) {
   const { ip } = await readNodeFile(nodeName);
-  const address = { host: ip, port: defaults.network.apiserverPort };
-  return Promise.all(
-    Array.from({ length: concurrency }, async () => adminClient(address, timeoutMs, signal)),
-  );
+  return clientsAt(ip, defaults.network.apiserverPort, signal);
 }
 
 /** From the end of all processes of the worker until its pod, which tolerates that for 1 s, runs on the control plane. */

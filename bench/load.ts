@@ -30,16 +30,20 @@ const concurrency = 8;
 
 const timeoutMs = 300_000;
 
+/** The administrator's clients of an API server, one for each request at a time. */
+export async function clientsAt(host: string, port: number, signal: AbortSignal): Promise<ApiClient[]> {
+  const all = Array.from({ length: concurrency }, async () => adminClient({ host, port }, timeoutMs, signal));
+  return Promise.all(all);
+}
+
 /** So many names that begin with it. */
 export const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 
 /** Asks a node that is up for all that, one after the other. */
 export async function measureLoad(config: NodeConfig, signal: AbortSignal): Promise<LoadTimes> {
-  const address = { host: await nodeAddress(timeoutMs, signal), port: config.network.apiserverPort };
-  const clients = await Promise.all(
-    Array.from({ length: concurrency }, async () => adminClient(address, timeoutMs, signal)),
-  );
+  const address = await nodeAddress(timeoutMs, signal);
+  const clients = await clientsAt(address, config.network.apiserverPort, signal);
   const before = await cpuMs();
   const configMaps = await timeOf(async () =>
     createAll(

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { PermanentFailure, Unhealthy } from '../../probes/probe.ts';
 import { parseJson, textAt } from '../../probes/transport/json.ts';
 import { until } from '../../probes/until.ts';
+import { defaults } from '../config/schema/defaults.ts';
 import { client } from '../control/client.ts';
 import { toFailure } from '../host/checkResult.ts';
 import { checkDataFolder, checkDataOwner, checkDataPath } from '../host/preflight.ts';
@@ -55,11 +56,11 @@ import { Signals } from '../lib/signals.ts';
 import { isSystemError } from '../lib/systemError.ts';
 import { table } from '../lib/text/table.ts';
 import { formatBytes } from '../lib/text/text.ts';
+import type { NodeStatus } from '../observe/state/status.ts';
 import { loadNodeConfig } from '../supervisor/options.ts';
 import type { UpOptions } from '../supervisor/options.ts';
 import { resolveBinaries } from '../supervisor/resolveBinaries.ts';
 import { down } from './down.ts';
-import type { NodeStatus } from '../observe/state/status.ts';
 import { runCommand } from './run/runCommand.ts';
 
 /** The options of a node whose config says where its snapshots are, and which etcd it has. */
@@ -231,9 +232,6 @@ export async function restoreNamed(source: string, options: RestoreOptions): Pro
   return exitCodes.ok;
 }
 
-/** The default time limit of a boot, in ms. */
-const bootMs = 300_000;
-
 /** How long the process of a node may take from the end of the node to its next start, in ms. */
 const startsWithinMs = 5000;
 
@@ -250,13 +248,19 @@ async function restartNode(name: string, { controlSocket, run }: Paths, signal: 
     const { ready, state } = await node.status(attempt);
     if (!ready) throw new Unhealthy(`it is ${state}`);
   };
-  await until(isReady, { timeoutMs: bootMs, maxPeriodMs: 500 }, signal).catch((cause: unknown) => {
-    signal.throwIfAborted();
-    throw new Failure('notReady', `node ${name} is not ready with the restored cluster: ${reasonOf(cause)}`, {
-      hint: `see why: ${nodeCommand('status', { name })}; what was there before is in the folder replaced of its data`,
-      cause,
-    });
-  });
+  await until(isReady, { timeoutMs: defaults.timeouts.boot, maxPeriodMs: 500 }, signal).catch(
+    (cause: unknown) => {
+      signal.throwIfAborted();
+      throw new Failure(
+        'notReady',
+        `node ${name} is not ready with the restored cluster: ${reasonOf(cause)}`,
+        {
+          hint: `see why: ${nodeCommand('status', { name })}; what was there before is in the folder replaced of its data`,
+          cause,
+        },
+      );
+    },
+  );
   console.error(`node ${name} is ready`);
 }
 

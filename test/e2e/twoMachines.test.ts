@@ -1,6 +1,5 @@
-import { cp, mkdir, mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { Unhealthy } from '../../probes/probe.ts';
@@ -9,7 +8,7 @@ import { busyboxArchive, busyboxImage } from '../support/busybox.ts';
 import { main } from '../support/cli.ts';
 import { etcdCluster } from '../support/etcdCluster.ts';
 import type { EtcdCluster } from '../support/etcdCluster.ts';
-import { startMachine } from '../support/machine.ts';
+import { connectMachines, startMachine } from '../support/machine.ts';
 import type { Machine } from '../support/machine.ts';
 
 // Two nodes without a sandbox, each on a machine of its own, whose interfaces are connected to each other and to nothing else.
@@ -29,14 +28,6 @@ async function k8sSingle(index: number, word: string, ...args: string[]): Promis
 
 const kubectl = async (index: number, ...args: string[]): Promise<string> =>
   k8sSingle(index, 'kubectl', '--', ...args);
-
-/** A process in the network namespace of a machine. */
-async function pidIn(machine: Machine): Promise<string> {
-  const namespace = (await machine.run('readlink', ['/proc/self/ns/net'])).trim();
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)))
-    if ((await readlink(`/proc/${pid}/ns/net`).catch(() => '')) === namespace) return pid;
-  throw new Error('the machine has gone');
-}
 
 async function up(index: number): Promise<void> {
   const { ports, caFile, certFile, keyFile } = etcd;
@@ -64,12 +55,9 @@ async function eventually(look: () => Promise<void>, timeoutMs = 60_000): Promis
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-e2e-two-');
   machines = await Promise.all([startMachine(), startMachine()]);
-  const [first, second] = await Promise.all(machines.map(pidIn));
-  const link = `link add eth0 type veth peer name eth0 netns /proc/${second}/ns/net`;
-  for (const machine of machines) await machine.run('ip', ['link', 'delete', 'eth0']);
-  await execa('nsenter', ['--target', first!, '--net', 'ip', ...link.split(' ')]);
+  const [first, second] = machines.map(({ pid }) => pid);
+  await connectMachines(first!, second!);
   for (const [index, machine] of machines.entries()) {
-    await machine.run('ip', ['link', 'set', 'eth0', 'up']);
     await machine.setAddress(addresses[index]!);
     await machine.run('sh', ['-c', `echo ${addresses[0]} etcd.example >> /etc/hosts`]);
     await mkdir(join(dataOf(index), 'images'), { recursive: true, mode: 0o700 });

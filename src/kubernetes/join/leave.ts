@@ -13,7 +13,7 @@ import { reasonOf } from '../../lib/errors.ts';
 import type { Paths } from '../../lib/paths.ts';
 import { change, remove } from '../components/bootstrapSteps.ts';
 import { pkiPaths } from '../pki/paths.ts';
-import { bootstrapKubeconfig, kubeconfigPaths } from '../kubeconfig/clients.ts';
+import { bootstrapKubeconfig, kubeconfigPaths, workerAt } from '../kubeconfig/clients.ts';
 import { kubeletClientFile, membershipFile } from './membership.ts';
 
 interface Worker {
@@ -35,7 +35,7 @@ const never = new AbortController().signal;
  * @throws Unhealthy with the reason of the API server, or why it is not reached
  */
 export async function leaveCluster(worker: Worker, paths: Pick<Paths, 'pki' | 'kubelet'>): Promise<void> {
-  const api = accessOf(worker, paths);
+  const api = workerAt(worker.server, paths);
   const node = nodePath(worker.nodeName);
   const cordon = {
     method: 'PATCH',
@@ -64,7 +64,7 @@ export async function forgetCluster(
   try {
     // Without a certificate it has not registered.
     if (existsSync(client))
-      await probeOnce(remove(accessOf(worker, paths), nodePath(worker.nodeName)), requestMs, never);
+      await probeOnce(remove(workerAt(worker.server, paths), nodePath(worker.nodeName)), requestMs, never);
   } finally {
     const { kubelet, proxy } = kubeconfigPaths(paths.kubeconfigs);
     // Without its CA a start of its own makes one.
@@ -73,11 +73,6 @@ export async function forgetCluster(
       rmSync(file, { force: true });
     rmSync(dirname(client), { recursive: true, force: true });
   }
-}
-
-function accessOf({ server }: Pick<Worker, 'server'>, paths: Pick<Paths, 'pki' | 'kubelet'>): Api {
-  const client = kubeletClientFile(paths);
-  return { server, ca: pkiPaths(paths.pki).ca.cert, cert: client, key: client };
 }
 
 /** Evicts each pod of the node; passes when all have gone but those that would come again. */
