@@ -45,8 +45,8 @@ const awakeMs = 10_000;
 /** How long a node that was woken needs no other look at it, in ms. */
 const newMs = 2000;
 
-/** How long after one was taken the start of another one waits, in ms. */
-const patienceMs = 2000;
+/** How long after one was taken the next one is woken, and another one started, in ms: the owner has use for the processors just then. */
+const [wakeNextAfterMs, addAfterMs] = [500, 2000];
 
 /** How often the keeper looks whether a node is missing or one too many, in ms. */
 const periodMs = 1000;
@@ -80,6 +80,10 @@ export class PoolKeeper {
   #pauseMs = firstPauseMs;
   /** Not before then another node is started, in ms of `performance.now()`. */
   #addAt = 0;
+  /** When the next node is woken, in ms of `performance.now()`. */
+  #wakeNextAt = Number.POSITIVE_INFINITY;
+  /** When the node goes on for a moment that is frozen for longest, in ms of `performance.now()`. */
+  #turnAt = 0;
 
   constructor(size: number, options: UpOptions, config: Config) {
     this.#size = size;
@@ -134,11 +138,7 @@ export class PoolKeeper {
       print(`${node.member.name} is removed: ${this.#reason}`);
       return;
     }
-    for (const node of this.#ready) {
-      if (this.#refreshing.has(node) || !isDue(node)) continue;
-      const refreshing = this.#refresh(node).finally(() => this.#refreshing.delete(node));
-      this.#refreshing.set(node, refreshing);
-    }
+    this.#wakeThoseDue();
     const isComplete = this.#ready.length + this.#waking.size >= this.#size;
     if (isComplete || this.#adding !== undefined || performance.now() < this.#addAt) return;
     if (!hasRoomForNode()) {
@@ -146,6 +146,30 @@ export class PoolKeeper {
       return;
     }
     this.#adding = this.#tryToAdd().finally(() => (this.#adding = undefined));
+  }
+
+  #wakeThoseDue(): void {
+    const now = performance.now();
+    const [latest] = this.#frozen();
+    if (now >= this.#wakeNextAt && latest !== undefined) {
+      this.#wakeNextAt = Number.POSITIVE_INFINITY;
+      this.#wake(latest, awakeMs);
+    }
+    // They take turns: whenever one is asked for, one has just been awake, and has little to make up for.
+    const hasTurn = now >= this.#turnAt ? this.#frozen().at(-1) : undefined;
+    for (const node of this.#ready) {
+      if (this.#refreshing.has(node) || !(isDue(node) || node === hasTurn)) continue;
+      this.#turnAt = now + frozenForMs / this.#ready.length;
+      const refreshing = this.#refresh(node).finally(() => this.#refreshing.delete(node));
+      this.#refreshing.set(node, refreshing);
+    }
+  }
+
+  /** Those that stand still, the one that was awake last first. */
+  #frozen(): PooledNode[] {
+    return this.#ready
+      .filter(({ awake, freezing }) => (awake ?? freezing) === undefined)
+      .toSorted((a, b) => a.frozen.frozenMs - b.frozen.frozenMs);
   }
 
   async #tryToAdd(): Promise<void> {
@@ -279,12 +303,10 @@ export class PoolKeeper {
     }
     connection.send({});
     this.#taken += 1;
-    // The start of another one takes the processors that the owner has use for just now.
-    this.#addAt = Math.max(this.#addAt, performance.now() + patienceMs);
-    const [next] = this.#ready;
+    const now = performance.now();
+    this.#addAt = Math.max(this.#addAt, now + addAfterMs);
     // Before it is asked for: whoever has asked once often asks again.
-    if (next !== undefined && next.awake === undefined && next.freezing === undefined)
-      this.#wake(next, awakeMs);
+    this.#wakeNextAt = now + wakeNextAfterMs;
     await this.#attend(node, connection);
   }
 
@@ -307,10 +329,11 @@ export class PoolKeeper {
     return undefined;
   }
 
-  /** Takes one out of the list: one that is awake, otherwise the one that has waited for the longest. */
+  /** Takes one out of the list: one that is awake, otherwise the one that was awake last. */
   #next(): PooledNode | undefined {
-    const awake = this.#ready.findIndex((node) => node.awake !== undefined && node.freezing === undefined);
-    return this.#ready.splice(Math.max(awake, 0), 1)[0];
+    const [node] = this.#ready.toSorted((a, b) => rank(a) - rank(b));
+    if (node !== undefined) this.#forget(node);
+    return node;
   }
 
   /** Tells the owner of a node how that ends, and removes it when it is given back or its owner was killed. */
@@ -325,6 +348,8 @@ export class PoolKeeper {
     const { run, poolMark } = nodePaths(node.member.name);
     if (existsSync(run) && node.hasEnded !== true) writeFileSync(poolMark, '');
     connection.send({});
+    // To end it takes a while, too, and its owner goes on. It may be gone already.
+    await setNodePriority(node.member.name, 'low').catch(() => undefined);
     await remove(node);
   }
 
@@ -342,6 +367,12 @@ export class PoolKeeper {
 async function receive(connection: JsonConnection): Promise<PoolRequest | undefined> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
   return (await connection.receive()) as PoolRequest | undefined;
+}
+
+/** How long it takes until it is usable: the more, the later. */
+function rank({ awake, freezing, frozen }: PooledNode): number {
+  if (freezing !== undefined) return 0;
+  return awake === undefined ? frozen.frozenMs : -1;
 }
 
 /** Whether it has been frozen for long enough, or awake. */

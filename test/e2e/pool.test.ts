@@ -63,20 +63,24 @@ afterAll(async () => {
 
 it('stands still but for a moment now and then while nobody asks, and never for so long that it would show', async () => {
   const names = await full();
-  const thawed = new Set<string>();
+  /** The first look of each time at which one was awake, and its name. */
+  const awake: { readonly name: string; readonly at: number }[] = [];
   let [frozen, looks] = [0, 0];
   const lookOnce = async (): Promise<void> => {
     for (const name of names) {
       if (await isNodeFrozen(name)) frozen += 1;
-      else thawed.add(name);
+      else if (awake.at(-1)?.name !== name) awake.push({ name, at: performance.now() });
     }
     looks += 1;
-    if (looks < 90) throw new Unhealthy('for 22 s');
+    if (looks < 160) throw new Unhealthy('for 40 s');
   };
   const timing = { timeoutMs: 60_000, periodMs: 250, maxPeriodMs: 250 };
   await until(lookOnce, timing, new AbortController().signal);
   expect(frozen / (looks * names.length)).toBeGreaterThan(0.8);
-  expect([...thawed].toSorted()).toEqual(names.toSorted());
+  // In turns, every 7.5 s: the second was made in the first turn of the other.
+  expect(awake.length).toBeGreaterThanOrEqual(4);
+  const pauses = awake.slice(1).map(({ at }, index) => at - awake[index]!.at);
+  expect(Math.min(...pauses.slice(1))).toBeGreaterThan(4000);
 });
 
 it('says so to who asks a node that is frozen', async () => {
