@@ -52,7 +52,11 @@ const { rounds, only, out } = new Command('npm run bench --')
   )
   .option('--rounds <n>', 'how often to measure each competitor', positive, 5)
   .addOption(new Option('--only <part...>', 'measure only these').choices(allParts).default(allParts, 'all'))
-  .option('--out <dir>', 'write the results there', join(import.meta.dirname, '../../bench'))
+  .option(
+    '--out <dir>',
+    'write the results there, beside those of other parts of the same commit',
+    join(import.meta.dirname, '../../bench'),
+  )
   .parse()
   .opts<BenchOptions>();
 
@@ -108,7 +112,7 @@ async function compareNodes(): Promise<void> {
 }
 
 async function write(): Promise<void> {
-  const { files, tables } = await results({ rows, samples, rounds, cpuBefore, commit });
+  const { files, tables } = await results({ rows, samples, cpuBefore, commit, out });
   await mkdir(out, { recursive: true });
   for (const [file, text] of Object.entries(files)) await writeFile(join(out, file), text);
   console.log(tables);

@@ -30,6 +30,13 @@ export class RowCollector {
   }
 }
 
+/** The rows, after those of other sections. */
+export function withOthers(rows: readonly Row[], others: readonly Row[]): Row[] {
+  const sectionOf = ({ row }: Row): string => row.split(':')[0]!;
+  const sections = new Set(rows.map(sectionOf));
+  return [...others.filter((other) => !sections.has(sectionOf(other))), ...rows];
+}
+
 /** A row with all its competitors. */
 export interface Comparison {
   readonly section: string;

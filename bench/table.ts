@@ -1,7 +1,10 @@
 import { compared, formatValue, median } from './rows.ts';
 import type { Comparison, Row } from './rows.ts';
 
-/** A Markdown table for each section: the medians, and in brackets the ratio to that of the first competitor. */
+/**
+ * A Markdown table for each section, with the most values that one of its medians is of: the medians, and in brackets the ratio to
+ * that of the first competitor.
+ */
 export function tables(rows: readonly Row[]): string {
   const comparisons = compared(rows);
   const sections = [...new Set(comparisons.map(({ section }) => section))];
@@ -23,7 +26,10 @@ function table(section: string, comparisons: readonly Comparison[]): string {
     ...competitors.map((name) => cell(comparison, name)),
     ...(hasGoal ? [goalOf(comparison)] : []),
   ]);
-  return aligned([section, ...competitors, ...(hasGoal ? ['goal'] : [])], lines);
+  const most = Math.max(
+    ...comparisons.flatMap(({ values }) => [...values.values()].map(({ length }) => length)),
+  );
+  return aligned([`${section} (${most})`, ...competitors, ...(hasGoal ? ['goal'] : [])], lines);
 }
 
 function cell({ values, unit }: Comparison, competitor: string): string {

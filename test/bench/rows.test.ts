@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatValue, median } from '../../bench/rows.ts';
+import { formatValue, median, withOthers } from '../../bench/rows.ts';
 
 test('the median is the middle value, or the mean of the two middle ones', () => {
   expect(median([30, 1, 2])).toBe(2);
@@ -23,4 +23,11 @@ test.each([
   [NaN, 'ms', '?'],
 ])('formats %d with the unit "%s" as %s', (value, unit, text) => {
   expect(formatValue(value, unit)).toBe(text);
+});
+
+test('a section that is measured again takes the place of what it was', () => {
+  const rowOf = (row: string, value: number) => ({ row, competitor: 'ours', unit: 'ms', values: [value] });
+  const earlier = [rowOf('cold: a', 1), rowOf('cold: b', 1), rowOf('down', 1)];
+  const now = [rowOf('cold: a', 2)];
+  expect(withOthers(now, earlier)).toEqual([earlier[2], ...now]);
 });
