@@ -150,10 +150,10 @@ export class PoolKeeper {
 
   #wakeThoseDue(): void {
     const now = performance.now();
-    const [latest] = this.#frozen();
-    if (now >= this.#wakeNextAt && latest !== undefined) {
+    if (now >= this.#wakeNextAt) {
       this.#wakeNextAt = Number.POSITIVE_INFINITY;
-      this.#wake(latest, awakeMs);
+      const [latest] = this.#frozen();
+      if (latest !== undefined) this.#wake(latest, awakeMs);
     }
     // They take turns: whenever one is asked for, one has just been awake, and has little to make up for.
     const hasTurn = now >= this.#turnAt ? this.#frozen().at(-1) : undefined;
