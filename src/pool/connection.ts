@@ -12,8 +12,10 @@ export class JsonConnection implements Disposable {
   readonly #lines: AsyncIterator<string>;
 
   constructor(socket: Socket) {
-    this.#socket = socket.on('error', () => undefined);
-    this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+    const lines = createInterface({ input: socket });
+    this.#lines = lines[Symbol.asyncIterator]();
+    // By itself it would wait for more of a socket that this side has destroyed.
+    this.#socket = socket.on('error', () => undefined).once('close', () => lines.close());
   }
 
   /** Undefined when the other side has closed it, or has said nothing within `timeoutMs`. */
