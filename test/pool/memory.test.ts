@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
+import { availableMemory, memoryOfContainer } from '../../src/pool/memory.ts';
+
+const MiB = 1024 * 1024;
+const hierarchy = hierarchies().find(
+  ({ root, version, options }) => version === 2 || (options.includes('memory') && existsSync(root)),
+)!;
+const root = join(hierarchy.root, `k8s-single-test-${randomBytes(4).toString('hex')}`);
+const { version } = hierarchy;
+
+afterAll(() => rmdirSync(root));
+
+test('what can be used of a container is what its cgroup may use and does not', () => {
+  mkdirSync(root);
+  expect(memoryOfContainer({ root, version })).toBeUndefined();
+  writeFileSync(join(root, version === 1 ? 'memory.limit_in_bytes' : 'memory.max'), String(64 * MiB));
+  expect(memoryOfContainer({ root, version })).toEqual({ total: 64 * MiB, available: 64 * MiB });
+});
+
+test('on a machine it is what that has available', () => {
+  expect(availableMemory()).toBeGreaterThan(64 * MiB);
+  expect(availableMemory()).toBeLessThan(totalmem());
+});
