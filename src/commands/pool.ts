@@ -56,7 +56,6 @@ export async function startPool(options: PoolOptions): Promise<number> {
   const exited = once(keeper, 'exit').then(([status]) => (code = Number(status ?? 1)));
   keeper.unref();
   let shown = 0;
-  let reason: string | null = null;
   let failure: Failure | undefined;
   const isFull = async (): Promise<void> => {
     if (code !== undefined) return;
@@ -64,19 +63,21 @@ export async function startPool(options: PoolOptions): Promise<number> {
     const ready = status?.ready.length ?? 0;
     for (; shown < ready; shown += 1)
       console.error(`${status!.ready[shown]} is ready (${shown + 1} of ${status!.size})`);
-    if (status !== undefined && status.reason !== reason) {
-      reason = status.reason;
+    const reason = status?.starting === null ? status.reason : null;
+    if (reason !== null) {
       // The others would fail like the first.
-      if (reason !== null && ready === 0 && status.taken === 0) {
+      if (ready === 0 && status?.taken === 0)
         failure = new Failure('notReady', `the pool has no node: ${reason}`, {
           hint: 'start a node to see why: k8s-single run --no-pool -- true',
         });
-        return;
-      }
-      if (reason !== null) console.error(reason);
+      else
+        console.error(
+          `${ready} of ${options.size} nodes are ready, and others will be as soon as they can: ${reason}`,
+        );
+      return;
     }
     if (status === undefined || ready < status.size)
-      throw new Unhealthy(status?.reason ?? `${ready} of ${options.size} nodes are ready`);
+      throw new Unhealthy(`${ready} of ${options.size} nodes are ready`);
   };
   const patience = { timeoutMs: Number.POSITIVE_INFINITY, maxPeriodMs: 250 };
   try {
@@ -102,7 +103,7 @@ export async function startPool(options: PoolOptions): Promise<number> {
 /** `k8s-single __pool-keeper`: the keeper. */
 export async function keepPool(options: PoolOptions): Promise<number> {
   const { size, config } = await checked(options);
-  const lock = await takeLock(poolFolder);
+  const lock = await lockOfPool();
   if (lock === undefined) throw new Failure('preflight', 'there is a pool already');
   await removeLeftNodes();
   await new PoolKeeper(size, options, config).run();
@@ -131,7 +132,14 @@ export async function poolStatus({ output }: { readonly output: 'text' | 'json' 
   return exitCodes.ok;
 }
 
-/** `k8s-single pool stop`: removes the nodes that nobody has taken. Also after the death of the keeper, which calls it then. */
+/** `k8s-single __pool-cleanup`: removes the nodes of a keeper that was killed. A new one, which may have started meanwhile, does so itself. */
+export async function cleanUpPool(): Promise<number> {
+  const lock = await lockOfPool();
+  if (lock !== undefined) await removeAll(lock);
+  return exitCodes.ok;
+}
+
+/** `k8s-single pool stop`: removes the nodes that nobody has taken. Also after the death of the keeper. */
 export async function stopPool(): Promise<number> {
   assertRoot();
   if (!existsSync(poolFolder)) {
@@ -161,12 +169,30 @@ async function stopAndRemove(): Promise<void> {
 async function removeEverything(): Promise<void> {
   const lock = await takeLock(poolFolder);
   if (lock === undefined) throw new Unhealthy('its keeper still runs');
+  await removeAll(lock);
+}
+
+/** Releases the lock. */
+async function removeAll(lock: number): Promise<void> {
   try {
     await removeLeftNodes();
     await removePool();
   } finally {
     closeSync(lock);
   }
+}
+
+/** The lock of the pool, once nobody cleans up after another keeper; undefined if there is one, which answers. */
+async function lockOfPool(): Promise<number | undefined> {
+  let lock: number | undefined;
+  const isDecided = async (): Promise<void> => {
+    lock ??= await takeLock(poolFolder);
+    if (lock !== undefined) return;
+    using connection = await connectToPool();
+    if (connection === undefined) throw new Unhealthy('somebody cleans up after another keeper');
+  };
+  await until(isDecided, { timeoutMs: endsWithinMs }, new AbortController().signal);
+  return lock;
 }
 
 /** How long a keeper may take to say how it is, in ms. */

@@ -19,7 +19,7 @@ export async function upFromPool(options: UpOptions): Promise<number> {
     );
   using signals = new Signals();
   const config = await loadNodeConfig(ephemeralOptions(options, ephemeralName('pool')));
-  const node = await signals.interruptible(takeNode(config));
+  const node = await signals.interruptible(takeNode(config, options));
   if (typeof node === 'string') throw notTaken[node]();
   const { file, ended, remove, keep } = node;
   console.error(
@@ -44,6 +44,10 @@ export async function upFromPool(options: UpOptions): Promise<number> {
 
 const notTaken = {
   noPool: () => new Failure('notReady', 'there is no pool', { hint: 'k8s-single pool start --size 2' }),
+  lost: () =>
+    new Failure('notReady', 'the pool was stopped meanwhile, or could not hand a node over', {
+      hint: 'try again; see what it has: k8s-single pool status',
+    }),
   empty: () =>
     new Failure('notReady', 'the pool has no node that is ready at the moment', {
       hint: 'see when: k8s-single pool status; or start a node: k8s-single up',

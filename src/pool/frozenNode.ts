@@ -93,8 +93,10 @@ export class FrozenNode {
 
   /** Call it when the {@link leaseIsRenewed lease is renewed}. */
   async freeze(): Promise<void> {
+    // Some processes may stand still for long before the last one does.
+    const beganAt = performance.now();
     await freezeNode(this.#name);
-    this.#frozenAt = performance.now();
+    this.#frozenAt = beganAt;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { existsSync, fstatSync, ftruncateSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
@@ -8,7 +9,8 @@ import { killNodeCgroup } from '../host/cgroup/nodeCgroup.ts';
 import { setNodePriority } from '../host/cgroup/priority.ts';
 import { readNodeFile } from '../instance/nodeFile.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
-import { ephemeralName, ephemeralOptions, launchEphemeral } from '../launcher/ephemeral.ts';
+import { forceCleanUp } from '../instance/cleanUp.ts';
+import { ephemeralName, ephemeralOptions, ephemeralPaths, launchEphemeral } from '../launcher/ephemeral.ts';
 import { followBoot } from '../launcher/followBoot.ts';
 import { killedText } from '../launcher/launch.ts';
 import { LaunchedNodes } from '../launcher/launchedNodes.ts';
@@ -45,7 +47,7 @@ const awakeMs = 10_000;
 /** How long a node that was woken needs no other look at it, in ms. */
 const newMs = 2000;
 
-/** How long after one was taken the next one is woken, and another one started, in ms: the owner has use for the processors just then. */
+/** How long after one was taken the next one is woken, and another one started, in ms, at least: its owner needs the processors then. */
 const [wakeNextAfterMs, addAfterMs] = [500, 2000];
 
 /** How often the keeper looks whether a node is missing or one too many, in ms. */
@@ -73,6 +75,8 @@ export class PoolKeeper {
   /** Those that go on for a moment. None rejects. */
   readonly #refreshing = new Map<PooledNode, Promise<void>>();
   readonly #sockets = new Set<Socket>();
+  /** Nodes that are being removed. None rejects. */
+  readonly #removing = new Set<Promise<void>>();
   /** What is done for each connection. None rejects. */
   readonly #serving = new Set<Promise<void>>();
   #taken = 0;
@@ -88,14 +92,14 @@ export class PoolKeeper {
   constructor(size: number, options: UpOptions, config: Config) {
     this.#size = size;
     this.#options = options;
-    this.#fingerprint = poolFingerprint(config);
+    this.#fingerprint = poolFingerprint(config, options.source);
   }
 
   /** Runs until it is asked to stop, and resolves when every node is gone. The caller holds the lock of the pool. */
   async run(): Promise<void> {
     using _signals = this.#signals;
     this.#signals.handleWith(() => this.#stop.abort());
-    const guard = startGuard('pool', 'stop');
+    const guard = startGuard('__pool-cleanup');
     const server = createServer((socket) => {
       this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket)));
       const serving = this.#serve(socket)
@@ -118,27 +122,24 @@ export class PoolKeeper {
     } finally {
       // They are aborted.
       await Promise.all([this.#adding, ...this.#refreshing.values()]);
-      await Promise.all([...this.#ready.splice(0), ...this.#waking].map(remove));
+      await Promise.all([...this.#ready.splice(0), ...this.#waking].map(async (node) => this.#remove(node)));
       const closed = once(server, 'close');
       server.close();
       // Those of nodes in use: their owners remove them.
       for (const socket of this.#sockets) socket.destroy();
-      // They may be removing a node.
-      await Promise.all([closed, ...this.#serving]);
+      await Promise.all([closed, ...this.#serving, ...this.#removing]);
       guard.dismiss();
     }
   }
 
   /** Starts a node that is missing, or gives up one when memory is short. */
   async #adjust(): Promise<void> {
+    this.#wakeThoseDue();
     if (isShort() && this.#ready.length > 0) {
       this.#reason = `memory is short: ${formatBytes(availableMemory())} available`;
-      const node = this.#ready.pop()!;
-      await remove(node);
-      print(`${node.member.name} is removed: ${this.#reason}`);
+      await this.#giveUp(this.#ready[0]!, this.#reason);
       return;
     }
-    this.#wakeThoseDue();
     const isComplete = this.#ready.length + this.#waking.size >= this.#size;
     if (isComplete || this.#adding !== undefined || performance.now() < this.#addAt) return;
     if (!hasRoomForNode()) {
@@ -152,8 +153,10 @@ export class PoolKeeper {
     const now = performance.now();
     if (now >= this.#wakeNextAt) {
       this.#wakeNextAt = Number.POSITIVE_INFINITY;
-      const [latest] = this.#frozen();
-      if (latest !== undefined) this.#wake(latest, awakeMs);
+      this.#turnAt = Math.max(this.#turnAt, now + periodMs);
+      const [latest = this.#ready.find(({ freezing }) => freezing === undefined)] = this.#frozen();
+      if (latest !== undefined)
+        latest.awake = { ...(latest.awake ?? this.#wake(latest)), until: now + awakeMs };
     }
     // They take turns: whenever one is asked for, one has just been awake, and has little to make up for.
     const hasTurn = now >= this.#turnAt ? this.#frozen().at(-1) : undefined;
@@ -175,16 +178,21 @@ export class PoolKeeper {
   async #tryToAdd(): Promise<void> {
     try {
       await this.#add();
-      [this.#reason, this.#pauseMs] = [undefined, firstPauseMs];
+      this.#reason = undefined;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.#reason = reasonOf(error);
-      this.#addAt = performance.now() + this.#pauseMs;
       print(
         `a node could not be started: ${this.#reason}; the next attempt is in ${formatMs(this.#pauseMs)}`,
       );
-      this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
+      this.#waitLonger();
     }
+  }
+
+  /** The next start would probably come to nothing, too, as would its node. */
+  #waitLonger(): void {
+    this.#addAt = performance.now() + this.#pauseMs;
+    this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
   }
 
   async #add(): Promise<void> {
@@ -197,8 +205,10 @@ export class PoolKeeper {
     this.#stop.signal.addEventListener('abort', abort);
     try {
       const member = await launchEphemeral(launched, ephemeralOptions(this.#options, name), this.#signals);
+      // What it had not begun yet at that moment was not ended.
+      this.#stop.signal.throwIfAborted();
       const { spec, supervisor } = member;
-      if (poolFingerprint(spec.config) !== this.#fingerprint)
+      if (poolFingerprint(spec.config, this.#options.source) !== this.#fingerprint)
         throw new Failure(
           'usage',
           'the config has changed since the pool was started: stop it, and start it again',
@@ -220,7 +230,9 @@ export class PoolKeeper {
       this.#ready.push(node);
       const ended = (): void => {
         node.hasEnded = true;
-        this.#forget(node);
+        if (!this.#ready.includes(node)) return;
+        this.#waitLonger();
+        void this.#giveUp(node, 'it has ended');
       };
       supervisor.exitCode.then(ended, ended);
       print(`${name} is ready and frozen after ${formatMs(performance.now() - startedAt)}`);
@@ -234,12 +246,12 @@ export class PoolKeeper {
     }
   }
 
-  #wake(node: PooledNode, forMs = 0): NonNullable<PooledNode['awake']> {
+  #wake(node: PooledNode): NonNullable<PooledNode['awake']> {
     const usable = node.frozen.wake(this.#stop.signal);
     // Whoever takes it hears of it.
     usable.catch(() => undefined);
     const since = performance.now();
-    node.awake = { since, until: since + forMs, usable };
+    node.awake = { since, until: since, usable };
     return node.awake;
   }
 
@@ -248,13 +260,15 @@ export class PoolKeeper {
     try {
       await (node.awake ?? this.#wake(node)).usable;
       await node.frozen.leaseIsRenewed(this.#stop.signal);
-      // Somebody may have taken it.
-      if (this.#ready.includes(node)) await (node.freezing = this.#freezeAgain(node));
+      this.#pauseMs = firstPauseMs;
+      // Somebody may have taken it, or may want it.
+      const { awake } = node;
+      if (this.#ready.includes(node) && awake !== undefined && performance.now() >= awake.until)
+        await (node.freezing = this.#freezeAgain(node));
     } catch (error) {
       if (!this.#ready.includes(node) || this.#stop.signal.aborted) return;
-      this.#forget(node);
-      print(`${node.member.name} is removed: ${reasonOf(error)}`);
-      await remove(node).catch((reason: unknown) => print(reasonOf(reason)));
+      this.#waitLonger();
+      await this.#giveUp(node, reasonOf(error));
     } finally {
       delete node.freezing;
     }
@@ -265,10 +279,27 @@ export class PoolKeeper {
     delete node.awake;
   }
 
-  /** One that has ended although nobody asked it to. */
+  /** Takes it out of the list. */
   #forget(node: PooledNode): void {
     const index = this.#ready.indexOf(node);
     if (index !== -1) this.#ready.splice(index, 1);
+  }
+
+  /** Removes one that nobody gets any more. Never rejects. */
+  async #giveUp(node: PooledNode, reason: string): Promise<void> {
+    this.#forget(node);
+    print(`${node.member.name} is removed: ${reason}`);
+    await this.#remove(node);
+  }
+
+  /** Resolves when nothing is left of it, or that cannot be helped. Never rejects. */
+  async #remove(node: PooledNode): Promise<void> {
+    const removing = remove(node).catch((error: unknown) =>
+      print(`${node.member.name} cannot be removed: ${reasonOf(error)}`),
+    );
+    this.#removing.add(removing);
+    await removing;
+    this.#removing.delete(removing);
   }
 
   async #serve(socket: Socket): Promise<void> {
@@ -277,7 +308,8 @@ export class PoolKeeper {
     if (request?.type === 'status') connection.send(this.#status());
     if (request?.type === 'take') await this.#handOut(request.fingerprint, connection);
     if (request?.type === 'stop') {
-      this.#stop.abort();
+      // As if it were asked by a signal: a start in progress hears of it, too, be it an installation.
+      if (!this.#stop.signal.aborted) process.kill(process.pid, 'SIGTERM');
       // The client waits for the lock of the pool.
       connection.send({});
     }
@@ -293,16 +325,16 @@ export class PoolKeeper {
     const isTaken = (await receive(connection))?.type === 'taken';
     this.#waking.delete(node);
     // Without an answer, the other side starts a node of its own.
-    if (!isTaken || this.#stop.signal.aborted || node.hasEnded === true) return remove(node);
+    if (!isTaken || this.#stop.signal.aborted || node.hasEnded === true) return this.#remove(node);
     try {
       await node.member.detach();
       rmSync(nodePaths(node.member.name).poolMark, { force: true });
     } catch (error) {
-      print(`${node.member.name} is removed: it cannot be handed over: ${reasonOf(error)}`);
-      return remove(node);
+      return this.#giveUp(node, `it cannot be handed over: ${reasonOf(error)}`);
     }
     connection.send({});
     this.#taken += 1;
+    this.#pauseMs = firstPauseMs;
     const now = performance.now();
     this.#addAt = Math.max(this.#addAt, now + addAfterMs);
     // Before it is asked for: whoever has asked once often asks again.
@@ -321,8 +353,7 @@ export class PoolKeeper {
         if (performance.now() - since > newMs) await node.frozen.isUsable(this.#stop.signal);
         return node;
       } catch (error) {
-        print(`${node.member.name} is removed: it did not wake up: ${reasonOf(error)}`);
-        await remove(node);
+        await this.#giveUp(node, `it did not wake up: ${reasonOf(error)}`);
         this.#waking.delete(node);
       }
     }
@@ -345,12 +376,13 @@ export class PoolKeeper {
     // At a stop, the connection ends because of this process.
     if (type === 'kept' || (type === undefined && this.#stop.signal.aborted))
       return node.launched[Symbol.asyncDispose]();
-    const { run, poolMark } = nodePaths(node.member.name);
-    if (existsSync(run) && node.hasEnded !== true) writeFileSync(poolMark, '');
+    // Both do nothing more if it has just ended.
+    if (node.hasEnded !== true)
+      await writeFile(nodePaths(node.member.name).poolMark, '').catch(() => undefined);
     connection.send({});
-    // To end it takes a while, too, and its owner goes on. It may be gone already.
+    // To end it takes a while, too, and its owner goes on.
     await setNodePriority(node.member.name, 'low').catch(() => undefined);
-    await remove(node);
+    await this.#remove(node);
   }
 
   #status(): PoolStatus {
@@ -386,6 +418,9 @@ async function remove({ member, launched, freezing }: PooledNode): Promise<void>
   await freezing?.catch(() => undefined);
   await member.supervisor.kill();
   await launched[Symbol.asyncDispose]();
+  const { run, data } = ephemeralPaths(member.name);
+  // The machine may be too busy for what cleans up after it, which gives up after a while.
+  if (existsSync(run)) await forceCleanUp({ name: member.name, run, data });
 }
 
 async function endOf({ member }: PooledNode): Promise<NodeEnd> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
+import type { SourceName } from '../install/sources.ts';
 import type { NodeFile } from '../instance/nodeFile.ts';
 import { fileSignatures } from '../lib/fileSignatures.ts';
 import { proxyEnv } from '../lib/proxyEnv.ts';
@@ -53,9 +54,10 @@ export interface PoolStatus {
   readonly reason: string | null;
 }
 
-/** What the components of a node get of the environment. Not PATH, which is another one in each script of npm. */
+/** What the parts of a node get of the environment. Not PATH, which is another one in each script of npm. */
 const variables = [
   'TZ',
+  'HOME',
   'XDG_CACHE_HOME',
   'DOCKER_CONFIG',
   'SSL_CERT_FILE',
@@ -63,18 +65,44 @@ const variables = [
   'NODE_EXTRA_CA_CERTS',
 ];
 
-/** Something that is the same for configs, and environments, of which the nodes are alike. */
-export function poolFingerprint({ node, components }: Pick<Config, 'node' | 'components'>): string {
+/** What differs between two commands that are typed one after the other, or are scripts of npm. */
+const fleeting = /^(?:_|PWD|OLDPWD|SHLVL|INIT_CWD|npm_.*)$/;
+
+/**
+ * Something that is the same for configs, and environments, of which the nodes are alike.
+ * @param source where binaries that are missing come from
+ */
+export function poolFingerprint(
+  { node, components, dir }: Pick<Config, 'node' | 'components' | 'dir'>,
+  source: SourceName,
+): string {
   const { name, dataDir: _dataDir, timeouts: _timeouts, ...alike } = node;
+  const binDirs = alike.binDirs.map((folder) => resolve(folder));
   const values = [
     version(),
-    { ...alike, binDirs: alike.binDirs.map((dir) => resolve(dir)) },
-    components,
-    fileSignatures(alike),
+    source,
+    { ...alike, binDirs },
+    fileSignatures({ ...alike, binDirs }, { inFolders: true }),
+    Object.keys(components).length === 0 ? [] : surroundings(components, dir),
     variables.map((variable) => process.env[variable]),
     proxyEnv(process.env, []),
   ];
   // Components may refer to the name, and to paths that it is in.
   const text = JSON.stringify(values).replaceAll(name, '');
   return createHash('sha256').update(text).digest('base64');
+}
+
+/** What programs of a user's own find, which inherit all from `up`: see "What the components get" in docs/operations.md. */
+function surroundings(components: Config['components'], dir: string): unknown {
+  const environment = Object.entries(process.env)
+    .filter(([name]) => !fleeting.test(name))
+    .map(([name, value]) => `${name}=${value}`);
+  return [
+    components,
+    fileSignatures(components, { dir }),
+    dir,
+    process.cwd(),
+    process.umask(),
+    environment.toSorted(),
+  ];
 }

@@ -7,6 +7,7 @@ import { connectToPool, within } from './connection.ts';
 import { startGuard } from './guard.ts';
 import { poolFingerprint } from './protocol.ts';
 import type { NodeEnd, PoolRequest, TakeAnswer } from './protocol.ts';
+import type { UpOptions } from '../supervisor/options.ts';
 
 /** A node that this process has taken from the pool, and owns: it ends when this process is killed. */
 export interface TakenNode {
@@ -19,23 +20,26 @@ export interface TakenNode {
   readonly keep: () => void;
 }
 
-/** Why there is none: no pool, none that is ready, or only nodes of another config. */
-export type NotTaken = 'noPool' | 'empty' | 'otherConfig';
+/** Why there is none: no pool, none that is ready, only nodes of another config, or a keeper that ended or did not answer in time. */
+export type NotTaken = 'noPool' | 'empty' | 'otherConfig' | 'lost';
 
 /** How long a keeper may take to wake a node, in ms, and then to let it go. */
 const answersWithinMs = 60_000;
 
 /** Takes a node of this config from the pool of this machine. It is ready, and nobody else has had it. */
-export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
+export async function takeNode(
+  config: Config,
+  { source }: Pick<UpOptions, 'source'>,
+): Promise<TakenNode | NotTaken> {
   const connection = await connectToPool();
   if (connection === undefined) return 'noPool';
   const request = (value: PoolRequest): void => connection.send(value);
-  request({ type: 'take', fingerprint: poolFingerprint(config) });
+  request({ type: 'take', fingerprint: poolFingerprint(config, source) });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program has written it
   const answer = (await connection.receive(answersWithinMs)) as TakeAnswer | undefined;
   if (answer === undefined || 'reason' in answer) {
     connection[Symbol.dispose]();
-    return answer?.reason ?? 'noPool';
+    return answer?.reason ?? 'lost';
   }
   const { node: file } = answer;
   const { name } = file;
@@ -51,7 +55,7 @@ export async function takeNode(config: Config): Promise<TakenNode | NotTaken> {
   if ((await connection.receive(answersWithinMs)) === undefined) {
     await removeWithoutKeeper(name);
     letGo();
-    return 'noPool';
+    return 'lost';
   }
   // The end of the node, or the answer to what is asked for.
   const told = connection.receive();

@@ -188,12 +188,25 @@ it.each([
   },
 );
 
-it('leaves nothing behind when its keeper is killed', async () => {
-  await full();
+async function killKeeper(): Promise<void> {
   const keeper = [...(await processTable()).values()].find(({ command }) =>
     command.includes('main.cjs __pool-keeper'),
   );
   process.kill(keeper!.pid, 'SIGKILL');
+}
+
+it('can be started again as soon as its keeper is killed', async () => {
+  const names = await full();
+  await killKeeper();
+  expect(await k8sSingle('pool', 'start', '--size', '1')).toMatch(/pool-\w{6} is ready \(1 of 1\)/);
+  const [name = ''] = await full(1);
+  expect(names).not.toContain(name);
+  for (const other of names) expect(existsSync(nodePaths(other).run)).toBe(false);
+});
+
+it('leaves nothing behind when its keeper is killed', async () => {
+  await full(1);
+  await killKeeper();
   await expectNothingLeft(before, undefined, 30_000);
   expect(await k8sSingle('run', '--', 'sh', '-c', 'echo "$K8S_SINGLE_NAME"')).toMatch(/^run-/);
   expect(await k8sSingle('pool', 'stop')).toBe('there is no pool');
@@ -216,5 +229,27 @@ it('is made from a config, and stops while a node of it is in use, which lives o
   expect(await k8sSingle('pool', 'stop')).toBe('the pool is stopped');
   running.stdin.end('go on\n');
   expect((await running).stdout).toContain(' Ready ');
+  await expectNothingLeft(before, undefined, 30_000);
+});
+
+it('goes on with the nodes that it has when others cannot be started', async () => {
+  const config = join(folder, 'config.yaml');
+  await writeFile(config, 'kubelet: { maxPods: 30 }\n');
+  const starting = cli(['pool', 'start', '--size', '2', '--config', config], { cwd: folder });
+  // The first has read it.
+  const isBooting = async (): Promise<void> => {
+    const { starting: name } = await status().catch(() => ({ starting: null }));
+    if (name === null || (await nodeProcesses(name)).length === 0) throw new Unhealthy('none is booting');
+  };
+  await until(isBooting, { timeoutMs: 30_000, attemptTimeoutMs: 10_000 }, new AbortController().signal);
+  await writeFile(config, 'kubelet: { maxPods: 31 }\n');
+  const { exitCode, stderr } = await starting;
+  expect(stderr).toMatch(/pool-\w{6} is ready \(1 of 2\)/);
+  expect(stderr).toContain(
+    '1 of 2 nodes are ready, and others will be as soon as they can: the config has changed since the pool was started',
+  );
+  expect(exitCode).toBe(0);
+  expect((await status()).ready).toHaveLength(1);
+  expect(await k8sSingle('pool', 'stop')).toBe('the pool is stopped');
   await expectNothingLeft(before, undefined, 30_000);
 });

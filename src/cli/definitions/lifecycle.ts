@@ -91,6 +91,10 @@ export function poolCommands(cli: Command): void {
   poolOptions(cli.command('__pool-keeper', { hidden: true }))
     .description('keep the nodes of the pool')
     .action(async (options) => exitWith((await import('../../commands/pool.ts')).keepPool(options)));
+  cli
+    .command('__pool-cleanup', { hidden: true })
+    .description('remove what a keeper that was killed has left')
+    .action(async () => exitWith((await import('../../commands/pool.ts')).cleanUpPool()));
 }
 
 function poolOptions(command: Command) {

@@ -22,7 +22,7 @@ export async function runInPool(
   { keepOnFailure, signals }: { readonly keepOnFailure: boolean; readonly signals: Signals },
 ): Promise<number | undefined> {
   const config = await signals.interruptible(loadNodeConfig(options));
-  const node = await signals.interruptible(takeNode(config));
+  const node = await signals.interruptible(takeNode(config, options));
   if (node === 'otherConfig')
     console.error('the nodes of the pool have another config: this one is started anew');
   if (typeof node === 'string') return undefined;
