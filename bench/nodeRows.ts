@@ -52,7 +52,7 @@ export function nodeRows(samples: readonly Sample[], names: Names): Row[] {
     rowsOf(`cold: ${what}`, unit, ({ cold }) => cold?.ideal && value(cold.ideal), goal);
   const victims = [...new Set(samples.flatMap(({ recovery }) => Object.keys(recovery ?? {})))];
   const recovery = victims.flatMap((victim) =>
-    rowsOf(`kill -9: of ${victim}, until all is ready again`, 'ms', (sample) =>
+    rowsOf(`${victim}, until all is ready again`, 'ms', (sample) =>
       sample.restarts ? sample.recovery?.[victim] : Infinity,
     ),
   );

@@ -1,7 +1,7 @@
 /**
  * A program: `node recovery.js IP`. Runs in the network namespace of a node that is up, with the host's files and processes.
- * Kills one service after the other. Prints how long it took until the whole node was ready again, in ms, as one line of JSON
- * by the name of the component; null if it did not recover.
+ * Stops one service, and kills one after the other. Prints how long it took until the whole node was ready again, in ms, as one line of
+ * JSON by what was done; null if it did not recover.
  */
 import { existsSync } from 'node:fs';
 import { all, Unhealthy } from '../probes/probe.ts';
@@ -12,15 +12,20 @@ import { factsAt, serviceProcesses } from './node.ts';
 import type { ServiceProgram } from './node.ts';
 import { adminClient, nodeReady, readyHeartbeat } from './observer.ts';
 
-/** In an order in which no kill impairs the next: from the edge of the graph to its middle. */
+const [kill, hang] = ['SIGKILL', 'SIGSTOP'] as const;
+
+/** In an order in which none impairs the next: from the edge of the graph to its middle. */
 const victims = [
-  { program: 'kubelet', component: 'kubelet' },
-  { program: 'containerd', component: 'containerd' },
-  { program: 'kube-apiserver', component: 'apiserver' },
-  { program: 'etcd', component: 'etcd' },
+  { program: 'kube-scheduler', component: 'scheduler', by: hang },
+  { program: 'kubelet', component: 'kubelet', by: kill },
+  { program: 'containerd', component: 'containerd', by: kill },
+  { program: 'kube-apiserver', component: 'apiserver', by: kill },
+  { program: 'etcd', component: 'etcd', by: kill },
 ] as const;
 
-const timeoutMs = 90_000;
+/** How long it may take. Nobody who does not notice within 30 s that a program hangs notices it at all. */
+const timeoutsMs = { [kill]: 90_000, [hang]: 30_000 };
+const timeoutMs = timeoutsMs[kill];
 /** The node is ready again once it has been ready for this long. */
 const stableMs = 2000;
 /** The uptime before the first kill: longer than the 30 s after which a restart is not delayed. */
@@ -40,18 +45,19 @@ const nodeIsReady = nodeReady(client, nodeName, () => true);
 
 await readySince(all(...readyProbes.values(), nodeIsReady), uptimeMs, 250);
 const times: Record<string, number | null> = {};
-for (const victim of victims) times[victim.component] = await recovery(victim);
+for (const victim of victims)
+  times[`${victim.by === kill ? 'kill -9' : victim.by}: of ${victim.component}`] = await recovery(victim);
 console.log(JSON.stringify(times));
 
-async function recovery({ program, component }: (typeof victims)[number]): Promise<number | null> {
+async function recovery({ program, component, by }: (typeof victims)[number]): Promise<number | null> {
   // The probe of the killed service is the most likely to fail: run it first, the others once it passes.
   const first = readyProbes.get(component)!;
   const others = [...readyProbes.values()].filter((probe) => probe !== first);
+  const pid = await pidOf(program);
   try {
-    const pid = await pidOf(program);
     const heartbeatBefore = await readyHeartbeat(client, nodeName, signal);
     const killedAt = Date.now();
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, by);
     const hasExited: Probe = async () => {
       if (existsSync(`/proc/${pid}`)) throw new Unhealthy('it has not exited yet');
     };
@@ -60,15 +66,19 @@ async function recovery({ program, component }: (typeof victims)[number]): Promi
       component === 'kubelet'
         ? nodeReady(client, nodeName, (heartbeat) => heartbeat !== heartbeatBefore)
         : nodeIsReady;
-    return (await readySince(all(first, hasExited, ...others, node), stableMs, 20)) - killedAt;
+    return (
+      (await readySince(all(first, hasExited, ...others, node), stableMs, 20, timeoutsMs[by])) - killedAt
+    );
   } catch (error) {
-    if (error instanceof DeadlineExceeded) return null;
-    throw error;
+    if (!(error instanceof DeadlineExceeded)) throw error;
+    // What still hangs is not to disturb the next.
+    if (by === hang) process.kill(pid, 'SIGKILL');
+    return null;
   }
 }
 
 /** Waits until the probe has passed for `ms`; resolves with the time since when, in ms since the epoch. */
-async function readySince(probe: Probe, ms: number, periodMs: number): Promise<number> {
+async function readySince(probe: Probe, ms: number, periodMs: number, withinMs = timeoutMs): Promise<number> {
   let since: number | undefined;
   const isStable: Probe = async (attempt) => {
     await probe(attempt).catch((error: unknown) => {
@@ -78,7 +88,11 @@ async function readySince(probe: Probe, ms: number, periodMs: number): Promise<n
     since ??= Date.now();
     if (Date.now() - since < ms) throw new Unhealthy(`ready for less than ${ms} ms`);
   };
-  await until(isStable, { timeoutMs, periodMs, maxPeriodMs: periodMs, attemptTimeoutMs: 5000 }, signal);
+  await until(
+    isStable,
+    { timeoutMs: withinMs, periodMs, maxPeriodMs: periodMs, attemptTimeoutMs: 5000 },
+    signal,
+  );
   return since ?? NaN;
 }
 

@@ -34,6 +34,7 @@ export interface Sample {
   readonly cold?: BootSample;
   readonly warm?: BootSample;
   readonly down?: number;
+  /** By what was done to which component. */
   readonly recovery?: Readonly<Record<string, number>>;
   readonly load?: LoadTimes;
 }

@@ -34,6 +34,12 @@ export async function readProcessStat(pid: string): Promise<ProcessStat | undefi
   return text === undefined ? undefined : parseStat(text);
 }
 
+/** The processor time that these processes have taken, in ms; without those that are gone. */
+export async function processorMs(pids: readonly number[]): Promise<number> {
+  const stats = await Promise.all(pids.map(async (pid) => readProcessStat(String(pid))));
+  return stats.reduce((sum, stat) => sum + (stat === undefined ? 0 : stat.utime + stat.stime), 0) * msPerTick;
+}
+
 /** {@link readProcessStat}, synchronous. */
 export function readProcessStatSync(pid: number): ProcessStat | undefined {
   try {

@@ -2,7 +2,7 @@ import { apiObject } from '../../probes/kinds/api.ts';
 import { nodeReady } from '../../probes/kinds/nodeReady.ts';
 import { Unhealthy } from '../../probes/probe.ts';
 import type { Probe } from '../../probes/probe.ts';
-import { msPerTick, readProcessStat } from '../../probes/proc.ts';
+import { processorMs } from '../../probes/proc.ts';
 import { httpClient } from '../../probes/transport/httpClient.ts';
 import { textAt } from '../../probes/transport/json.ts';
 import { until } from '../../probes/until.ts';
@@ -67,7 +67,7 @@ export class FrozenNode {
     await until(this.#isCurrent, { timeoutMs: settlesWithinMs }, signal);
     let before = 0;
     const isIdle = async (): Promise<void> => {
-      const now = await processorMs(this.#name);
+      const now = await processorMs(await componentProcesses(this.#name));
       const used = now - before;
       before = now;
       // The first attempt has nothing to compare with.
@@ -118,14 +118,6 @@ export class FrozenNode {
   async isUsable(signal: AbortSignal): Promise<void> {
     await until(this.#isCurrent, { timeoutMs: wakesWithinMs }, signal);
   }
-}
-
-/** The processor time that the components of a node have taken, in ms. */
-async function processorMs(name: string): Promise<number> {
-  const stats = await Promise.all(
-    (await componentProcesses(name)).map(async (pid) => readProcessStat(String(pid))),
-  );
-  return stats.reduce((sum, stat) => sum + (stat === undefined ? 0 : stat.utime + stat.stime), 0) * msPerTick;
 }
 
 /** Since when the kubelet has not renewed its lease, in ms. */

@@ -21,14 +21,12 @@ export function availableMemory(): number {
 }
 
 /** Whether others need memory more than a pool does. */
-export function isShort(): boolean {
-  const { total, available } = memory();
+export function isShort({ total, available } = memory()): boolean {
   return available < shortBytes(total);
 }
 
 /** Whether there would be enough after the start of another node, and not only just. */
-export function hasRoomForNode(): boolean {
-  const { total, available } = memory();
+export function hasRoomForNode({ total, available } = memory()): boolean {
   return available > 2 * shortBytes(total) + nodeBytes;
 }
 

@@ -23,8 +23,8 @@ export interface TakenNode {
 /** Why there is none: no pool, none that is ready, only nodes of another config, or a keeper that ended or did not answer in time. */
 export type NotTaken = 'noPool' | 'empty' | 'otherConfig' | 'lost';
 
-/** How long a keeper may take to wake a node, in ms, and then to let it go. */
-const answersWithinMs = 60_000;
+/** How long a keeper may take to wake a node, in ms, and then to let it go: it gives up itself after 12 s (wakesWithinMs). */
+const answersWithinMs = 15_000;
 
 /** Takes a node of this config from the pool of this machine. It is ready, and nobody else has had it. */
 export async function takeNode(

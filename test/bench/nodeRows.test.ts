@@ -25,10 +25,16 @@ const samples: Sample[] = [
     round: 0,
     cold: { ...boot(3000), ideal },
     down: 500,
-    recovery: { etcd: 700 },
+    recovery: { 'kill -9: of etcd': 700 },
   },
   { competitor: 'script', restarts: false, round: 0, cold: boot(10_000), down: 600 },
-  { competitor: 'other', restarts: true, round: 0, cold: boot(5000), recovery: { etcd: Infinity } },
+  {
+    competitor: 'other',
+    restarts: true,
+    round: 0,
+    cold: boot(5000),
+    recovery: { 'kill -9: of etcd': Infinity },
+  },
 ];
 const rows = nodeRows(samples, names);
 const valuesOf = (row: string) =>

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Unhealthy } from '../../probes/probe.ts';
 import { until } from '../../probes/until.ts';
 import { isNodeFrozen } from '../../src/host/cgroup/freezer.ts';
-import { nodeProcesses } from '../../src/host/cgroup/nodeCgroup.ts';
+import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
+import { nodeCgroup, nodeProcesses } from '../../src/host/cgroup/nodeCgroup.ts';
 import { nodePaths } from '../../src/lib/paths.ts';
 import { startNode } from '../../src/library/library.ts';
 import type { PoolStatus } from '../../src/pool/protocol.ts';
@@ -45,7 +46,8 @@ async function full(size = 2): Promise<readonly string[]> {
 const look =
   'echo "$K8S_SINGLE_NAME"; kubectl get namespace kube-system --output "jsonpath={.metadata.uid}"; echo; ' +
   'kubectl get nodes --no-headers; kubectl get nodes --output "jsonpath={.items[0].spec.taints}"; ' +
-  'kubectl get events --all-namespaces | grep NodeNotReady; kubectl create namespace app';
+  'kubectl get events --all-namespaces | grep NodeNotReady; kubectl create namespace app; ' +
+  'kubectl get lease k8s-single --namespace kube-node-lease --output "jsonpath={.spec.renewTime}"; echo; date --utc --iso-8601=ns';
 
 beforeAll(async () => {
   folder = await mkdtemp('/var/tmp/k8s-single-pool-');
@@ -117,7 +119,10 @@ it('hands each node out once, ready, with a fresh lease, however long it was fro
   for (const [, , node, ...rest] of lines) {
     expect(node).toMatch(/^k8s-single +Ready /);
     expect(rest[0]).toBe('namespace/app created');
-    expect(rest[1]).toMatch(/^node pool-\w{6} of the pool: ready after .* \(exit code 0\), gone after /);
+    const [renewedAt, now] = rest.slice(1, 3).map((time) => Date.parse(time.replace(/,(\d{3})\d*/, '.$1')));
+    // A kubelet renews it every 10 s.
+    expect(now! - renewedAt!).toBeLessThan(11_000);
+    expect(rest[3]).toMatch(/^node pool-\w{6} of the pool: ready after .* \(exit code 0\), gone after /);
   }
   const others = await full();
   expect(others.filter((name) => names.includes(name))).toEqual([]);
@@ -188,11 +193,34 @@ it.each([
   },
 );
 
-async function killKeeper(): Promise<void> {
+/** Waits until the pool starts a node, whose processes there are, and resolves with its name. */
+async function booting(): Promise<string> {
+  let name: string | null = null;
+  const isBooting = async (): Promise<void> => {
+    ({ starting: name } = await status().catch(() => ({ starting: null })));
+    if (name === null || (await nodeProcesses(name)).length === 0) throw new Unhealthy('none is booting');
+  };
+  await until(isBooting, { timeoutMs: 30_000, attemptTimeoutMs: 10_000 }, new AbortController().signal);
+  return name!;
+}
+
+/** Where the share of the processors stands that a node gets: of v1 or of v2. */
+function priorityFile(name: string): string {
+  const files = hierarchies().flatMap(({ root }) =>
+    ['cpu.shares', 'cpu.weight'].map((file) => join(root, nodeCgroup(name), file)),
+  );
+  return files.find((file) => existsSync(file))!;
+}
+
+async function keeperPid(): Promise<number> {
   const keeper = [...(await processTable()).values()].find(({ command }) =>
     command.includes('main.cjs __pool-keeper'),
   );
-  process.kill(keeper!.pid, 'SIGKILL');
+  return keeper!.pid;
+}
+
+async function killKeeper(): Promise<void> {
+  process.kill(await keeperPid(), 'SIGKILL');
 }
 
 it('can be started again as soon as its keeper is killed', async () => {
@@ -204,8 +232,21 @@ it('can be started again as soon as its keeper is killed', async () => {
   for (const other of names) expect(existsSync(nodePaths(other).run)).toBe(false);
 });
 
-it('leaves nothing behind when its keeper is killed', async () => {
-  await full(1);
+it('leaves nothing behind when its keeper is killed while it starts a node, which has little priority', async () => {
+  const [name = ''] = await full(1);
+  const whenTaken = await k8sSingle(
+    'run',
+    '--',
+    'sh',
+    '-c',
+    'echo "$K8S_SINGLE_NAME"; cat "$0"',
+    priorityFile(name),
+  );
+  expect(whenTaken).toMatch(new RegExp(`^${name}\\n(?:1024|100)\\n`));
+  const next = await booting();
+  await expect
+    .poll(async () => readFile(priorityFile(next), 'utf8'), { timeout: 10_000 })
+    .toMatch(/^(?:102|10)\n/);
   await killKeeper();
   await expectNothingLeft(before, undefined, 30_000);
   expect(await k8sSingle('run', '--', 'sh', '-c', 'echo "$K8S_SINGLE_NAME"')).toMatch(/^run-/);
@@ -236,12 +277,8 @@ it('goes on with the nodes that it has when others cannot be started', async () 
   const config = join(folder, 'config.yaml');
   await writeFile(config, 'kubelet: { maxPods: 30 }\n');
   const starting = cli(['pool', 'start', '--size', '2', '--config', config], { cwd: folder });
-  // The first has read it.
-  const isBooting = async (): Promise<void> => {
-    const { starting: name } = await status().catch(() => ({ starting: null }));
-    if (name === null || (await nodeProcesses(name)).length === 0) throw new Unhealthy('none is booting');
-  };
-  await until(isBooting, { timeoutMs: 30_000, attemptTimeoutMs: 10_000 }, new AbortController().signal);
+  // It has read the config.
+  await booting();
   await writeFile(config, 'kubelet: { maxPods: 31 }\n');
   const { exitCode, stderr } = await starting;
   expect(stderr).toMatch(/pool-\w{6} is ready \(1 of 2\)/);
@@ -250,6 +287,43 @@ it('goes on with the nodes that it has when others cannot be started', async () 
   );
   expect(exitCode).toBe(0);
   expect((await status()).ready).toHaveLength(1);
+  expect(await k8sSingle('pool', 'stop')).toBe('the pool is stopped');
+  await expectNothingLeft(before, undefined, 30_000);
+});
+
+it('does without its nodes while memory is short, and has others when there is enough again', async () => {
+  // The machine's, but for the pool with another amount that is available.
+  const meminfo = join(folder, 'meminfo');
+  const real = await readFile('/proc/meminfo', 'utf8');
+  const setAvailable = async (kib: number): Promise<void> =>
+    writeFile(meminfo, real.replace(/^MemAvailable: .*$/m, `MemAvailable: ${kib} kB`));
+  await setAvailable(20_000_000);
+  const script = 'mount --bind "$0" /proc/meminfo && exec "$@"';
+  const start = [process.execPath, main, 'pool', 'start', '--size', '1'];
+  await execa('unshare', ['--mount', 'sh', '-c', script, meminfo, ...start], { cwd: folder });
+  const [name = ''] = await full(1);
+  await setAvailable(200_000);
+  const short = /^(?:memory is short|there is no memory for another node): 195 MiB available$/;
+  await expect
+    .poll(status, { timeout: 10_000 })
+    .toMatchObject({ ready: [], reason: expect.stringMatching(short) as string });
+  await expect.poll(() => existsSync(nodePaths(name).run), { timeout: 20_000 }).toBe(false);
+  await setAvailable(20_000_000);
+  const [other = ''] = await full(1);
+  expect(other).not.toBe(name);
+  expect(await k8sSingle('pool', 'stop')).toBe('the pool is stopped');
+  await expectNothingLeft(before, undefined, 30_000);
+});
+
+it('a run does not wait for a keeper that hangs', async () => {
+  await k8sSingle('pool', 'start', '--size', '1');
+  const pid = await keeperPid();
+  process.kill(pid, 'SIGSTOP');
+  try {
+    expect(await k8sSingle('run', '--', 'sh', '-c', 'echo "$K8S_SINGLE_NAME"')).toMatch(/^run-/);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
   expect(await k8sSingle('pool', 'stop')).toBe('the pool is stopped');
   await expectNothingLeft(before, undefined, 30_000);
 });

@@ -4,7 +4,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
-import { availableMemory, memoryOfContainer } from '../../src/pool/memory.ts';
+import { availableMemory, hasRoomForNode, isShort, memoryOfContainer } from '../../src/pool/memory.ts';
 
 const MiB = 1024 * 1024;
 const hierarchy = hierarchies().find(
@@ -25,4 +25,18 @@ test('what can be used of a container is what its cgroup may use and does not', 
 test('on a machine it is what that has available', () => {
   expect(availableMemory()).toBeGreaterThan(64 * MiB);
   expect(availableMemory()).toBeLessThan(totalmem());
+});
+
+// 256 MiB are the least that is left to others, a twentieth of a larger machine; a node takes 800 MiB.
+test.each([
+  [4096, 255, { isShort: true, hasRoom: false }],
+  [4096, 256, { isShort: false, hasRoom: false }],
+  [4096, 1312, { isShort: false, hasRoom: false }],
+  [4096, 1313, { isShort: false, hasRoom: true }],
+  [20_480, 1023, { isShort: true, hasRoom: false }],
+  [20_480, 2848, { isShort: false, hasRoom: false }],
+  [20_480, 2849, { isShort: false, hasRoom: true }],
+])('of %i MiB, of which %i are available', (total, available, expected) => {
+  const memory = { total: total * MiB, available: available * MiB };
+  expect({ isShort: isShort(memory), hasRoom: hasRoomForNode(memory) }).toEqual(expected);
 });

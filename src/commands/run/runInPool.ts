@@ -25,6 +25,8 @@ export async function runInPool(
   const node = await signals.interruptible(takeNode(config, options));
   if (node === 'otherConfig')
     console.error('the nodes of the pool have another config: this one is started anew');
+  if (node === 'lost')
+    console.error('the pool does not hand a node over: this one is started anew; see k8s-single pool status');
   if (typeof node === 'string') return undefined;
   const { file, ended, remove, keep } = node;
   const readyMs = performance.now();
