@@ -23,9 +23,9 @@ const victims = [
   { program: 'etcd', component: 'etcd', by: kill },
 ] as const;
 
-/** How long it may take. Nobody who does not notice within 30 s that a program hangs notices it at all. */
-const timeoutsMs = { [kill]: 90_000, [hang]: 30_000 };
-const timeoutMs = timeoutsMs[kill];
+const timeoutMs = 90_000;
+/** Whoever has not noticed within 30 s that a program hangs does not notice it at all. */
+const hangTimeoutMs = 30_000;
 /** The node is ready again once it has been ready for this long. */
 const stableMs = 2000;
 /** The uptime before the first kill: longer than the 30 s after which a restart is not delayed. */
@@ -66,9 +66,8 @@ async function recovery({ program, component, by }: (typeof victims)[number]): P
       component === 'kubelet'
         ? nodeReady(client, nodeName, (heartbeat) => heartbeat !== heartbeatBefore)
         : nodeIsReady;
-    return (
-      (await readySince(all(first, hasExited, ...others, node), stableMs, 20, timeoutsMs[by])) - killedAt
-    );
+    const isReady = all(first, hasExited, ...others, node);
+    return (await readySince(isReady, stableMs, 20, by === hang ? hangTimeoutMs : timeoutMs)) - killedAt;
   } catch (error) {
     if (!(error instanceof DeadlineExceeded)) throw error;
     // What still hangs is not to disturb the next.

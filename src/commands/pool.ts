@@ -228,12 +228,7 @@ async function checked(options: PoolOptions) {
 async function removeLeftNodes(): Promise<void> {
   const names = nodeNamesIn(dirname(nodePaths('any').run));
   const left = names.filter((name) => existsSync(nodePaths(name).poolMark));
-  await Promise.all(
-    left.map(async (name) => {
-      const { run, data } = ephemeralPaths(name);
-      await forceCleanUp({ name, run, data });
-    }),
-  );
+  await Promise.all(left.map(async (name) => forceCleanUp({ name, ...ephemeralPaths(name) })));
 }
 
 async function removePool(): Promise<void> {

@@ -23,7 +23,7 @@ import type { UpOptions } from '../supervisor/options.ts';
 import { JsonConnection } from './connection.ts';
 import { frozenForMs, FrozenNode } from './frozenNode.ts';
 import { startGuard } from './guard.ts';
-import { availableMemory, hasRoomForNode, isShort } from './memory.ts';
+import { hasRoomForNode, isShort, readMemory } from './memory.ts';
 import { poolFingerprint, poolSocket } from './protocol.ts';
 import type { NodeEnd, PoolRequest, PoolStatus, TakeAnswer } from './protocol.ts';
 
@@ -135,15 +135,16 @@ export class PoolKeeper {
   /** Starts a node that is missing, or gives up one when memory is short. */
   async #adjust(): Promise<void> {
     this.#wakeThoseDue();
-    if (isShort() && this.#ready.length > 0) {
-      this.#reason = `memory is short: ${formatBytes(availableMemory())} available`;
+    const memory = readMemory();
+    if (isShort(memory) && this.#ready.length > 0) {
+      this.#reason = `memory is short: ${formatBytes(memory.available)} available`;
       await this.#giveUp(this.#ready[0]!, this.#reason);
       return;
     }
     const isComplete = this.#ready.length + this.#waking.size >= this.#size;
     if (isComplete || this.#adding !== undefined || performance.now() < this.#addAt) return;
-    if (!hasRoomForNode()) {
-      this.#reason = `there is no memory for another node: ${formatBytes(availableMemory())} available`;
+    if (!hasRoomForNode(memory)) {
+      this.#reason = `there is no memory for another node: ${formatBytes(memory.available)} available`;
       return;
     }
     this.#adding = this.#tryToAdd().finally(() => (this.#adding = undefined));
@@ -154,7 +155,7 @@ export class PoolKeeper {
     if (now >= this.#wakeNextAt) {
       this.#wakeNextAt = Number.POSITIVE_INFINITY;
       this.#turnAt = Math.max(this.#turnAt, now + periodMs);
-      const [latest = this.#ready.find(({ freezing }) => freezing === undefined)] = this.#frozen();
+      const [latest = this.#ready.find(isAwake)] = this.#frozen();
       if (latest !== undefined)
         latest.awake = { ...(latest.awake ?? this.#wake(latest)), until: now + awakeMs };
     }
@@ -362,7 +363,8 @@ export class PoolKeeper {
 
   /** Takes one out of the list: one that is awake, otherwise the one that was awake last. */
   #next(): PooledNode | undefined {
-    const [node] = this.#ready.toSorted((a, b) => rank(a) - rank(b));
+    const freezing = this.#ready.find((each) => each.freezing !== undefined);
+    const node = this.#ready.find(isAwake) ?? freezing ?? this.#frozen()[0];
     if (node !== undefined) this.#forget(node);
     return node;
   }
@@ -401,10 +403,9 @@ async function receive(connection: JsonConnection): Promise<PoolRequest | undefi
   return (await connection.receive()) as PoolRequest | undefined;
 }
 
-/** How long it takes until it is usable: the more, the later. */
-function rank({ awake, freezing, frozen }: PooledNode): number {
-  if (freezing !== undefined) return 0;
-  return awake === undefined ? frozen.frozenMs : -1;
+/** Whether it goes on, and nothing is about to freeze it. */
+function isAwake({ awake, freezing }: PooledNode): boolean {
+  return awake !== undefined && freezing === undefined;
 }
 
 /** Whether it has been frozen for long enough, or awake. */
@@ -418,9 +419,9 @@ async function remove({ member, launched, freezing }: PooledNode): Promise<void>
   await freezing?.catch(() => undefined);
   await member.supervisor.kill();
   await launched[Symbol.asyncDispose]();
-  const { run, data } = ephemeralPaths(member.name);
+  const { name } = member;
   // The machine may be too busy for what cleans up after it, which gives up after a while.
-  if (existsSync(run)) await forceCleanUp({ name: member.name, run, data });
+  if (existsSync(nodePaths(name).run)) await forceCleanUp({ name, ...ephemeralPaths(name) });
 }
 
 async function endOf({ member }: PooledNode): Promise<NodeEnd> {

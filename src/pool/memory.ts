@@ -15,18 +15,13 @@ interface Memory {
   readonly available: number;
 }
 
-/** What can be used without that anything is swapped or killed, in bytes: of the machine, or of a container that has less. */
-export function availableMemory(): number {
-  return memory().available;
-}
-
 /** Whether others need memory more than a pool does. */
-export function isShort({ total, available } = memory()): boolean {
+export function isShort({ total, available }: Memory): boolean {
   return available < shortBytes(total);
 }
 
 /** Whether there would be enough after the start of another node, and not only just. */
-export function hasRoomForNode({ total, available } = memory()): boolean {
+export function hasRoomForNode({ total, available }: Memory): boolean {
   return available > 2 * shortBytes(total) + nodeBytes;
 }
 
@@ -35,7 +30,8 @@ function shortBytes(total: number): number {
   return Math.max(256 * MiB, total / 20);
 }
 
-function memory(): Memory {
+/** What can be used before anything is swapped or killed: of the machine, or of a container that has less. */
+export function readMemory(): Memory {
   const limits = hierarchies().flatMap((hierarchy) => memoryOfContainer(hierarchy) ?? []);
   const [least] = [memoryOfMachine(), ...limits].toSorted((a, b) => a.available - b.available);
   return least!;

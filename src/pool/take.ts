@@ -99,6 +99,5 @@ function isNodeEnd(answer: unknown): answer is NodeEnd {
 /** Removes a node whose keeper does not answer. */
 async function removeWithoutKeeper(name: string): Promise<void> {
   const { forceCleanUp } = await import('../instance/cleanUp.ts');
-  const { run, data } = ephemeralPaths(name);
-  await forceCleanUp({ name, run, data });
+  await forceCleanUp({ name, ...ephemeralPaths(name) });
 }

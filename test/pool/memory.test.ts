@@ -4,7 +4,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { hierarchies } from '../../src/host/cgroup/hierarchies.ts';
-import { availableMemory, hasRoomForNode, isShort, memoryOfContainer } from '../../src/pool/memory.ts';
+import { hasRoomForNode, isShort, memoryOfContainer, readMemory } from '../../src/pool/memory.ts';
 
 const MiB = 1024 * 1024;
 const hierarchy = hierarchies().find(
@@ -23,8 +23,8 @@ test('what can be used of a container is what its cgroup may use and does not', 
 });
 
 test('on a machine it is what that has available', () => {
-  expect(availableMemory()).toBeGreaterThan(64 * MiB);
-  expect(availableMemory()).toBeLessThan(totalmem());
+  expect(readMemory().available).toBeGreaterThan(64 * MiB);
+  expect(readMemory().available).toBeLessThan(totalmem());
 });
 
 // 256 MiB are the least that is left to others, a twentieth of a larger machine; a node takes 800 MiB.
